@@ -1,0 +1,161 @@
+//! The audit: everything a ledger says, done again from its genesis.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+use protocol::{block::Block, cbor, certificate::CertificateError, genesis::Genesis, hash::Hash, merkle::MerkleRoot};
+use serde::Serialize;
+
+use crate::{
+    chain::{BlockError, Tip, execute},
+    node::{ConfigError, GENESIS_FILE, LedgerError, STORE_DIRECTORY, read_genesis},
+    state::{State, StateError},
+    store::{SledStore, Store, StoreError},
+};
+
+/// What an audit found in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The chain.
+    pub chain: Hash,
+    /// Blocks executed again.
+    pub blocks: u64,
+    /// Settlements computed again.
+    pub settlements: u64,
+    /// Readings whose signatures were verified again.
+    pub readings: u64,
+    /// Commit signatures verified again.
+    pub commit_signatures: u64,
+    /// The state's root after the last block.
+    pub state_root: Hash,
+    /// Sum of all balances: zero.
+    pub balances_sum: i128,
+}
+
+/// Where an audit failed, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The genesis cannot be read.
+    #[error(transparent)]
+    Genesis(#[from] ConfigError),
+    /// There is no ledger.
+    #[error("{}: expected a node's state directory, with `{GENESIS_FILE}` and `{STORE_DIRECTORY}/` in it", .0.display())]
+    NoLedger(PathBuf),
+    /// The store failed or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The genesis or the stored entries are no state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The stored ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A block is missing or cannot be read.
+    #[error("block {height}: {reason}")]
+    Unreadable {
+        /// Its height.
+        height: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A block is not what its transactions lead to.
+    #[error("block {height}: {error}")]
+    Block {
+        /// Its height.
+        height: u64,
+        /// What differs.
+        error: BlockError,
+    },
+    /// A block was not committed by the validators.
+    #[error("block {height}: {error}")]
+    Certificate {
+        /// Its height.
+        height: u64,
+        /// What is wrong.
+        error: CertificateError,
+    },
+    /// A certificate of another block.
+    #[error("block {height}: its certificate is of block {found}, expected {expected}")]
+    OtherBlock {
+        /// Its height.
+        height: u64,
+        /// The block's hash.
+        expected: Hash,
+        /// The certificate's.
+        found: Hash,
+    },
+    /// The stored state is not the one that the blocks lead to.
+    #[error("the stored state has the root {found}, the blocks lead to {expected}")]
+    OtherState {
+        /// The root after all blocks.
+        expected: MerkleRoot,
+        /// The root of what is stored.
+        found: MerkleRoot,
+    },
+    /// Money came from nowhere.
+    #[error("the balances sum to {0} nano-units, expected 0")]
+    Unbalanced(i128),
+}
+
+/// Opens the genesis and the store of a node's state directory. The node must not be running.
+pub fn open(directory: &Path) -> Result<(Genesis, SledStore), AuditError> {
+    let genesis = directory.join(GENESIS_FILE);
+    let store = directory.join(STORE_DIRECTORY);
+    // sled would make a new, empty store where there is none.
+    if !genesis.is_file() || !store.is_dir() {
+        return Err(AuditError::NoLedger(directory.into()));
+    }
+    let genesis = read_genesis(&genesis)?;
+    let store = SledStore::open(&store, &genesis.chain())?;
+    Ok((genesis, store))
+}
+
+/// Redoes every signature, clearing, transfer, root and certificate of a store, from the genesis on.
+pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Result<Report, AuditError> {
+    let blocks = store.height()?;
+    progress.set_length(blocks);
+    let mut state = State::genesis(genesis)?;
+    let mut tip = Tip { height: 0, block: genesis.chain() };
+    let mut readings = 0;
+    let mut commit_signatures = 0;
+    for height in 1..=blocks {
+        let unreadable = |reason: String| AuditError::Unreadable { height, reason };
+        let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
+        let block: Block = cbor::decode(&stored.body).map_err(|error| unreadable(error.to_string()))?;
+        let expected = block.header.hash();
+        if stored.certificate.block != expected || stored.certificate.height != height {
+            return Err(AuditError::OtherBlock { height, expected, found: stored.certificate.block });
+        }
+        stored
+            .certificate
+            .verify(&genesis.chain(), state.validators())
+            .map_err(|error| AuditError::Certificate { height, error })?;
+        commit_signatures += stored.certificate.signatures.len() as u64;
+        let executed = execute(&state, tip, &block).map_err(|error| AuditError::Block { height, error })?;
+        readings += executed.settlements.iter().map(|settlement| settlement.readings.len() as u64).sum::<u64>();
+        state = executed.state;
+        tip = Tip { height, block: expected };
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    check_stored_state(genesis, store, &state)?;
+    match state.balances_sum() {
+        0 => Ok(Report {
+            chain: genesis.chain(),
+            blocks,
+            settlements: state.settlements(),
+            readings,
+            commit_signatures,
+            state_root: state.root().hash,
+            balances_sum: 0,
+        }),
+        sum => Err(AuditError::Unbalanced(sum)),
+    }
+}
+
+fn check_stored_state(genesis: &Genesis, store: &dyn Store, state: &State) -> Result<(), AuditError> {
+    let entries = store.entries()?;
+    let stored = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
+    let (expected, found) = (state.root(), stored.root());
+    if expected == found { Ok(()) } else { Err(AuditError::OtherState { expected, found }) }
+}

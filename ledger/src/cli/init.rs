@@ -1,0 +1,54 @@
+//! `ledger init`: keys and a configuration for a new node.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use protocol::{hash::Hash, key::SecretKey};
+
+use super::{Failure, bad_input, failed};
+
+/// The commented configuration that `config/` ships, with its keys in the node's own directory.
+const CONFIG: &str = include_str!("../../../config/validator-0.toml");
+
+pub(super) fn init(directory: &Path) -> Result<(), Failure> {
+    let taken = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
+    if taken {
+        return Err(bad_input(format!(
+            "{}: expected a new or empty directory, found files in it",
+            directory.display()
+        )));
+    }
+    fs::create_dir_all(directory).map_err(|error| bad_input(format!("{}: {error}", directory.display())))?;
+    let key = new_key(&directory.join("validator.key"))?;
+    new_key(&directory.join("network.key"))?;
+    let config = directory.join("validator.toml");
+    let text = CONFIG.replace("../run/genesis.json", "genesis.json").replace("../run/validator-0", ".");
+    fs::write(&config, text).map_err(failed)?;
+    println!("validator key  {}", key.public());
+    println!("Give this key to the others for the genesis file, put the genesis they agree on into");
+    println!(
+        "{}, set `listen`, `peers` and `api` in {}, then:",
+        directory.join("genesis.json").display(),
+        config.display()
+    );
+    println!("  ledger serve --config {}", config.display());
+    Ok(())
+}
+
+/// Makes a secret key that only its owner can read.
+fn new_key(path: &Path) -> Result<SecretKey, Failure> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
+    writeln!(file, "{}", Hash::from_bytes(seed)).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(SecretKey::from_seed(&seed))
+}

@@ -1,0 +1,198 @@
+//! The command line of `ledger`.
+
+mod init;
+mod receipt;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger::{audit, node};
+use tracing_subscriber::EnvFilter;
+
+/// Exit code for input that is not what was expected; nothing was changed.
+const BAD_INPUT: u8 = 2;
+/// Quiet where consensus and its network talk to themselves.
+const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,informalsystems_malachitebft=warn,libp2p=error,sled=warn";
+
+/// The shared ledger of a Voisin neighbourhood.
+///
+/// A node keeps the ledger on disk, agrees on every block with the other nodes, and runs every clearing again before it
+/// votes. The other commands check a ledger or a receipt without trusting anyone.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "EXAMPLES:
+  ledger init validator-0                        keys and a commented configuration
+  ledger serve --config validator-0/validator.toml
+  ledger status                                  how the node on this machine is doing
+  ledger audit validator-0                       redo everything from the genesis (node stopped)
+  ledger receipt validator-0 --member d001 --interval 2016-07-04T12:00:00Z > receipt.json
+  ledger verify receipt.json --genesis genesis.json
+
+Exit codes: 0 in order, 1 not in order or failed, 2 bad input."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make keys and a configuration for a new node in DIR
+    Init {
+        /// The directory to make; it must not exist, or be empty
+        directory: PathBuf,
+    },
+    /// Run a node until Ctrl-C
+    Serve {
+        /// The node's configuration, see config/validator-0.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Ask a running node how it is doing
+    Status {
+        /// The node's API
+        #[arg(long, default_value = "http://127.0.0.1:26000")]
+        url: String,
+    },
+    /// Redo every signature, clearing, transfer, root and certificate of a stopped node's state directory
+    Audit {
+        /// The state directory, such as validator-0
+        directory: PathBuf,
+        /// The genesis to trust, instead of the copy in the directory
+        #[arg(long, value_name = "FILE")]
+        genesis: Option<PathBuf>,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the receipt of one member and interval to stdout, from a stopped node's state directory
+    Receipt(receipt::Receipt),
+    /// Check a receipt, offline, against nothing but the genesis
+    Verify {
+        /// The receipt
+        receipt: PathBuf,
+        /// The genesis to trust
+        #[arg(long, value_name = "FILE")]
+        genesis: PathBuf,
+    },
+}
+
+/// How a command ends when it does not succeed.
+pub(crate) enum Failure {
+    /// Bad input: exit code 2.
+    Input(String),
+    /// Anything else: exit code 1.
+    Failed(String),
+}
+
+pub(crate) fn bad_input(error: impl ToString) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+pub(crate) fn failed(error: impl ToString) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Init { directory } => init::init(&directory),
+        Command::Serve { config } => serve(&config),
+        Command::Status { url } => status(&url),
+        Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
+        Command::Receipt(receipt) => receipt.write(),
+        Command::Verify { receipt, genesis } => receipt::verify(&receipt, &genesis),
+    };
+    let (code, message) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Input(message)) => (BAD_INPUT, message),
+        Err(Failure::Failed(message)) => (1, message),
+    };
+    eprintln!("ledger: {message}");
+    ExitCode::from(code)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)
+}
+
+fn serve(config: &Path) -> Result<(), Failure> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let config = node::Config::load(config).map_err(bad_input)?;
+    runtime()?.block_on(async {
+        let name = config.name.clone();
+        let mut node = node::start(config).await.map_err(bad_input)?;
+        let status = node.ledger.status();
+        tracing::info!(name, api = %node.api, height = status.height, chain = %status.chain, "node started");
+        tokio::select! {
+            halt = node.failed() => Err(match halt {
+                ledger::consensus::Halt::BadAddress { .. } | ledger::consensus::Halt::Listen { .. } => bad_input(halt),
+                _ => failed(halt),
+            }),
+            () = stop_signal() => {
+                tracing::info!("stopping");
+                node.stop().await.map_err(failed)
+            }
+        }
+    })
+}
+
+/// Ctrl-C, or what `systemctl stop` sends.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn status(url: &str) -> Result<(), Failure> {
+    let status: protocol::api::Status = runtime()?.block_on(async {
+        let answer = reqwest::get(format!("{url}/v1/status"))
+            .await
+            .map_err(|error| bad_input(format!("expected a node at {url}, found none: {}", error.without_url())))?;
+        answer.json().await.map_err(|error| bad_input(format!("{url} is not a node: {}", error.without_url())))
+    })?;
+    print_json(&status)
+}
+
+fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let (own, store) = audit::open(directory).map_err(bad_input)?;
+    if let Some(trusted) = genesis {
+        let trusted = node::read_genesis(trusted).map_err(bad_input)?;
+        if trusted.chain() != own.chain() {
+            let (expected, found) = (trusted.chain(), own.chain());
+            return Err(bad_input(format!("expected the ledger of the chain {expected}, found one of {found}")));
+        }
+    }
+    let progress = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("auditing {bar:40} {pos}/{len} blocks, {eta} left") {
+        progress.set_style(style);
+    }
+    let report = audit::audit(&own, &store, &progress).map_err(failed)?;
+    if json {
+        return print_json(&report);
+    }
+    println!("chain        {}", report.chain);
+    println!("blocks       {}, every one executed again", report.blocks);
+    println!("settlements  {}, every clearing computed again", report.settlements);
+    println!("signatures   {} of readings, {} of commits", report.readings, report.commit_signatures);
+    println!("state root   {}", report.state_root);
+    println!("balances     sum to {}", report.balances_sum);
+    println!("in order");
+    Ok(())
+}
+
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string_pretty(value).map_err(failed)?);
+    Ok(())
+}

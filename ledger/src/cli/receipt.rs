@@ -1,0 +1,110 @@
+//! `ledger receipt` and `ledger verify`.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use ledger::{audit, node, proof};
+use protocol::{
+    interval::{Interval, parse_utc},
+    limits::ANSWER_BYTES_MAX,
+    member::MemberId,
+};
+
+use super::{Failure, bad_input, failed};
+
+/// The names of members, beside a market's state.
+const DIRECTORY_FILE: &str = "members.csv";
+
+#[derive(Args)]
+pub(super) struct Receipt {
+    /// The state directory of a stopped node, such as validator-0
+    directory: PathBuf,
+    /// The member: a participant id, or the pseudonym of 32 hex digits
+    #[arg(long, value_name = "ID")]
+    member: String,
+    /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
+    #[arg(long, value_name = "START")]
+    interval: String,
+    /// Who is who, `member,name` as CSV; by default members.csv in DIR, or in the market's directory beside it
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+}
+
+impl Receipt {
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let member = self.member()?;
+        let (genesis, store) = audit::open(&self.directory).map_err(bad_input)?;
+        let start_s = parse_utc(&self.interval).map_err(bad_input)?;
+        let length = genesis.first_interval.length();
+        let interval = Interval::new(start_s, length).ok_or_else(|| {
+            bad_input(format!("expected the start of a {}-minute interval, found {}", length.minutes(), self.interval))
+        })?;
+        let (ledger, _) = node::Ledger::open(genesis, Arc::new(store), None).map_err(failed)?;
+        let receipts = ledger.receipts(interval).map_err(failed)?;
+        let receipt = receipts
+            .iter()
+            .find(|receipt| receipt.entry.line.member == member)
+            .ok_or_else(|| bad_input(format!("{} has no settlement in {interval} on this ledger", self.member)))?;
+        let mut json = receipt.to_json();
+        json.push(b'\n');
+        std::io::stdout().write_all(&json).map_err(failed)
+    }
+
+    fn member(&self) -> Result<MemberId, Failure> {
+        if let Ok(member) = self.member.parse() {
+            return Ok(member);
+        }
+        let beside = self.directory.join("..").join("market");
+        let file = match &self.names {
+            Some(file) => file.clone(),
+            None => [&self.directory, &beside]
+                .map(|directory| directory.join(DIRECTORY_FILE))
+                .into_iter()
+                .find(|file| file.is_file())
+                .ok_or_else(|| {
+                    bad_input(format!(
+                        "`{}` is not a pseudonym, and there is no {DIRECTORY_FILE} to look it up in; give one with --names",
+                        self.member
+                    ))
+                })?,
+        };
+        let named = |error: csv::Error| bad_input(format!("{}: {error}", file.display()));
+        let mut names = csv::Reader::from_path(&file).map_err(named)?;
+        for row in names.deserialize() {
+            let (member, name): (MemberId, String) = row.map_err(named)?;
+            if name == self.member {
+                return Ok(member);
+            }
+        }
+        Err(bad_input(format!("{}: there is no member `{}`", file.display(), self.member)))
+    }
+}
+
+pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
+    let genesis = node::read_genesis(genesis).map_err(bad_input)?;
+    let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", receipt.display()));
+    let length = fs::metadata(receipt).map_err(|error| named(&error))?.len();
+    if length > ANSWER_BYTES_MAX as u64 {
+        return Err(named(&format!("expected a receipt of at most {ANSWER_BYTES_MAX} bytes, found {length}")));
+    }
+    let json = fs::read(receipt).map_err(|error| named(&error))?;
+    let parsed = protocol::receipt::Receipt::from_json(&json).map_err(|error| named(&error))?;
+    proof::verify(&parsed, &genesis).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
+    let (entry, line) = (&parsed.entry, &parsed.entry.line);
+    let currency = &genesis.currency;
+    println!("member     {}", line.member);
+    println!("interval   {}", entry.interval);
+    println!("bought     {} for {} {currency}", line.bought, line.paid);
+    println!("sold       {} for {} {currency}", line.sold, line.earned);
+    println!("imported   {} for {} {currency}", line.imported, line.supply_cost);
+    println!("exported   {} for {} {currency}", line.exported, line.supply_revenue);
+    println!("block      {} at height {}", parsed.header.hash(), parsed.header.height);
+    println!("signed by  {} of {} validators", parsed.certificate.signatures.len(), genesis.validators.len());
+    println!("proved");
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! All that can happen to a node, as one closed enum.
+
+use std::{future::pending, pin::Pin};
+
+use arc_malachitebft_app_channel::{
+    AppMsg,
+    app::{consensus::SignedConsensusMsg, engine::util::events::Event, events::RxEvent},
+};
+use bytes::Bytes;
+use protocol::certificate::CommitCertificate;
+use tokio::{
+    sync::{
+        broadcast::error::{RecvError, TryRecvError},
+        mpsc,
+    },
+    task::JoinHandle,
+};
+
+use super::{Halt, Work, context::Context};
+
+/// Something that happened.
+pub(super) enum Input {
+    /// The node was asked to stop.
+    Stop,
+    /// The engine failed.
+    Failed(Halt),
+    /// The engine asks for something.
+    Ask(Box<AppMsg<Context>>),
+    /// A vote or proposal arrived. Its signature is unchecked.
+    Received(Box<SignedConsensusMsg<Context>>),
+    /// A peer sent a commit certificate. It is unchecked.
+    Certificate(CommitCertificate),
+    /// There is a reason for the next block.
+    Work,
+    /// The application wants something published.
+    Publish(Bytes),
+}
+
+/// Where inputs come from.
+pub(super) struct Inputs {
+    pub(super) stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(super) asks: mpsc::Receiver<AppMsg<Context>>,
+    pub(super) events: RxEvent<Context>,
+    pub(super) engine: JoinHandle<()>,
+    pub(super) certificates: mpsc::Receiver<CommitCertificate>,
+    pub(super) outbox: Option<mpsc::Receiver<Bytes>>,
+}
+
+impl Inputs {
+    /// The next input. Cancel-safe.
+    pub(super) async fn next(&mut self, work: &mut Option<Work>) -> Input {
+        loop {
+            tokio::select! {
+                () = &mut self.stop => return Input::Stop,
+                _ = &mut self.engine => return Input::Failed(self.cause()),
+                event = self.events.recv() => if let Some(input) = significant(event) { return input },
+                ask = self.asks.recv() => return match ask {
+                    Some(ask) => Input::Ask(Box::new(ask)),
+                    None => Input::Failed(self.cause()),
+                },
+                Some(certificate) = self.certificates.recv() => return Input::Certificate(certificate),
+                () = resolved(work) => {
+                    *work = None;
+                    return Input::Work;
+                }
+                message = published(&mut self.outbox) => match message {
+                    Some(message) => return Input::Publish(message),
+                    None => self.outbox = None,
+                },
+            }
+        }
+    }
+
+    /// Why the engine stopped, if it said so before.
+    fn cause(&mut self) -> Halt {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => {
+                    if let Some(Input::Failed(halt)) = significant(Ok(event)) {
+                        return halt;
+                    }
+                }
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Halt::EngineStopped,
+            }
+        }
+    }
+}
+
+/// The events that matter to us. On damage to its log the engine hangs on purpose, so that nothing restarts it before
+/// someone has looked; the event is the only sign.
+fn significant(event: Result<Event<Context>, RecvError>) -> Option<Input> {
+    match event {
+        Ok(Event::Received(message)) => Some(Input::Received(Box::new(message))),
+        Ok(Event::WalCorrupted(error)) => Some(Input::Failed(Halt::WalCorrupted(error.to_string()))),
+        Ok(Event::WalResetError(error)) => Some(Input::Failed(Halt::WalCorrupted(error.to_string()))),
+        Ok(Event::WalReplayError(error)) => Some(Input::Failed(Halt::WalReplay(error.to_string()))),
+        Ok(_) => None,
+        // Votes may be lost here without harm; a damaged log is the last event there is, and is never lost.
+        Err(RecvError::Lagged(_)) => None,
+        // The engine is gone; its end is an input of its own.
+        Err(RecvError::Closed) => None,
+    }
+}
+
+async fn resolved(work: &mut Option<Work>) {
+    match work {
+        Some(work) => work.await,
+        None => pending().await,
+    }
+}
+
+async fn published(outbox: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
+    match outbox {
+        Some(outbox) => outbox.recv().await,
+        None => pending().await,
+    }
+}

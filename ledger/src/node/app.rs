@@ -1,0 +1,188 @@
+//! The ledger's side of consensus: builds blocks, recomputes those of others, and commits.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use protocol::{
+    block::Block,
+    cbor,
+    certificate::{CommitCertificate, Validator},
+    hash::Hash,
+    key::ValidatorId,
+};
+use tokio::sync::mpsc;
+
+use super::Ledger;
+use crate::{
+    chain::{self, Executed},
+    consensus::{Application, Candidate, Halt, Work},
+    store::{StoreError, StoredCandidate},
+};
+
+/// A ledger as consensus sees it.
+pub(super) struct App {
+    ledger: Arc<Ledger>,
+    heartbeat: Duration,
+    /// What the valid candidates of the next height lead to, so that a commit need not execute them again.
+    executed: BTreeMap<Hash, (Block, Executed)>,
+    outgoing: Option<mpsc::Receiver<Bytes>>,
+    incoming: mpsc::Sender<Bytes>,
+}
+
+impl App {
+    pub(super) fn new(
+        ledger: Arc<Ledger>,
+        heartbeat: Duration,
+        outgoing: mpsc::Receiver<Bytes>,
+        incoming: mpsc::Sender<Bytes>,
+    ) -> App {
+        App { ledger, heartbeat, executed: BTreeMap::new(), outgoing: Some(outgoing), incoming }
+    }
+
+    /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
+    fn execute(&self, block: &Block) -> Option<Executed> {
+        let head = self.ledger.head();
+        match chain::execute(&head.state, head.tip, block) {
+            Ok(executed) => Some(executed),
+            Err(error) => {
+                let height = block.header.height;
+                tracing::warn!(height, block = %block.header.hash(), name = error.name(), %error, "proposal voted down");
+                self.ledger.metrics.refused(error.name());
+                None
+            }
+        }
+    }
+
+    /// The body of a block that was already found valid.
+    fn good_body(&self, height: u64, block: &Hash) -> Result<Option<Vec<u8>>, Halt> {
+        let candidates = self.ledger.store.candidates(height).map_err(halt)?;
+        if !candidates.iter().any(|found| found.block == *block && found.valid) {
+            return Ok(None);
+        }
+        self.ledger.store.candidate_body(height, block).map_err(halt)
+    }
+
+    fn stored_candidate(&self, height: u64, round: u32) -> Result<Option<(Candidate, Bytes)>, Halt> {
+        let Some(me) = self.ledger.validator() else { return Ok(None) };
+        let candidates = self.ledger.store.candidates(height).map_err(halt)?;
+        let Some(mine) = candidates.into_iter().find(|found| found.round == round && found.proposer == me) else {
+            return Ok(None);
+        };
+        let body = self.ledger.store.candidate_body(height, &mine.block).map_err(halt)?;
+        Ok(body.map(|body| (candidate(mine), Bytes::from(body))))
+    }
+}
+
+#[async_trait]
+impl Application for App {
+    fn next_height(&self) -> (u64, Vec<Validator>) {
+        let head = self.ledger.head();
+        (head.tip.height + 1, head.state.validators().to_vec())
+    }
+
+    fn work(&mut self) -> Work {
+        let ledger = self.ledger.clone();
+        let heartbeat = tokio::time::sleep(self.heartbeat);
+        Box::pin(async move {
+            tokio::select! {
+                () = ledger.work() => {}
+                () = heartbeat => {}
+            }
+        })
+    }
+
+    async fn propose(&mut self, height: u64, round: u32) -> Result<(Candidate, Bytes), Halt> {
+        if let Some(same) = self.stored_candidate(height, round)? {
+            return Ok(same);
+        }
+        let head = self.ledger.head();
+        let (block, executed, refused) = chain::build(&head.state, head.tip, self.ledger.waiting());
+        self.ledger.drop_refused(&refused);
+        let me = self.ledger.validator().ok_or_else(|| Halt::Storage("asked to propose without a key".into()))?;
+        let hash = block.header.hash();
+        let body = cbor::encode(&block);
+        let stored = StoredCandidate { block: hash, height, round, proposer: me, valid_round: None, valid: true };
+        self.ledger.store.put_candidate(&stored, &body).map_err(halt)?;
+        self.executed.insert(hash, (block, executed));
+        Ok((candidate(stored), body.into()))
+    }
+
+    async fn receive(
+        &mut self,
+        height: u64,
+        round: u32,
+        proposer: ValidatorId,
+        valid_round: Option<u32>,
+        body: Bytes,
+    ) -> Result<Option<Candidate>, Halt> {
+        let Ok(block) = cbor::decode::<Block>(&body) else {
+            self.ledger.metrics.refused("malformed".into());
+            return Ok(None);
+        };
+        let hash = block.header.hash();
+        let executed = self.execute(&block);
+        // The hash covers the header, not the readings: a spoilt copy must not replace the good body of the same block.
+        let good = if executed.is_some() { None } else { self.good_body(height, &hash)? };
+        let valid = executed.is_some() || good.is_some();
+        let stored = StoredCandidate { block: hash, height, round, proposer, valid_round, valid };
+        self.ledger.store.put_candidate(&stored, good.as_deref().unwrap_or(&body)).map_err(halt)?;
+        if let Some(executed) = executed {
+            self.executed.insert(hash, (block, executed));
+        }
+        Ok(Some(candidate(stored)))
+    }
+
+    async fn candidates(&mut self, height: u64, round: u32) -> Result<Vec<Candidate>, Halt> {
+        let candidates = self.ledger.store.candidates(height).map_err(halt)?;
+        Ok(candidates.into_iter().filter(|found| found.round == round).map(candidate).collect())
+    }
+
+    async fn body(&mut self, height: u64, block: &Hash) -> Result<Option<Bytes>, Halt> {
+        Ok(self.ledger.store.candidate_body(height, block).map_err(halt)?.map(Bytes::from))
+    }
+
+    async fn commit(&mut self, certificate: CommitCertificate) -> Result<bool, Halt> {
+        let Some(body) = self.ledger.store.candidate_body(certificate.height, &certificate.block).map_err(halt)? else {
+            return Ok(false);
+        };
+        let (block, executed) = match self.executed.remove(&certificate.block) {
+            Some(known) => known,
+            None => {
+                let Ok(block) = cbor::decode::<Block>(&body) else { return Ok(false) };
+                let Some(executed) = self.execute(&block) else { return Ok(false) };
+                (block, executed)
+            }
+        };
+        self.ledger.commit(&block, body, certificate, executed).map_err(halt)?;
+        self.executed.clear();
+        Ok(true)
+    }
+
+    fn history_start(&self) -> u64 {
+        1
+    }
+
+    async fn decided(&mut self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Halt> {
+        let stored = self.ledger.store.block(height).map_err(halt)?;
+        Ok(stored.map(|stored| (stored.certificate, Bytes::from(stored.body))))
+    }
+
+    fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {
+        self.outgoing.take()
+    }
+
+    fn gossip(&mut self, message: Bytes) {
+        // A full queue drops the message: whoever was handed the transaction proposes it.
+        let _ = self.incoming.try_send(message);
+    }
+}
+
+fn candidate(stored: StoredCandidate) -> Candidate {
+    let StoredCandidate { block, height, round, proposer, valid_round, valid } = stored;
+    Candidate { block, height, round, proposer, valid_round, valid }
+}
+
+fn halt(error: StoreError) -> Halt {
+    Halt::Storage(error.to_string())
+}

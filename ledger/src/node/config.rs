@@ -1,0 +1,166 @@
+//! The configuration of a node, and the files it names.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use protocol::{
+    genesis::{Genesis, GenesisError},
+    key::SecretKey,
+    limits::GENESIS_BYTES_MAX,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use crate::consensus::{Settings, Timeouts};
+
+/// Milliseconds between two blocks while there is nothing to settle.
+const HEARTBEAT_MS_DEFAULT: u64 = 60_000;
+/// Nodes on one machine, or behind one router, share an address.
+const CONNECTIONS_PER_IP_MAX_DEFAULT: usize = 64;
+
+/// A node's configuration: `config/validator-0.toml` explains every key. Paths are relative to the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The genesis file.
+    pub genesis: PathBuf,
+    /// The validator's secret key; a node without one follows and serves, and never votes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// The secret key that authenticates connections.
+    pub network_key: PathBuf,
+    /// The directory of blocks, state and vote log.
+    pub state: PathBuf,
+    /// Where to listen for other nodes, a multiaddress.
+    pub listen: String,
+    /// Where the other nodes listen.
+    pub peers: Vec<String>,
+    /// Where to serve the HTTP API.
+    pub api: SocketAddr,
+    /// Milliseconds between two blocks while there is nothing to settle.
+    #[serde(default = "heartbeat_ms_default")]
+    pub heartbeat_ms: u64,
+    /// Most inbound connections from one address.
+    #[serde(default = "connections_per_ip_max_default")]
+    pub connections_per_ip_max: usize,
+    /// The node's name in logs and to its peers.
+    pub name: String,
+}
+
+fn heartbeat_ms_default() -> u64 {
+    HEARTBEAT_MS_DEFAULT
+}
+
+fn connections_per_ip_max_default() -> usize {
+    CONNECTIONS_PER_IP_MAX_DEFAULT
+}
+
+/// What is wrong with a configuration, or with a file it names.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
+    /// Not a configuration of this program.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, key, expected and found.
+        reason: String,
+    },
+    /// Not a genesis.
+    #[error("{}: {error}", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: GenesisError,
+    },
+    /// Not a key file.
+    #[error("{}: expected a secret key of 64 lowercase hex digits", .0.display())]
+    Key(PathBuf),
+}
+
+impl Config {
+    /// Reads a configuration file; its relative paths are relative to the file's directory.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let malformed = |reason: String| ConfigError::Malformed { path: path.into(), reason };
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
+        let mut config: Config = toml::from_str(&text).map_err(|error| malformed(one_line(&error, &text)))?;
+        if config.heartbeat_ms == 0 {
+            return Err(malformed("`heartbeat_ms`: expected at least 1, found 0".into()));
+        }
+        let directory = path.parent().unwrap_or(Path::new("."));
+        for file in [&mut config.genesis, &mut config.network_key, &mut config.state] {
+            *file = directory.join(&*file);
+        }
+        config.key = config.key.map(|key| directory.join(key));
+        Ok(config)
+    }
+
+    /// Reads the genesis file.
+    pub fn read_genesis(&self) -> Result<Genesis, ConfigError> {
+        read_genesis(&self.genesis)
+    }
+
+    pub(super) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
+    }
+
+    pub(super) fn consensus(&self, ledger: &Ledger, key: Option<SecretKey>, network_key: &SecretKey) -> Settings {
+        Settings {
+            chain: ledger.chain(),
+            key,
+            network_seed: network_key.seed(),
+            listen: self.listen.clone(),
+            peers: self.peers.clone(),
+            wal_path: self.state.join("votes.wal"),
+            timeouts: Timeouts::default(),
+            connections_per_ip_max: self.connections_per_ip_max,
+            moniker: self.name.clone(),
+            metrics: ledger.metrics.consensus.clone(),
+        }
+    }
+}
+
+/// A TOML error as one line: where, what was expected, what was found.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => {
+            let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message,
+    }
+}
+
+/// Reads a genesis file, at most [`GENESIS_BYTES_MAX`] long.
+pub fn read_genesis(path: &Path) -> Result<Genesis, ConfigError> {
+    let read = |error| ConfigError::Read { path: path.into(), error };
+    let length = fs::metadata(path).map_err(read)?.len();
+    if length > GENESIS_BYTES_MAX as u64 {
+        let reason = format!("expected a genesis of at most {GENESIS_BYTES_MAX} bytes, found {length}");
+        return Err(ConfigError::Malformed { path: path.into(), reason });
+    }
+    let json = fs::read(path).map_err(read)?;
+    Genesis::from_json(&json).map_err(|error| ConfigError::Genesis { path: path.into(), error })
+}
+
+/// Reads a secret key: 64 lowercase hex digits and a newline.
+pub fn read_key(path: &Path) -> Result<SecretKey, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
+    // A seed has the form of a hash: 32 bytes as lowercase hex.
+    let seed: protocol::hash::Hash = text.trim_end().parse().map_err(|_| ConfigError::Key(path.into()))?;
+    Ok(SecretKey::from_seed(seed.as_bytes()))
+}

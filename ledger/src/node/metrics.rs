@@ -1,0 +1,51 @@
+//! What a node counts, in Prometheus' text format.
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use super::Ledger;
+use crate::consensus;
+
+/// Label and value: `refusal`, and its name.
+type Label = [(&'static str, String); 1];
+
+/// Counters of a node.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    pub(super) consensus: consensus::Metrics,
+    refusals: Family<Label, Counter>,
+}
+
+impl Metrics {
+    pub(super) fn refused(&self, name: String) {
+        self.refusals.get_or_create(&[("refusal", name)]).inc();
+    }
+}
+
+impl Ledger {
+    /// Everything counted, as a Prometheus server reads it.
+    pub fn metrics_text(&self) -> Result<String, std::fmt::Error> {
+        let status = self.status();
+        let mut registry = Registry::with_prefix("voisin_ledger");
+        let mut gauge = |name, help, value: u64| {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            registry.register(name, help, gauge);
+        };
+        gauge("height", "Height of the last committed block", status.height);
+        gauge("settlements", "Intervals settled", status.settlements);
+        gauge("validators", "Validators of the next height", status.validators);
+        if let Some(age_ms) = status.height_age_ms {
+            gauge("height_age_seconds", "Seconds since the last block was committed", age_ms / 1_000);
+        }
+        let refusals = self.metrics.refusals.clone();
+        registry.register("refusals", "Transactions and proposals refused, by name", refusals);
+        self.metrics.consensus.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,139 @@
+//! A ledger node: the chain on disk, consensus with the other validators, and the HTTP API, tied together.
+
+mod app;
+mod config;
+mod gossip;
+mod head;
+mod ledger;
+mod metrics;
+mod pool;
+mod view;
+
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+
+use protocol::genesis::Genesis;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+pub use self::{
+    config::{Config, ConfigError, read_genesis, read_key},
+    head::Head,
+    ledger::{Ledger, LedgerError},
+};
+use crate::{
+    api,
+    consensus::{self, Halt},
+    store::{SledStore, StoreError},
+};
+
+/// Why a node does not start. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration, or a file that it names.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state directory cannot be used.
+    #[error("{path}: {error}")]
+    Directory {
+        /// Which directory or file.
+        path: String,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is stored is not what the genesis leads to.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The port of the API is taken, or not ours.
+    #[error("cannot serve the API on {address}: {error}; is another node running there?")]
+    Listen {
+        /// The address as configured.
+        address: SocketAddr,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+}
+
+/// A running node.
+pub struct Running {
+    /// Where the API is served.
+    pub api: SocketAddr,
+    /// The ledger it keeps.
+    pub ledger: Arc<Ledger>,
+    stop: watch::Sender<bool>,
+    consensus: JoinHandle<Result<(), Halt>>,
+    services: Vec<JoinHandle<()>>,
+}
+
+/// Starts a node. Peers that cannot be reached yet are no error: the node keeps trying.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let genesis = config.read_genesis()?;
+    let key = config.key.as_deref().map(read_key).transpose()?;
+    let network_key = read_key(&config.network_key)?;
+    prepare_directory(&config.state, &genesis)?;
+    let api = TcpListener::bind(config.api).await.map_err(|error| StartError::Listen { address: config.api, error })?;
+    let address = api.local_addr().map_err(|error| StartError::Listen { address: config.api, error })?;
+
+    let store = SledStore::open(&config.state.join(STORE_DIRECTORY), &genesis.chain())?;
+    let (ledger, outgoing) = Ledger::open(genesis, Arc::new(store), key.as_ref().map(|key| key.public()))?;
+    let ledger = Arc::new(ledger);
+    let (stop, stopped) = watch::channel(false);
+
+    let (incoming, gossip) = gossip::queue();
+    let app = app::App::new(ledger.clone(), config.heartbeat(), outgoing, incoming);
+    let settings = config.consensus(&ledger, key, &network_key);
+    let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
+    let services = vec![
+        tokio::spawn(gossip::take_in(ledger.clone(), gossip)),
+        tokio::spawn(api::serve(api, ledger.clone(), until(stopped))),
+    ];
+    Ok(Running { api: address, ledger, stop, consensus, services })
+}
+
+/// The sled database inside a node's state directory.
+pub const STORE_DIRECTORY: &str = "ledger";
+/// The copy of the genesis inside a node's state directory, which makes the directory auditable by itself.
+pub const GENESIS_FILE: &str = "genesis.json";
+
+fn prepare_directory(state: &Path, genesis: &Genesis) -> Result<(), StartError> {
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| StartError::Directory { path, error }
+    };
+    fs::create_dir_all(state).map_err(failed(state))?;
+    let file = state.join(GENESIS_FILE);
+    if !file.exists() {
+        let json = serde_json::to_vec_pretty(genesis).map_err(|error| failed(&file)(error.into()))?;
+        let draft = state.join("genesis.json.new");
+        fs::write(&draft, json).map_err(failed(&draft))?;
+        fs::rename(&draft, &file).map_err(failed(&file))?;
+    }
+    Ok(())
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the node itself is gone, which is a reason to stop too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+impl Running {
+    /// Waits until consensus ends by itself, which it only does for a reason to stop the node.
+    pub async fn failed(&mut self) -> Halt {
+        match (&mut self.consensus).await {
+            Ok(Err(halt)) => halt,
+            Ok(Ok(())) | Err(_) => Halt::EngineStopped,
+        }
+    }
+
+    /// Stops cleanly: afterwards the state directory can be opened again.
+    pub async fn stop(self) -> Result<(), Halt> {
+        let _ = self.stop.send(true);
+        let outcome = if self.consensus.is_finished() { Ok(Ok(())) } else { self.consensus.await };
+        for service in self.services {
+            service.abort();
+            let _ = service.await;
+        }
+        outcome.unwrap_or(Err(Halt::EngineStopped))
+    }
+}

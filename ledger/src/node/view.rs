@@ -1,0 +1,115 @@
+//! What a node tells of its ledger: the answers of the API, from the head and the store.
+
+use protocol::{
+    api::{MemberStatus, Settled, Status},
+    block::{Block, Transaction},
+    cbor,
+    certificate::CommitCertificate,
+    envelope::Signed,
+    interval::Interval,
+    money::Amount,
+    receipt::Receipt,
+    settlement::{Settlement, SignedSettlement},
+};
+
+use super::{Ledger, LedgerError};
+use crate::chain;
+
+/// A committed block, opened.
+struct Opened {
+    block: Block,
+    certificate: CommitCertificate,
+    settlements: Vec<SignedSettlement>,
+}
+
+impl Ledger {
+    /// What the node says of itself.
+    pub fn status(&self) -> Status {
+        let head = self.head();
+        Status {
+            chain: head.state.chain(),
+            validator: self.validator(),
+            validators: head.state.validators().len() as u64,
+            height: head.tip.height,
+            block: head.tip.block,
+            state_root: head.state_root.hash,
+            height_age_ms: head.committed_at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            settled: head.state.settled(),
+            next: head.state.next(),
+            tie_seed: head.state.tie_seed(),
+            settlements: head.state.settlements(),
+            // Anything but zero is a bug, and one past the type's range not a smaller one.
+            balances_sum: Amount::from_nano(i64::try_from(head.state.balances_sum()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// All members, in ascending order of pseudonym.
+    pub fn members(&self) -> Vec<MemberStatus> {
+        let head = self.head();
+        head.state.members().map(|(id, member)| member.status(*id, head.state.next())).collect()
+    }
+
+    /// At most `limit` settled intervals from `from` on.
+    pub fn settlements(&self, from: Interval, limit: usize) -> Result<Vec<Settled>, LedgerError> {
+        let mut settled = Vec::new();
+        let mut interval = Some(from);
+        while let Some(next) = interval.filter(|_| settled.len() < limit) {
+            let Some(height) = self.store.height_of(next)? else { break };
+            let opened = self.opened(height)?;
+            settled.extend(opened.settlements.iter().filter(|found| found.interval == next).map(|found| {
+                let Settlement { interval, price, lines, trades, supplier, operator, readings: _ } = found.payload();
+                Settled {
+                    interval: *interval,
+                    height,
+                    settlement: found.hash(),
+                    price: *price,
+                    lines: lines.clone(),
+                    trades: trades.clone(),
+                    supplier: *supplier,
+                    operator: *operator,
+                }
+            }));
+            interval = next.next();
+        }
+        Ok(settled)
+    }
+
+    /// The settlement of an interval.
+    pub fn settlement(&self, interval: Interval) -> Result<Option<Settlement>, LedgerError> {
+        let Some(height) = self.store.height_of(interval)? else { return Ok(None) };
+        let settlements = self.opened(height)?.settlements;
+        Ok(settlements.into_iter().find(|found| found.interval == interval).map(|found| found.payload().clone()))
+    }
+
+    /// The receipts of an interval, in ascending order of member; none if it is not settled.
+    pub fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
+        let Some(height) = self.store.height_of(interval)? else { return Ok(Vec::new()) };
+        let Opened { block, certificate, settlements } = self.opened(height)?;
+        let mut receipts = chain::receipts(&block.header, &certificate, &settlements);
+        receipts.retain(|receipt| receipt.entry.interval == interval);
+        Ok(receipts)
+    }
+
+    fn opened(&self, height: u64) -> Result<Opened, LedgerError> {
+        let stored = self.store.block(height)?.ok_or_else(|| crate::store::StoreError::Damaged {
+            key: format!("a block of height {height}"),
+            reason: "it is missing".into(),
+        })?;
+        let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
+        let chain = self.chain();
+        let settlement = |transaction: &Transaction| match transaction {
+            // Verified before it was committed; a failure here can only be damage.
+            Transaction::Settle { settlement, .. } => {
+                Some(Signed::open(&settlement.0, &chain, |_| true).map_err(|error| {
+                    LedgerError::from(crate::store::StoreError::Damaged {
+                        key: format!("a settlement in the block of height {height}"),
+                        reason: error.to_string(),
+                    })
+                }))
+            }
+            Transaction::PlaceOrder(_) => None,
+        };
+        let settlements = block.transactions.iter().filter_map(settlement).collect::<Result<_, _>>()?;
+        Ok(Opened { block, certificate: stored.certificate, settlements })
+    }
+}

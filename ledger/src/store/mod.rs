@@ -1,0 +1,124 @@
+//! What a node keeps on disk: blocks, the state after the last one, and the candidates of the height it works on.
+//!
+//! Whatever a method has written when it returns survives a crash: of the process, and, as far as the disk keeps its
+//! word, of the machine. One commit is one atomic write.
+
+mod memory;
+mod sled;
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+use protocol::{certificate::CommitCertificate, hash::Hash, interval::Interval, key::ValidatorId};
+
+pub use self::{memory::MemoryStore, sled::SledStore};
+
+/// A committed block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// The block's bytes.
+    pub body: Vec<u8>,
+    /// The signatures that made it final.
+    pub certificate: CommitCertificate,
+}
+
+/// A block proposed for the height being decided, with our verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StoredCandidate {
+    /// The block's hash.
+    #[n(0)]
+    pub block: Hash,
+    /// The height.
+    #[n(1)]
+    pub height: u64,
+    /// The round.
+    #[n(2)]
+    pub round: u32,
+    /// Who proposed it in that round.
+    #[n(3)]
+    pub proposer: ValidatorId,
+    /// The earlier round in which it gathered two thirds of the prevotes.
+    #[n(4)]
+    pub valid_round: Option<u32>,
+    /// Whether we would commit it.
+    #[n(5)]
+    pub valid: bool,
+}
+
+/// Everything that one block changes on disk.
+#[derive(Debug, Clone)]
+pub struct Commit<'a> {
+    /// The block.
+    pub block: &'a StoredBlock,
+    /// The state's entries that changed.
+    pub entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The intervals settled in it.
+    pub intervals: Vec<Interval>,
+}
+
+/// Why the store cannot do what was asked. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, or the library that writes to it, failed.
+    #[error("{0}")]
+    Io(String),
+    /// Another process has it open.
+    #[error("the store {0} is in use by another process; stop that node first")]
+    InUse(String),
+    /// The directory belongs to another ledger.
+    #[error("the store belongs to the chain {found}, but the genesis is of {expected}; use another state directory")]
+    OtherGenesis {
+        /// The chain of the genesis.
+        expected: Hash,
+        /// The chain in the directory.
+        found: Hash,
+    },
+    /// A stored value is not what was written.
+    #[error("{key} is damaged: {reason}")]
+    Damaged {
+        /// Which value.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Where a node keeps its chain. One suite of tests holds every implementation to the same behaviour.
+pub trait Store: Send + Sync {
+    /// Height of the last committed block; 0 before the first.
+    fn height(&self) -> Result<u64, StoreError>;
+
+    /// A committed block.
+    fn block(&self, height: u64) -> Result<Option<StoredBlock>, StoreError>;
+
+    /// The height of the block that settled an interval.
+    fn height_of(&self, interval: Interval) -> Result<Option<u64>, StoreError>;
+
+    /// The state's entries after the last committed block.
+    fn entries(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>;
+
+    /// Appends the block after the last one, with all that it changes, in one atomic and durable write. Candidates up to
+    /// its height are forgotten.
+    fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError>;
+
+    /// Keeps a candidate and its body, durably.
+    fn put_candidate(&self, candidate: &StoredCandidate, body: &[u8]) -> Result<(), StoreError>;
+
+    /// The candidates kept for a height, in order of round.
+    fn candidates(&self, height: u64) -> Result<Vec<StoredCandidate>, StoreError>;
+
+    /// The body of a candidate.
+    fn candidate_body(&self, height: u64, block: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+/// A block is only ever appended after the last one.
+fn check_height(expected: u64, found: u64) -> Result<(), StoreError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        key: format!("block {found}"),
+        reason: format!("expected to append the block of height {expected}"),
+    })
+}

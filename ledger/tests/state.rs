@@ -1,0 +1,221 @@
+//! The state machine: what it books, and every lie that it refuses.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use ledger::state::State;
+use protocol::{
+    block::Transaction,
+    energy::Energy,
+    envelope::{Sealed, Signed},
+    money::{Amount, Price},
+    order::Order,
+    reading::SignedReading,
+    settlement::Settlement,
+};
+use support::Community;
+
+fn prepared() -> (Community, State, Vec<SignedReading>, Settlement) {
+    let mut community = Community::new(7, 4);
+    let state = community.state();
+    let readings = community.read_all(state.next());
+    let settlement = community.settlement(&state, &readings);
+    (community, state, readings, settlement)
+}
+
+#[test]
+fn an_honest_settlement_is_booked_and_balances() {
+    let (community, mut state, readings, settlement) = prepared();
+    let traded: u64 = settlement.trades.iter().map(|trade| trade.energy.wh()).sum();
+    assert!(traded > 0, "the test trades something");
+    state.apply(&community.transaction(settlement.clone(), &readings)).unwrap();
+    assert_eq!(state.balances_sum(), 0);
+    assert_eq!(state.settled(), Some(settlement.interval));
+    assert_eq!(state.settlements(), 1);
+    for line in &settlement.lines {
+        let (_, member) = state.members().find(|(id, _)| **id == line.member).unwrap();
+        assert_eq!(Some(member.balance()), line.net());
+    }
+}
+
+#[test]
+fn every_lie_of_the_market_is_refused_by_name_and_the_honest_settlement_still_passes() {
+    let (community, state, readings, honest) = prepared();
+    type Lie = (&'static str, &'static str, fn(&mut Settlement, &mut Vec<SignedReading>));
+    let lies: [Lie; 11] = [
+        ("moves the price by one tick", "clearing_differs", |settlement, _| {
+            settlement.price = settlement.price.and_then(|price| Price::from_micro(price.micro() - 1));
+        }),
+        ("changes one watt-hour", "clearing_differs", |settlement, _| {
+            settlement.lines[0].sold = Energy::from_wh(settlement.lines[0].sold.wh() + 1);
+        }),
+        ("drops a member's line", "clearing_differs", |settlement, _| {
+            settlement.lines.remove(2);
+        }),
+        ("drops a trade", "clearing_differs", |settlement, _| {
+            settlement.trades.pop();
+        }),
+        ("pays itself", "clearing_differs", |settlement, _| settlement.operator = Amount::from_nano(1)),
+        ("pays the supplier more", "clearing_differs", |settlement, _| {
+            settlement.supplier = settlement.supplier.checked_add(Amount::from_nano(1)).unwrap();
+        }),
+        ("commits to a reading that it leaves out", "readings_differ", |_, readings| {
+            readings.remove(0);
+        }),
+        ("adds a reading that it does not commit to", "readings_differ", |_, readings| {
+            readings.push(readings[0].clone());
+        }),
+        ("counts a reading twice", "readings_not_ascending", |settlement, readings| {
+            settlement.readings.insert(0, settlement.readings[0]);
+            readings.insert(0, readings[0].clone());
+        }),
+        ("sorts readings in another way", "readings_not_ascending", |settlement, readings| {
+            settlement.readings.swap(0, 1);
+            readings.swap(0, 1);
+        }),
+        ("settles the interval after the next", "interval_not_next", |settlement, _| {
+            settlement.interval = settlement.interval.next().unwrap();
+        }),
+    ];
+    for (lie, name, tell) in lies {
+        let (mut settlement, mut told) = (honest.clone(), readings.clone());
+        tell(&mut settlement, &mut told);
+        assert!(settlement != honest || told != readings, "{lie}: nothing was changed");
+        let mut after = state.clone();
+        let refusal = after.apply(&community.transaction(settlement, &told)).unwrap_err();
+        assert_eq!(refusal.name(), name, "{lie}: {refusal}");
+        assert_eq!(after.root(), state.root(), "{lie}: the refused transaction changed the state");
+    }
+    state.clone().apply(&community.transaction(honest, &readings)).unwrap();
+}
+
+#[test]
+fn another_intervals_readings_are_refused() {
+    let (mut community, mut state, readings, honest) = prepared();
+    state.apply(&community.transaction(honest.clone(), &readings)).unwrap();
+    let replayed = Settlement { interval: state.next(), ..honest };
+    let refusal = state.apply(&community.transaction(replayed, &readings)).unwrap_err();
+    assert_eq!(refusal.name(), "reading_refused", "{refusal}");
+
+    let next = community.read_all(state.next());
+    let settlement = community.settlement(&state, &next);
+    state.apply(&community.transaction(settlement, &next)).unwrap();
+    assert_eq!((state.settlements(), state.balances_sum()), (2, 0));
+}
+
+#[test]
+fn only_the_market_settles_and_only_with_intact_signatures() {
+    let (community, state, readings, honest) = prepared();
+    let chain = community.genesis.chain();
+    let by_a_member = Signed::sign(honest.clone(), &chain, &community.members[0].key);
+    let forged = Transaction::Settle {
+        settlement: Sealed::from(&by_a_member),
+        readings: readings.iter().map(Sealed::from).collect(),
+    };
+    assert_eq!(state.clone().apply(&forged).unwrap_err().name(), "unknown_signer");
+
+    let Transaction::Settle { settlement, readings } = community.transaction(honest, &readings) else { unreachable!() };
+    let mut flipped = settlement.clone();
+    *flipped.0.last_mut().unwrap() ^= 1;
+    let forged = Transaction::Settle { settlement: flipped, readings: readings.clone() };
+    assert_eq!(state.clone().apply(&forged).unwrap_err().name(), "bad_signature");
+
+    let mut garbage = settlement;
+    garbage.0.truncate(20);
+    let forged = Transaction::Settle { settlement: garbage, readings };
+    assert_eq!(state.clone().apply(&forged).unwrap_err().name(), "malformed");
+}
+
+#[test]
+fn a_forged_reading_is_refused_even_if_the_market_commits_to_it() {
+    let (community, state, mut readings, mut settlement) = prepared();
+    let thief = community.market.clone();
+    let forged = Signed::sign(readings[0].payload().clone(), &community.genesis.chain(), &thief);
+    settlement.readings[0] = forged.hash();
+    readings[0] = forged;
+    let refusal = state.clone().apply(&community.transaction(settlement, &readings)).unwrap_err();
+    assert_eq!(refusal.name(), "unknown_signer");
+}
+
+#[test]
+fn energy_that_comes_late_is_settled_with_the_supplier_and_never_lost() {
+    let mut community = Community::new(4, 1);
+    let mut state = community.state();
+    let [first, second] = [state.next(), state.next().next().unwrap()];
+    let mut on_time: Vec<_> = (1..4).map(|member| community.read(member, first, 100)).collect();
+    let late = community.read(0, first, -500);
+    on_time.sort_by_key(Signed::signer);
+    let settlement = community.settlement(&state, &on_time);
+    assert_eq!(settlement.lines.len(), 3);
+    state.apply(&community.transaction(settlement, &on_time)).unwrap();
+
+    let mut readings: Vec<_> =
+        (0..4).map(|member| community.read(member, second, if member == 0 { -90 } else { 100 })).collect();
+    readings.push(late);
+    readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
+    let settlement = community.settlement(&state, &readings);
+    let line = settlement.lines.iter().find(|line| line.member == community.members[0].id).unwrap();
+    assert_eq!((line.sold.wh(), line.exported.wh()), (90, 500));
+    state.apply(&community.transaction(settlement, &readings)).unwrap();
+    assert_eq!(state.balances_sum(), 0);
+}
+
+#[test]
+fn an_order_stands_from_its_interval_on() {
+    let (mut community, mut state, ..) = prepared();
+    let open = state.next();
+    let order = |sequence, after: i64, buy: &str| Order {
+        sequence,
+        valid_from: open.offset(after).unwrap(),
+        buy: Some(buy.parse().unwrap()),
+        sell: None,
+        buy_cap: None,
+        sell_cap: None,
+    };
+    let cases = [
+        (order(1, 0, "0.2"), Err("order_too_late")),
+        (order(0, 1, "0.2"), Err("order_sequence_not_higher")),
+        (order(1, 1, "0.2"), Ok(())),
+        (order(1, 1, "0.2"), Err("exists")),
+        (order(1, 1, "0.21"), Err("order_sequence_not_higher")),
+        (order(2, 2, "0.1"), Ok(())),
+    ];
+    for (order, expected) in cases {
+        let found = state.apply(&community.order(0, order.clone())).map(drop).map_err(|refusal| refusal.name());
+        assert_eq!(found, expected.map_err(String::from), "{order:?}");
+    }
+    let member = community.members[0].id;
+    let buy = |state: &State| {
+        let (_, found) = state.members().find(|(id, _)| **id == member).unwrap();
+        found.limits(state.next()).buy.map(|price| price.to_string())
+    };
+    let mut seen = vec![buy(&state)];
+    for _ in 0..3 {
+        // The community's readings of `prepared` were never settled: start their chains again.
+        let readings = if seen.len() == 1 { fresh(&mut community, &state) } else { community.read_all(state.next()) };
+        let settlement = community.settlement(&state, &readings);
+        state.apply(&community.transaction(settlement, &readings)).unwrap();
+        seen.push(buy(&state));
+    }
+    assert_eq!(seen, [None, Some("0.2".into()), Some("0.1".into()), Some("0.1".into())]);
+}
+
+fn fresh(community: &mut Community, state: &State) -> Vec<SignedReading> {
+    let heads: Vec<_> = state.members().map(|(_, member)| *member.head()).collect();
+    for (member, head) in community.members.iter_mut().zip(heads) {
+        member.head = head;
+    }
+    community.read_all(state.next())
+}
+
+#[test]
+fn the_state_is_restored_from_its_entries() {
+    let (community, mut state, readings, settlement) = prepared();
+    state.apply(&community.transaction(settlement, &readings)).unwrap();
+    let entries = state.entries();
+    let entries = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    let restored = State::from_entries(&community.genesis, entries).unwrap();
+    assert_eq!(restored.root(), state.root());
+    assert_ne!(restored.root(), community.state().root());
+}

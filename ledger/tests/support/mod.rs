@@ -1,0 +1,178 @@
+//! A small community with real keys, for the tests of the ledger.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use market::{
+    grid::Grid,
+    metering::measure,
+    settlement::{IntervalInput, MeteredMember, settle},
+};
+use protocol::{
+    block::Transaction,
+    certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
+    envelope::{Sealed, Signed},
+    genesis::{Genesis, GenesisMember, Rules},
+    hash::Hash,
+    interval::Interval,
+    key::SecretKey,
+    member::MemberId,
+    order::Order,
+    reading::{ChainHead, Reading, Registers, SignedReading},
+    settlement::Settlement,
+};
+
+use ledger::state::State;
+
+/// Who holds which key.
+pub(crate) struct Community {
+    pub(crate) genesis: Genesis,
+    pub(crate) market: SecretKey,
+    pub(crate) validators: Vec<SecretKey>,
+    pub(crate) members: Vec<TestMember>,
+}
+
+pub(crate) struct TestMember {
+    pub(crate) id: MemberId,
+    pub(crate) key: SecretKey,
+    pub(crate) device: SecretKey,
+    pub(crate) head: ChainHead,
+}
+
+fn key(kind: u8, number: usize) -> SecretKey {
+    let mut seed = [kind; 32];
+    seed[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    SecretKey::from_seed(&seed)
+}
+
+impl Community {
+    pub(crate) fn new(members: usize, validators: usize) -> Community {
+        let first: Interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
+        let mut members: Vec<TestMember> = (0..members)
+            .map(|number| TestMember {
+                id: MemberId::pseudonym(&[9; 16], &format!("m{number}")),
+                key: key(1, number),
+                device: key(2, number),
+                head: ChainHead {
+                    sequence: 0,
+                    hash: Hash::ZERO,
+                    interval: first.offset(-1).unwrap(),
+                    registers: Registers::default(),
+                },
+            })
+            .collect();
+        members.sort_by_key(|member| member.id);
+        let market = key(3, 0);
+        let validators: Vec<SecretKey> = (0..validators).map(|number| key(4, number)).collect();
+        let genesis = Genesis {
+            community: "test".into(),
+            currency: "EUR".into(),
+            first_interval: first,
+            rules: Rules {
+                retail_price: "0.30".parse().unwrap(),
+                feed_in_price: "0.08".parse().unwrap(),
+                mechanism: "uniform".into(),
+            },
+            market: market.public(),
+            validators: validators.iter().map(|key| Validator { key: key.public(), power: 1 }).collect(),
+            members: members
+                .iter()
+                .map(|member| GenesisMember {
+                    member: member.id,
+                    key: member.key.public(),
+                    device: member.device.public(),
+                    rated_power_w: 100_000,
+                    bus: None,
+                    import_wh: 0,
+                    export_wh: 0,
+                })
+                .collect(),
+            grid: None,
+        };
+        genesis.check().unwrap();
+        Community { genesis, market, validators, members }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::genesis(&self.genesis).unwrap()
+    }
+
+    /// The next reading of a member, after `flow` Wh of import (export, if negative).
+    pub(crate) fn read(&mut self, member: usize, interval: Interval, flow: i64) -> SignedReading {
+        let chain = self.genesis.chain();
+        let member = &mut self.members[member];
+        let mut registers = member.head.registers;
+        match u64::try_from(flow) {
+            Ok(import) => registers.import_wh += import,
+            Err(_) => registers.export_wh += flow.unsigned_abs(),
+        }
+        let reading = Reading {
+            interval,
+            sequence: member.head.sequence + 1,
+            previous: member.head.hash,
+            registers,
+            salt: [5; 16],
+        };
+        let signed = Signed::sign(reading, &chain, &member.device);
+        member.head = ChainHead::after(&signed);
+        signed
+    }
+
+    /// One reading of every member: sellers and buyers in turn, of different sizes.
+    pub(crate) fn read_all(&mut self, interval: Interval) -> Vec<SignedReading> {
+        let flow = |member: usize| {
+            if member.is_multiple_of(3) { -(700 + 13 * member as i64) } else { 400 + 7 * member as i64 }
+        };
+        let mut readings: Vec<_> =
+            (0..self.members.len()).map(|member| self.read(member, interval, flow(member))).collect();
+        readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
+        readings
+    }
+
+    /// What an honest market settles from these readings.
+    pub(crate) fn settlement(&self, state: &State, readings: &[SignedReading]) -> Settlement {
+        let interval = state.next();
+        let grid = Grid::from_genesis(&self.genesis).unwrap();
+        let metered: Vec<MeteredMember> = readings
+            .chunk_by(|a, b| a.signer() == b.signer())
+            .map(|readings| {
+                let registered =
+                    self.genesis.members.iter().find(|found| found.device == readings[0].signer()).unwrap();
+                let (_, member) = state.members().find(|(id, _)| **id == registered.member).unwrap();
+                let (metered, _) = measure(member.head(), readings, interval, member.rated_power_w()).unwrap();
+                MeteredMember { member: registered.member, bus: member.bus(), limits: member.limits(interval), metered }
+            })
+            .collect();
+        settle(IntervalInput {
+            interval,
+            rules: &self.genesis.rules,
+            grid: &grid,
+            tie_seed: &state.tie_seed(),
+            members: &metered,
+            readings: readings.iter().map(Signed::hash).collect(),
+        })
+        .unwrap()
+    }
+
+    /// Signs a settlement as the market.
+    pub(crate) fn transaction(&self, settlement: Settlement, readings: &[SignedReading]) -> Transaction {
+        let signed = Signed::sign(settlement, &self.genesis.chain(), &self.market);
+        Transaction::Settle { settlement: Sealed::from(&signed), readings: readings.iter().map(Sealed::from).collect() }
+    }
+
+    pub(crate) fn order(&self, member: usize, order: Order) -> Transaction {
+        let signed = Signed::sign(order, &self.genesis.chain(), &self.members[member].key);
+        Transaction::PlaceOrder(Sealed::from(&signed))
+    }
+
+    /// A certificate that all validators signed.
+    pub(crate) fn certificate(&self, height: u64, block: Hash) -> CommitCertificate {
+        let chain = self.genesis.chain();
+        let message = vote_bytes(&chain, VoteKind::Precommit, height, 0, Some(&block));
+        let mut signatures: Vec<_> = self
+            .validators
+            .iter()
+            .map(|key| CommitSignature { validator: key.public(), signature: key.sign(&message) })
+            .collect();
+        signatures.sort_by_key(|signature| signature.validator);
+        CommitCertificate { height, round: 0, block, signatures }
+    }
+}

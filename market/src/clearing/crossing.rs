@@ -1,0 +1,168 @@
+//! Where supply and demand cross.
+//!
+//! The lowest clearing price is the smallest price up to which at least as much is offered as is bid above it. As the
+//! price rises, supply up to it only grows and demand above it only shrinks, so the crossing can be searched for. It is
+//! found without sorting: the orders are summed up in buckets of equal width, and the bucket with the crossing is
+//! divided again, until it is one price wide. That takes at most three passes over the book, whatever the prices.
+
+use protocol::money::Price;
+
+use super::{Book, Order};
+
+/// Buckets of one pass, as a power of two: the whole range of prices, 2³¹, is divided in three passes.
+const BUCKET_BITS: u32 = 11;
+const BUCKETS: usize = 1 << BUCKET_BITS;
+
+/// Where supply and demand cross, in a book in which something trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Crossing {
+    /// The largest volume that can be traded at one price, Wh.
+    pub(crate) quantity: u128,
+    /// The lowest clearing price. Bids above it and offers below it trade in full; those at it share what is left.
+    pub(crate) low: Price,
+    /// The highest clearing price.
+    pub(crate) high: Price,
+    /// Σ of the bids above `low`, Wh.
+    pub(crate) demand_above: u128,
+    /// Σ of the offers below `low`, Wh.
+    pub(crate) supply_below: u128,
+}
+
+/// Prices that are still searched, and what lies outside.
+struct Range {
+    low: i64,
+    high: i64,
+    demand_above: u128,
+    supply_below: u128,
+}
+
+/// The crossing of a book; none where nothing trades.
+pub(crate) fn crossing(book: &Book<'_>) -> Option<Crossing> {
+    let low = present(&book.offers).map(|order| order.price.micro()).min()?;
+    let high = present(&book.bids).map(|order| order.price.micro()).max()?;
+    if low > high {
+        return None;
+    }
+    let mut range = Range { low, high, demand_above: 0, supply_below: 0 };
+    let mut demand = vec![0; BUCKETS];
+    let mut supply = vec![0; BUCKETS];
+    loop {
+        let width_bits = (64 - (range.high - range.low).leading_zeros()).saturating_sub(BUCKET_BITS);
+        sum_up(&book.bids, &range, width_bits, &mut demand);
+        sum_up(&book.offers, &range, width_bits, &mut supply);
+
+        let mut demand_left = range.demand_above + demand.iter().sum::<u128>();
+        let mut supply_below = range.supply_below;
+        let mut bucket = 0;
+        // Up to the end of the range there is as much supply as demand above it, so some bucket ends this loop.
+        while supply_below + supply[bucket] < demand_left - demand[bucket] {
+            demand_left -= demand[bucket];
+            supply_below += supply[bucket];
+            bucket += 1;
+        }
+        let demand_above = demand_left - demand[bucket];
+        range.low += (bucket as i64) << width_bits;
+        if width_bits == 0 {
+            let supply_up_to = supply_below + supply[bucket];
+            let low = Price::from_micro(range.low)?;
+            // The price can rise as long as nobody leaves and nobody joins: up to the next order's.
+            let next = || present(&book.bids).chain(present(&book.offers)).map(|o| o.price).filter(|p| *p > low).min();
+            let high = if demand_above == supply_up_to { next()? } else { low };
+            return Some(Crossing { quantity: demand_left.min(supply_up_to), low, high, demand_above, supply_below });
+        }
+        range.high = range.high.min(range.low + (1 << width_bits) - 1);
+        range.demand_above = demand_above;
+        range.supply_below = supply_below;
+    }
+}
+
+/// The orders that want anything at all.
+fn present<'a>(orders: &'a [Order<'a>]) -> impl Iterator<Item = &'a Order<'a>> {
+    orders.iter().filter(|order| !order.quantity.is_zero())
+}
+
+/// Sums the quantities of the orders within a range into buckets of 2^`width_bits` prices.
+fn sum_up(orders: &[Order<'_>], range: &Range, width_bits: u32, buckets: &mut [u128]) {
+    buckets.fill(0);
+    for order in orders {
+        let price = order.price.micro();
+        if (range.low..=range.high).contains(&price) {
+            buckets[((price - range.low) >> width_bits) as usize] += u128::from(order.quantity.wh());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{energy::Energy, limits::PRICE_MICRO_MAX};
+
+    use super::*;
+    use crate::grid::Grid;
+
+    fn orders(list: &[(i64, u64)]) -> Vec<Order<'static>> {
+        let order = |&(micro, wh): &(i64, u64)| Order {
+            id: b"",
+            price: Price::from_micro(micro).unwrap(),
+            quantity: Energy::from_wh(wh),
+            bus: Grid::ROOT,
+        };
+        list.iter().map(order).collect()
+    }
+
+    fn cross(bids: &[(i64, u64)], offers: &[(i64, u64)]) -> Option<(u128, i64, i64)> {
+        let crossing = crossing(&Book { bids: orders(bids), offers: orders(offers) })?;
+        Some((crossing.quantity, crossing.low.micro(), crossing.high.micro()))
+    }
+
+    #[test]
+    fn books_cross_where_they_should() {
+        const MAX: i64 = PRICE_MICRO_MAX;
+        assert_eq!(cross(&[], &[]), None);
+        assert_eq!(cross(&[(5, 1)], &[]), None);
+        assert_eq!(cross(&[], &[(5, 1)]), None);
+        assert_eq!(cross(&[(4, 1)], &[(5, 1)]), None);
+        assert_eq!(cross(&[(9, 0), (4, 1)], &[(5, 1), (1, 0)]), None, "an order of nothing moves nothing");
+        assert_eq!(cross(&[(5, 1)], &[(5, 1)]), Some((1, 5, 5)));
+        assert_eq!(cross(&[(MAX, 1)], &[(-MAX, 1)]), Some((1, -MAX, MAX)));
+        assert_eq!(cross(&[(MAX, 2)], &[(-MAX, 1)]), Some((1, MAX, MAX)));
+        assert_eq!(cross(&[(MAX, 1)], &[(-MAX, 2)]), Some((1, -MAX, -MAX)));
+        assert_eq!(cross(&[(MAX, 1), (3, 1)], &[(-MAX, 1), (7, 5)]), Some((1, 3, 7)));
+        assert_eq!(cross(&[(MAX, 1), (3, 1), (4, 0)], &[(-MAX, 1), (7, 5)]), Some((1, 3, 7)));
+        let all = u64::MAX;
+        let sum = 3 * u128::from(all);
+        assert_eq!(cross(&[(9, all), (9, all), (9, all)], &[(1, all), (1, all), (1, all)]), Some((sum, 1, 9)));
+    }
+
+    /// The lowest and the highest clearing price straight from their definitions.
+    fn by_definition(bids: &[(i64, u64)], offers: &[(i64, u64)]) -> (i64, i64) {
+        let sum = |orders: &[(i64, u64)], wanted: &dyn Fn(i64) -> bool| -> u64 {
+            orders.iter().filter(|(price, _)| wanted(*price)).map(|(_, wh)| *wh).sum()
+        };
+        let mut prices: Vec<i64> = bids.iter().chain(offers).map(|(price, _)| *price).collect();
+        prices.sort_unstable();
+        let low = prices.iter().find(|&&at| sum(bids, &|p| p > at) <= sum(offers, &|p| p <= at));
+        let high = prices.iter().rev().find(|&&at| sum(offers, &|p| p < at) <= sum(bids, &|p| p >= at));
+        (*low.unwrap(), *high.unwrap())
+    }
+
+    #[test]
+    fn the_edges_of_buckets_are_nothing_special() {
+        const MAX: i64 = PRICE_MICRO_MAX;
+        let mut books = 0;
+        // With both extremes in the book a bucket of the first pass is 2^20 prices wide, one of the second 2^9.
+        for edge in [-MAX + (1 << 20), -MAX + (900 << 20), -MAX + (900 << 20) + (3 << 9)] {
+            let prices = [edge - 1, edge, edge + 1];
+            for choice in 0..81 {
+                let at = |power: u32| prices[choice / 3usize.pow(power) % 3];
+                for wh in 1..4 {
+                    let bids = [(MAX, 1), (at(0), 2), (at(1), wh)];
+                    let offers = [(-MAX, 1), (at(2), 1), (at(3), 4 - wh)];
+                    let (_, low, high) = cross(&bids, &offers).unwrap();
+                    assert_eq!((low, high), by_definition(&bids, &offers), "{bids:?} {offers:?}");
+                    books += 1;
+                }
+            }
+        }
+        assert_eq!(books, 3 * 81 * 3);
+    }
+}

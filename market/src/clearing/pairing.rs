@@ -1,0 +1,190 @@
+//! Who trades with whom: nearest first, so that a member sees whose roof the energy came from.
+//!
+//! Orders of the same bus are matched first. What is left climbs the tree, one pass from the leaves up, and is matched
+//! at the first bus that it has in common with its counterpart. Of equally near ones, the lower id comes first. Every
+//! match uses up a bid or an offer, so there are fewer matches than orders.
+
+use protocol::{energy::Energy, money::Price};
+
+use super::{Book, Match, Order};
+use crate::grid::Grid;
+
+/// The end of a queue.
+const END: usize = usize::MAX;
+
+/// One side's filled orders, queued at the buses they have climbed to. The queues are linked through one list, so that
+/// a whole queue climbs in one step.
+struct Side {
+    /// Wh left of each order's fill.
+    left: Vec<u64>,
+    /// The order behind each order.
+    next: Vec<usize>,
+    /// First and last order at each bus.
+    queues: Vec<(usize, usize)>,
+}
+
+/// The first bytes of an id as a number: where two of them differ, they are in the order of the ids.
+fn prefix(id: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = id.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&id[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+impl Side {
+    fn new(orders: &[Order<'_>], fills: &[Energy], grid: &Grid) -> Side {
+        let left: Vec<u64> = fills.iter().map(|fill| fill.wh()).collect();
+        let filled = (0..orders.len()).filter(|&index| left[index] > 0);
+        let mut filled: Vec<(u64, usize)> = filled.map(|index| (prefix(orders[index].id), index)).collect();
+        // Linear where the ids are in order already, as they are in a settlement. Elsewhere most ids differ in their
+        // first bytes, which are near, while the rest of them is anywhere in memory.
+        filled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| orders[a.1].id.cmp(orders[b.1].id)));
+        let buses = grid.parents().len();
+        let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses] };
+        for (_, index) in filled {
+            // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
+            let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < buses).unwrap_or(0);
+            side.append(bus, (index, index));
+        }
+        side
+    }
+
+    fn append(&mut self, bus: usize, queue: (usize, usize)) {
+        match (self.queues[bus], queue) {
+            (_, (END, _)) => {}
+            ((END, _), queue) => self.queues[bus] = queue,
+            ((first, last), (next, new_last)) => {
+                self.next[last] = next;
+                self.queues[bus] = (first, new_last);
+            }
+        }
+    }
+
+    fn first(&self, bus: usize) -> Option<usize> {
+        Some(self.queues[bus].0).filter(|first| *first != END)
+    }
+
+    /// Takes `wh` from the first order at `bus`.
+    fn take(&mut self, bus: usize, wh: u64) {
+        let (first, last) = self.queues[bus];
+        self.left[first] -= wh;
+        if self.left[first] == 0 {
+            self.queues[bus] = if first == last { (END, END) } else { (self.next[first], last) };
+        }
+    }
+
+    fn climb(&mut self, bus: usize, parent: usize) {
+        let queue = std::mem::replace(&mut self.queues[bus], (END, END));
+        self.append(parent, queue);
+    }
+}
+
+/// Pairs the fills of a book, each match at the price that `price` gives for a bid and an offer.
+pub(crate) fn pair(
+    book: &Book<'_>,
+    bids: &[Energy],
+    offers: &[Energy],
+    grid: &Grid,
+    price: impl Fn(&Order<'_>, &Order<'_>) -> Price,
+) -> Vec<Match> {
+    let mut buyers = Side::new(&book.bids, bids, grid);
+    let mut sellers = Side::new(&book.offers, offers, grid);
+    let mut matches = Vec::new();
+    // Backwards from the leaves to the root. A bus's own orders are at the front of its queues, because they were there
+    // before any came up from below: so they meet each other first.
+    for (bus, &parent) in grid.parents().iter().enumerate().rev() {
+        while let (Some(bid), Some(offer)) = (buyers.first(bus), sellers.first(bus)) {
+            let wh = buyers.left[bid].min(sellers.left[offer]);
+            buyers.take(bus, wh);
+            sellers.take(bus, wh);
+            let price = price(&book.bids[bid], &book.offers[offer]);
+            matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price });
+        }
+        if bus != parent {
+            buyers.climb(bus, parent);
+            sellers.climb(bus, parent);
+        }
+    }
+    matches
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::genesis::{GridLine, GridPlan};
+
+    use super::*;
+
+    /// Id, bus and Wh of an order; or bid, offer and Wh of a match.
+    type Wish = (&'static str, &'static str, u64);
+
+    /// root ─ a ─ (a1, a2), root ─ b
+    fn grid() -> Grid {
+        let line = |name: &str, from: &str, to: &str| GridLine {
+            line: name.into(),
+            from: from.into(),
+            to: to.into(),
+            rated_va: 1,
+        };
+        let lines = vec![line("1", "root", "a"), line("2", "a", "a1"), line("3", "a", "a2"), line("4", "root", "b")];
+        Grid::from_plan(&GridPlan { transformer: "T".into(), transformer_va: 1, root: "root".into(), lines }).unwrap()
+    }
+
+    /// Pairs orders of (id, bus, Wh), all filled, as (bid, offer, Wh).
+    fn paired(bids: &[Wish], offers: &[Wish]) -> Vec<Wish> {
+        let grid = grid();
+        let orders = |list: &[Wish]| -> Vec<Order<'static>> {
+            let order = |&(id, bus, wh): &Wish| Order {
+                id: id.as_bytes(),
+                price: Price::MAX,
+                quantity: Energy::from_wh(wh),
+                bus: grid.bus(Some(bus)).unwrap(),
+            };
+            list.iter().map(order).collect()
+        };
+        let book = Book { bids: orders(bids), offers: orders(offers) };
+        let fills = |orders: &[Order<'_>]| -> Vec<Energy> { orders.iter().map(|order| order.quantity).collect() };
+        let matches = pair(&book, &fills(&book.bids), &fills(&book.offers), &grid, |bid, _| bid.price);
+        let name = |order: &Order<'static>| std::str::from_utf8(order.id).unwrap();
+        matches.iter().map(|m| (name(&book.bids[m.bid]), name(&book.offers[m.offer]), m.energy.wh())).collect()
+    }
+
+    #[test]
+    fn the_same_bus_comes_first_then_the_same_branch_then_the_rest() {
+        let bids = [("far", "b", 10), ("near", "a2", 10), ("here", "a1", 10)];
+        let offers = [("sun", "a1", 30)];
+        assert_eq!(paired(&bids, &offers), [("here", "sun", 10), ("near", "sun", 10), ("far", "sun", 10)]);
+    }
+
+    #[test]
+    fn of_equally_near_ones_the_lower_id_comes_first_whatever_the_order_of_the_book() {
+        let mut bids = [("b2", "b", 10), ("b1", "b", 10), ("b3", "b", 10)];
+        let offers = [("o2", "b", 12), ("o1", "b", 9), ("o3", "a1", 9)];
+        let expected = [("b1", "o1", 9), ("b1", "o2", 1), ("b2", "o2", 10), ("b3", "o2", 1), ("b3", "o3", 9)];
+        for _ in 0..3 {
+            bids.rotate_left(1);
+            assert_eq!(paired(&bids, &offers), expected);
+        }
+    }
+
+    #[test]
+    fn ids_that_begin_alike_are_in_order_too() {
+        let bids = [("household-10", "b", 1), ("household-1", "b", 1), ("household", "b", 1), ("house", "b", 1)];
+        let offers = [("sun", "b", 4)];
+        let order = paired(&bids, &offers).into_iter().map(|(bid, _, _)| bid).collect::<Vec<_>>();
+        assert_eq!(order, ["house", "household", "household-1", "household-10"]);
+    }
+
+    #[test]
+    fn a_bus_serves_itself_before_its_branches() {
+        let bids = [("below", "a1", 10), ("own", "a", 10)];
+        let offers = [("sun", "a", 15), ("far", "b", 5)];
+        assert_eq!(paired(&bids, &offers), [("own", "sun", 10), ("below", "sun", 5), ("below", "far", 5)]);
+    }
+
+    #[test]
+    fn a_queue_that_ran_empty_takes_new_orders() {
+        let bids = [("b1", "a1", 5), ("b2", "a2", 5), ("b3", "a", 5)];
+        let offers = [("o1", "a1", 5), ("o2", "b", 10)];
+        assert_eq!(paired(&bids, &offers), [("b1", "o1", 5), ("b3", "o2", 5), ("b2", "o2", 5)]);
+    }
+}

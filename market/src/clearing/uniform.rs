@@ -1,0 +1,34 @@
+//! `uniform`: the k-double auction, pay-as-clear. The largest volume, at one price in the middle of all clearing prices.
+
+use protocol::money::Price;
+
+use super::{Book, Clearing, Context, Mechanism, crossing::crossing, pairing::pair, rationing::fill};
+
+/// The mechanism `uniform`.
+pub(super) struct Uniform;
+
+impl Mechanism for Uniform {
+    fn name(&self) -> &'static str {
+        "uniform"
+    }
+
+    fn summary(&self) -> &'static str {
+        "one price for all, in the middle of the market-clearing prices, at the largest volume"
+    }
+
+    fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {
+        let Some(crossing) = crossing(book) else { return Clearing::nothing(book) };
+        let price = Price::midpoint(crossing.low, crossing.high);
+        let bids = fill(&book.bids, crossing.quantity, context.tie_seed, |bid| bid.price.cmp(&crossing.low));
+        let offers = fill(&book.offers, crossing.quantity, context.tie_seed, |offer| crossing.low.cmp(&offer.price));
+        let trades = pair(book, &bids, &offers, context.grid, |_, _| price);
+        Clearing {
+            quantity: crossing.quantity,
+            price: Some(price),
+            price_interval: Some((crossing.low, crossing.high)),
+            bids,
+            offers,
+            trades,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The command line. Exit code 0: done; 2: bad input, said in one line; 1: everything else.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use market::{
+    book::{BOOK_BYTES_MAX, BookError, clear_json},
+    clearing::mechanisms,
+    service::{self, Config},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+const BAD_INPUT: u8 = 2;
+const FAILURE: u8 = 1;
+
+const EXAMPLES: &str = "Examples:
+  market clear book.json
+  market clear book.json --mechanism uniform
+  market mechanisms
+  market serve --config config/market.toml
+
+Logs go to stderr; RUST_LOG=market=debug shows more of them.";
+
+const CLEAR_EXAMPLES: &str = r#"A book holds bids and offers, prices per kWh as decimal text, quantities in whole Wh, the bus optional:
+  {"bids":   [{"id": "ada", "price": "0.30", "quantity": 1200, "bus": "bus_7"}],
+   "offers": [{"id": "bob", "price": "0.10", "quantity": 900}]}
+
+The answer names what was traded, at which price, and what every order got:
+  {"mechanism": …, "quantity": Wh, "price": …, "price_interval": [low, high], "surplus": …,
+   "fills": {id: Wh}, "trades": [{"bid", "offer", "quantity", "price"}]}
+
+Examples:
+  market clear book.json
+  market clear book.json --mechanism uniform
+  cat book.json | market clear -"#;
+
+const SERVE_HELP: &str = "The configuration file config/market.toml explains every key. The market runs until SIGINT \
+(Ctrl-C) or SIGTERM; it can be stopped and started at any time, also by pulling the plug: what it acknowledged is on disk.
+
+Example:
+  market serve --config config/market.toml";
+
+/// The market of a neighbourhood: takes in signed meter readings, clears every interval, settles it on the ledger.
+#[derive(Parser)]
+#[command(name = "market", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Clear one book of orders: JSON in, JSON out.
+    #[command(after_help = CLEAR_EXAMPLES)]
+    Clear {
+        /// The book, a JSON file; `-` reads standard input.
+        book: PathBuf,
+        /// How to clear it; `market mechanisms` lists them.
+        #[arg(long, value_name = "NAME", default_value = "uniform")]
+        mechanism: String,
+    },
+    /// List the mechanisms.
+    Mechanisms,
+    /// Run the market of a community.
+    #[command(after_help = SERVE_HELP)]
+    Serve {
+        /// The configuration, a TOML file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// What went wrong, and whose fault it is.
+struct Failure {
+    code: u8,
+    line: String,
+}
+
+fn bad_input(error: impl Display) -> Failure {
+    Failure { code: BAD_INPUT, line: error.to_string() }
+}
+
+fn failure(error: impl Display) -> Failure {
+    Failure { code: FAILURE, line: error.to_string() }
+}
+
+/// Runs what the command line says.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse_arguments(&error),
+    };
+    let done = match arguments.command {
+        Command::Clear { book, mechanism } => clear(&book, &mechanism),
+        Command::Mechanisms => list_mechanisms(),
+        Command::Serve { config } => serve(&config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, line }) => {
+            eprintln!("market: {}", line.replace('\n', " "));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Help and version as they are; an error in one line.
+fn refuse_arguments(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        error.print().ok();
+        return ExitCode::from(if error.use_stderr() { BAD_INPUT } else { 0 });
+    }
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
+    let line = lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    eprintln!("market: {}; see market --help", line.trim_start_matches("error: "));
+    ExitCode::from(BAD_INPUT)
+}
+
+fn clear(path: &Path, mechanism: &str) -> Result<(), Failure> {
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let json = read_book(path).map_err(|error| bad_input(format!("{name}: cannot be read: {error}")))?;
+    let answer = clear_json(&json, mechanism).map_err(|error| match error {
+        BookError::BrokenClearing { .. } => failure(error),
+        BookError::UnknownMechanism(_) => bad_input(error),
+        _ => bad_input(format!("{name}: {error}")),
+    })?;
+    print(&serde_json::to_string(&answer).map_err(failure)?)
+}
+
+/// Reads no more than a byte past what a book may have: the book's own check refuses that.
+fn read_book(path: &Path) -> io::Result<Vec<u8>> {
+    let source: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(std::fs::File::open(path)?) };
+    let mut json = Vec::new();
+    source.take(BOOK_BYTES_MAX as u64 + 1).read_to_end(&mut json)?;
+    Ok(json)
+}
+
+fn list_mechanisms() -> Result<(), Failure> {
+    let width = mechanisms().iter().map(|mechanism| mechanism.name().len()).max().unwrap_or_default();
+    let line =
+        |mechanism: &&dyn market::clearing::Mechanism| format!("{:width$}  {}", mechanism.name(), mechanism.summary());
+    print(&mechanisms().iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Prints a line; a reader that went away (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failure(error)),
+        _ => Ok(()),
+    }
+}
+
+fn serve(path: &Path) -> Result<(), Failure> {
+    let config = Config::load(path).map_err(bad_input)?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failure)?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt()).map_err(failure)?, signal(SignalKind::terminate()).map_err(failure)?);
+        let mut market = service::start(config).await.map_err(bad_input)?;
+        if let Some(address) = market.console_addr {
+            tracing::info!("console: http://{address}");
+        }
+        let until_the_end = async {
+            market.finished().await.map_err(failure)?;
+            // The end of a replay is not the end of the program: the console can still be looked at.
+            tracing::info!("all intervals are settled; stop with Ctrl-C");
+            std::future::pending().await
+        };
+        let ended: Result<(), Failure> = tokio::select! {
+            failed = until_the_end => failed,
+            _ = interrupt.recv() => Ok(()),
+            _ = terminate.recv() => Ok(()),
+        };
+        tracing::info!("the market stops");
+        market.stop().await.map_err(failure)?;
+        ended
+    })
+}

@@ -1,0 +1,15 @@
+//! The market: from signed readings and standing orders to one balanced settlement.
+//!
+//! In: the members' metered energy and price limits, the rules, the grid. Out: who trades with whom at which price, and
+//! what every account gains. This library is pure: it knows no clock, no randomness, no network and no disk, and the
+//! same input gives the same output on every machine, so that each validator of the ledger can recompute it.
+//!
+//! The service around it (intake, gate, console) is behind the feature `service`.
+
+pub mod book;
+pub mod clearing;
+pub mod grid;
+pub mod metering;
+#[cfg(feature = "service")]
+pub mod service;
+pub mod settlement;

@@ -1,0 +1,122 @@
+//! The book of readings: for every device the last settled reading, and the readings after it that wait for their
+//! settlement. In memory; [`Store`](super::store::Store) keeps the same on disk.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    genesis::Genesis,
+    interval::Interval,
+    key::DeviceId,
+    limits::READINGS_PER_DEVICE_MAX,
+    member::MemberId,
+    reading::{ChainHead, SignedReading},
+};
+
+/// A device and where its hash chain stands.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) member: MemberId,
+    pub(crate) rated_power_w: u64,
+    /// The last settled reading.
+    pub(crate) settled: ChainHead,
+    /// What came after it, one link after the other.
+    waiting: Vec<SignedReading>,
+}
+
+impl Device {
+    /// The last reading that was taken in.
+    pub(crate) fn tip(&self) -> ChainHead {
+        self.waiting.last().map_or(self.settled, ChainHead::after)
+    }
+
+    /// The reading that waits under this sequence number.
+    pub(crate) fn waiting(&self, sequence: u64) -> Option<&SignedReading> {
+        let position = sequence.checked_sub(self.settled.sequence)?.checked_sub(1)?;
+        self.waiting.get(usize::try_from(position).ok()?)
+    }
+
+    /// What can be settled in `interval`: at most `limit` readings, oldest first.
+    pub(crate) fn due(&self, interval: Interval, limit: usize) -> &[SignedReading] {
+        let due = self.waiting.iter().take(limit.min(READINGS_PER_DEVICE_MAX));
+        &self.waiting[..due.take_while(|reading| reading.interval <= interval).count()]
+    }
+}
+
+/// All devices of the community.
+#[derive(Debug)]
+pub(crate) struct Book {
+    devices: BTreeMap<DeviceId, Device>,
+}
+
+/// A reading that waits no longer.
+pub(crate) type Gone = (DeviceId, u64);
+
+impl Book {
+    /// The book before the first reading; `before` is the interval before the first.
+    pub(crate) fn new(genesis: &Genesis, before: Interval) -> Book {
+        let device = |member: &protocol::genesis::GenesisMember| {
+            let settled = ChainHead {
+                sequence: 0,
+                hash: protocol::hash::Hash::ZERO,
+                interval: before,
+                registers: member.registers(),
+            };
+            let device =
+                Device { member: member.member, rated_power_w: member.rated_power_w, settled, waiting: Vec::new() };
+            (member.device, device)
+        };
+        Book { devices: genesis.members.iter().map(device).collect() }
+    }
+
+    pub(crate) fn device(&self, device: &DeviceId) -> Option<&Device> {
+        self.devices.get(device)
+    }
+
+    /// All devices, in order of key.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (&DeviceId, &Device)> {
+        self.devices.iter()
+    }
+
+    /// Adds a reading that [the intake](super::intake) let pass.
+    pub(crate) fn take(&mut self, reading: SignedReading) {
+        if let Some(device) = self.devices.get_mut(&reading.signer()) {
+            device.waiting.push(reading);
+        }
+    }
+
+    /// How many devices were read for `interval`.
+    pub(crate) fn read_for(&self, interval: Interval) -> usize {
+        self.devices.values().filter(|device| device.tip().interval >= interval).count()
+    }
+
+    /// How many devices there are.
+    pub(crate) fn expected(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Whether any reading waits to be settled.
+    pub(crate) fn any_waiting(&self) -> bool {
+        self.devices.values().any(|device| !device.waiting.is_empty())
+    }
+
+    /// Takes over what the ledger has settled, and returns what no longer waits: what is settled now, and what does
+    /// not continue what is settled.
+    pub(crate) fn settled(&mut self, heads: &BTreeMap<DeviceId, ChainHead>) -> Vec<Gone> {
+        let mut gone = Vec::new();
+        for (id, device) in &mut self.devices {
+            let Some(head) = heads.get(id) else { continue };
+            device.settled = *head;
+            let mut tip = (head.sequence, head.hash);
+            device.waiting.retain(|reading| {
+                let follows = reading.sequence == tip.0 + 1 && reading.previous == tip.1;
+                if follows {
+                    tip = (reading.sequence, reading.hash());
+                } else {
+                    gone.push((*id, reading.sequence));
+                }
+                follows
+            });
+        }
+        gone
+    }
+}

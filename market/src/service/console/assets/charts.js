@@ -1,0 +1,224 @@
+// The two charts, drawn with plotly.js, which this server hands out itself.
+
+import { kwh, price } from './format.js';
+
+const script = document.getElementById('plotly');
+const loaded = window.Plotly
+  ? Promise.resolve()
+  : new Promise((resolve, reject) => {
+      script.addEventListener('load', resolve);
+      script.addEventListener('error', () => reject(new Error('plotly.js did not load')));
+    });
+
+const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${name}`).trim() });
+}
+
+const narrow = () => window.innerWidth < 480;
+
+// On a narrow screen a legend stays in one row only if it is small.
+const legendFont = (colour) => ({ color: colour.ink, size: narrow() ? 10.5 : 12 });
+
+function layout(colour, more) {
+  return {
+    paper_bgcolor: 'rgba(0,0,0,0)',
+    plot_bgcolor: 'rgba(0,0,0,0)',
+    font: { family: FONT, size: 12, color: colour.soft },
+    hoverlabel: { bgcolor: colour.card, bordercolor: colour.line, font: { family: FONT, size: 12, color: colour.ink } },
+    legend: { orientation: 'h', x: 0, y: 1, xanchor: 'left', yanchor: 'bottom', font: legendFont(colour) },
+    dragmode: false,
+    showlegend: true,
+    ...more,
+  };
+}
+
+function axis(colour, title, more) {
+  return {
+    title: { text: title, font: { size: 12 }, standoff: 8 },
+    gridcolor: colour.grid,
+    linecolor: colour.line,
+    zeroline: false,
+    fixedrange: true,
+    automargin: true,
+    ...more,
+  };
+}
+
+/** Steps by price, added up: the points of a stepped curve, in kWh. */
+function stepped(steps, ascending) {
+  const sorted = steps
+    .filter((step) => step.energy_wh > 0)
+    .map((step) => ({ wh: step.energy_wh, price: Number(step.price) }))
+    .sort((a, b) => (ascending ? a.price - b.price : b.price - a.price));
+  const x = [];
+  const y = [];
+  let sum = 0;
+  for (const step of sorted) {
+    x.push(sum / 1000, (sum + step.wh) / 1000);
+    y.push(step.price, step.price);
+    sum += step.wh;
+  }
+  return { x, y, wh: sum };
+}
+
+/** The part of a curve up to `limit` kWh. */
+function upTo(curve, limit) {
+  const x = [];
+  const y = [];
+  for (let i = 0; i < curve.x.length && (i % 2 === 1 || curve.x[i] < limit); i += 1) {
+    x.push(Math.min(curve.x[i], limit));
+    y.push(curve.y[i]);
+    if (curve.x[i] >= limit) break;
+  }
+  return { x, y };
+}
+
+/** Draws supply, demand, the gain from trade between them, and where they cross. */
+export async function drawCurves(element, view, currency) {
+  await loaded;
+  const colour = colours();
+  const demand = stepped(view.curves.demand, false);
+  const supply = stepped(view.curves.supply, true);
+  const { traded_wh: tradedWh, price: clearing } = view.interval;
+  const quantity = tradedWh / 1000;
+  const hover = `%{x:.3f} kWh<br>%{y:.4f} ${currency}/kWh`;
+  const line = (curve, name, color) => ({
+    ...curve, name, type: 'scatter', mode: 'lines', line: { color, width: 2.5 }, hovertemplate: hover,
+  });
+  const traces = [];
+  if (tradedWh > 0) {
+    const above = upTo(demand, quantity);
+    const below = upTo(supply, quantity);
+    traces.push({
+      x: [...above.x, ...below.x.reverse()], y: [...above.y, ...below.y.reverse()], name: narrow() ? 'Gain' : 'Gain from trade',
+      type: 'scatter', mode: 'none', fill: 'toself', fillcolor: colour.traded, opacity: 0.16, hoverinfo: 'skip',
+    });
+  }
+  traces.push(line(demand, 'Demand', colour.demand), line(supply, 'Supply', colour.supply));
+  const shapes = [];
+  const annotations = [];
+  if (tradedWh > 0 && clearing !== null) {
+    const y = Number(clearing);
+    const widest = Math.max(demand.wh, supply.wh) / 1000;
+    const dotted = { color: colour.ink, width: 1, dash: 'dot' };
+    shapes.push(
+      { type: 'line', x0: 0, x1: quantity, y0: y, y1: y, line: dotted },
+      { type: 'line', x0: quantity, x1: quantity, y0: 0, y1: y, yref: 'y', line: dotted },
+    );
+    traces.push({
+      x: [quantity], y: [y], name: 'Crossing', type: 'scatter', mode: 'markers', showlegend: false,
+      marker: { size: 11, color: colour.ink, line: { color: colour.card, width: 2 } }, hovertemplate: hover,
+    });
+    const label = { showarrow: false, font: { color: colour.ink, size: 13 } };
+    const right = quantity > widest * 0.7;
+    annotations.push(
+      { ...label, x: 0, y, text: `<b>${price(clearing)}</b>`, xanchor: 'left', yanchor: 'bottom', xshift: 4 },
+      {
+        ...label, x: quantity, y: 0, yref: 'paper', text: `<b>${kwh(tradedWh, 3)} kWh</b>`, yanchor: 'bottom',
+        xanchor: right ? 'right' : 'left', xshift: right ? -4 : 4, yshift: 2,
+      },
+    );
+  }
+  element.setAttribute('aria-label', curvesText(view, demand, supply, currency));
+  await window.Plotly.react(element, traces, layout(colour, {
+    margin: { l: 8, r: 12, t: 26, b: 8 },
+    hovermode: 'closest',
+    shapes,
+    annotations,
+    xaxis: axis(colour, 'Energy in the interval, kWh', { rangemode: 'tozero' }),
+    yaxis: axis(colour, `Limit price, ${currency}/kWh`, { rangemode: 'tozero', tickformat: '.2f' }),
+  }), CONFIG);
+}
+
+function curvesText(view, demand, supply, currency) {
+  const { start, price: clearing, traded_wh: tradedWh } = view.interval;
+  const crossing = tradedWh > 0
+    ? `${kwh(tradedWh, 3)} kWh were traded${clearing === null ? '' : ` at ${price(clearing)} ${currency} per kWh`}.`
+    : 'Nothing was traded.';
+  return `Interval ${start}: ${kwh(demand.wh, 3)} kWh were asked for and ${kwh(supply.wh, 3)} kWh were offered. ${crossing}`;
+}
+
+/** Draws the price over the energy; `chosen` is the start of the interval to mark, `onChoose` is told of clicks. */
+export async function drawHistory(element, intervals, community, chosen, onChoose) {
+  await loaded;
+  const colour = colours();
+  const { currency } = community;
+  const first = intervals[0];
+  const last = intervals[intervals.length - 1];
+  const width = community.interval_minutes * 60_000;
+
+  const clearing = { x: [], y: [] };
+  for (const interval of intervals) {
+    const shown = interval.price ?? interval.average_price;
+    const y = shown === null ? null : Number(shown);
+    clearing.x.push(interval.start, interval.end);
+    clearing.y.push(y, y);
+  }
+  const starts = intervals.map((interval) => interval.start);
+  const bars = (name, wh, color) => ({
+    x: starts, y: wh.map((value) => value / 1000), name, type: 'bar', xaxis: 'x', yaxis: 'y2', offset: 0, width,
+    marker: { color, line: { width: 0 } }, hovertemplate: `${name} %{customdata} kWh<extra></extra>`,
+    customdata: wh.map((value) => kwh(Math.abs(value), 3)),
+  });
+  const reference = (name, value, color) => ({
+    x: [first.start, last.end], y: [Number(value), Number(value)], name: narrow() ? name : `${name} ${price(value)}`, type: 'scatter',
+    mode: 'lines', line: { color, width: 1.5, dash: 'dash' }, hoverinfo: 'skip', yaxis: 'y', xaxis: 'x', legend: 'legend',
+  });
+  const traces = [
+    {
+      ...clearing, name: 'Price', type: 'scatter', mode: 'lines', yaxis: 'y', xaxis: 'x', legend: 'legend',
+      line: { color: colour.ink, width: 2 }, connectgaps: false,
+      hovertemplate: `Price %{y:.4f} ${currency}/kWh<extra></extra>`,
+    },
+    reference('Retail', community.retail_price, colour.retail),
+    reference('Feed-in', community.feed_in_price, colour.supply),
+    { ...bars('Traded', intervals.map((i) => i.traded_wh), colour.traded), legend: 'legend2' },
+    { ...bars(narrow() ? 'Drawn' : 'From supplier', intervals.map((i) => i.imported_wh), colour.imported), legend: 'legend2' },
+    { ...bars(narrow() ? 'Fed in' : 'To supplier', intervals.map((i) => -i.exported_wh), colour.exported), legend: 'legend2' },
+  ];
+  const mark = intervals.find((interval) => interval.start === chosen);
+  const shapes = mark === undefined ? [] : [{
+    type: 'rect', xref: 'x', yref: 'paper', x0: mark.start, x1: mark.end, y0: 0, y1: 1, layer: 'below',
+    fillcolor: colour.accent, opacity: 0.28, line: { color: colour.accent, width: 1 },
+  }];
+  element.setAttribute('aria-label', historyText(intervals, community));
+  const legend = { orientation: 'h', x: 0, xanchor: 'left', yanchor: 'bottom', font: legendFont(colour) };
+  await window.Plotly.react(element, traces, layout(colour, {
+    margin: { l: 8, r: 12, t: 26, b: 8 },
+    barmode: 'relative',
+    bargap: 0,
+    hovermode: 'x unified',
+    shapes,
+    legend: { ...legend, y: 1 },
+    legend2: { ...legend, y: 0.47 },
+    xaxis: axis(colour, '', {
+      type: 'date', range: [first.start, last.end], hoverformat: '%Y-%m-%dT%H:%M:%SZ', anchor: 'y2', nticks: narrow() ? 4 : 8,
+      tickangle: 0,
+      tickformatstops: [
+        { dtickrange: [null, 86_399_999], value: '%H:%M\n%Y-%m-%d' },
+        { dtickrange: [86_400_000, null], value: '%m-%d\n%Y' },
+      ],
+    }),
+    yaxis: axis(colour, `${currency}/kWh`, { domain: [0.57, 1], rangemode: 'tozero', tickformat: '.2f', nticks: 5 }),
+    yaxis2: axis(colour, 'kWh per interval', { domain: [0, 0.45], nticks: 5, zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1 }),
+  }), CONFIG);
+  if (element.dataset.listening === undefined) {
+    element.dataset.listening = 'true';
+    // The price's points mark the ends of intervals too; a bar's mark starts only.
+    element.on('plotly_click', ({ points }) => onChoose((points.find((point) => point.data?.type === 'bar') ?? points[0]).x));
+  }
+}
+
+function historyText(intervals, community) {
+  const priced = intervals.map((interval) => interval.price ?? interval.average_price).filter((text) => text !== null);
+  const low = priced.reduce((a, b) => (Number(b) < Number(a) ? b : a), priced[0]);
+  const high = priced.reduce((a, b) => (Number(b) > Number(a) ? b : a), priced[0]);
+  const traded = intervals.reduce((sum, interval) => sum + interval.traded_wh, 0);
+  const span = `${intervals[0].start} to ${intervals[intervals.length - 1].end}`;
+  const prices = priced.length ? `prices from ${price(low)} to ${price(high)} ${community.currency} per kWh` : 'no price';
+  return `${span}: ${kwh(traded, 1)} kWh traded between neighbours, ${prices}.`;
+}

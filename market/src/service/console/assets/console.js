@@ -1,0 +1,339 @@
+// The operator's console: fetches the market's state once, then follows its events.
+
+import { drawCurves, drawHistory } from './charts.js';
+import { clock, counted, energy, kwh, money, nano, number, price } from './format.js';
+import { drawAccounts, drawRefusals, drawValidators, Households } from './tables.js';
+
+const INTERVALS_KEPT = 2000;
+const DETAILS_KEPT = 200; // as many as the market keeps
+const REDRAW_MS = 1000;
+const RETRY_MS = 3000;
+
+const at = (id) => document.getElementById(id);
+const put = (id, text) => { if (at(id).textContent !== text) at(id).textContent = text; };
+
+let community = null;
+let status = null;
+let statusAt = 0;
+let intervals = [];
+let details = 0;
+let chosen = null; // start of the interval looked at; null follows the latest
+let scope = 'total';
+let span = 96;
+let view = null; // curves of the interval looked at
+let households = []; // in the scope looked at
+const table = new Households(() => { if (status) drawHouseholds(); });
+
+// What goes wrong is told, not hidden in a log.
+const problems = new Map();
+function problem(where, text) {
+  if (text === null) problems.delete(where);
+  else problems.set(where, text);
+  drawAlarm();
+}
+addEventListener('error', (event) => problem('page', `This page has a fault: ${event.message}`));
+addEventListener('unhandledrejection', (event) => problem('page', `This page has a fault: ${event.reason?.message ?? event.reason}`));
+
+async function get(path) {
+  const answer = await fetch(path, { headers: { accept: 'application/json' } });
+  if (answer.status === 404) return null;
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  return answer.json();
+}
+
+/**
+ * Runs `work` at most every `REDRAW_MS`, never twice at once, and always once more after the last call. An urgent call
+ * (somebody clicked) does not wait for the pause to end.
+ */
+function paced(work) {
+  let state = 'idle';
+  let again = null; // null, or whether the next run is urgent
+  let pause = 0;
+  const run = async () => {
+    state = 'busy';
+    again = null;
+    try {
+      await work();
+      problem('load', null);
+    } catch (error) {
+      problem('load', `The market's figures could not be shown: ${error.message}`);
+    }
+    state = 'pausing';
+    if (again) run();
+    else pause = setTimeout(() => { state = 'idle'; if (again !== null) run(); }, REDRAW_MS);
+  };
+  return (urgent = false) => {
+    if (state === 'idle') run();
+    else if (state === 'pausing' && urgent) { clearTimeout(pause); run(); }
+    else again = Boolean(again) || urgent;
+  };
+}
+
+// --- what is shown ---------------------------------------------------------------------------------------------
+
+const looked = () => chosen ?? intervals.at(-1)?.start ?? null;
+const detailed = () => intervals.slice(-details);
+
+function drawCommunity() {
+  const { community: name, chain, mechanism, currency, retail_price: retail, feed_in_price: feedIn, members } = community;
+  put('community', name);
+  document.title = `${name} · Voisin market`;
+  const fact = (label, value, title = '') => {
+    const span = document.createElement('span');
+    const strong = document.createElement('b');
+    strong.textContent = value;
+    if (title) span.title = title;
+    span.append(`${label} `, strong);
+    return span;
+  };
+  at('facts').replaceChildren(
+    fact('Households', number(members)), fact('Mechanism', mechanism), fact('Retail', price(retail)),
+    fact('Feed-in', `${price(feedIn)} ${currency}/kWh`), fact('Chain', chain.slice(0, 12), chain));
+  document.querySelectorAll('[data-unit]').forEach((unit) => {
+    unit.textContent = unit.dataset.unit === 'price' ? `${currency}/kWh` : currency;
+  });
+  table.units(currency);
+}
+
+function drawStatus() {
+  const { totals, readings_received: received, readings_expected: expected } = status;
+  const readings = at('readings');
+  readings.hidden = status.phase !== 'open';
+  if (status.phase === 'open') {
+    put('open-label', 'Open interval');
+    put('open', `${clock(status.open)}Z`);
+    at('open').dateTime = status.open;
+    put('open-note', `${status.open.slice(0, 10)}, ${number(received)} of ${number(expected)} read`);
+    readings.max = Math.max(expected, 1);
+    readings.value = received;
+  } else if (status.phase === 'finished') {
+    put('open-label', 'Market');
+    put('open', 'Finished');
+    at('open').removeAttribute('datetime');
+    put('open-note', status.last ? `up to ${status.last.end}` : 'Nothing was settled');
+  }
+
+  if (status.last_price) {
+    put('price', price(status.last_price.price));
+    at('price').value = status.last_price.price;
+    put('price-note', `in ${status.last_price.start}`);
+  }
+  const traded = energy(totals.traded_wh);
+  put('traded', traded.text);
+  put('traded-unit', traded.unit);
+  at('traded').value = totals.traded_wh;
+  const drawn = totals.traded_wh + totals.imported_wh;
+  put('traded-note', drawn > 0 ? `${number((100 * totals.traded_wh) / drawn, 1)} % of demand` : 'Nothing drawn yet');
+  put('supplier', money(nano(totals.supplier), 2));
+  at('supplier').value = totals.supplier;
+  const [from, to] = [energy(totals.imported_wh), energy(totals.exported_wh)];
+  put('supplier-note', `${from.text} ${from.unit} from, ${to.text} ${to.unit} to`);
+  put('settled', number(totals.intervals));
+  at('settled').value = totals.intervals;
+  put('settled-note', `${counted(totals.receipts_forwarded, 'receipt')} forwarded`);
+
+  drawValidators(status.validators, performance.now() - statusAt);
+  drawAccounts(totals, community.currency);
+  drawRefusals(status.refusals);
+  drawAlarm();
+}
+
+function alarms() {
+  const found = [...problems.values()];
+  if (!status) return found;
+  const { validators, totals, phase } = status;
+  const silent = validators.filter((validator) => !validator.reachable).length;
+  if (silent > 0) found.push(`${silent} of ${counted(validators.length, 'validator')} ${silent === 1 ? 'does' : 'do'} not answer.`);
+  const ages = validators.map((validator) => validator.height_age_ms).filter((old) => old !== null);
+  const youngest = Math.min(...ages) + performance.now() - statusAt;
+  const limit = (community.interval_minutes + 1) * 60_000;
+  if (phase === 'open' && ages.length > 0 && youngest > limit) {
+    found.push(`No validator has a new block for ${number(Math.floor(youngest / 60_000))} minutes.`);
+  }
+  if (nano(totals.accounts_sum) !== 0n) found.push(`The accounts do not balance: their sum is ${totals.accounts_sum} ${community.currency}.`);
+  return found;
+}
+
+function drawAlarm() {
+  const text = alarms().join(' ');
+  put('alarm', text);
+  at('alarm').hidden = text === '';
+}
+
+function drawPicker() {
+  const select = at('interval');
+  const choices = detailed();
+  at('picker').hidden = choices.length === 0;
+  const known = select.options.length;
+  if (known !== choices.length || select.options[0]?.value !== choices.at(-1)?.start) {
+    select.replaceChildren(...[...choices].reverse().map((interval) => new Option(interval.start, interval.start)));
+  }
+  const start = looked();
+  if (start !== null) select.value = start;
+  const place = choices.findIndex((interval) => interval.start === start);
+  at('previous').disabled = place <= 0;
+  at('next').disabled = place < 0 || place === choices.length - 1;
+  at('latest').setAttribute('aria-pressed', String(chosen === null));
+}
+
+function drawCrossing() {
+  const { interval, curves } = view;
+  const { currency } = community;
+  const pair = (label, text) => {
+    const box = document.createElement('div');
+    const term = document.createElement('dt');
+    const value = document.createElement('dd');
+    term.textContent = label;
+    value.textContent = text;
+    box.append(term, value);
+    return box;
+  };
+  const sum = (steps) => steps.reduce((total, step) => total + step.energy_wh, 0);
+  const pairs = [pair('Traded', `${kwh(interval.traded_wh, 3)} kWh`)];
+  if (interval.price !== null) pairs.push(pair('Price', `${price(interval.price)} ${currency}/kWh`));
+  else if (interval.average_price !== null) pairs.push(pair('Average price', `${price(interval.average_price)} ${currency}/kWh`));
+  if (curves) {
+    pairs.push(pair('Asked for', `${kwh(sum(curves.demand), 3)} kWh`), pair('Offered', `${kwh(sum(curves.supply), 3)} kWh`));
+  }
+  at('crossing').replaceChildren(...pairs);
+}
+
+async function drawCurvesCard() {
+  const empty = at('curves-empty');
+  if (view === null) {
+    empty.textContent = intervals.length === 0 ? 'Waiting for the first settled interval' : 'This interval is no longer kept';
+    empty.hidden = false;
+    at('crossing').replaceChildren();
+    return;
+  }
+  drawCrossing();
+  const { curves } = view;
+  if (!curves) empty.textContent = 'Settled before this market started: its curves are not known here';
+  else if (curves.demand.length + curves.supply.length === 0) empty.textContent = 'Nothing was asked for or offered';
+  const drawable = curves && curves.demand.length + curves.supply.length > 0;
+  empty.hidden = Boolean(drawable);
+  if (drawable) await drawCurves(at('curves'), view, community.currency);
+}
+
+async function drawHistoryCard() {
+  const shown = span === 0 ? intervals : intervals.slice(-Math.round((span * 15) / community.interval_minutes));
+  at('history-empty').hidden = shown.length > 0;
+  if (shown.length > 0) await drawHistory(at('history'), shown, community, looked(), choose);
+}
+
+function drawHouseholds() {
+  const digits = scope === 'total' ? { energy: 1, money: 2 } : { energy: 3, money: 4 };
+  const count = table.draw(households, digits);
+  const over = scope === 'total' ? `over ${counted(status.totals.intervals, 'settled interval')}` : `in ${looked() ?? 'no interval yet'}`;
+  put('households-note', `${counted(count, 'household')}, ${over}`);
+}
+
+// --- what is fetched -------------------------------------------------------------------------------------------
+
+async function fetchHouseholds(start) {
+  const rows = [];
+  for (let offset = 0; offset !== null;) {
+    const of = start === null ? '' : `&interval=${start}`;
+    const page = await get(`/api/v1/households?offset=${offset}${of}`);
+    rows.push(...(page?.households ?? []));
+    offset = page?.next ?? null;
+  }
+  return rows;
+}
+
+/** Brings charts and households up to date with the interval looked at. */
+const refresh = paced(async () => {
+  if (community === null) return;
+  drawPicker();
+  const start = looked();
+  const over = scope === 'total' ? null : start;
+  [view, households] = await Promise.all([
+    start === null ? null : get(`/api/v1/intervals/${start}/curves`),
+    scope === 'interval' && start === null ? [] : fetchHouseholds(over),
+  ]);
+  drawHouseholds();
+  if (document.hidden) return;
+  await Promise.all([drawCurvesCard(), drawHistoryCard()]);
+  at('main').setAttribute('aria-busy', 'false');
+});
+
+const load = paced(async () => {
+  const state = await get('/api/v1/state');
+  ({ community, status, intervals, details } = state);
+  statusAt = performance.now();
+  if (!intervals.some((interval) => interval.start === chosen)) chosen = null;
+  drawCommunity();
+  drawStatus();
+  refresh(true);
+});
+
+function listen() {
+  const events = new EventSource('/api/v1/events');
+  const live = (state, text) => { at('live').dataset.state = state; put('live-text', text); };
+  events.addEventListener('open', () => { live('live', 'Live'); load(); });
+  events.addEventListener('error', () => {
+    live('lost', 'Disconnected, trying again');
+    // The browser reconnects by itself unless the server refused outright.
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS);
+  });
+  events.addEventListener('status', (event) => {
+    if (community === null) return;
+    status = JSON.parse(event.data);
+    statusAt = performance.now();
+    drawStatus();
+  });
+  events.addEventListener('intervals', (event) => {
+    if (community === null) return;
+    const known = intervals.at(-1)?.start ?? '';
+    const added = JSON.parse(event.data).filter((interval) => interval.start > known);
+    intervals = [...intervals, ...added].slice(-INTERVALS_KEPT);
+    details = Math.min(details + added.length, DETAILS_KEPT);
+    refresh();
+  });
+  events.addEventListener('refetch', () => load());
+}
+
+// --- what the operator does ------------------------------------------------------------------------------------
+
+function choose(start) {
+  const found = detailed().find((interval) => Date.parse(interval.start) === Date.parse(/Z$/.test(start) ? start : `${start.replace(' ', 'T')}Z`));
+  if (!found) return;
+  chosen = found === intervals.at(-1) ? null : found.start;
+  refresh(true);
+}
+
+function step(by) {
+  const choices = detailed();
+  const place = choices.findIndex((interval) => interval.start === looked());
+  const to = choices[place + by];
+  if (to) choose(to.start);
+}
+
+at('previous').addEventListener('click', () => step(-1));
+at('next').addEventListener('click', () => step(1));
+at('latest').addEventListener('click', () => { chosen = null; refresh(true); });
+at('interval').addEventListener('change', (event) => choose(event.target.value));
+at('filter').addEventListener('input', (event) => table.find(event.target.value));
+at('show-more').addEventListener('click', () => table.more());
+
+function pressOne(buttons, pressed) {
+  buttons.forEach((button) => button.setAttribute('aria-pressed', String(button === pressed)));
+}
+const scopes = document.querySelectorAll('[data-scope]');
+scopes.forEach((button) => button.addEventListener('click', () => {
+  scope = button.dataset.scope;
+  pressOne(scopes, button);
+  refresh(true);
+}));
+const spans = document.querySelectorAll('[data-span]');
+spans.forEach((button) => button.addEventListener('click', () => {
+  span = Number(button.dataset.span);
+  pressOne(spans, button);
+  refresh(true);
+}));
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => refresh(true));
+document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(true); });
+setInterval(() => { if (status) { drawValidators(status.validators, performance.now() - statusAt); drawAlarm(); } }, 1000);
+
+listen();

@@ -1,0 +1,177 @@
+// Households, validators, accounts and refusals as tables and lists.
+
+import { age, counted, kwh, money, nano, number } from './format.js';
+
+const COLUMNS = [
+  { key: 'name', label: 'Household' },
+  { key: 'bought_wh', label: 'Bought', unit: 'kWh', edge: true },
+  { key: 'sold_wh', label: 'Sold', unit: 'kWh' },
+  { key: 'paid', label: 'Paid', unit: 'currency' },
+  { key: 'earned', label: 'Earned', unit: 'currency' },
+  { key: 'imported_wh', label: 'Drawn', unit: 'kWh', edge: true },
+  { key: 'exported_wh', label: 'Fed in', unit: 'kWh' },
+  { key: 'supply_cost', label: 'Cost', unit: 'currency' },
+  { key: 'supply_revenue', label: 'Revenue', unit: 'currency' },
+  { key: 'net', label: 'Net', unit: 'currency', edge: true, signed: true },
+];
+const ROWS_AT_ONCE = 200;
+const byName = new Intl.Collator('en', { numeric: true }).compare;
+
+/** An element with a class, text and children. */
+function make(tag, className = '', ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+/** The table of households: sortable, filtered by name, a bounded number of rows at once. */
+export class Households {
+  constructor(onSort) {
+    this.sort = { key: 'name', descending: false };
+    this.shown = ROWS_AT_ONCE;
+    this.filter = '';
+    this.onSort = onSort;
+    const row = document.getElementById('columns');
+    for (const column of COLUMNS) {
+      const button = make('button', '', make('span', 'label', column.label));
+      if (column.unit) button.append(make('small', '', column.unit));
+      button.type = 'button';
+      button.addEventListener('click', () => this.sortBy(column.key));
+      const cell = make('th', column.edge ? 'edge' : '', button);
+      cell.scope = 'col';
+      row.append(cell);
+    }
+  }
+
+  /** Writes the currency into the column heads. */
+  units(currency) {
+    document.querySelectorAll('#columns small').forEach((small, index) => {
+      if (COLUMNS[index + 1].unit === 'currency') small.textContent = currency;
+    });
+  }
+
+  sortBy(key) {
+    const same = this.sort.key === key;
+    this.sort = { key, descending: same ? !this.sort.descending : key !== 'name' };
+    this.onSort();
+  }
+
+  more() {
+    this.shown += ROWS_AT_ONCE;
+    this.onSort();
+  }
+
+  find(text) {
+    this.filter = text.trim().toLowerCase();
+    this.shown = ROWS_AT_ONCE;
+    this.onSort();
+  }
+
+  /** Draws `households`; `digits` are the decimals of energies and amounts. */
+  draw(households, digits) {
+    const { key, descending } = this.sort;
+    const value = (household) => (typeof household[key] === 'number' ? BigInt(household[key]) : nano(household[key]));
+    const ascending = key === 'name'
+      ? (a, b) => byName(a.name, b.name)
+      : (a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0);
+    const found = households.filter((household) => household.name.toLowerCase().includes(this.filter));
+    found.sort((a, b) => (descending ? ascending(b, a) : ascending(a, b)) || byName(a.name, b.name));
+
+    document.querySelectorAll('#columns th').forEach((cell, index) => {
+      if (COLUMNS[index].key === key) cell.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
+      else cell.removeAttribute('aria-sort');
+    });
+    const rows = found.slice(0, this.shown).map((household) => this.row(household, digits));
+    if (rows.length === 0) {
+      const none = make('td', 'none', this.filter ? 'No household of that name' : 'No household was read yet');
+      none.colSpan = COLUMNS.length;
+      rows.push(make('tr', '', none));
+    }
+    document.getElementById('rows').replaceChildren(...rows);
+    document.getElementById('sums').replaceChildren(this.sums(found, digits));
+    document.getElementById('more').hidden = found.length <= this.shown;
+    document.getElementById('show-more').textContent = `Show more of ${counted(found.length, 'household')}`;
+    return found.length;
+  }
+
+  row(household, digits) {
+    const name = make('th', '', household.name);
+    name.scope = 'row';
+    name.title = `${household.member}${household.bus ? `, ${household.bus}` : ''}`;
+    if (household.bus) name.append(make('small', '', household.bus));
+    const cells = COLUMNS.slice(1).map((column) => {
+      const found = household[column.key];
+      return typeof found === 'number'
+        ? cell(column, found, kwh(found, digits.energy), `${found} Wh`)
+        : cell(column, nano(found), money(nano(found), digits.money), found);
+    });
+    return make('tr', '', name, ...cells);
+  }
+
+  sums(households, digits) {
+    const head = make('th', '', 'Sum');
+    head.scope = 'row';
+    const cells = COLUMNS.slice(1).map((column) => {
+      if (column.unit === 'kWh') {
+        const sum = households.reduce((total, household) => total + household[column.key], 0);
+        return cell(column, sum, kwh(sum, digits.energy), `${sum} Wh`);
+      }
+      const sum = households.reduce((total, household) => total + nano(household[column.key]), 0n);
+      return cell(column, sum, money(sum, digits.money), '');
+    });
+    return make('tr', '', head, ...cells);
+  }
+}
+
+function cell(column, value, text, title) {
+  const zero = typeof value === 'bigint' ? value === 0n : value === 0;
+  const look = zero ? 'zero' : column.signed && value > 0n ? 'gain' : '';
+  const made = make('td', ['number', look, column.edge ? 'edge' : ''].join(' ').trim(), text);
+  if (title && !zero) made.title = title;
+  return made;
+}
+
+/** Validators; ages run on by `sinceMs` since they were told. */
+export function drawValidators(validators, sinceMs) {
+  if (validators.length === 0) return;
+  const rows = validators.map((validator) => {
+    const name = make('th', '', validator.url.replace(/^https?:\/\//, '').replace(/\/$/, ''));
+    name.scope = 'row';
+    name.title = [validator.url, validator.key, validator.block && `block ${validator.block}`].filter(Boolean).join('\n');
+    const height = validator.height === null ? '–' : number(validator.height);
+    const old = validator.height_age_ms === null ? '–' : age(validator.height_age_ms + sinceMs);
+    const lag = validator.lag === null ? '–' : number(validator.lag);
+    const [look, word] = !validator.reachable ? ['bad', 'Down'] : validator.lag > 2 ? ['warn', 'Behind'] : ['good', 'Up'];
+    return make('tr', '', name, make('td', 'number', height), make('td', 'number', old),
+      make('td', validator.lag === 0 ? 'number zero' : 'number', lag), make('td', '', make('span', `badge ${look}`, word)));
+  });
+  document.getElementById('validators').replaceChildren(...rows);
+}
+
+function entry(name, text, look = '', title = '') {
+  const value = make('dd', '', text);
+  if (title) value.title = title;
+  return make('div', look, make('dt', '', name), value);
+}
+
+/** Refusals by name, zeros dimmed. */
+export function drawRefusals(refusals) {
+  const total = refusals.reduce((sum, refusal) => sum + refusal.count, 0);
+  document.getElementById('refusals-note').textContent = total === 0 ? 'None' : `${number(total)} in all`;
+  const entries = refusals.map(({ refusal, count }) => entry(refusal, number(count), count === 0 ? 'zero' : 'hit'));
+  document.getElementById('refusals').replaceChildren(...entries);
+}
+
+/** What the accounts gained, and that they balance. */
+export function drawAccounts(totals, currency) {
+  const amount = (name, text) => {
+    const nanos = nano(text);
+    return entry(name, `${money(nanos, 2)} ${currency}`, nanos === 0n ? 'zero' : 'hit', text);
+  };
+  const balanced = nano(totals.accounts_sum) === 0n;
+  const sum = make('div', '', make('dt', '', 'Sum of all accounts'),
+    make('dd', '', make('span', `badge ${balanced ? 'good' : 'bad'}`, balanced ? 'exactly 0' : totals.accounts_sum)));
+  document.getElementById('accounts').replaceChildren(
+    amount('Households', totals.members), amount('Supplier', totals.supplier), amount('Grid operator', totals.operator), sum);
+}

@@ -1,0 +1,465 @@
+//! The model behind the page: told what happened, asked for views. Pure but for the moment it is handed; bounded.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Instant,
+};
+
+use protocol::{
+    answer::Refusal,
+    api::Settled,
+    interval::Interval,
+    member::MemberId,
+    money::{Amount, Price},
+    settlement::Line,
+};
+
+use super::{
+    CommunityInfo, MemberInfo, ValidatorView,
+    limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
+    view::{
+        Community, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary, Phase, PricePoint,
+        RefusalCount, Status, Sums, Total, Totals, Validator,
+    },
+};
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    info: CommunityInfo,
+    gate: Gate,
+    received: usize,
+    expected: usize,
+    summaries: VecDeque<Summary>,
+    details: VecDeque<Detail>,
+    detail_items: usize,
+    last_price: Option<(Interval, Price)>,
+    settled: u64,
+    sums: Sums,
+    supplier: Total,
+    operator: Total,
+    households: Vec<Sums>,
+    places: HashMap<MemberId, usize>,
+    refusals: [u64; Refusal::ALL.len()],
+    validators: Vec<ValidatorView>,
+    validators_asked: Option<Instant>,
+    receipts_forwarded: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Gate {
+    Starting,
+    Open(Interval),
+    Finished,
+}
+
+/// A settled interval, compact: a hundred thousand of them are kept.
+#[derive(Debug, Clone, Copy)]
+struct Summary {
+    interval: Interval,
+    height: u64,
+    price: Option<Price>,
+    average_price: Option<Price>,
+    traded_wh: u64,
+    imported_wh: u64,
+    exported_wh: u64,
+    members: u32,
+    trades: u32,
+    supplier: Amount,
+    operator: Amount,
+}
+
+/// What is kept of the latest intervals only.
+#[derive(Debug)]
+struct Detail {
+    interval: Interval,
+    lines: Vec<Line>,
+    curves: Option<CurveSteps>,
+}
+
+impl Detail {
+    fn items(&self) -> usize {
+        self.lines.len() + self.curves.as_ref().map_or(0, |curves| curves.demand.len() + curves.supply.len())
+    }
+}
+
+impl Model {
+    pub(crate) fn new(info: CommunityInfo) -> Model {
+        Model {
+            gate: Gate::Starting,
+            received: 0,
+            expected: info.members.len(),
+            summaries: VecDeque::new(),
+            details: VecDeque::new(),
+            detail_items: 0,
+            last_price: None,
+            settled: 0,
+            sums: Sums::default(),
+            supplier: Total::default(),
+            operator: Total::default(),
+            households: vec![Sums::default(); info.members.len()],
+            places: info.members.iter().enumerate().map(|(place, member)| (member.member, place)).collect(),
+            refusals: [0; Refusal::ALL.len()],
+            validators: Vec::new(),
+            validators_asked: None,
+            receipts_forwarded: 0,
+            info,
+        }
+    }
+
+    pub(crate) fn opened(&mut self, interval: Option<Interval>) {
+        self.gate = interval.map_or(Gate::Finished, Gate::Open);
+        self.received = 0;
+    }
+
+    pub(crate) fn reading_taken(&mut self, received: usize, expected: usize) {
+        (self.received, self.expected) = (received, expected);
+    }
+
+    pub(crate) fn settled(&mut self, settled: &Settled, curves: Option<CurveSteps>) {
+        // The service may tell of an interval again after a restart of its own; it must not count twice.
+        if self.summaries.back().is_some_and(|last| settled.interval <= last.interval) {
+            return;
+        }
+        let summary = Summary::of(settled);
+        self.settled += 1;
+        self.supplier.add(settled.supplier);
+        self.operator.add(settled.operator);
+        for line in &settled.lines {
+            self.sums.add(line);
+            let place = self.place(line.member);
+            self.households[place].add(line);
+        }
+        if let Some(price) = summary.shown_price() {
+            self.last_price = Some((summary.interval, price));
+        }
+        self.summaries.push_back(summary);
+        while self.summaries.len() > SUMMARIES_MAX {
+            self.summaries.pop_front();
+        }
+        let detail = Detail { interval: settled.interval, lines: settled.lines.clone(), curves };
+        self.detail_items += detail.items();
+        self.details.push_back(detail);
+        while self.details.len() > DETAILS_MAX || (self.detail_items > DETAIL_ITEMS_MAX && self.details.len() > 1) {
+            let gone = self.details.pop_front().map_or(0, |detail| detail.items());
+            self.detail_items -= gone;
+        }
+    }
+
+    pub(crate) fn refused(&mut self, refusal: Refusal) {
+        for (count, known) in self.refusals.iter_mut().zip(Refusal::ALL) {
+            *count += u64::from(known == refusal);
+        }
+    }
+
+    pub(crate) fn validators(&mut self, validators: Vec<ValidatorView>, now: Instant) {
+        self.validators = validators;
+        self.validators_asked = Some(now);
+    }
+
+    pub(crate) fn receipts_forwarded(&mut self, count: usize) {
+        self.receipts_forwarded = self.receipts_forwarded.saturating_add(count as u64);
+    }
+
+    /// Where a member's sums are. A member that is not in the community's list is listed by its pseudonym: what it
+    /// traded must not be missing from the sums.
+    fn place(&mut self, member: MemberId) -> usize {
+        *self.places.entry(member).or_insert_with(|| {
+            self.info.members.push(MemberInfo { member, name: member.to_string(), bus: None });
+            self.households.push(Sums::default());
+            self.households.len() - 1
+        })
+    }
+
+    /// Settled intervals so far: the listeners' cursor.
+    pub(crate) fn settled_count(&self) -> u64 {
+        self.settled
+    }
+
+    pub(crate) fn interval_length(&self) -> protocol::interval::IntervalLength {
+        self.info.first_interval.length()
+    }
+
+    pub(crate) fn community(&self) -> Community {
+        Community {
+            community: self.info.community.clone(),
+            currency: self.info.currency.clone(),
+            chain: self.info.chain,
+            mechanism: self.info.mechanism.clone(),
+            retail_price: self.info.retail_price,
+            feed_in_price: self.info.feed_in_price,
+            first_interval: self.info.first_interval,
+            interval_minutes: self.interval_length().minutes(),
+            members: self.info.members.len(),
+        }
+    }
+
+    pub(crate) fn status(&self, now: Instant) -> Status {
+        let (phase, open) = match self.gate {
+            Gate::Starting => (Phase::Starting, None),
+            Gate::Open(interval) => (Phase::Open, Some(interval.start_text())),
+            Gate::Finished => (Phase::Finished, None),
+        };
+        Status {
+            phase,
+            open,
+            readings_received: self.received,
+            readings_expected: self.expected,
+            last: self.summaries.back().map(Summary::view),
+            last_price: self.last_price.map(|(interval, price)| PricePoint { start: interval.start_text(), price }),
+            totals: self.totals(),
+            validators: self.validators_view(now),
+            refusals: self.refusals_view(),
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let members = self.sums.net();
+        Totals {
+            intervals: self.settled,
+            traded_wh: self.sums.bought_wh,
+            imported_wh: self.sums.imported_wh,
+            exported_wh: self.sums.exported_wh,
+            members,
+            supplier: self.supplier,
+            operator: self.operator,
+            accounts_sum: Total(members.0 + self.supplier.0 + self.operator.0),
+            receipts_forwarded: self.receipts_forwarded,
+        }
+    }
+
+    /// Ages go on while nobody asks the validators, so that a poller that hangs shows.
+    pub(crate) fn validators_view(&self, now: Instant) -> Vec<Validator> {
+        let since = self.validators_asked.map_or(0, |asked| now.saturating_duration_since(asked).as_millis());
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        let highest = self.validators.iter().filter_map(|validator| validator.height).max();
+        let view = |(index, validator): (usize, &ValidatorView)| Validator {
+            validator: index,
+            url: validator.url.clone(),
+            key: validator.key.clone(),
+            height: validator.height,
+            lag: highest.zip(validator.height).map(|(highest, height)| highest - height),
+            height_age_ms: validator.height_age_ms.map(|age| age.saturating_add(since)),
+            block: validator.block.clone(),
+            reachable: validator.reachable,
+        };
+        self.validators.iter().enumerate().map(view).collect()
+    }
+
+    pub(crate) fn refusals_view(&self) -> Vec<RefusalCount> {
+        let counts = Refusal::ALL.into_iter().zip(self.refusals);
+        counts.map(|(refusal, count)| RefusalCount { refusal: refusal.name(), count }).collect()
+    }
+
+    /// The latest `limit` settled intervals, ascending.
+    pub(crate) fn latest(&self, limit: usize) -> Vec<IntervalSummary> {
+        self.summaries.range(self.summaries.len().saturating_sub(limit)..).map(Summary::view).collect()
+    }
+
+    /// A page of settled intervals, from the one that starts at `from_s` or first after it.
+    pub(crate) fn intervals(&self, from_s: i64, limit: usize) -> IntervalPage {
+        let first = self.summaries.partition_point(|summary| summary.interval.start_s() < from_s);
+        let end = first.saturating_add(limit).min(self.summaries.len());
+        IntervalPage {
+            intervals: self.summaries.range(first..end).map(Summary::view).collect(),
+            next: self.summaries.get(end).map(|summary| summary.interval.start_text()),
+        }
+    }
+
+    /// How many intervals can be asked for curves and lines.
+    pub(crate) fn details_kept(&self) -> usize {
+        self.details.len()
+    }
+
+    fn detail(&self, interval: Interval) -> Option<&Detail> {
+        let place = self.details.binary_search_by_key(&interval, |detail| detail.interval).ok()?;
+        self.details.get(place)
+    }
+
+    /// Curves of an interval; `None` if it is not among those kept.
+    pub(crate) fn curves(&self, interval: Interval) -> Option<CurvesView> {
+        let detail = self.detail(interval)?;
+        let place = self.summaries.binary_search_by_key(&interval, |summary| summary.interval).ok()?;
+        let summary = self.summaries.get(place)?;
+        Some(CurvesView { interval: summary.view(), curves: detail.curves.clone() })
+    }
+
+    /// A page of households, over all intervals.
+    pub(crate) fn households(&self, offset: usize, limit: usize) -> HouseholdPage {
+        let all = self.info.members.iter().zip(&self.households);
+        let households = all.skip(offset).take(limit).map(|(info, sums)| household(info, *sums)).collect();
+        HouseholdPage { interval: None, households, next: next_page(offset, limit, self.households.len()) }
+    }
+
+    /// A page of the households that were read for an interval; `None` if it is not among those kept.
+    pub(crate) fn households_of(&self, interval: Interval, offset: usize, limit: usize) -> Option<HouseholdPage> {
+        let lines = &self.detail(interval)?.lines;
+        let view = |line: &Line| {
+            let mut sums = Sums::default();
+            sums.add(line);
+            let info = self.places.get(&line.member).and_then(|place| self.info.members.get(*place))?;
+            Some(household(info, sums))
+        };
+        Some(HouseholdPage {
+            interval: Some(interval.start_text()),
+            households: lines.iter().skip(offset).take(limit).filter_map(view).collect(),
+            next: next_page(offset, limit, lines.len()),
+        })
+    }
+}
+
+fn household(info: &MemberInfo, sums: Sums) -> Household {
+    Household { member: info.member, name: info.name.clone(), bus: info.bus.clone(), sums, net: sums.net() }
+}
+
+fn next_page(offset: usize, limit: usize, count: usize) -> Option<usize> {
+    let next = offset.saturating_add(limit);
+    (next < count).then_some(next)
+}
+
+impl Summary {
+    fn of(settled: &Settled) -> Summary {
+        let mut sums = Sums::default();
+        for line in &settled.lines {
+            sums.add(line);
+        }
+        let wh = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        Summary {
+            interval: settled.interval,
+            height: settled.height,
+            price: settled.price,
+            average_price: average(sums.paid, sums.bought_wh),
+            traded_wh: wh(sums.bought_wh),
+            imported_wh: wh(sums.imported_wh),
+            exported_wh: wh(sums.exported_wh),
+            members: count(settled.lines.len()),
+            trades: count(settled.trades.len()),
+            supplier: settled.supplier,
+            operator: settled.operator,
+        }
+    }
+
+    /// The clearing price; where the mechanism has none, what buyers paid on average.
+    fn shown_price(&self) -> Option<Price> {
+        self.price.or(self.average_price)
+    }
+
+    fn view(&self) -> IntervalSummary {
+        IntervalSummary {
+            start: self.interval.start_text(),
+            end: self.interval.next().map_or_else(String::new, Interval::start_text),
+            height: self.height,
+            price: self.price,
+            average_price: self.average_price,
+            traded_wh: self.traded_wh,
+            imported_wh: self.imported_wh,
+            exported_wh: self.exported_wh,
+            members: self.members,
+            trades: self.trades,
+            supplier: self.supplier,
+            operator: self.operator,
+        }
+    }
+}
+
+/// What was paid per kWh: n€ by Wh is µ€/kWh. To the nearest micro-unit; only ever shown.
+fn average(paid: Total, bought_wh: u128) -> Option<Price> {
+    let energy = i128::try_from(bought_wh).ok().filter(|wh| *wh > 0)?;
+    let micro = (2 * paid.0 + energy).div_euclid(2 * energy);
+    i64::try_from(micro).ok().and_then(Price::from_micro)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{energy::Energy, hash::Hash};
+
+    use super::*;
+
+    fn model(first: &str) -> Model {
+        Model::new(CommunityInfo {
+            community: "test".into(),
+            currency: "EUR".into(),
+            chain: Hash::ZERO,
+            mechanism: "uniform".into(),
+            retail_price: Price::from_micro(300_000).unwrap(),
+            feed_in_price: Price::from_micro(80_000).unwrap(),
+            first_interval: first.parse().unwrap(),
+            members: Vec::new(),
+        })
+    }
+
+    fn settled(interval: Interval, lines: Vec<Line>) -> Settled {
+        Settled {
+            interval,
+            height: 1,
+            settlement: Hash::ZERO,
+            price: None,
+            lines,
+            trades: Vec::new(),
+            supplier: Amount::ZERO,
+            operator: Amount::ZERO,
+        }
+    }
+
+    fn line(member: u32, bought_wh: u64, paid: i64) -> Line {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&member.to_be_bytes());
+        Line {
+            member: MemberId::from_bytes(id),
+            bought: Energy::from_wh(bought_wh),
+            sold: Energy::ZERO,
+            imported: Energy::ZERO,
+            exported: Energy::ZERO,
+            paid: Amount::from_nano(paid),
+            earned: Amount::ZERO,
+            supply_cost: Amount::ZERO,
+            supply_revenue: Amount::ZERO,
+        }
+    }
+
+    #[test]
+    fn summaries_are_kept_up_to_their_limit_while_sums_go_on() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        let count = SUMMARIES_MAX as i64 + 3;
+        for number in 0..count {
+            model.settled(&settled(first.offset(number).unwrap(), vec![line(1, 2, 0)]), None);
+        }
+        assert_eq!(model.summaries.len(), SUMMARIES_MAX);
+        assert_eq!(model.details.len(), DETAILS_MAX);
+        assert_eq!(model.totals().intervals, count as u64);
+        assert_eq!(model.totals().traded_wh, 2 * count as u128);
+        assert_eq!(model.intervals(0, 1).intervals[0].start, first.offset(3).unwrap().start_text());
+    }
+
+    #[test]
+    fn a_large_community_keeps_the_lines_of_fewer_intervals() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        let lines = (0..10_000).map(|member| line(member, 1, 0)).collect::<Vec<_>>();
+        for number in 0..60 {
+            model.settled(&settled(first.offset(number).unwrap(), lines.clone()), None);
+        }
+        assert_eq!(model.details.len(), DETAIL_ITEMS_MAX / 10_000);
+        assert_eq!(model.detail_items, DETAIL_ITEMS_MAX);
+        assert!(model.curves(first.offset(59).unwrap()).is_some());
+        assert!(model.curves(first.offset(9).unwrap()).is_none());
+    }
+
+    #[test]
+    fn where_there_is_no_one_price_the_average_is_shown() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        for (number, (wh, paid, average)) in
+            [(3, 600_001, Some(200_000)), (3, 600_002, Some(200_001)), (2, -3, Some(-1)), (0, 0, None)]
+                .iter()
+                .enumerate()
+        {
+            let interval = first.offset(number as i64).unwrap();
+            model.settled(&settled(interval, vec![line(1, *wh, *paid)]), None);
+            assert_eq!(model.latest(1)[0].average_price.map(Price::micro), *average, "{paid} / {wh}");
+        }
+        let shown = model.status(Instant::now()).last_price.unwrap();
+        assert_eq!((shown.start, shown.price.micro()), (first.offset(2).unwrap().start_text(), -1));
+    }
+}

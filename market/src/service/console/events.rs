@@ -1,0 +1,73 @@
+//! Server-sent events. Each listener is told the market's status and the intervals settled since it was last told, at
+//! most every [`EVENT_SPACING_MS_MIN`]. Nothing is queued for it: a browser that reads slowly gets fewer, later
+//! events, and one that missed too much is told to fetch everything anew.
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::{
+    Board, Pulse,
+    limits::{EVENT_SPACING_MS_MIN, INTERVALS_PER_EVENT_MAX},
+};
+
+struct Listener {
+    board: Board,
+    pulse: watch::Receiver<Pulse>,
+    /// Settled intervals that it knows of.
+    told: u64,
+    greeted: bool,
+    /// Held for as long as it listens.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The events of one browser, as the answer to its request; `None` if there are too many listeners already.
+pub(crate) fn listen(board: Board) -> Option<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
+    let permit = board.listeners().try_acquire_owned().ok()?;
+    let pulse = board.pulse();
+    let told = board.model().settled_count();
+    let listener = Listener { board, pulse, told, greeted: false, _permit: permit };
+    let events = stream::unfold(listener, |mut listener| async move {
+        let events = listener.next().await?;
+        Some((stream::iter(events.into_iter().map(Ok)), listener))
+    });
+    Some(Sse::new(events.flatten()).keep_alive(KeepAlive::default()))
+}
+
+impl Listener {
+    /// The next events; `None` when the board is closed.
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        if self.greeted {
+            self.pulse.changed().await.ok()?;
+            // What happens meanwhile goes into the same event.
+            tokio::time::sleep(Duration::from_millis(EVENT_SPACING_MS_MIN)).await;
+        }
+        self.greeted = true;
+        if self.pulse.borrow_and_update().closed {
+            return None;
+        }
+        let (status, settled, missed) = {
+            let model = self.board.model();
+            let settled = model.settled_count();
+            let new = settled - self.told;
+            let missed = (new > 0 && new <= INTERVALS_PER_EVENT_MAX)
+                .then(|| model.latest(usize::try_from(new).unwrap_or(usize::MAX)));
+            (model.status(Instant::now()), settled, missed)
+        };
+        let mut events = Vec::new();
+        if settled - self.told > INTERVALS_PER_EVENT_MAX {
+            events.push(Event::default().event("refetch").data("{}"));
+        }
+        if let Some(intervals) = missed {
+            events.extend(Event::default().event("intervals").json_data(intervals));
+        }
+        events.extend(Event::default().event("status").json_data(status));
+        self.told = settled;
+        Some(events)
+    }
+}

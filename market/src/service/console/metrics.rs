@@ -1,0 +1,140 @@
+//! The market's metrics in the OpenMetrics text format that Prometheus scrapes. Base units (joules, seconds), every
+//! refusal present from the start, and never a household in a label.
+//!
+//! Rendered from the board at each scrape: a number here cannot differ from the same number on the page.
+
+use std::{fmt, sync::atomic::AtomicU64};
+
+use prometheus_client::{
+    encoding::text,
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+use protocol::{interval::parse_utc, money::Price};
+use rust_decimal::prelude::ToPrimitive;
+
+use super::view::{Community, Status, Total};
+
+const JOULES_PER_WH: u128 = 3_600;
+type Labels = Vec<(&'static str, String)>;
+type GaugeFamily = Family<Labels, Gauge<f64, AtomicU64>>;
+
+/// The content type of [`render`]'s text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The metrics of a moment.
+pub(crate) fn render(community: &Community, status: &Status) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    market(registry.sub_registry_with_prefix("voisin_market"), community, status);
+    ledger(registry.sub_registry_with_prefix("voisin_ledger"), status);
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn market(registry: &mut Registry, community: &Community, status: &Status) {
+    let totals = &status.totals;
+    let info = vec![
+        ("community", community.community.clone()),
+        ("chain", community.chain.to_string()),
+        ("mechanism", community.mechanism.clone()),
+    ];
+    registry.register("community", "The community that this market serves", Info::new(info));
+    registry.register(
+        "intervals_settled",
+        "Intervals settled on the ledger, those before this market started included",
+        ConstCounter::new(totals.intervals),
+    );
+    for (name, help, wh) in [
+        ("traded", "Energy traded between neighbours", totals.traded_wh),
+        ("imported", "Energy drawn from the supplier", totals.imported_wh),
+        ("exported", "Energy fed in to the supplier", totals.exported_wh),
+    ] {
+        let joules = u64::try_from(wh.saturating_mul(JOULES_PER_WH)).unwrap_or(u64::MAX);
+        registry.register_with_unit(name, help, Unit::Joules, ConstCounter::new(joules));
+    }
+    registry.register(
+        "receipts_forwarded",
+        "Receipts published to their devices since the market started",
+        ConstCounter::new(totals.receipts_forwarded),
+    );
+
+    let refusals = Family::<Labels, Counter>::default();
+    for refused in &status.refusals {
+        refusals.get_or_create(&vec![("refusal", refused.refusal.to_owned())]).inc_by(refused.count);
+    }
+    registry.register("refusals", "Messages refused since the market started, by name", refusals);
+
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let received = ConstGauge::new(count(status.readings_received));
+    registry.register("readings_received", "Devices read for the open interval", received);
+    let expected = ConstGauge::new(count(status.readings_expected));
+    registry.register("readings_expected", "Devices to read for the open interval", expected);
+    for (name, help, start) in [
+        ("open_interval_start_timestamp", "Start of the open interval", status.open.as_deref()),
+        (
+            "settled_interval_end_timestamp",
+            "End of the last settled interval",
+            status.last.as_ref().map(|last| last.end.as_str()),
+        ),
+    ] {
+        if let Some(start_s) = start.and_then(|start| parse_utc(start).ok()) {
+            registry.register_with_unit(name, help, Unit::Seconds, ConstGauge::new(start_s));
+        }
+    }
+
+    let price = GaugeFamily::default();
+    let add = |kind: &str, found: Price| {
+        let labels = vec![("price", kind.to_owned()), ("currency", community.currency.clone())];
+        price.get_or_create(&labels).set(found.to_decimal().to_f64().unwrap_or(f64::NAN));
+    };
+    add("retail", community.retail_price);
+    add("feed_in", community.feed_in_price);
+    if let Some(last) = &status.last_price {
+        add("clearing", last.price);
+    }
+    registry.register("price_per_kilowatt_hour", "Prices: clearing is of the last interval with a trade", price);
+
+    let balance = GaugeFamily::default();
+    for (account, total) in [("members", totals.members), ("supplier", totals.supplier), ("operator", totals.operator)]
+    {
+        let labels = vec![("account", account.to_owned()), ("currency", community.currency.clone())];
+        balance.get_or_create(&labels).set(currency(total));
+    }
+    registry.register("account_gain", "What accounts gained over all settled intervals", balance);
+    let balanced = ConstGauge::new(i64::from(totals.accounts_sum == Total(0)));
+    registry.register("accounts_balanced", "1 while all accounts sum to exactly zero", balanced);
+}
+
+fn ledger(registry: &mut Registry, status: &Status) {
+    let height = Family::<Labels, Gauge>::default();
+    let lag = Family::<Labels, Gauge>::default();
+    let reachable = Family::<Labels, Gauge>::default();
+    let age = GaugeFamily::default();
+    for validator in &status.validators {
+        let labels = vec![("validator", validator.validator.to_string())];
+        reachable.get_or_create(&labels).set(i64::from(validator.reachable));
+        if let Some(found) = validator.height {
+            height.get_or_create(&labels).set(i64::try_from(found).unwrap_or(i64::MAX));
+        }
+        if let Some(found) = validator.lag {
+            lag.get_or_create(&labels).set(i64::try_from(found).unwrap_or(i64::MAX));
+        }
+        if let Some(found) = validator.height_age_ms {
+            age.get_or_create(&labels).set(found as f64 / 1_000.0);
+        }
+    }
+    registry.register("height", "Height of the validator's last block", height);
+    registry.register("lag_blocks", "Blocks behind the highest validator", lag);
+    registry.register("reachable", "1 if the validator answered the last time", reachable);
+    registry.register_with_unit("height_age", "Time since the validator's last block", Unit::Seconds, age);
+}
+
+fn currency(total: Total) -> f64 {
+    total.0 as f64 / 1e9
+}

@@ -1,0 +1,190 @@
+//! The operator's console: what the market does, in a browser, as JSON and as Prometheus metrics.
+//!
+//! The service tells the [`Board`] what happens; whoever looks (page, API, scraper) reads from the board. The console
+//! changes nothing in the market: there is no request here that writes. Everything it holds is bounded
+//! ([`limits`]), and everything it shows is exact: sums are integers, prices and amounts travel as decimal text.
+//!
+//! | file | what |
+//! |---|---|
+//! | `board.rs` | the model behind the page: pure, told of events, asked for views |
+//! | `view.rs` | the JSON that is shown |
+//! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
+//! | `events.rs` | server-sent events: what is new since the browser last heard |
+//! | `metrics.rs` | `/metrics` |
+//! | `page.rs` | the page and its files, all served from here: nothing comes from outside |
+
+mod api;
+mod board;
+mod events;
+mod metrics;
+mod page;
+mod view;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use axum::Router;
+use protocol::{answer::Refusal, api::Settled, envelope::ChainId, interval::Interval, member::MemberId, money::Price};
+use tokio::sync::{Semaphore, watch};
+
+use crate::settlement::Curves;
+use board::Model;
+
+/// Every limit of the console.
+pub mod limits {
+    /// Most settled intervals whose summary is kept: almost three years of quarter hours, about 11 MB.
+    pub const SUMMARIES_MAX: usize = 100_000;
+    /// Most settled intervals of which curves and households' lines are kept.
+    pub const DETAILS_MAX: usize = 200;
+    /// Most lines and curve steps kept in all of these together, about 40 MB: large communities keep fewer intervals.
+    pub const DETAIL_ITEMS_MAX: usize = 500_000;
+    /// Most intervals in one answer, and in the page's first load.
+    pub const INTERVALS_PER_PAGE_MAX: usize = 1_000;
+    /// Most households in one answer.
+    pub const HOUSEHOLDS_PER_PAGE_MAX: usize = 1_000;
+    /// Most intervals in one event; who has missed more is told to fetch everything anew.
+    pub const INTERVALS_PER_EVENT_MAX: u64 = 100;
+    /// Most browsers that listen to events at the same time.
+    pub const LISTENERS_MAX: usize = 256;
+    /// Shortest time between two events to one browser, ms.
+    pub const EVENT_SPACING_MS_MIN: u64 = 200;
+}
+
+/// What the console says of the community, fixed for the life of the market.
+#[derive(Debug, Clone)]
+pub struct CommunityInfo {
+    /// Name of the community.
+    pub community: String,
+    /// Currency of all prices and amounts.
+    pub currency: String,
+    /// The chain: hash of the genesis.
+    pub chain: ChainId,
+    /// Name of the clearing mechanism.
+    pub mechanism: String,
+    /// What the supplier takes for a kWh.
+    pub retail_price: Price,
+    /// What the supplier gives for a kWh.
+    pub feed_in_price: Price,
+    /// The first interval that is settled.
+    pub first_interval: Interval,
+    /// The members, in the order to list them.
+    pub members: Vec<MemberInfo>,
+}
+
+/// A member, by the name that the operator knows it by.
+#[derive(Debug, Clone)]
+pub struct MemberInfo {
+    /// The pseudonym.
+    pub member: MemberId,
+    /// The participant's name.
+    pub name: String,
+    /// The bus of the grid that it is connected to, if known.
+    pub bus: Option<String>,
+}
+
+/// What the market last heard of a validator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatorView {
+    /// Where its HTTP API is.
+    pub url: String,
+    /// Its key, once known.
+    pub key: Option<String>,
+    /// Height of its last block.
+    pub height: Option<u64>,
+    /// Milliseconds since that block, when it was asked.
+    pub height_age_ms: Option<u64>,
+    /// Hash of that block.
+    pub block: Option<String>,
+    /// Whether it answered the last time.
+    pub reachable: bool,
+}
+
+/// The console's board: the service writes on it, browsers read from it. Cheap to clone; all clones are one board.
+#[derive(Debug, Clone)]
+pub struct Board(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    model: Mutex<Model>,
+    /// Wakes the listeners. A watch, not a queue: a slow browser skips states instead of piling them up.
+    pulse: watch::Sender<Pulse>,
+    listeners: Arc<Semaphore>,
+}
+
+/// What wakes a listener.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pulse {
+    closed: bool,
+}
+
+impl Board {
+    /// An empty board: nothing open, nothing settled.
+    pub fn new(info: CommunityInfo) -> Board {
+        Board(Arc::new(Shared {
+            model: Mutex::new(Model::new(info)),
+            pulse: watch::Sender::new(Pulse::default()),
+            listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
+        }))
+    }
+
+    /// Which interval is open; none when the market has reached the end of its time.
+    pub fn opened(&self, interval: Option<Interval>) {
+        self.change(|model| model.opened(interval));
+    }
+
+    /// How many devices of the open interval have been read, of how many.
+    pub fn reading_taken(&self, received: usize, expected: usize) {
+        self.change(|model| model.reading_taken(received, expected));
+    }
+
+    /// An interval is settled on the ledger. In order of interval, the history first; one told of twice counts once.
+    pub fn settled(&self, settled: &Settled, curves: Option<&Curves>) {
+        let curves = curves.map(view::CurveSteps::from);
+        self.change(|model| model.settled(settled, curves));
+    }
+
+    /// A message was refused.
+    pub fn refused(&self, refusal: Refusal) {
+        self.change(|model| model.refused(refusal));
+    }
+
+    /// What the validators last said of themselves, in the order of the configuration.
+    pub fn validators(&self, validators: Vec<ValidatorView>) {
+        self.change(|model| model.validators(validators, Instant::now()));
+    }
+
+    /// This many receipts were published to their devices.
+    pub fn receipts_forwarded(&self, count: usize) {
+        self.change(|model| model.receipts_forwarded(count));
+    }
+
+    /// Ends every browser's event stream, so that a server that waits for its connections can stop.
+    pub fn close(&self) {
+        self.0.pulse.send_modify(|pulse| pulse.closed = true);
+    }
+
+    /// The page, its files, the JSON API with its events and documentation, and the metrics.
+    pub fn router(&self) -> Router {
+        api::router(self.clone())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Model)) {
+        change(&mut self.model());
+        self.0.pulse.send_modify(|_| ());
+    }
+
+    fn model(&self) -> MutexGuard<'_, Model> {
+        // A panic elsewhere while the lock was held leaves a board that is at worst one event short.
+        self.0.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pulse(&self) -> watch::Receiver<Pulse> {
+        self.0.pulse.subscribe()
+    }
+
+    fn listeners(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.listeners)
+    }
+}

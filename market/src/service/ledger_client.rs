@@ -1,0 +1,256 @@
+//! The ledger, seen through the HTTP APIs of its validators. Every question goes to all of them at once and the
+//! fastest good answer counts, so that a dead or slow validator delays nothing.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use protocol::{
+    api::{MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status, Submitted},
+    envelope::ChainId,
+    hash::Hash,
+    interval::Interval,
+    key::DeviceId,
+    member::MemberId,
+    reading::{ChainHead, Registers},
+    receipt::Receipt,
+};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+
+use super::config::LedgerUrl;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a node is asked to wait for a settlement.
+const WAIT_MS: u64 = 5_000;
+/// Pause before a node that failed is asked again.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Settlement lines in one page of history: bounds what one answer takes.
+const LINES_PER_PAGE_MAX: usize = 20_000;
+
+/// Why a node of the ledger did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum LedgerError {
+    /// Not reached, or not in time.
+    #[error("{url}: {reason}")]
+    Unreachable { url: String, reason: String },
+    /// It answered something else than was asked for.
+    #[error("{url}: expected {expected}, found {found}")]
+    Unexpected { url: String, expected: &'static str, found: String },
+    /// It keeps another chain.
+    #[error("{url}: expected a node of chain {expected}, found one of {found}")]
+    OtherChain { url: String, expected: ChainId, found: ChainId },
+    /// It has not settled as much as is known to be settled.
+    #[error("{url}: is behind, at {found} instead of {expected}")]
+    Behind { url: String, expected: Interval, found: Interval },
+    /// There is nobody to ask.
+    #[error("no ledger node to ask")]
+    Nobody,
+}
+
+/// All that the next clearing depends on beside the readings, as one validator has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    /// Which node it is from.
+    pub(crate) source: usize,
+    /// The last settled interval.
+    pub(crate) settled: Option<Interval>,
+    /// The next interval to settle.
+    pub(crate) next: Interval,
+    pub(crate) tie_seed: Hash,
+    /// Where each device's chain is settled to.
+    pub(crate) heads: BTreeMap<DeviceId, ChainHead>,
+    /// Standing orders of the next interval.
+    pub(crate) orders: BTreeMap<MemberId, StandingOrder>,
+    /// Sequence number of each member's last order.
+    pub(crate) order_sequences: BTreeMap<MemberId, u64>,
+}
+
+/// Asks the ledger. Clones share connections.
+#[derive(Debug, Clone)]
+pub(crate) struct LedgerClient {
+    http: reqwest::Client,
+    chain: ChainId,
+    urls: Arc<[LedgerUrl]>,
+    settlements_per_page: usize,
+}
+
+impl LedgerClient {
+    pub(crate) fn new(chain: ChainId, urls: &[LedgerUrl], members: usize) -> Result<LedgerClient, reqwest::Error> {
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build()?;
+        let settlements_per_page = (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX);
+        Ok(LedgerClient { http, chain, urls: urls.into(), settlements_per_page })
+    }
+
+    pub(crate) fn urls(&self) -> &[LedgerUrl] {
+        &self.urls
+    }
+
+    /// What one node says of itself.
+    pub(crate) async fn status(&self, node: usize) -> Result<Status, LedgerError> {
+        let status: Status = self.get(node, "/v1/status", ANSWER_TIMEOUT).await?;
+        if status.chain == self.chain {
+            return Ok(status);
+        }
+        Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain })
+    }
+
+    /// What the next clearing depends on, from any node but `avoid` that has settled all before `at_least`.
+    pub(crate) async fn snapshot(
+        &self,
+        at_least: Option<Interval>,
+        avoid: Option<usize>,
+    ) -> Result<Snapshot, LedgerError> {
+        let alone = self.urls.len() == 1;
+        let nodes = (0..self.urls.len()).filter(|node| alone || Some(*node) != avoid);
+        first_good(nodes.map(|node| self.snapshot_of(node, at_least))).await
+    }
+
+    async fn snapshot_of(&self, node: usize, at_least: Option<Interval>) -> Result<Snapshot, LedgerError> {
+        let mut status = self.status(node).await?;
+        loop {
+            if let Some(expected) = at_least.filter(|at_least| status.next < *at_least) {
+                return Err(LedgerError::Behind { url: self.url(node), expected, found: status.next });
+            }
+            let members: Vec<MemberStatus> = self.get(node, "/v1/members", ANSWER_TIMEOUT).await?;
+            let after = self.status(node).await?;
+            // A settlement between the two answers would mix the states of two intervals.
+            if after.next == status.next {
+                return Ok(snapshot(node, &status, members));
+            }
+            status = after;
+        }
+    }
+
+    /// The settlement of `interval`, as soon as any node has it; `None` if none does for a while.
+    pub(crate) async fn wait_settled(&self, interval: Interval) -> Option<Settled> {
+        let path = format!("/v1/settlements?from={}&limit=1&wait_ms={WAIT_MS}", interval.start_text());
+        let wait = async |node| loop {
+            let timeout = Duration::from_millis(WAIT_MS) + ANSWER_TIMEOUT;
+            match self.get::<Vec<Settled>>(node, &path, timeout).await {
+                Ok(settled) => {
+                    if let Some(settled) = settled.into_iter().find(|settled| settled.interval == interval) {
+                        return settled;
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "asking for a settlement"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        let mut waiting: FuturesUnordered<_> = (0..self.urls.len()).map(wait).collect();
+        tokio::time::timeout(Duration::from_millis(WAIT_MS), waiting.next()).await.ok().flatten()
+    }
+
+    /// A page of settlements from the interval `from` on; never empty.
+    pub(crate) async fn settlements(&self, from: Interval) -> Result<Vec<Settled>, LedgerError> {
+        let path = format!("/v1/settlements?from={}&limit={}", from.start_text(), self.settlements_per_page);
+        let page = async |node| match self.get::<Vec<Settled>>(node, &path, ANSWER_TIMEOUT).await {
+            Ok(page) if page.first().is_some_and(|first| first.interval == from) => Ok(page),
+            Ok(page) => {
+                let found = page.first().map_or("none".into(), |first| first.interval.to_string());
+                Err(LedgerError::Unexpected {
+                    url: self.url(node),
+                    expected: "settlements from the asked one on",
+                    found,
+                })
+            }
+            Err(error) => Err(error),
+        };
+        first_good((0..self.urls.len()).map(page)).await
+    }
+
+    /// All receipts of a settled interval.
+    pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
+        let path = format!("/v1/settlements/{}/receipts", interval.start_text());
+        first_good((0..self.urls.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+    }
+
+    /// Hands a transaction to every node. The answers come as they arrive.
+    pub(crate) fn submit(&self, transaction: &Arc<[u8]>) -> JoinSet<Result<Submitted, LedgerError>> {
+        let mut answers = JoinSet::new();
+        for node in 0..self.urls.len() {
+            let (client, transaction) = (self.clone(), transaction.clone());
+            answers.spawn(async move { client.submit_to(node, &transaction).await });
+        }
+        answers
+    }
+
+    async fn submit_to(&self, node: usize, transaction: &[u8]) -> Result<Submitted, LedgerError> {
+        let request = self.http.post(format!("{}/v1/transactions", self.urls[node].as_str()));
+        let request = request.header("content-type", "application/cbor").body(transaction.to_vec());
+        self.answer(node, request, ANSWER_TIMEOUT).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, node: usize, path: &str, timeout: Duration) -> Result<T, LedgerError> {
+        self.answer(node, self.http.get(format!("{}{path}", self.urls[node].as_str())), timeout).await
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        node: usize,
+        request: reqwest::RequestBuilder,
+        timeout: Duration,
+    ) -> Result<T, LedgerError> {
+        let unreachable = |error: reqwest::Error| LedgerError::Unreachable {
+            url: self.url(node),
+            reason: innermost(&error.without_url()),
+        };
+        let response = request.timeout(timeout).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(unreachable)?;
+        let unexpected = |found: String| LedgerError::Unexpected {
+            url: self.url(node),
+            expected: "an answer in JSON",
+            found: found.chars().take(200).collect(),
+        };
+        if !status.is_success() {
+            return Err(unexpected(format!("{status}: {}", String::from_utf8_lossy(&body))));
+        }
+        serde_json::from_slice(&body).map_err(|error| unexpected(error.to_string()))
+    }
+
+    fn url(&self, node: usize) -> String {
+        self.urls[node].as_str().into()
+    }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>) -> Snapshot {
+    let mut snapshot = Snapshot {
+        source,
+        settled: status.settled,
+        next: status.next,
+        tie_seed: status.tie_seed,
+        heads: BTreeMap::new(),
+        orders: BTreeMap::new(),
+        order_sequences: BTreeMap::new(),
+    };
+    for member in members {
+        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
+        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
+        snapshot.heads.insert(member.device, head);
+        snapshot.order_sequences.insert(member.member, member.order_sequence);
+        if let Some(order) = member.order {
+            snapshot.orders.insert(member.member, order);
+        }
+    }
+    snapshot
+}
+
+/// The first good answer; if there is none, the last error.
+async fn first_good<T>(
+    questions: impl Iterator<Item = impl Future<Output = Result<T, LedgerError>>>,
+) -> Result<T, LedgerError> {
+    let mut questions: FuturesUnordered<_> = questions.collect();
+    let mut last = LedgerError::Nobody;
+    while let Some(answer) = questions.next().await {
+        match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

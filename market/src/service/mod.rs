@@ -1,0 +1,44 @@
+//! The market as a service: intake, gate, settlement, receipts, and the console beside them.
+//!
+//! In: signed readings and orders over MQTT, the ledger's state over HTTP. Out: one settlement an interval, each
+//! member's receipts, an answer to every message. It knows nobody's secret but its own, and nobody has to trust it:
+//! every validator clears again, and every agent keeps its readings until a receipt proves them settled.
+//!
+//! Nothing is acknowledged before it is on disk. Crashes and restarts are ordinary: readings that wait come back from
+//! the [store], what is settled is asked from the ledger, and a settlement handed in twice is the same settlement.
+//!
+//! | file | what |
+//! |---|---|
+//! | `event_loop.rs` | what happens when: one loop, one list of events |
+//! | `gate.rs` | when an interval opens and closes; pure |
+//! | `intake.rs` | which reading is taken, which refused and why; pure |
+//! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
+//! | `orders.rs` | standing orders, on their way to the ledger |
+//! | `settle.rs` | clearing, signing, handing in |
+//! | `receipts.rs` | each receipt to its device |
+//! | `mqtt.rs`, `ledger_client.rs` | the broker; the validators |
+//! | `console/` | what the operator sees |
+
+mod book;
+mod community;
+pub mod config;
+pub mod console;
+mod event_loop;
+mod gate;
+mod intake;
+mod ledger_client;
+mod mqtt;
+mod orders;
+mod receipts;
+mod refusals;
+mod settle;
+mod start;
+mod store;
+mod validators;
+
+pub use self::{
+    community::CommunityError,
+    config::Config,
+    start::{Running, StartError, start},
+    store::StoreError,
+};

@@ -1,0 +1,132 @@
+//! Standing orders: checked here, kept by the ledger. An agent's order is answered when the ledger has taken it.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use protocol::{
+    answer::{Outcome, Refusal},
+    api::Submitted,
+    block::Transaction,
+    cbor,
+    envelope::{Sealed, Signed},
+    hash::Hash,
+    key::DeviceId,
+    order::{Order, SignedOrder},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{
+    community::Community,
+    intake::{Refused, Then, refuse_envelope},
+    ledger_client::{LedgerClient, Snapshot},
+};
+
+/// Most orders that wait for the ledger. Beyond, an order is not answered, and its agent sends it again.
+const WAITING_MAX: usize = 256;
+/// Orders handed to the ledger at the same time.
+const AT_ONCE: usize = 8;
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the ledger made of an order.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) device: DeviceId,
+    pub(crate) message: Hash,
+    pub(crate) outcome: Outcome,
+}
+
+/// Checks an order on the topic of `device`, as far as the market can tell.
+pub(crate) fn check(
+    community: &Community,
+    snapshot: &Snapshot,
+    device: &DeviceId,
+    bytes: &[u8],
+) -> Result<SignedOrder, Refused> {
+    let refused = |refusal, detail: String| Refused { refusal, detail, then: Then::Nothing };
+    let order = Signed::<Order>::open(bytes, &community.chain, |key| community.is_member_key(key))
+        .map_err(|error| refuse_envelope(&error))?;
+    let Some((member, key)) = community.member(device) else {
+        return Err(refused(Refusal::UnknownDevice, format!("{device} is registered for nothing here")));
+    };
+    if order.signer() != key {
+        let detail =
+            format!("expected an order signed by {key}, whose device's topic this is, found {}", order.signer());
+        return Err(refused(Refusal::BadSignature, detail));
+    }
+    let open = snapshot.next;
+    let Some(ahead) = order.valid_from.since(open) else {
+        let expected = open.length().minutes();
+        let detail = format!("expected an interval of {expected} minutes, found {}", order.valid_from);
+        return Err(refused(Refusal::Malformed, detail));
+    };
+    // One that the ledger knows already is sent again because its answer was lost: the ledger tells.
+    let is_new = snapshot.order_sequences.get(&member).is_none_or(|last| order.sequence > *last);
+    if is_new && ahead < 1 {
+        let detail = format!("expected an order valid from an interval after {open}, found {}", order.valid_from);
+        return Err(refused(Refusal::OrderTooLate, detail));
+    }
+    Ok(order)
+}
+
+/// The desk that hands orders to the ledger.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) orders: mpsc::Sender<(DeviceId, SignedOrder)>,
+    pub(crate) answers: mpsc::Receiver<Placed>,
+}
+
+/// Starts the desk.
+pub(crate) fn start(ledger: LedgerClient, tasks: &mut JoinSet<()>) -> Desk {
+    let (orders, waiting) = mpsc::channel::<(DeviceId, SignedOrder)>(WAITING_MAX);
+    let (answered, answers) = mpsc::channel(WAITING_MAX);
+    tasks.spawn(async move {
+        let place = |(device, order): (DeviceId, SignedOrder)| {
+            let (ledger, answered) = (ledger.clone(), answered.clone());
+            async move {
+                let outcome = place(&ledger, &order).await;
+                answered.send(Placed { device, message: order.hash(), outcome }).await.ok();
+            }
+        };
+        ReceiverStream::new(waiting).for_each_concurrent(AT_ONCE, place).await;
+    });
+    Desk { orders, answers }
+}
+
+/// Hands an order to the ledger until some node has an opinion of it.
+async fn place(ledger: &LedgerClient, order: &SignedOrder) -> Outcome {
+    let transaction: Arc<[u8]> = cbor::encode(&Transaction::PlaceOrder(Sealed::from(order))).into();
+    loop {
+        let mut answers = ledger.submit(&transaction);
+        let mut refused = None;
+        while let Some(answer) = answers.join_next().await {
+            match answer {
+                Ok(Ok(Submitted::Pending { .. } | Submitted::Exists { .. })) => {
+                    // The other nodes hear of it too, even if they are slow.
+                    answers.detach_all();
+                    return Outcome::Accepted;
+                }
+                Ok(Ok(Submitted::Refused { refusal, detail, .. })) => refused = Some((refusal, detail)),
+                Ok(Err(error)) => tracing::debug!(%error, "placing an order"),
+                Err(_) => {}
+            }
+        }
+        if let Some((name, detail)) = refused {
+            return Outcome::Refused { refusal: refusal_named(&name), detail: format!("{name}: {detail}") };
+        }
+        tracing::warn!("no node of the ledger takes orders; trying again");
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// The market's name for a refusal of the ledger.
+fn refusal_named(name: &str) -> Refusal {
+    match name {
+        "unknown_signer" | "unknown_member" => Refusal::UnknownDevice,
+        "bad_signature" => Refusal::BadSignature,
+        "order_too_late" => Refusal::OrderTooLate,
+        "order_sequence_not_higher" => Refusal::SequenceConflict,
+        _ if name.starts_with("exists_with_different") => Refusal::SequenceConflict,
+        _ => Refusal::Malformed,
+    }
+}

@@ -1,0 +1,363 @@
+//! Settlement: from what was metered, through the clearing, to one line per member that sums to zero.
+//!
+//! Within an interval a member's import and export are netted: what is left is its deficit or its surplus, and that is
+//! what it can trade. A member without an order is a price taker. What the neighbourhood cannot cover comes from the
+//! supplier at the retail price, what it cannot absorb goes to the supplier at the feed-in price.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    api::StandingOrder,
+    cbor,
+    energy::Energy,
+    genesis::Rules,
+    hash::Hash,
+    interval::Interval,
+    limits::ENERGY_WH_MAX,
+    member::{AccountId, MemberId},
+    money::{Amount, Price},
+    settlement::{Line, Settlement, Trade},
+};
+use serde::Serialize;
+
+use crate::{
+    clearing::{Book, BrokenClearing, Clearing, Context, Order, UnknownMechanism, mechanism},
+    grid::{BusIndex, Grid},
+    metering::{Metered, netted},
+};
+
+/// A member's price limits and caps for one interval; without any it is a price taker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Highest price to buy at; without it, the retail price.
+    pub buy: Option<Price>,
+    /// Lowest price to sell at; without it, the feed-in price.
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours.
+    pub buy_cap: Option<Energy>,
+    /// Most energy to sell to neighbours.
+    pub sell_cap: Option<Energy>,
+}
+
+impl From<&StandingOrder> for Limits {
+    fn from(order: &StandingOrder) -> Limits {
+        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
+    }
+}
+
+impl From<&protocol::order::Order> for Limits {
+    fn from(order: &protocol::order::Order) -> Limits {
+        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
+    }
+}
+
+/// A member that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeteredMember {
+    /// Who.
+    pub member: MemberId,
+    /// Where on the grid.
+    pub bus: BusIndex,
+    /// At what prices it trades.
+    pub limits: Limits,
+    /// What its meter says.
+    pub metered: Metered,
+}
+
+/// All that an interval's settlement depends on.
+#[derive(Debug, Clone)]
+pub struct IntervalInput<'a> {
+    /// The interval.
+    pub interval: Interval,
+    /// The rules in force.
+    pub rules: &'a Rules,
+    /// The grid that the members' buses are of.
+    pub grid: &'a Grid,
+    /// Seed of the tie-breaks, see [`tie_seed_after`].
+    pub tie_seed: &'a Hash,
+    /// The members that were read, in any order.
+    pub members: &'a [MeteredMember],
+    /// Commitments to the readings, copied into the settlement.
+    pub readings: Vec<Hash>,
+}
+
+/// Why an interval cannot be settled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// The rules name a mechanism that this program does not have.
+    #[error(transparent)]
+    UnknownMechanism(#[from] UnknownMechanism),
+    /// A member is there twice.
+    #[error("expected each member once, found {member} twice")]
+    DuplicateMember {
+        /// Which one.
+        member: MemberId,
+    },
+    /// More energy than one member can have in one interval.
+    #[error("expected at most {ENERGY_WH_MAX} Wh of member {member}, found {found_wh} Wh")]
+    EnergyOutOfRange {
+        /// Whose.
+        member: MemberId,
+        /// How much.
+        found_wh: u64,
+    },
+    /// More money than an amount can hold.
+    #[error("expected an amount of less than 2^63 nano-units for {account:?}, found {nano}")]
+    AmountOutOfRange {
+        /// Whose.
+        account: AccountId,
+        /// How much.
+        nano: i128,
+    },
+    /// The mechanism made a clearing that no mechanism may make: a bug.
+    #[error("mechanism `{mechanism}` made a clearing that is none: {broken}")]
+    BrokenClearing {
+        /// Which one.
+        mechanism: &'static str,
+        /// What is wrong.
+        broken: BrokenClearing,
+    },
+    /// The transfers do not cancel out: a bug.
+    #[error("expected transfers that sum to zero, found a sum of {nano} nano-units")]
+    Unbalanced {
+        /// The sum.
+        nano: i128,
+    },
+}
+
+/// What a member trades in an interval.
+#[derive(Clone, Copy)]
+enum Wish {
+    Buy(Price, Energy),
+    Sell(Price, Energy),
+}
+
+/// One member's way through a settlement.
+struct Position<'a> {
+    of: &'a MeteredMember,
+    deficit: Energy,
+    surplus: Energy,
+    bought: Energy,
+    sold: Energy,
+    paid: i128,
+    earned: i128,
+}
+
+impl<'a> Position<'a> {
+    fn new(of: &'a MeteredMember) -> Position<'a> {
+        let flow = netted(of.metered.measured);
+        let (deficit, surplus) = (flow.import, flow.export);
+        Position { of, deficit, surplus, bought: Energy::ZERO, sold: Energy::ZERO, paid: 0, earned: 0 }
+    }
+
+    /// What the member wants, if it has anything to trade.
+    fn wish(&self, rules: &Rules) -> Option<Wish> {
+        let Limits { buy, sell, buy_cap, sell_cap } = self.of.limits;
+        let capped = |energy: Energy, cap: Option<Energy>| cap.map_or(energy, |cap| cap.min(energy));
+        let to_buy = capped(self.deficit, buy_cap);
+        let to_sell = capped(self.surplus, sell_cap);
+        if !to_buy.is_zero() {
+            Some(Wish::Buy(buy.unwrap_or(rules.retail_price), to_buy))
+        } else if !to_sell.is_zero() {
+            Some(Wish::Sell(sell.unwrap_or(rules.feed_in_price), to_sell))
+        } else {
+            None
+        }
+    }
+
+    fn check_range(&self) -> Result<(), SettleError> {
+        let late = self.of.metered.late;
+        let most = [self.deficit, self.surplus, late.import, late.export].into_iter().max().unwrap_or_default();
+        if most.is_within_limit() {
+            Ok(())
+        } else {
+            Err(SettleError::EnergyOutOfRange { member: self.of.member, found_wh: most.wh() })
+        }
+    }
+
+    fn line(&self, rules: &Rules) -> Result<Line, SettleError> {
+        let late = self.of.metered.late;
+        // Within the limits that `check_range` has checked, and never more bought or sold than there was.
+        let supplied = |all: Energy, traded: Energy, late: Energy| Energy::from_wh(all.wh() - traded.wh() + late.wh());
+        let imported = supplied(self.deficit, self.bought, late.import);
+        let exported = supplied(self.surplus, self.sold, late.export);
+        let account = AccountId::Member(self.of.member);
+        Ok(Line {
+            member: self.of.member,
+            bought: self.bought,
+            sold: self.sold,
+            imported,
+            exported,
+            paid: amount(account, self.paid)?,
+            earned: amount(account, self.earned)?,
+            supply_cost: amount(account, rules.retail_price.times(imported))?,
+            supply_revenue: amount(account, rules.feed_in_price.times(exported))?,
+        })
+    }
+}
+
+fn amount(account: AccountId, nano: i128) -> Result<Amount, SettleError> {
+    i64::try_from(nano).map(Amount::from_nano).map_err(|_| SettleError::AmountOutOfRange { account, nano })
+}
+
+/// Names of the two sides in the ids of orders: a member's 16 bytes, then one of these.
+const BUY: u8 = 0;
+const SELL: u8 = 1;
+
+/// The members of a book's bids and offers, by their place among the positions, and the ids of their orders.
+struct Sides {
+    buyers: Vec<(usize, [u8; 17])>,
+    sellers: Vec<(usize, [u8; 17])>,
+}
+
+impl Sides {
+    fn new(positions: &[Position<'_>], rules: &Rules) -> Sides {
+        let mut sides = Sides { buyers: Vec::new(), sellers: Vec::new() };
+        for (index, position) in positions.iter().enumerate() {
+            let mut id = [0; 17];
+            id[..16].copy_from_slice(position.of.member.as_bytes());
+            match position.wish(rules) {
+                Some(Wish::Buy(..)) => {
+                    id[16] = BUY;
+                    sides.buyers.push((index, id));
+                }
+                Some(Wish::Sell(..)) => {
+                    id[16] = SELL;
+                    sides.sellers.push((index, id));
+                }
+                None => {}
+            }
+        }
+        sides
+    }
+
+    fn book<'a>(&'a self, positions: &[Position<'_>], rules: &Rules) -> Book<'a> {
+        let order = |(index, id): &'a (usize, [u8; 17])| -> Option<Order<'a>> {
+            let position = &positions[*index];
+            let (Wish::Buy(price, quantity) | Wish::Sell(price, quantity)) = position.wish(rules)?;
+            Some(Order { id, price, quantity, bus: position.of.bus })
+        };
+        Book {
+            bids: self.buyers.iter().filter_map(order).collect(),
+            offers: self.sellers.iter().filter_map(order).collect(),
+        }
+    }
+}
+
+/// Settles an interval: a pure function, the same for the market, for every validator and for an audit.
+pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
+    let mechanism = mechanism(&input.rules.mechanism)?;
+    let mut positions: Vec<Position<'_>> = input.members.iter().map(Position::new).collect();
+    positions.sort_unstable_by_key(|position| position.of.member);
+    if let Some(pair) = positions.windows(2).find(|pair| pair[0].of.member == pair[1].of.member) {
+        return Err(SettleError::DuplicateMember { member: pair[0].of.member });
+    }
+    positions.iter().try_for_each(Position::check_range)?;
+
+    let sides = Sides::new(&positions, input.rules);
+    let book = sides.book(&positions, input.rules);
+    let clearing = mechanism.clear(&book, &Context { grid: input.grid, tie_seed: input.tie_seed });
+    clearing.check(&book).map_err(|broken| SettleError::BrokenClearing { mechanism: mechanism.name(), broken })?;
+
+    let trades = book_trades(&clearing, &sides, &mut positions);
+    let lines: Vec<Line> = positions.iter().map(|position| position.line(input.rules)).collect::<Result<_, _>>()?;
+    let supplier =
+        lines.iter().map(|line| i128::from(line.supply_cost.nano()) - i128::from(line.supply_revenue.nano()));
+    let settlement = Settlement {
+        interval: input.interval,
+        readings: input.readings,
+        price: clearing.price,
+        supplier: amount(AccountId::Supplier, supplier.sum())?,
+        operator: Amount::ZERO,
+        lines,
+        trades,
+    };
+    check_balance(&settlement)?;
+    Ok(settlement)
+}
+
+/// Books a clearing's fills and trades to the positions, and names the trades' members.
+fn book_trades(clearing: &Clearing, sides: &Sides, positions: &mut [Position<'_>]) -> Vec<Trade> {
+    for ((index, _), fill) in sides.buyers.iter().zip(&clearing.bids) {
+        positions[*index].bought = *fill;
+    }
+    for ((index, _), fill) in sides.sellers.iter().zip(&clearing.offers) {
+        positions[*index].sold = *fill;
+    }
+    let mut trades = Vec::with_capacity(clearing.trades.len());
+    for trade in &clearing.trades {
+        let (buyer, seller) = (sides.buyers[trade.bid].0, sides.sellers[trade.offer].0);
+        positions[buyer].paid += trade.price.times(trade.energy);
+        positions[seller].earned += trade.price.times(trade.energy);
+        trades.push(Trade {
+            seller: positions[seller].of.member,
+            buyer: positions[buyer].of.member,
+            energy: trade.energy,
+            price: trade.price,
+        });
+    }
+    trades
+}
+
+fn check_balance(settlement: &Settlement) -> Result<(), SettleError> {
+    let mut sum = i128::from(settlement.supplier.nano()) + i128::from(settlement.operator.nano());
+    for line in &settlement.lines {
+        for gain in [line.earned, line.supply_revenue] {
+            sum += i128::from(gain.nano());
+        }
+        for loss in [line.paid, line.supply_cost] {
+            sum -= i128::from(loss.nano());
+        }
+        // What the ledger books to the account must be an amount too.
+        if line.net().is_none() {
+            let nano = [line.earned, line.supply_revenue].into_iter().sum::<i128>()
+                - [line.paid, line.supply_cost].into_iter().sum::<i128>();
+            return Err(SettleError::AmountOutOfRange { account: AccountId::Member(line.member), nano });
+        }
+    }
+    if sum == 0 { Ok(()) } else { Err(SettleError::Unbalanced { nano: sum }) }
+}
+
+/// The seed of the tie-breaks in the interval after `settlement`: the hash of its content. It covers readings that
+/// nobody knows before that interval's orders are fixed.
+pub fn tie_seed_after(settlement: &Settlement) -> Hash {
+    Hash::of(&cbor::encode(settlement))
+}
+
+/// All the energy that is wanted or offered at one price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The price limit.
+    pub price: Price,
+    /// The energy of all orders with this limit.
+    pub energy: Energy,
+}
+
+/// Demand and supply of an interval, as the console draws them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Curves {
+    /// Bids, from the highest price down.
+    pub demand: Vec<Step>,
+    /// Offers, from the lowest price up.
+    pub supply: Vec<Step>,
+}
+
+/// The orders of an interval, added up by price.
+pub fn curves(members: &[MeteredMember], rules: &Rules) -> Curves {
+    let mut demand: BTreeMap<Price, Energy> = BTreeMap::new();
+    let mut supply: BTreeMap<Price, Energy> = BTreeMap::new();
+    for member in members {
+        let (side, price, energy) = match Position::new(member).wish(rules) {
+            Some(Wish::Buy(price, energy)) => (&mut demand, price, energy),
+            Some(Wish::Sell(price, energy)) => (&mut supply, price, energy),
+            None => continue,
+        };
+        let sum = side.entry(price).or_default();
+        *sum = Energy::from_wh(sum.wh().saturating_add(energy.wh()));
+    }
+    let step = |(price, energy)| Step { price, energy };
+    Curves { demand: demand.into_iter().rev().map(step).collect(), supply: supply.into_iter().map(step).collect() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,659 @@
+//! The console, asked over HTTP as its users ask it: the numbers are exact, answers and memory bounded, and a real
+//! browser renders the page without a complaint.
+
+#![cfg(feature = "service")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/chromium.rs"]
+mod chromium;
+#[path = "support/neighbourhood.rs"]
+mod neighbourhood;
+
+use std::{path::Path, time::Duration};
+
+use chromium::{Chromium, Screen};
+use market::{
+    service::console::{Board, MemberInfo, ValidatorView, limits},
+    settlement::{Curves, Step},
+};
+use protocol::{
+    answer::Refusal,
+    api::Settled,
+    energy::Energy,
+    hash::Hash,
+    interval::Interval,
+    money::Amount,
+    settlement::{Line, Trade},
+};
+use reqwest::{Response, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+/// Longest wait for something that comes at once: only a hang fails.
+const HANG: Duration = Duration::from_secs(60);
+
+/// A console on a loopback port, until the test ends or stops it.
+struct Console {
+    board: Board,
+    root: String,
+    server: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Console {
+    async fn serve(board: Board) -> Console {
+        Console::serve_at("127.0.0.1:0", board).await
+    }
+
+    async fn serve_at(address: &str, board: Board) -> Console {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let root = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let serving = axum::serve(listener, board.router()).with_graceful_shutdown(async {
+            // An error only says that the test has ended.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        });
+        let server = tokio::spawn(async { serving.await.unwrap() });
+        Console { board, root, server, stop }
+    }
+
+    /// Stops as a market does: closes the board, so that browsers let go, and waits until the last has. Returns the
+    /// address.
+    async fn stop(self) -> String {
+        self.board.close();
+        self.stop.send(()).unwrap();
+        tokio::time::timeout(HANG, self.server).await.expect("a closed board lets its server stop").unwrap();
+        self.root.trim_start_matches("http://").to_owned()
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        reqwest::get(format!("{}{path}", self.root)).await.unwrap()
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json", "{path}");
+        answer.json().await.unwrap()
+    }
+}
+
+fn interval(number: i64) -> Interval {
+    neighbourhood::first().offset(number).unwrap()
+}
+
+fn line(house: u64, [bought, sold, imported, exported]: [u64; 4], amounts: [i64; 4]) -> Line {
+    let [bought, sold, imported, exported] = [bought, sold, imported, exported].map(Energy::from_wh);
+    let [paid, earned, supply_cost, supply_revenue] = amounts.map(Amount::from_nano);
+    let member = neighbourhood::member(house);
+    Line { member, bought, sold, imported, exported, paid, earned, supply_cost, supply_revenue }
+}
+
+/// Two households: the first buys 1,001 Wh of the second at 0.190001, and more from the supplier.
+fn small_settlement(number: i64) -> (Settled, Curves) {
+    let price = neighbourhood::price(190_001);
+    let energy = Energy::from_wh(1_001);
+    let step = |micro, wh| Step { price: neighbourhood::price(micro), energy: Energy::from_wh(wh) };
+    let settled = Settled {
+        interval: interval(number),
+        height: 7,
+        settlement: Hash::of(b"small"),
+        price: Some(price),
+        lines: vec![
+            line(0, [1_001, 0, 10, 0], [190_191_001, 0, 3_000_000, 0]),
+            line(1, [0, 1_001, 0, 5], [0, 190_191_001, 0, 400_000]),
+        ],
+        trades: vec![Trade { seller: neighbourhood::member(1), buyer: neighbourhood::member(0), energy, price }],
+        supplier: Amount::from_nano(2_600_000),
+        operator: Amount::ZERO,
+    };
+    (settled, Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] })
+}
+
+fn validator(port: u16, height: u64, reachable: bool) -> ValidatorView {
+    ValidatorView {
+        url: format!("http://127.0.0.1:{port}"),
+        key: Some("did:key:z6MkehRgf7yJbgaGfYsdoAsKdBPE3dj2CYhowQdcjqSJgvVd".into()),
+        height: Some(height),
+        height_age_ms: Some(1_400),
+        block: Some(Hash::of(&height.to_be_bytes()).to_string()),
+        reachable,
+    }
+}
+
+#[tokio::test]
+async fn every_number_is_exact() {
+    let board = Board::new(neighbourhood::community());
+    let (settled, curves) = small_settlement(0);
+    board.settled(&settled, Some(&curves));
+    board.opened(Some(interval(1)));
+    board.reading_taken(3, 41);
+    let console = Console::serve(board).await;
+
+    let community = console.json("/api/v1/community").await;
+    assert_eq!(community["retail_price"], "0.3");
+    assert_eq!(community["chain"], neighbourhood::community().chain.to_string());
+    assert_eq!(community["first_interval"], "2026-06-01T00:00:00Z/PT15M");
+
+    let state = console.json("/api/v1/state").await;
+    let summary = json!({
+        "start": "2026-06-01T00:00:00Z", "end": "2026-06-01T00:15:00Z", "height": 7, "price": "0.190001",
+        "average_price": "0.190001", "traded_wh": 1001, "imported_wh": 10, "exported_wh": 5, "members": 2, "trades": 1,
+        "supplier": "0.0026", "operator": "0",
+    });
+    assert_eq!(state["intervals"], json!([summary]));
+    assert_eq!(state["details"], 1);
+    let status = &state["status"];
+    assert_eq!(status["phase"], "open");
+    assert_eq!(status["open"], "2026-06-01T00:15:00Z");
+    assert_eq!((&status["readings_received"], &status["readings_expected"]), (&json!(3), &json!(41)));
+    assert_eq!(status["last"], summary);
+    assert_eq!(status["last_price"], json!({"start": "2026-06-01T00:00:00Z", "price": "0.190001"}));
+    assert_eq!(
+        status["totals"],
+        json!({
+            "intervals": 1, "traded_wh": 1001, "imported_wh": 10, "exported_wh": 5, "members": "-0.0026",
+            "supplier": "0.0026", "operator": "0", "accounts_sum": "0", "receipts_forwarded": 0,
+        })
+    );
+
+    let households = console.json("/api/v1/households?limit=2").await;
+    assert_eq!(households["next"], 2);
+    assert_eq!(
+        households["households"][0],
+        json!({
+            "member": neighbourhood::member(0).to_string(), "name": "d001", "bus": "bus_1", "bought_wh": 1001,
+            "sold_wh": 0, "imported_wh": 10, "exported_wh": 0, "paid": "0.190191001", "earned": "0",
+            "supply_cost": "0.003", "supply_revenue": "0", "net": "-0.193191001",
+        })
+    );
+    assert_eq!(households["households"][1]["net"], "0.190591001");
+
+    let curves = console.json("/api/v1/intervals/2026-06-01T00:00:00Z/curves").await;
+    assert_eq!(
+        curves,
+        json!({
+            "interval": summary,
+            "curves": {
+                "demand": [{"price": "0.3", "energy_wh": 1011}], "supply": [{"price": "0.080001", "energy_wh": 1006}],
+            },
+        })
+    );
+}
+
+#[tokio::test]
+async fn sums_go_on_where_an_i64_of_nano_units_ends() {
+    let board = Board::new(neighbourhood::community());
+    for number in 0..3 {
+        let (mut settled, _) = small_settlement(number);
+        settled.lines = vec![line(0, [u64::MAX, 0, 0, 0], [i64::MAX, 0, 0, 0])];
+        settled.supplier = Amount::from_nano(i64::MAX);
+        board.settled(&settled, None);
+    }
+    let console = Console::serve(board).await;
+    let state = console.json("/api/v1/state").await;
+    assert_eq!(state["households"]["households"][0]["paid"], "27670116110.564327421");
+    assert_eq!(state["households"]["households"][0]["net"], "-27670116110.564327421");
+    assert_eq!(state["status"]["totals"]["supplier"], "27670116110.564327421");
+    assert_eq!(state["status"]["totals"]["accounts_sum"], "0");
+    let text = console.get("/api/v1/state").await.text().await.unwrap();
+    assert!(text.contains("\"traded_wh\":55340232221128654845,"), "{text:.2000}");
+}
+
+#[tokio::test]
+async fn an_interval_told_of_twice_counts_once_and_a_stranger_is_listed() {
+    let board = Board::new(neighbourhood::community());
+    let (mut settled, curves) = small_settlement(4);
+    settled.lines.push(line(99, [0, 0, 2, 0], [0, 0, 600_000, 0]));
+    board.settled(&settled, Some(&curves));
+    board.settled(&settled, Some(&curves));
+    board.settled(&small_settlement(3).0, None);
+    let console = Console::serve(board).await;
+    let state = console.json("/api/v1/state").await;
+    assert_eq!(state["status"]["totals"]["intervals"], 1);
+    assert_eq!(state["status"]["totals"]["traded_wh"], 1001);
+    let stranger = neighbourhood::member(99).to_string();
+    assert_eq!(state["households"]["households"][41]["name"], stranger);
+    assert_eq!(state["households"]["households"][41]["imported_wh"], 2);
+}
+
+#[tokio::test]
+async fn pages_and_memory_are_bounded() {
+    let board = Board::new(neighbourhood::community());
+    let count = limits::INTERVALS_PER_PAGE_MAX as i64 + 50;
+    for number in 0..count {
+        let (settled, curves) = small_settlement(number);
+        board.settled(&settled, Some(&curves));
+    }
+    let console = Console::serve(board).await;
+
+    let state = console.json("/api/v1/state").await;
+    assert_eq!(state["intervals"].as_array().unwrap().len(), limits::INTERVALS_PER_PAGE_MAX);
+    assert_eq!(state["details"], limits::DETAILS_MAX);
+    let last = interval(count - 1).start_text();
+    assert_eq!(state["intervals"][limits::INTERVALS_PER_PAGE_MAX - 1]["start"], last);
+
+    // Pages follow one another without a gap and end.
+    let mut starts = Vec::new();
+    let mut from = Some(interval(0).start_text());
+    while let Some(start) = from {
+        let page = console.json(&format!("/api/v1/intervals?from={start}&limit=400")).await;
+        starts.extend(page["intervals"].as_array().unwrap().iter().map(|summary| summary["start"].clone()));
+        from = page["next"].as_str().map(str::to_owned);
+    }
+    let expected = (0..count).map(|number| json!(interval(number).start_text())).collect::<Vec<_>>();
+    assert_eq!(starts, expected);
+
+    // Lines and curves are kept of the latest only.
+    let oldest = interval(count - limits::DETAILS_MAX as i64).start_text();
+    let forgotten = interval(count - limits::DETAILS_MAX as i64 - 1).start_text();
+    let kept = console.json(&format!("/api/v1/households?interval={oldest}")).await;
+    assert_eq!(kept["interval"], oldest);
+    assert_eq!(kept["households"].as_array().unwrap().len(), 2);
+
+    let refused = [
+        ("/api/v1/intervals?limit=0".to_owned(), 400, "expected a limit from 1 to 1000, found 0"),
+        ("/api/v1/intervals?limit=1001".into(), 400, "expected a limit from 1 to 1000, found 1001"),
+        ("/api/v1/intervals?limit=-1".into(), 400, "invalid digit"),
+        ("/api/v1/intervals?until=now".into(), 400, "unknown field `until`"),
+        ("/api/v1/intervals?from=yesterday".into(), 400, "expected a UTC time such as 2026-06-01T12:00:00Z"),
+        ("/api/v1/intervals/2026-06-01T00:01:00Z/curves".into(), 400, "a multiple of 15 minutes"),
+        (format!("/api/v1/intervals/{forgotten}/curves"), 404, "no curves or lines of"),
+        (format!("/api/v1/households?interval={forgotten}"), 404, "expected one of the intervals settled last"),
+        ("/api/v1/households?limit=5000".into(), 400, "expected a limit from 1 to 1000, found 5000"),
+    ];
+    for (path, status, words) in refused {
+        let answer = console.get(&path).await;
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        let error = answer.json::<Value>().await.unwrap()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(words), "{path}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn households_come_in_pages_of_at_most_a_thousand() {
+    let mut info = neighbourhood::community();
+    info.members = (0..2_500)
+        .map(|house| MemberInfo { member: neighbourhood::member(house), name: format!("h{house}"), bus: None })
+        .collect();
+    let console = Console::serve(Board::new(info)).await;
+    let mut names = Vec::new();
+    let mut offset = Some(0);
+    while let Some(from) = offset {
+        let page = console.json(&format!("/api/v1/households?offset={from}")).await;
+        let households = page["households"].as_array().unwrap();
+        assert!(households.len() <= limits::HOUSEHOLDS_PER_PAGE_MAX);
+        names.extend(households.iter().map(|household| household["name"].as_str().unwrap().to_owned()));
+        offset = page["next"].as_u64();
+    }
+    assert_eq!(names, (0..2_500).map(|house| format!("h{house}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn validators_and_refusals_are_listed_by_name() {
+    let board = Board::new(neighbourhood::community());
+    board.refused(Refusal::BadSignature);
+    board.refused(Refusal::Duplicate);
+    board.refused(Refusal::Duplicate);
+    let unknown =
+        ValidatorView { key: None, height: None, height_age_ms: None, block: None, ..validator(26_003, 0, false) };
+    board.validators(vec![validator(26_000, 205, true), validator(26_001, 201, true), unknown]);
+    let console = Console::serve(board).await;
+
+    let refusals = console.json("/api/v1/refusals").await;
+    let refusals = refusals.as_array().unwrap();
+    let names = refusals.iter().map(|refusal| refusal["refusal"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(names, Refusal::ALL.map(Refusal::name));
+    let counted = |name: &str| refusals.iter().find(|refusal| refusal["refusal"] == name).unwrap()["count"].clone();
+    assert_eq!([counted("BadSignature"), counted("Duplicate"), counted("Stale")], [json!(1), json!(2), json!(0)]);
+
+    let validators = console.json("/api/v1/validators").await;
+    assert_eq!(
+        [&validators[0]["lag"], &validators[1]["lag"], &validators[2]["lag"]],
+        [&json!(0), &json!(4), &Value::Null]
+    );
+    assert!(validators[0]["height_age_ms"].as_u64().unwrap() >= 1_400);
+    assert_eq!(validators[2]["reachable"], false);
+}
+
+#[tokio::test]
+async fn metrics_have_base_units_every_refusal_and_no_household() {
+    let board = Board::new(neighbourhood::community());
+    let (settled, curves) = small_settlement(0);
+    board.settled(&settled, Some(&curves));
+    board.opened(Some(interval(1)));
+    board.refused(Refusal::Stale);
+    board.receipts_forwarded(2);
+    board.validators(vec![validator(26_000, 12, true), validator(26_001, 11, false)]);
+    let console = Console::serve(board).await;
+    let answer = console.get("/metrics").await;
+    assert!(answer.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text"));
+    let text = answer.text().await.unwrap();
+    for line in [
+        "voisin_market_intervals_settled_total 1",
+        "voisin_market_traded_joules_total 3603600",
+        "voisin_market_imported_joules_total 36000",
+        "voisin_market_exported_joules_total 18000",
+        "voisin_market_receipts_forwarded_total 2",
+        "voisin_market_readings_expected 41",
+        "voisin_market_open_interval_start_timestamp_seconds 1780272900",
+        "voisin_market_settled_interval_end_timestamp_seconds 1780272900",
+        "voisin_market_price_per_kilowatt_hour{price=\"clearing\",currency=\"EUR\"} 0.190001",
+        "voisin_market_account_gain{account=\"supplier\",currency=\"EUR\"} 0.0026",
+        "voisin_market_accounts_balanced 1",
+        "voisin_ledger_height{validator=\"0\"} 12",
+        "voisin_ledger_lag_blocks{validator=\"1\"} 1",
+        "voisin_ledger_reachable{validator=\"1\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    for refusal in Refusal::ALL {
+        let count = u64::from(refusal == Refusal::Stale);
+        let line = format!("voisin_market_refusals_total{{refusal=\"{refusal}\"}} {count}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains("voisin_ledger_height_age_seconds{validator=\"0\"} "));
+    assert!(text.ends_with("# EOF\n"));
+    for house in 0..41 {
+        for name in [format!("\"d{:03}\"", house + 1), neighbourhood::member(house).to_string()] {
+            assert!(!text.contains(&name), "household {name} is in\n{text}");
+        }
+    }
+}
+
+/// The next event of a stream: its name and its data.
+async fn next_event(answer: &mut Response, buffer: &mut String) -> Option<(String, Value)> {
+    loop {
+        if let Some((event, rest)) = buffer.split_once("\n\n") {
+            let field =
+                |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(|v| v.trim().to_owned());
+            let found = field("event:").zip(field("data:"));
+            *buffer = rest.to_owned();
+            match found {
+                Some((name, data)) => return Some((name, serde_json::from_str(&data).unwrap())),
+                None => continue,
+            }
+        }
+        let chunk = tokio::time::timeout(HANG, answer.chunk()).await.expect("an event was awaited").unwrap()?;
+        buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn listeners_are_told_what_is_new_and_sent_home_at_the_end() {
+    let console = Console::serve(Board::new(neighbourhood::community())).await;
+    let mut answer = console.get("/api/v1/events").await;
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut buffer = String::new();
+    let (name, status) = next_event(&mut answer, &mut buffer).await.unwrap();
+    assert_eq!((name.as_str(), &status["phase"]), ("status", &json!("starting")));
+
+    console.board.settled(&small_settlement(0).0, None);
+    console.board.settled(&small_settlement(1).0, None);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let (name, data) = next_event(&mut answer, &mut buffer).await.unwrap();
+        if name == "intervals" {
+            told.extend(data.as_array().unwrap().iter().map(|interval| interval["start"].clone()));
+        }
+    }
+    assert_eq!(told, [json!("2026-06-01T00:00:00Z"), json!("2026-06-01T00:15:00Z")]);
+
+    // Far more at once than one event holds: fetch everything anew.
+    for number in 2..300 {
+        console.board.settled(&small_settlement(number).0, None);
+    }
+    loop {
+        let (name, _) = next_event(&mut answer, &mut buffer).await.unwrap();
+        assert_ne!(name, "intervals");
+        if name == "refetch" {
+            break;
+        }
+    }
+
+    console.board.close();
+    while next_event(&mut answer, &mut buffer).await.is_some() {}
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_listeners() {
+    let console = Console::serve(Board::new(neighbourhood::community())).await;
+    let mut listeners = Vec::new();
+    for _ in 0..limits::LISTENERS_MAX {
+        let answer = console.get("/api/v1/events").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        listeners.push(answer);
+    }
+    let answer = console.get("/api/v1/events").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.json::<Value>().await.unwrap()["error"].as_str().unwrap().contains("at most 256 listeners"));
+}
+
+#[tokio::test]
+async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
+    let console = Console::serve(Board::new(neighbourhood::community())).await;
+    for path in [
+        "/",
+        "/assets/console.css",
+        "/assets/console.js",
+        "/assets/charts.js",
+        "/assets/tables.js",
+        "/assets/format.js",
+        "/assets/icon.svg",
+        "/assets/plotly.js",
+        "/api/docs/",
+        "/api/docs/swagger-ui-bundle.js",
+        "/api/openapi.json",
+        "/metrics",
+        "/api/v1/state",
+    ] {
+        let answer = console.get(path).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
+        assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+    }
+    for path in ["/", "/assets/console.css", "/assets/console.js", "/assets/charts.js", "/assets/tables.js"] {
+        let text = console.get(path).await.text().await.unwrap();
+        assert!(!text.contains("//cdn") && !text.contains("https://"), "{path} names another server");
+    }
+    let page = console.get("/").await.text().await.unwrap();
+    for script in page.split("<script").skip(1) {
+        assert!(script.contains("src=\"/assets/") && script.contains("></script>"), "an inline script: {script:.80}");
+    }
+
+    let plotly = console.get("/assets/plotly.js").await;
+    assert_eq!(plotly.headers()[header::CACHE_CONTROL], "public, max-age=86400");
+    let known = plotly.headers()[header::ETAG].clone();
+    let again = reqwest::Client::new().get(format!("{}/assets/plotly.js", console.root));
+    let again = again.header(header::IF_NONE_MATCH, known).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(console.get("/assets/../Cargo.toml").await.status(), StatusCode::NOT_FOUND);
+
+    let openapi = console.json("/api/openapi.json").await;
+    let interval = &openapi["components"]["schemas"]["IntervalSummary"]["properties"];
+    assert_eq!(interval["traded_wh"]["type"], "integer");
+    assert_eq!(interval["supplier"]["type"], "string");
+}
+
+/// Almost two days of the neighbourhood, and the next interval open.
+fn lived_in() -> Board {
+    const SETTLED: u64 = 164;
+    let board = Board::new(neighbourhood::community());
+    for number in 0..SETTLED {
+        let (settled, curves) = neighbourhood::settled(number);
+        board.settled(&settled, Some(&curves));
+    }
+    board.opened(Some(interval(SETTLED as i64)));
+    board.reading_taken(29, 41);
+    board.receipts_forwarded(SETTLED as usize * 41);
+    for (refusal, count) in [(Refusal::Duplicate, 17), (Refusal::IntervalClosed, 3), (Refusal::BadSignature, 1)] {
+        (0..count).for_each(|_| board.refused(refusal));
+    }
+    let heights = [332, 332, 331, 332];
+    board.validators((26_000..).zip(heights).map(|(port, height)| validator(port, height, true)).collect());
+    board
+}
+
+const DESKTOP: Screen = Screen { width: 1280, height: 900, dark: false };
+const PHONE: Screen = Screen { width: 390, height: 844, dark: false };
+const SMALL_PHONE: Screen = Screen { width: 360, height: 640, dark: false };
+const DRAWN: &str = "document.getElementById('main')?.getAttribute('aria-busy')";
+const LIVE: &str = "document.getElementById('live-text')?.textContent";
+
+/// What an element says.
+fn text(id: &str) -> String {
+    format!("document.getElementById('{id}').textContent")
+}
+
+fn count(selector: &str) -> String {
+    format!("document.querySelectorAll('{selector}').length")
+}
+
+fn click(selector: &str) -> String {
+    format!("document.querySelector('{selector}').click()")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_draws_the_day_on_every_screen() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let console = Console::serve(lived_in()).await;
+    let state = console.json("/api/v1/state").await;
+    let price = state["status"]["last_price"]["price"].as_str().unwrap().parse::<f64>().unwrap();
+    // Beside the other results of the build, where a person finds them.
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
+    std::fs::create_dir_all(&pictures).unwrap();
+    for (name, screen) in [
+        ("desktop-light", DESKTOP),
+        ("desktop-dark", Screen { dark: true, ..DESKTOP }),
+        ("phone-light", PHONE),
+        ("phone-dark", Screen { dark: true, ..PHONE }),
+        ("small-phone-light", SMALL_PHONE),
+    ] {
+        chromium.open(&console.root, screen);
+        chromium.wait_for(DRAWN, "false");
+        chromium.wait_for(LIVE, "Live");
+        for (expression, expected) in [
+            (text("community"), json!("Semiurb 4")),
+            (text("open"), json!("17:00Z")),
+            (text("open-note"), json!("2026-06-02, 29 of 41 read")),
+            (text("price"), json!(format!("{price:.4}"))),
+            (text("settled"), json!("164")),
+            (text("accounts") + ".includes('exactly 0')", json!(true)),
+            (count("#rows > tr"), json!(41)),
+            (count("#validators > tr"), json!(4)),
+            (count("#refusals > div"), json!(Refusal::ALL.len())),
+            (count("#interval > option"), json!(164)),
+            // Both charts are drawn: supply, demand, the gain between them and their crossing; price, two references,
+            // and three bars for each of the last 96 intervals.
+            (count("#curves .main-svg .scatterlayer .trace"), json!(4)),
+            (count("#curves .main-svg .scatterlayer .point"), json!(1)),
+            (count("#history .main-svg .scatterlayer .trace"), json!(3)),
+            (count("#history .main-svg .barlayer .point"), json!(3 * 96)),
+            (count("#alarm[hidden]"), json!(1)),
+            ("document.documentElement.scrollWidth".into(), json!(screen.width)),
+        ] {
+            assert_eq!(chromium.eval(&expression), expected, "{name}: {expression}");
+        }
+        let ground = chromium.eval("getComputedStyle(document.body).backgroundColor");
+        assert_eq!(ground, if screen.dark { "rgb(15, 20, 19)" } else { "rgb(244, 245, 242)" }, "{name}");
+        chromium.picture(&pictures.join(format!("{name}.png")));
+        assert_eq!(chromium.complaints(), &[] as &[String], "{name}");
+    }
+    println!("pictures are in {}", pictures.display());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_looks_around() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let console = Console::serve(lived_in()).await;
+    chromium.open(&console.root, DESKTOP);
+    chromium.wait_for(DRAWN, "false");
+
+    // Back two intervals, and the table follows.
+    let chosen = "document.getElementById('interval').value";
+    for back in [162, 161] {
+        chromium.eval(&click("#previous"));
+        chromium.wait_for(chosen, interval(back).start_text());
+    }
+    let start = interval(161).start_text();
+    chromium.eval(&click("[data-scope=interval]"));
+    chromium.wait_for(&text("households-note"), format!("41 households, in {start}"));
+    let settled = console.json(&format!("/api/v1/intervals/{start}/curves")).await;
+    let price = settled["interval"]["price"].as_str().unwrap().parse::<f64>().unwrap();
+    chromium.wait_for(&(text("crossing") + &format!(".includes('Price{price:.4} EUR/kWh')")), true);
+
+    // By energy sold: the largest seller comes first, then the smallest.
+    let sold = console.json(&format!("/api/v1/households?interval={start}")).await;
+    let most = sold["households"].as_array().unwrap().iter().max_by_key(|h| h["sold_wh"].as_u64()).unwrap().clone();
+    let first = "document.querySelector('#rows th').firstChild.textContent";
+    chromium.eval(&click("#columns th:nth-child(3) button"));
+    assert_eq!(chromium.eval(first), most["name"]);
+    assert_eq!(chromium.eval(&count("#columns [aria-sort=descending]")), 1);
+    chromium.eval(&click("#columns th:nth-child(3) button"));
+    assert_ne!(chromium.eval(first), most["name"]);
+
+    let find = "document.getElementById('filter')";
+    chromium.eval(&format!("{find}.value = 'd02'; {find}.dispatchEvent(new Event('input'))"));
+    assert_eq!(chromium.eval(&count("#rows > tr")), 10);
+
+    // A click on the history chooses an interval too.
+    chromium.eval(&click("#latest"));
+    chromium.wait_for(chosen, interval(163).start_text());
+    chromium.eval("document.getElementById('history').emit('plotly_click', {points: [{x: '2026-06-02 10:00'}]})");
+    chromium.wait_for(chosen, "2026-06-02T10:00:00Z");
+    assert_eq!(chromium.complaints(), &[] as &[String]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documentation_is_drawn_without_help_from_elsewhere() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let console = Console::serve(lived_in()).await;
+    chromium.open(&format!("{}/api/docs/", console.root), DESKTOP);
+    let described = console.json("/api/openapi.json").await["paths"].as_object().unwrap().len();
+    chromium.wait_for(&count(".opblock"), described);
+    assert_eq!(chromium.complaints(), &[] as &[String]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_lives_from_the_first_interval_to_the_end_and_over_a_restart() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let console = Console::serve(Board::new(neighbourhood::community())).await;
+    chromium.open(&console.root, DESKTOP);
+    chromium.wait_for(DRAWN, "false");
+    assert_eq!(chromium.eval(&text("open-note")), "Waiting for the first interval");
+    assert_eq!(chromium.eval(&text("curves-empty")), "Waiting for the first settled interval");
+    assert_eq!(chromium.eval(&text("refusals-note")), "None");
+
+    console.board.opened(Some(interval(0)));
+    chromium.wait_for(&text("open-note"), "2026-06-01, 0 of 41 read");
+    let (settled, curves) = small_settlement(0);
+    console.board.settled(&settled, Some(&curves));
+    chromium.wait_for(&text("settled"), "1");
+    chromium.wait_for(&text("price"), "0.190001");
+    chromium.wait_for(&count("#curves .main-svg .scatterlayer .trace"), 4);
+    chromium.wait_for(&count("#history .main-svg .barlayer .point"), 3);
+    assert_eq!(chromium.eval(&count("#curves-empty[hidden], #history-empty[hidden]")), 2);
+
+    console.board.validators(vec![validator(26_000, 3, true), validator(26_001, 3, false)]);
+    chromium.wait_for(&text("alarm"), "1 of 2 validators does not answer.");
+    console.board.opened(None);
+    chromium.wait_for(&text("open"), "Finished");
+    assert_eq!(chromium.complaints(), &[] as &[String]);
+
+    // The market restarts: the page says so, finds it again, and shows what it now says.
+    let address = console.stop().await;
+    chromium.wait_for(LIVE, "Disconnected, trying again");
+    let board = Board::new(neighbourhood::community());
+    for number in 0..3 {
+        board.settled(&small_settlement(number).0, None);
+    }
+    let console = Console::serve_at(&address, board).await;
+    chromium.wait_for(LIVE, "Live");
+    chromium.wait_for(&text("settled"), "3");
+    let unknown = "Settled before this market started: its curves are not known here";
+    chromium.wait_for(&text("curves-empty"), unknown);
+    console.stop().await;
+}

@@ -1,0 +1,376 @@
+//! The whole service against a real broker and a ledger that recomputes every settlement.
+
+#![cfg(feature = "service")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "service/broker.rs"]
+mod broker;
+#[path = "service/fake_ledger.rs"]
+mod fake_ledger;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use broker::{Agent, Broker, PATIENCE};
+use fake_ledger::{FakeLedger, Mode};
+use market::service::{Config, Running, start};
+use protocol::{
+    answer::Refusal,
+    envelope::Signed,
+    genesis::{Genesis, GenesisMember, Rules},
+    hash::Hash,
+    interval::Interval,
+    key::SecretKey,
+    member::MemberId,
+    order::Order,
+    reading::{Reading, Registers, SignedReading},
+    topic::Topics,
+};
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[number; 32])
+}
+
+fn interval(number: i64) -> Interval {
+    "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(number).unwrap()
+}
+
+/// Two members: device keys 1 and 2, member keys 11 and 12. The market's key is 21.
+fn genesis(community: &str) -> Genesis {
+    let member = |number: u8| GenesisMember {
+        member: MemberId::from_bytes([number; 16]),
+        key: key(10 + number).public(),
+        device: key(number).public(),
+        rated_power_w: 10_000,
+        bus: None,
+        import_wh: 5_000,
+        export_wh: 5_000,
+    };
+    Genesis {
+        community: community.into(),
+        currency: "EUR".into(),
+        first_interval: interval(0),
+        rules: Rules {
+            retail_price: "0.30".parse().unwrap(),
+            feed_in_price: "0.08".parse().unwrap(),
+            mechanism: "uniform".into(),
+        },
+        market: key(21).public(),
+        validators: vec![protocol::certificate::Validator { key: key(31).public(), power: 1 }],
+        members: vec![member(1), member(2)],
+        grid: None,
+    }
+}
+
+/// A chain of readings of one device: member 1 draws 300 Wh in each interval, member 2 feeds in 200 Wh.
+fn readings(number: u8, count: usize) -> Vec<SignedReading> {
+    let mut chain: Vec<SignedReading> = Vec::new();
+    for sequence in 1..=count as u64 {
+        let (import, export) = if number == 1 { (300, 0) } else { (0, 200) };
+        let reading = Reading {
+            interval: interval(sequence as i64 - 1),
+            sequence,
+            previous: chain.last().map_or(Hash::ZERO, Signed::hash),
+            registers: Registers { import_wh: 5_000 + import * sequence, export_wh: 5_000 + export * sequence },
+            salt: [sequence as u8; 16],
+        };
+        chain.push(Signed::sign(reading, &genesis("Test").chain(), &key(number)));
+    }
+    chain
+}
+
+struct World {
+    directory: tempfile::TempDir,
+    broker: Broker,
+    ledger: FakeLedger,
+    topics: Topics,
+}
+
+impl World {
+    async fn new() -> Option<World> {
+        let directory = tempfile::tempdir().unwrap();
+        let broker = Broker::start(directory.path())?;
+        let genesis = genesis("Test");
+        let ledger = FakeLedger::start(&genesis).await;
+        let world = World { directory, broker, ledger, topics: Topics::new(&genesis.chain()) };
+        world.write("genesis.json", &serde_json::to_string(&genesis).unwrap());
+        world.write("key", &format!("{}\n", Hash::from_bytes([21; 32])));
+        world.write("names.csv", &format!("member,name\n{},Ada\n", MemberId::from_bytes([1; 16])));
+        Some(world)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A market that opens two intervals.
+    fn config(&self) -> String {
+        format!(
+            "genesis = \"genesis.json\"\nkey = \"key\"\nstate = \"state\"\ndirectory = \"names.csv\"\n\
+             broker = \"mqtt://127.0.0.1:{}\"\nledger = [\"http://127.0.0.1:1\", \"{}\"]\nconsole = \"127.0.0.1:0\"\n\
+             gate_delay_ms = 3600000\n[clock]\nkind = \"replay\"\nuntil = \"{}\"\n",
+            self.broker.port,
+            self.ledger.url(),
+            interval(1).start_text(),
+        )
+    }
+
+    async fn market(&self) -> Running {
+        let path = self.write("market.toml", &self.config());
+        start(Config::load(&path).unwrap()).await.unwrap()
+    }
+
+    async fn agent(&self, number: u8) -> Agent {
+        Agent::connect(&self.broker, &self.topics, key(number).public()).await
+    }
+}
+
+/// Waits until the market has refused this often.
+async fn refused(market: &Running, expected: &[(Refusal, u64)]) {
+    let expected: BTreeMap<Refusal, u64> = expected.iter().copied().collect();
+    let reached = async {
+        while market.refused() != expected {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE / 2, reached).await.is_err() {
+        assert_eq!(market.refused(), expected);
+    }
+}
+
+fn changed(reading: &SignedReading, number: u8, change: impl FnOnce(&mut Reading)) -> Vec<u8> {
+    let mut reading = reading.payload().clone();
+    change(&mut reading);
+    Signed::sign(reading, &genesis("Test").chain(), &key(number)).bytes().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_readings_are_refused_by_name_and_good_ones_settled_once() {
+    let Some(world) = World::new().await else { return };
+    let mut market = world.market().await;
+    let (mut ada, mut bob, mut eve) = (world.agent(1).await, world.agent(2).await, world.agent(99).await);
+    let (of_ada, of_bob) = (readings(1, 3), readings(2, 2));
+    ada.wait_open(Some(interval(0))).await;
+
+    let first = of_ada[0].bytes();
+    assert_eq!(ada.send(first).await, None);
+    for _ in 0..20 {
+        ada.publish_reading(first).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(ada.answer(first).await, Some(Refusal::Duplicate));
+    }
+    let mut flipped = of_ada[1].bytes().to_vec();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (case, bytes, refusal) in [
+        ("noise", vec![0xff; 200], Refusal::Malformed),
+        ("10 KB", vec![0; 10_240], Refusal::Malformed),
+        ("forged", flipped, Refusal::BadSignature),
+        ("of a neighbour", of_bob[0].bytes().to_vec(), Refusal::BadSignature),
+        ("of a stranger", changed(&of_ada[1], 99, |_| ()), Refusal::UnknownDevice),
+        ("another one", changed(&of_ada[0], 1, |r| r.salt = [9; 16]), Refusal::SequenceConflict),
+        ("not the next link", of_ada[2].bytes().to_vec(), Refusal::FutureDated),
+        ("of the next interval", of_ada[1].bytes().to_vec(), Refusal::FutureDated),
+        ("before the first interval", changed(&of_ada[1], 1, |r| r.interval = interval(-4)), Refusal::Stale),
+    ] {
+        assert_eq!(ada.send(&bytes).await, Some(refusal), "{case}");
+    }
+    assert_eq!(eve.send(&changed(&of_bob[0], 99, |_| ())).await, Some(Refusal::UnknownDevice));
+    for (case, bytes, refusal) in [
+        ("a register", changed(&of_bob[0], 2, |r| r.registers.export_wh = 4_999), Refusal::RegisterWentBack),
+        ("a power", changed(&of_bob[0], 2, |r| r.registers.export_wh = 9_000), Refusal::ImplausiblePower),
+        ("a gap", changed(&of_bob[0], 2, |r| r.sequence = 2), Refusal::ChainBroken),
+    ] {
+        assert_eq!(bob.send(&bytes).await, Some(refusal), "{case}");
+    }
+    // More than the market takes from the broker at all: it loses the connection, and comes back.
+    ada.publish_reading(&vec![0; 2 << 20]).await;
+    refused(
+        &market,
+        &[
+            (Refusal::Malformed, 3),
+            (Refusal::UnknownDevice, 2),
+            (Refusal::BadSignature, 2),
+            (Refusal::Duplicate, 20),
+            (Refusal::SequenceConflict, 1),
+            (Refusal::ChainBroken, 1),
+            (Refusal::RegisterWentBack, 1),
+            (Refusal::ImplausiblePower, 1),
+            (Refusal::FutureDated, 2),
+            (Refusal::Stale, 1),
+        ],
+    )
+    .await;
+    ada.wait_open(Some(interval(0))).await;
+    assert_eq!(world.ledger.settlements(), [], "Bob was not read yet");
+    let metrics = reqwest::get(format!("http://{}/metrics", market.console_addr.unwrap())).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.lines().any(|line| line.contains("Duplicate") && line.ends_with(" 20")), "{metrics}");
+
+    assert_eq!(bob.send(of_bob[0].bytes()).await, None);
+    let receipt = ada.receipt(interval(0)).await;
+    assert_eq!(receipt.entry.line.bought.wh(), 200);
+    assert_eq!(receipt.entry.line.imported.wh(), 100);
+    assert_eq!(bob.receipt(interval(0)).await.entry.line.sold.wh(), 200);
+
+    // An agent that missed its receipt sends the reading again.
+    ada.wait_open(Some(interval(1))).await;
+    assert_eq!(ada.send(first).await, Some(Refusal::Duplicate));
+    assert_eq!(ada.receipt(interval(0)).await, receipt);
+
+    assert_eq!(ada.send(of_ada[1].bytes()).await, None);
+    assert_eq!(ada.send(first).await, Some(Refusal::Duplicate), "reading 2 waits, reading 1 is the last settled");
+    assert_eq!(bob.send(of_bob[1].bytes()).await, None);
+    ada.wait_open(None).await;
+    assert_eq!(ada.send(first).await, Some(Refusal::IntervalClosed));
+    assert_eq!(ada.receipt(interval(0)).await, receipt);
+    tokio::time::timeout(PATIENCE, market.finished()).await.unwrap().unwrap();
+    market.stop().await.unwrap();
+
+    let settlements = world.ledger.settlements();
+    assert_eq!(
+        settlements.iter().map(|settlement| settlement.interval).collect::<Vec<_>>(),
+        [interval(0), interval(1)]
+    );
+    assert_eq!(
+        settlements[0].readings,
+        [&of_ada[0], &of_bob[0]]
+            .map(|r| (r.signer(), r.hash()))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(world.ledger.refused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_answered_when_the_ledger_has_taken_them() {
+    let Some(world) = World::new().await else { return };
+    let market = world.market().await;
+    let mut ada = world.agent(1).await;
+    ada.wait_open(Some(interval(0))).await;
+    let order = |sequence, from| {
+        let order =
+            Order { sequence, valid_from: interval(from), buy: None, sell: None, buy_cap: None, sell_cap: None };
+        Signed::sign(order, &genesis("Test").chain(), &key(11)).bytes().to_vec()
+    };
+    for (bytes, expected) in [
+        (order(1, 0), Some(Refusal::OrderTooLate)),
+        (order(1, 1), None),
+        (order(1, 2), Some(Refusal::SequenceConflict)),
+        (order(2, 1), None),
+    ] {
+        ada.publish_order(&bytes).await;
+        assert_eq!(ada.answer(&bytes).await, expected);
+    }
+    refused(&market, &[(Refusal::SequenceConflict, 1), (Refusal::OrderTooLate, 1)]).await;
+    market.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_between_intake_and_settlement_loses_nothing() {
+    let Some(world) = World::new().await else { return };
+    let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
+    let (of_ada, of_bob) = (readings(1, 2), readings(2, 2));
+
+    // Stopped after one reading: it is still there.
+    let market = world.market().await;
+    ada.wait_open(Some(interval(0))).await;
+    assert_eq!(ada.send(of_ada[0].bytes()).await, None);
+    market.stop().await.unwrap();
+
+    // Stopped between submission and commit: the ledger goes on alone, the market accepts it.
+    world.ledger.set(Mode::Hold);
+    let market = world.market().await;
+    assert_eq!(bob.send(of_bob[0].bytes()).await, None);
+    let submitted = async {
+        while world.ledger.pooled() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, submitted).await.unwrap();
+    market.stop().await.unwrap();
+    assert_eq!(world.ledger.settlements(), []);
+    world.ledger.set(Mode::Commit);
+    let settlements = world.ledger.settlements();
+    assert_eq!(settlements.len(), 1);
+    assert_eq!(settlements[0].readings.len(), 2);
+
+    // Published while the market is away: the broker keeps it.
+    bob.publish_reading(of_bob[1].bytes()).await;
+    let mut market = world.market().await;
+    ada.receipt(interval(0)).await;
+    bob.receipt(interval(0)).await;
+    assert_eq!(ada.send(of_ada[1].bytes()).await, None);
+    assert_eq!(bob.answer(of_bob[1].bytes()).await, None);
+    tokio::time::timeout(PATIENCE, market.finished()).await.unwrap().unwrap();
+    ada.receipt(interval(1)).await;
+    bob.receipt(interval(1)).await;
+    market.stop().await.unwrap();
+    assert_eq!(world.ledger.settlements().len(), 2);
+    assert_eq!(world.ledger.refused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
+    let Some(world) = World::new().await else { return };
+    let config = world.config().replace("gate_delay_ms = 3600000", "gate_delay_ms = 200");
+    let config = config.lines().filter(|line| !line.starts_with("until")).collect::<Vec<_>>().join("\n");
+    let market = start(Config::load(&world.write("market.toml", &config)).unwrap()).await.unwrap();
+    let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
+    let (of_ada, of_bob) = (readings(1, 2), readings(2, 2));
+    assert_eq!(ada.send(of_ada[0].bytes()).await, None);
+    assert_eq!(ada.receipt(interval(0)).await.entry.line.imported.wh(), 300, "nobody to buy from");
+    ada.wait_open(Some(interval(1))).await;
+    bob.publish_reading(of_bob[0].bytes()).await;
+    bob.publish_reading(of_bob[1].bytes()).await;
+    assert_eq!(bob.answer(of_bob[0].bytes()).await, None);
+    assert_eq!(bob.answer(of_bob[1].bytes()).await, None);
+    assert_eq!(ada.send(of_ada[1].bytes()).await, None);
+    let settled = async {
+        while world.ledger.settlements().iter().map(|settlement| settlement.readings.len()).sum::<usize>() < 4 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.unwrap();
+    market.stop().await.unwrap();
+    let lines = world.ledger.settlements().into_iter().flat_map(|settlement| settlement.lines);
+    let (drawn, fed_in) = lines.fold((0, 0), |(drawn, fed_in), line| {
+        (drawn + line.bought.wh() + line.imported.wh(), fed_in + line.sold.wh() + line.exported.wh())
+    });
+    assert_eq!((drawn, fed_in), (600, 400), "each Wh once, whenever it arrived");
+    assert_eq!(world.ledger.refused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_says_why_in_one_line() {
+    let Some(world) = World::new().await else { return };
+    let market = world.market().await;
+    let taken = market.console_addr.unwrap().to_string();
+    world.write("other.json", &serde_json::to_string(&genesis("Other")).unwrap());
+    world.write("no-key", "secret\n");
+    world.write("other-key", &Hash::ZERO.to_string());
+    world.write("no-names.csv", "member,name\nAda,Ada\n");
+    for (from, to, expected) in [
+        ("127.0.0.1:0", taken.as_str(), "console: expected a free address"),
+        ("\"state\"", "\"state\"", "in use by another market"),
+        ("genesis.json", "other.json", "expected the state of chain"),
+        ("genesis.json", "nowhere.json", "nowhere.json: cannot be read"),
+        ("\"key\"", "\"no-key\"", "no-key: expected a secret key of 64 lowercase hex digits"),
+        ("\"key\"", "\"other-key\"", "expected the secret key of did:key:"),
+        (
+            "names.csv",
+            "no-names.csv",
+            "no-names.csv, line 2: expected a member of 32 lowercase hex digits, found `Ada`",
+        ),
+        ("until = \"2026-06-01T12:15:00Z\"", "until = \"2026-06-01T12:10:00Z\"", "clock.until: expected the start"),
+    ] {
+        let path = world.write("bad.toml", &world.config().replace(from, to));
+        let error = start(Config::load(&path).unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}\nexpected: {expected}");
+    }
+    market.stop().await.unwrap();
+    assert!(!world.directory.path().join("secret").exists());
+}

@@ -1,0 +1,316 @@
+//! A ledger of one node without consensus: it recomputes every settlement with the same pure functions as a validator,
+//! and commits at once, or when it is told to.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use market::{
+    grid::Grid,
+    metering::measure,
+    settlement::{IntervalInput, Limits, MeteredMember, settle, tie_seed_after},
+};
+use protocol::{
+    api::{MemberStatus, Settled, Status, Submitted},
+    block::{Header, Transaction},
+    cbor,
+    certificate::CommitCertificate,
+    envelope::Signed,
+    genesis::Genesis,
+    hash::Hash,
+    interval::Interval,
+    merkle::MerkleTree,
+    money::Amount,
+    order::Order,
+    reading::{ChainHead, Reading, SignedReading},
+    receipt::Receipt,
+    settlement::{Entry, Settlement},
+};
+
+/// Whether transactions are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Commit,
+    /// They wait in the pool.
+    Hold,
+}
+
+#[derive(Clone)]
+pub(crate) struct FakeLedger {
+    pub(crate) address: SocketAddr,
+    chain: Arc<Mutex<Chain>>,
+}
+
+struct Chain {
+    genesis: Genesis,
+    mode: Mode,
+    pool: Vec<Transaction>,
+    next: Interval,
+    tie_seed: Hash,
+    heads: Vec<ChainHead>,
+    orders: Vec<u64>,
+    settled: Vec<(Settled, Settlement)>,
+    refused: Vec<String>,
+}
+
+impl FakeLedger {
+    pub(crate) async fn start(genesis: &Genesis) -> FakeLedger {
+        let before = genesis.first_interval.offset(-1).unwrap();
+        let head = |member: &protocol::genesis::GenesisMember| ChainHead {
+            sequence: 0,
+            hash: Hash::ZERO,
+            interval: before,
+            registers: member.registers(),
+        };
+        let chain = Chain {
+            mode: Mode::Commit,
+            pool: Vec::new(),
+            next: genesis.first_interval,
+            tie_seed: genesis.chain(),
+            heads: genesis.members.iter().map(head).collect(),
+            orders: vec![0; genesis.members.len()],
+            settled: Vec::new(),
+            refused: Vec::new(),
+            genesis: genesis.clone(),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ledger = FakeLedger { address: listener.local_addr().unwrap(), chain: Arc::new(Mutex::new(chain)) };
+        let router = Router::new()
+            .route("/v1/transactions", post(submit))
+            .route("/v1/status", get(status))
+            .route("/v1/members", get(members))
+            .route("/v1/settlements", get(settlements))
+            .route("/v1/settlements/{start}/receipts", get(receipts))
+            .with_state(ledger.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        ledger
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        let mut chain = self.chain.lock().unwrap();
+        chain.mode = mode;
+        if mode == Mode::Commit {
+            for transaction in std::mem::take(&mut chain.pool) {
+                if let Err(refusal) = chain.apply(&transaction) {
+                    chain.refused.push(refusal);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn pooled(&self) -> usize {
+        self.chain.lock().unwrap().pool.len()
+    }
+
+    /// Every settlement, in order.
+    pub(crate) fn settlements(&self) -> Vec<Settlement> {
+        self.chain.lock().unwrap().settled.iter().map(|(_, settlement)| settlement.clone()).collect()
+    }
+
+    /// Names of the refusals.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.chain.lock().unwrap().refused.clone()
+    }
+}
+
+impl Chain {
+    fn apply(&mut self, transaction: &Transaction) -> Result<(), String> {
+        let chain = self.genesis.chain();
+        match transaction {
+            Transaction::PlaceOrder(order) => {
+                let order = Signed::<Order>::open(&order.0, &chain, |_| true).map_err(|error| error.to_string())?;
+                let member = self.genesis.members.iter().position(|member| member.key == order.signer());
+                let last = &mut self.orders[member.ok_or("unknown_member")?];
+                if order.sequence <= *last {
+                    return Err("order_sequence_not_higher".into());
+                }
+                *last = order.sequence;
+                Ok(())
+            }
+            Transaction::Settle { settlement, readings } => {
+                let proposed = Signed::<Settlement>::open(&settlement.0, &chain, |key| *key == self.genesis.market)
+                    .map_err(|error| error.to_string())?;
+                if proposed.interval < self.next {
+                    return Err("exists_with_different_settlement".into());
+                }
+                if proposed.interval > self.next {
+                    return Err("interval_not_next".into());
+                }
+                let open = |sealed: &protocol::envelope::Sealed| Signed::<Reading>::open(&sealed.0, &chain, |_| true);
+                let readings: Vec<SignedReading> =
+                    readings.iter().map(open).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+                let heads = self.recompute(&proposed, &readings)?;
+                self.commit(&proposed, heads);
+                Ok(())
+            }
+        }
+    }
+
+    fn recompute(&self, proposed: &Settlement, readings: &[SignedReading]) -> Result<Vec<(usize, ChainHead)>, String> {
+        let grid = Grid::single_bus();
+        let (mut members, mut heads) = (Vec::new(), Vec::new());
+        for readings in readings.chunk_by(|a, b| a.signer() == b.signer()) {
+            let device = readings[0].signer();
+            let index = self.genesis.members.iter().position(|member| member.device == device);
+            let index = index.ok_or("unknown_device")?;
+            let member = &self.genesis.members[index];
+            let (metered, head) = measure(&self.heads[index], readings, proposed.interval, member.rated_power_w)
+                .map_err(|error| format!("reading_refused: {error}"))?;
+            let bus = grid.bus(None).unwrap();
+            members.push(MeteredMember { member: member.member, bus, limits: Limits::default(), metered });
+            heads.push((index, head));
+        }
+        let expected = settle(IntervalInput {
+            interval: proposed.interval,
+            rules: &self.genesis.rules,
+            grid: &grid,
+            tie_seed: &self.tie_seed,
+            members: &members,
+            readings: readings.iter().map(Signed::hash).collect(),
+        })
+        .map_err(|error| error.to_string())?;
+        if expected == *proposed { Ok(heads) } else { Err("clearing_differs".into()) }
+    }
+
+    fn commit(&mut self, settlement: &Signed<Settlement>, heads: Vec<(usize, ChainHead)>) {
+        for (index, head) in heads {
+            self.heads[index] = head;
+        }
+        self.next = settlement.interval.next().unwrap();
+        self.tie_seed = tie_seed_after(settlement);
+        let content = settlement.payload().clone();
+        let settled = Settled {
+            interval: content.interval,
+            height: self.settled.len() as u64 + 1,
+            settlement: settlement.hash(),
+            price: content.price,
+            lines: content.lines.clone(),
+            trades: content.trades.clone(),
+            supplier: content.supplier,
+            operator: content.operator,
+        };
+        self.settled.push((settled, content));
+    }
+}
+
+async fn submit(State(ledger): State<FakeLedger>, body: Bytes) -> Json<Submitted> {
+    let transaction: Transaction = cbor::decode(&body).unwrap();
+    let id = transaction.id();
+    let mut chain = ledger.chain.lock().unwrap();
+    if chain.settled.iter().any(|(settled, _)| settled.settlement == id) {
+        return Json(Submitted::Exists { transaction: id });
+    }
+    if chain.mode == Mode::Hold {
+        if !chain.pool.iter().any(|pooled| pooled.id() == id) {
+            chain.pool.push(transaction);
+        }
+        return Json(Submitted::Pending { transaction: id });
+    }
+    Json(match chain.apply(&transaction) {
+        Ok(()) => Submitted::Pending { transaction: id },
+        Err(refusal) => {
+            chain.refused.push(refusal.clone());
+            Submitted::Refused { transaction: id, refusal, detail: String::new() }
+        }
+    })
+}
+
+async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
+    let chain = ledger.chain.lock().unwrap();
+    Json(Status {
+        chain: chain.genesis.chain(),
+        validator: None,
+        validators: 1,
+        height: chain.settled.len() as u64,
+        block: Hash::ZERO,
+        state_root: Hash::ZERO,
+        height_age_ms: None,
+        settled: chain.settled.last().map(|(settled, _)| settled.interval),
+        next: chain.next,
+        tie_seed: chain.tie_seed,
+        settlements: chain.settled.len() as u64,
+        balances_sum: Amount::ZERO,
+    })
+}
+
+async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
+    let chain = ledger.chain.lock().unwrap();
+    let members = chain.genesis.members.iter().zip(&chain.heads).zip(&chain.orders);
+    let status = members.map(|((member, head), order_sequence)| MemberStatus {
+        member: member.member,
+        balance: Amount::ZERO,
+        device: member.device,
+        sequence: head.sequence,
+        reading: head.hash,
+        read: head.interval,
+        import_wh: head.registers.import_wh,
+        export_wh: head.registers.export_wh,
+        order: None,
+        order_sequence: *order_sequence,
+    });
+    Json(status.collect())
+}
+
+async fn settlements(
+    State(ledger): State<FakeLedger>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Json<Vec<Settled>> {
+    let number = |key: &str, default: u64| query.get(key).map_or(default, |text| text.parse().unwrap());
+    let (limit, wait_ms) = (number("limit", 200) as usize, number("wait_ms", 0));
+    let from = protocol::interval::parse_utc(&query["from"]).unwrap();
+    let found = || -> Vec<Settled> {
+        let chain = ledger.chain.lock().unwrap();
+        let settled = chain.settled.iter().map(|(settled, _)| settled);
+        settled.filter(|settled| settled.interval.start_s() >= from).take(limit).cloned().collect()
+    };
+    for _ in 0..wait_ms / 10 {
+        if !found().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Json(found())
+}
+
+async fn receipts(
+    State(ledger): State<FakeLedger>,
+    Path(start): Path<String>,
+) -> Result<Json<Vec<Receipt>>, StatusCode> {
+    let chain = ledger.chain.lock().unwrap();
+    let settled = chain.settled.iter().find(|(settled, _)| settled.interval.start_text() == start);
+    let (settled, settlement) = settled.ok_or(StatusCode::NOT_FOUND)?;
+    let entries: Vec<Entry> = settlement.entries().collect();
+    let tree: MerkleTree = entries.iter().map(cbor::encode).collect();
+    let header = Header {
+        chain: chain.genesis.chain(),
+        height: settled.height,
+        previous: Hash::ZERO,
+        validators: Hash::ZERO,
+        transactions: MerkleTree::default().root(),
+        entries: tree.root(),
+        state: MerkleTree::default().root(),
+    };
+    let certificate =
+        CommitCertificate { height: settled.height, round: 0, block: header.hash(), signatures: Vec::new() };
+    let receipt = |(index, entry): (usize, Entry)| Receipt {
+        entry,
+        proof: tree.prove(index).unwrap(),
+        header: header.clone(),
+        certificate: certificate.clone(),
+    };
+    Ok(Json(entries.into_iter().enumerate().map(receipt).collect()))
+}

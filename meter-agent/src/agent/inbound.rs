@@ -1,0 +1,253 @@
+//! What the agent hears: announcements, answers, receipts. None of it is believed without proof.
+
+use std::time::Instant;
+
+use protocol::{
+    answer::{Announcement, Answer, Outcome, Refusal},
+    interval::Interval,
+    limits::ANSWER_BYTES_MAX,
+    receipt::Receipt,
+    settlement::Entry,
+};
+use rumqttc::Publish;
+
+use super::Agent;
+use crate::{
+    alarm::AlarmKind,
+    check::{ReceiptFault, check_entry},
+    mqtt::Inbound,
+    outbox::Advice,
+    record::ReadingRecord,
+    store::{Settling, StoreError, Today},
+};
+
+const DAY_S: i64 = 86_400;
+
+/// A receipt that was judged.
+enum Verdict {
+    /// It proves what it must, and settles these readings.
+    Good { receipt: Box<Receipt>, covered: Vec<(u64, ReadingRecord)> },
+    /// It was verified before.
+    Known,
+    /// It does not.
+    Bad(ReceiptFault),
+}
+
+impl Agent {
+    pub(super) async fn message(&mut self, connection: u32, kind: Inbound, publish: Publish) {
+        match kind {
+            Inbound::Gate => self.announcement(&publish.payload).await,
+            Inbound::Answer => self.answer(&publish.payload).await,
+            Inbound::Receipt => self.receipt(&publish.payload).await,
+        }
+        // What could not be stored is not acknowledged: the broker delivers it again.
+        if !self.live.halted {
+            self.live.acks.push_back((connection, publish));
+        }
+    }
+
+    async fn announcement(&mut self, json: &[u8]) {
+        let Some(Announcement { open, orders_from }) = self.parse(json, "an announcement") else { return };
+        let length = self.head.interval.length();
+        if let Some(other) = [open, orders_from].into_iter().flatten().find(|interval| interval.length() != length) {
+            let detail = format!("expected intervals of {} minutes, found {other}", length.minutes());
+            return self.alarms.raise(AlarmKind::MarketUnclear, detail);
+        }
+        self.alarms.clear(AlarmKind::MarketUnclear);
+        self.live.open = open;
+        self.live.orders_from = orders_from;
+        self.live.ended = open.is_none();
+        self.read_meter().await;
+    }
+
+    async fn answer(&mut self, json: &[u8]) {
+        let Some(Answer { message, outcome }) = self.parse(json, "an answer") else { return };
+        let refusal = match &outcome {
+            Outcome::Accepted => None,
+            Outcome::Refused { refusal, detail } => Some((*refusal, detail.clone())),
+        };
+        if let Some((refusal, _)) = refusal {
+            *self.live.refused.entry(refusal.name().to_string()).or_default() += 1;
+        }
+        if let Some(advice) = self.outbox.answered(&message, &outcome, Instant::now()) {
+            if let Some((refusal, detail)) = refusal {
+                self.reading_refused(refusal, &detail);
+            }
+            if advice == Advice::ReachBack {
+                self.reach_back();
+            }
+        } else {
+            self.order_answered(message, refusal).await;
+        }
+    }
+
+    fn reading_refused(&mut self, refusal: Refusal, detail: &str) {
+        let detail: String = detail.chars().filter(|c| !c.is_control()).take(300).collect();
+        match refusal {
+            Refusal::Duplicate => {}
+            Refusal::SequenceConflict => self.alarms.raise(
+                AlarmKind::SequenceConflict,
+                format!(
+                    "the market knows another reading under the same number ({detail}). Either this agent lost its state \
+                     and counts anew, or somebody else signs with this device's key. Stop it, restore no older copy of \
+                     the state, and ask your operator to register a new device key"
+                ),
+            ),
+            _ => self.alarms.raise(AlarmKind::ReadingRefused, format!("{refusal}: {detail}")),
+        }
+    }
+
+    /// The market lacks readings that are settled already: it lost them, or they were never its. They go again.
+    fn reach_back(&mut self) {
+        let Some((oldest, _)) = self.outbox.oldest() else { return };
+        match self.store.settled_before(oldest) {
+            Ok(readings) => {
+                for (sequence, record) in readings {
+                    self.outbox.push_settled(sequence, record.message.hash(), record.interval);
+                }
+            }
+            Err(error) => self.halt(&error),
+        }
+    }
+
+    async fn order_answered(&mut self, message: protocol::hash::Hash, refusal: Option<(Refusal, String)>) {
+        let accepted = refusal.as_ref().is_none_or(|(refusal, _)| *refusal == Refusal::Duplicate);
+        let late = refusal.as_ref().is_some_and(|(refusal, _)| *refusal == Refusal::OrderTooLate);
+        let Some(record) = self.orders.answered(&message, accepted, late).cloned() else { return };
+        if accepted {
+            tracing::info!("the order stands from {} on", record.order.valid_from);
+            self.alarms.clear(AlarmKind::OrderRefused);
+        } else if let Some((refusal, detail)) = refusal.filter(|_| !late) {
+            self.live.order_refused = true;
+            self.alarms.raise(AlarmKind::OrderRefused, format!("{refusal}: {detail}"));
+        }
+        if let Err(error) = self.write(move |store| store.put_order(&record)).await {
+            self.halt(&error);
+        }
+    }
+
+    async fn receipt(&mut self, json: &[u8]) {
+        let verdict = match self.judge(json) {
+            Ok(verdict) => verdict,
+            Err(error) => return self.halt(&error),
+        };
+        let result = match verdict {
+            Verdict::Known => Ok(()),
+            Verdict::Good { receipt, covered } => self.settle(&receipt, json, covered).await,
+            Verdict::Bad(fault) => self.refuse(&fault, json).await,
+        };
+        if let Err(error) = result {
+            self.halt(&error);
+        }
+    }
+
+    fn judge(&self, json: &[u8]) -> Result<Verdict, StoreError> {
+        let receipt = match self.proved(json) {
+            Ok(receipt) => receipt,
+            Err(fault) => return Ok(Verdict::Bad(fault)),
+        };
+        let entry = &receipt.entry;
+        // Another certificate of the same entry is as good; another entry of the same interval is a lie.
+        if let Some(known) = self.store.receipt(entry.interval)? {
+            return Ok(match Receipt::from_json(&known) {
+                Ok(known) if known.entry == *entry => Verdict::Known,
+                _ => Verdict::Bad(ReceiptFault::Contradiction(entry.interval)),
+            });
+        }
+        let mut readings = Vec::new();
+        for sequence in self.outbox.up_to(entry.interval) {
+            readings.extend(self.store.reading(sequence)?.map(|record| (sequence, record)));
+        }
+        let own: Vec<_> = readings.iter().map(|(sequence, record)| record.own(*sequence)).collect();
+        let rules = &self.identity.genesis.rules;
+        let limits = self.orders.limits(entry.interval, rules);
+        Ok(match check_entry(entry, self.identity.member, rules, &limits, &own) {
+            Ok(covered) => {
+                readings.retain(|(sequence, _)| covered.contains(sequence));
+                Verdict::Good { receipt: Box::new(receipt), covered: readings }
+            }
+            Err(fault) => Verdict::Bad(fault),
+        })
+    }
+
+    /// The receipt, if the validators committed it, and it can be this member's.
+    fn proved(&self, json: &[u8]) -> Result<Receipt, ReceiptFault> {
+        if json.len() > ANSWER_BYTES_MAX {
+            return Err(ReceiptFault::TooLarge { max: ANSWER_BYTES_MAX, found: json.len() });
+        }
+        let receipt = Receipt::from_json(json)?;
+        ledger::proof::verify(&receipt, &self.identity.genesis)?;
+        let expected = self.head.interval;
+        let found = receipt.entry.interval;
+        if found.length() != expected.length() {
+            return Err(ReceiptFault::OtherLength { expected, found });
+        }
+        Ok(receipt)
+    }
+
+    /// Stores a good receipt with everything that changes by it.
+    async fn settle(
+        &mut self,
+        receipt: &Receipt,
+        json: &[u8],
+        covered: Vec<(u64, ReadingRecord)>,
+    ) -> Result<(), StoreError> {
+        let Entry { interval, line, .. } = receipt.entry;
+        let gross = || covered.iter().filter_map(|(_, record)| record.gross());
+        let before = self.today_at(interval);
+        let is_today = before.day == day_of(interval);
+        let today_totals = if is_today { before.totals.with(&line, gross()) } else { Some(before.totals) };
+        let (Some(totals), Some(today_totals)) = (self.totals.with(&line, gross()), today_totals) else {
+            return self.refuse(&ReceiptFault::OutOfRange, json).await;
+        };
+        let settled_until = before.settled_until.max(Some(interval));
+        let today = Some(Today { totals: today_totals, settled_until, ..before });
+        let sequences: Vec<u64> = covered.iter().map(|(sequence, _)| *sequence).collect();
+        let json = json.to_vec();
+        self.write(move |store| store.settle(&Settling { interval, json: &json, covered: &covered, totals, today }))
+            .await?;
+        self.totals = totals;
+        self.today = today;
+        sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
+        Ok(())
+    }
+
+    /// The day's sums so far; new ones if `interval` begins a later day. A receipt of an earlier day changes no sum of
+    /// this one.
+    fn today_at(&self, interval: Interval) -> Today {
+        let day = day_of(interval);
+        match self.today {
+            Some(today) if today.day >= day => today,
+            earlier => Today {
+                day,
+                totals: crate::Totals::default(),
+                settled_until: earlier.and_then(|today| today.settled_until),
+            },
+        }
+    }
+
+    async fn refuse(&mut self, fault: &ReceiptFault, json: &[u8]) -> Result<(), StoreError> {
+        let json = json.to_vec();
+        self.receipts_refused = self.write(move |store| store.keep_evidence(&json)).await?;
+        let count = self.receipts_refused;
+        self.alarms.raise(AlarmKind::ReceiptDoesNotVerify, format!("{fault} ({count} so far, kept as evidence)"));
+        Ok(())
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&mut self, json: &[u8], expected: &str) -> Option<T> {
+        let found = if json.len() > ANSWER_BYTES_MAX {
+            format!("{} bytes", json.len())
+        } else {
+            match serde_json::from_slice(json) {
+                Ok(value) => return Some(value),
+                Err(error) => error.to_string(),
+            }
+        };
+        self.alarms.raise(AlarmKind::MarketUnclear, format!("expected {expected}, found {found}"));
+        None
+    }
+}
+
+fn day_of(interval: Interval) -> u64 {
+    interval.start_s().div_euclid(DAY_S).unsigned_abs()
+}

@@ -1,0 +1,231 @@
+//! The agent without a broker: what it signs and refuses to sign, driven event by event.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+use protocol::{
+    answer::Announcement,
+    certificate::Validator,
+    genesis::{GenesisMember, Rules},
+    money::Price,
+    reading::{Registers, SignedReading},
+    topic::Topics,
+};
+
+use super::*;
+use crate::{
+    chain,
+    config::Broker,
+    mqtt::{self, Inbound},
+    source::{Measurement, MeterClock, MeterError, Reading},
+};
+
+/// A meter that shows what the test says.
+struct Scripted {
+    clock: MeterClock,
+    shown: BTreeMap<Interval, Result<Reading, String>>,
+}
+
+impl MeterSource for Scripted {
+    fn read(&mut self, interval: Interval) -> Result<Reading, MeterError> {
+        self.shown.get(&interval).cloned().unwrap_or(Ok(Reading::Over)).map_err(MeterError)
+    }
+
+    fn clock(&self) -> MeterClock {
+        self.clock
+    }
+}
+
+fn interval(count: i64) -> Interval {
+    "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(count).unwrap()
+}
+
+fn shows(import_wh: u64, export_wh: u64) -> Result<Reading, String> {
+    Ok(Reading::Measured(Measurement { registers: Registers { import_wh, export_wh }, gross: None }))
+}
+
+fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, String>]) -> Agent {
+    let key = |seed| SecretKey::from_seed(&[seed; 32]);
+    let (device_key, member_key) = (key(1), key(2));
+    let member = MemberId::from_bytes([7; 16]);
+    let price = |micro| Price::from_micro(micro).unwrap();
+    let genesis = Genesis {
+        community: "test street".into(),
+        currency: "EUR".into(),
+        first_interval: interval(0),
+        rules: Rules { retail_price: price(300_000), feed_in_price: price(80_000), mechanism: "uniform".into() },
+        market: key(4).public(),
+        validators: vec![Validator { key: key(3).public(), power: 1 }],
+        members: vec![GenesisMember {
+            member,
+            key: member_key.public(),
+            device: device_key.public(),
+            rated_power_w: 10_000,
+            bus: None,
+            import_wh: 0,
+            export_wh: 0,
+        }],
+        grid: None,
+    };
+    let chain = genesis.chain();
+    let store = Store::open(dir, false).unwrap();
+    let loaded = store.load(device_key.public(), chain).unwrap();
+    let head = loaded.head.unwrap_or_else(|| chain::start(interval(0), Registers::default()).unwrap());
+    let mut outbox = Outbox::default();
+    for (sequence, record) in &loaded.unsettled {
+        outbox.push(*sequence, record.message.hash(), record.interval);
+    }
+    let broker = Broker { host: "127.0.0.1".into(), port: 1 };
+    let (client, _) = mqtt::client(&broker, &device_key.public());
+    let shown = shown.iter().enumerate().map(|(count, shown)| (interval(count as i64), shown.clone())).collect();
+    Agent {
+        topics: DeviceTopics::new(&Topics::new(&chain), &device_key.public()),
+        identity: Identity {
+            name: None,
+            genesis,
+            chain,
+            member,
+            member_key,
+            device_key,
+            order: OrderConfig::default(),
+        },
+        meter: Box::new(Scripted { clock, shown }),
+        store: Arc::new(store),
+        client,
+        head,
+        read_until: head.interval,
+        outbox,
+        orders: Orders::new(loaded.orders),
+        totals: loaded.totals,
+        today: loaded.today,
+        receipts_refused: loaded.receipts_refused,
+        alarms: Alarms::default(),
+        live: Live::default(),
+    }
+}
+
+async fn announce(agent: &mut Agent, at: i64) {
+    let json = serde_json::to_vec(&Announcement { open: Some(interval(at)), orders_from: None }).unwrap();
+    agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
+}
+
+fn signed(agent: &Agent) -> Vec<SignedReading> {
+    let readings = (1..).map_while(|sequence| agent.store.reading(sequence).unwrap());
+    readings.map(|record| SignedReading::open(&record.message.0, &agent.identity.chain, |_| true).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_signing_and_a_restart_goes_on_where_it_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = [shows(10, 0), shows(20, 0), shows(30, 0)];
+    let mut one = agent(dir.path(), MeterClock::Market, &shown);
+    announce(&mut one, 0).await;
+    assert_eq!((one.outbox.unsettled(), one.live.acks.len()), (1, 1));
+    one.store.disk_full.store(true, Ordering::SeqCst);
+    announce(&mut one, 1).await;
+    let status = one.status();
+    assert!(
+        status.alarms[0].starts_with("storage failed: ") && status.alarms[0].contains("No space left"),
+        "{status:?}"
+    );
+    assert_eq!((status.outbox, status.last_interval), (1, Some(interval(0))));
+    assert_eq!(one.live.acks.len(), 1, "what could not be stored is not acknowledged");
+    // Space alone does not help: what reached the disk has to be read anew first.
+    one.store.disk_full.store(false, Ordering::SeqCst);
+    announce(&mut one, 2).await;
+    assert_eq!(signed(&one).len(), 1);
+    drop(one);
+
+    let mut again = agent(dir.path(), MeterClock::Market, &shown);
+    announce(&mut again, 2).await;
+    let readings = signed(&again);
+    assert_eq!(readings.iter().map(|reading| reading.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(readings[1].previous, readings[0].hash());
+    assert!(again.status().alarms.is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_clock_signs_nothing_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    // By the real clock, the last of these ends long after today.
+    let mut agent = agent(dir.path(), MeterClock::Real, &[shows(10, 0)]);
+    let far = "9998-01-01T00:00:00Z/PT15M".parse::<Interval>().unwrap();
+    agent.read_until = far.offset(-1).unwrap();
+    agent.live.open = Some(far);
+    agent.read_meter().await;
+    assert!(
+        agent.status().alarms[0].starts_with("clock wrong: the market asks for 9998"),
+        "{:?}",
+        agent.status().alarms
+    );
+    assert_eq!((signed(&agent).len(), agent.live.meter_retry.is_some()), (0, true));
+}
+
+#[tokio::test]
+async fn a_missed_reading_is_a_gap_and_a_failing_meter_is_asked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = Err("no answer on /dev/ttyUSB0".to_string());
+    let mut agent = agent(
+        dir.path(),
+        MeterClock::Market,
+        &[shows(10, 0), Ok(Reading::Missed), shows(30, 5), broken, shows(20, 5), shows(40, 5)],
+    );
+    announce(&mut agent, 3).await;
+    assert!(agent.status().alarms[0].contains("meter failed: the meter could not be read: no answer on"));
+    assert!(agent.next_wake().is_some());
+    let intervals = |agent: &Agent| signed(agent).iter().map(|r| r.interval).collect::<Vec<_>>();
+    assert_eq!(intervals(&agent), [interval(0), interval(2)]);
+    assert!(!agent.store.reading(2).unwrap().unwrap().consecutive);
+
+    agent.read_until = interval(3);
+    announce(&mut agent, 4).await;
+    assert!(
+        agent.status().alarms[0].contains("meter failed: the meter shows import 20 Wh"),
+        "{:?}",
+        agent.status().alarms
+    );
+    agent.read_until = interval(4);
+    announce(&mut agent, 5).await;
+    assert_eq!(intervals(&agent), [interval(0), interval(2), interval(5)]);
+    assert!(agent.status().alarms.is_empty());
+    assert!(!agent.live.over);
+    announce(&mut agent, 6).await;
+    assert!(agent.live.over && !agent.status().finished);
+}
+
+#[tokio::test]
+async fn an_announcement_of_the_past_or_of_another_length_signs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut agent = agent(dir.path(), MeterClock::Market, &[shows(10, 0)]);
+    announce(&mut agent, 0).await;
+    announce(&mut agent, -5).await;
+    announce(&mut agent, 0).await;
+    assert_eq!(signed(&agent).len(), 1);
+    let json = br#"{"open":"2026-06-01T13:00:00Z/PT1H","orders_from":null}"#.to_vec();
+    agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
+    assert!(agent.status().alarms[0].starts_with("market unclear: expected intervals of 15 minutes"));
+    assert_eq!(agent.live.open, Some(interval(0)));
+}
+
+#[tokio::test]
+async fn after_a_long_outage_everything_is_sent_oldest_first_at_a_bounded_rate() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown: Vec<_> = (1..=300).map(|count| shows(count, 0)).collect();
+    let mut agent = agent(dir.path(), MeterClock::Market, &shown);
+    announce(&mut agent, 299).await;
+    assert_eq!((signed(&agent).len(), agent.outbox.unsettled()), (300, 300));
+    let broker = Broker { host: "127.0.0.1".into(), port: 1 };
+    let (client, _connection) = mqtt::client(&broker, &agent.identity.device_key.public());
+    agent.client = client;
+    let mut now = Instant::now();
+    agent.send(now);
+    assert_eq!(agent.outbox.due(now, None, 1), [1], "nothing is sent without a connection");
+    agent.live.connection = Some(1);
+    agent.live.acks.clear();
+    // The client queues 256 requests; nobody takes them out here.
+    for (sent, next) in [(64, 65), (128, 129), (192, 193), (256, 257), (256, 257)] {
+        agent.send(now);
+        agent.send(now);
+        assert_eq!(agent.outbox.due(now, None, 1), [next], "after {sent}");
+        now += REFILL;
+    }
+}

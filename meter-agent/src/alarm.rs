@@ -1,0 +1,126 @@
+//! What a household has to know: each alarm by its name, explained in `docs/prosumer.md`.
+
+use std::collections::BTreeMap;
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlarmKind {
+    /// A receipt that does not prove what it must.
+    ReceiptDoesNotVerify,
+    /// The market refuses a reading.
+    ReadingRefused,
+    /// The market knows another reading under the same number.
+    SequenceConflict,
+    /// The market refuses the order.
+    OrderRefused,
+    /// A reading has no receipt long after its interval.
+    ReceiptMissing,
+    /// Nothing can be stored, so nothing is signed.
+    StorageFailed,
+    /// Entries of the state were unreadable.
+    StateDamaged,
+    /// The meter cannot be read, or shows what no meter shows.
+    MeterFailed,
+    /// This machine's clock is wrong.
+    ClockWrong,
+    /// The broker cannot be reached.
+    BrokerUnreachable,
+    /// The broker refuses this device its topics.
+    BrokerRefuses,
+    /// What comes from the market cannot be understood.
+    MarketUnclear,
+}
+
+impl AlarmKind {
+    /// Every alarm.
+    pub const ALL: [AlarmKind; 12] = [
+        AlarmKind::ReceiptDoesNotVerify,
+        AlarmKind::ReadingRefused,
+        AlarmKind::SequenceConflict,
+        AlarmKind::OrderRefused,
+        AlarmKind::ReceiptMissing,
+        AlarmKind::StorageFailed,
+        AlarmKind::StateDamaged,
+        AlarmKind::MeterFailed,
+        AlarmKind::ClockWrong,
+        AlarmKind::BrokerUnreachable,
+        AlarmKind::BrokerRefuses,
+        AlarmKind::MarketUnclear,
+    ];
+
+    /// Its name, as it appears everywhere.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AlarmKind::ReceiptDoesNotVerify => "receipt does not verify",
+            AlarmKind::ReadingRefused => "reading refused",
+            AlarmKind::SequenceConflict => "sequence conflict",
+            AlarmKind::OrderRefused => "order refused",
+            AlarmKind::ReceiptMissing => "receipt missing",
+            AlarmKind::StorageFailed => "storage failed",
+            AlarmKind::StateDamaged => "state damaged",
+            AlarmKind::MeterFailed => "meter failed",
+            AlarmKind::ClockWrong => "clock wrong",
+            AlarmKind::BrokerUnreachable => "broker unreachable",
+            AlarmKind::BrokerRefuses => "broker refuses",
+            AlarmKind::MarketUnclear => "market unclear",
+        }
+    }
+}
+
+/// The alarms that are on: the latest detail of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms(BTreeMap<AlarmKind, String>);
+
+impl Alarms {
+    /// Raises an alarm, and logs it if it says something new.
+    pub(crate) fn raise(&mut self, kind: AlarmKind, detail: impl Into<String>) {
+        let detail = detail.into();
+        if self.0.get(&kind) != Some(&detail) {
+            tracing::warn!(alarm = kind.name(), "{detail}");
+            self.0.insert(kind, detail);
+        }
+    }
+
+    /// What was wrong is right again.
+    pub(crate) fn clear(&mut self, kind: AlarmKind) {
+        if self.0.remove(&kind).is_some() {
+            tracing::info!(alarm = kind.name(), "over");
+        }
+    }
+
+    /// One line each, the gravest first.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.iter().map(|(kind, detail)| format!("{}: {detail}", kind.name())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alarm_and_refusal_is_explained_to_the_household() {
+        let page = include_str!("../../docs/prosumer.md");
+        for kind in AlarmKind::ALL {
+            assert!(
+                page.contains(&format!("**{}**", kind.name())),
+                "docs/prosumer.md does not explain `{}`",
+                kind.name()
+            );
+        }
+        for refusal in protocol::answer::Refusal::ALL {
+            assert!(page.contains(&format!("`{refusal}`")), "docs/prosumer.md does not explain `{refusal}`");
+        }
+    }
+
+    #[test]
+    fn an_alarm_is_on_until_it_is_cleared() {
+        let mut alarms = Alarms::default();
+        alarms.raise(AlarmKind::ClockWrong, "a");
+        alarms.raise(AlarmKind::ReadingRefused, "b");
+        alarms.raise(AlarmKind::ClockWrong, "c");
+        assert_eq!(alarms.lines(), ["reading refused: b", "clock wrong: c"]);
+        alarms.clear(AlarmKind::ClockWrong);
+        assert_eq!(alarms.lines(), ["reading refused: b"]);
+    }
+}

@@ -1,0 +1,116 @@
+//! `meter-agent check`: everything that has to be right before `run`, one line each.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use rumqttc::{AsyncClient, Event, Packet};
+
+use super::Failure;
+use crate::{
+    agent::now_s,
+    clock::CLOCK_S_MIN,
+    config::{Broker, Config},
+    key::{is_readable_by_others, read_key},
+    mqtt,
+    source::MeterClock,
+    start::{read_genesis, registration},
+};
+
+/// How long the broker may take to answer.
+const BROKER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Counts what is wrong, and prints every line.
+#[derive(Default)]
+struct Report {
+    wrong: usize,
+}
+
+impl Report {
+    fn good(&self, line: impl std::fmt::Display) {
+        println!("ok     {line}");
+    }
+
+    fn bad(&mut self, line: impl std::fmt::Display) {
+        self.wrong += 1;
+        println!("WRONG  {line}");
+    }
+
+    fn take<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.bad(error)).ok()
+    }
+}
+
+pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
+    let config = Config::load(path)?;
+    let mut report = Report::default();
+    report.good(format_args!("configuration {}", path.display()));
+
+    let genesis = report.take(read_genesis(&config.genesis));
+    if let Some(genesis) = &genesis {
+        report.good(format_args!(
+            "genesis of {}: {} members, {} validators, chain {}",
+            genesis.community,
+            genesis.members.len(),
+            genesis.validators.len(),
+            genesis.chain()
+        ));
+    }
+    let device = report.take(read_key(&config.device_key_path()));
+    let member = report.take(read_key(&config.member_key_path()));
+    for path in [config.device_key_path(), config.member_key_path()] {
+        if is_readable_by_others(&path) {
+            report.bad(format_args!("{} can be read by others: chmod 600 it", path.display()));
+        }
+    }
+    if let (Some(genesis), Some(device), Some(member)) = (&genesis, &device, &member) {
+        let registered = registration(&config, genesis, &device.public(), &member.public());
+        if let Some(registered) = report.take(registered) {
+            report.good(format_args!(
+                "registered as member {}, {} W connection",
+                registered.member, registered.rated_power_w
+            ));
+            if let Some(meter) = report.take(config.source.open(genesis.first_interval, registered.registers())) {
+                report.good("meter readable");
+                if meter.clock() == MeterClock::Market {
+                    report.good("the meter is a recording: it follows the market's time, not this machine's");
+                }
+            }
+        }
+    }
+    // Offline, no clock can be proved right; one that NTP never set can be found wrong.
+    let now = now_s();
+    if now >= CLOCK_S_MIN {
+        report.good(format_args!("clock plausible: {now} s after 1970 (UTC)"));
+    } else {
+        report.bad(format_args!("clock never set: expected a time after 2025, found {now} s after 1970; set up NTP"));
+    }
+    if let Some(device) = &device {
+        match reach(&config.broker, &device.public().multibase()).await {
+            Ok(()) => report.good(format_args!("broker {} reachable", config.broker)),
+            Err(error) => report.bad(format_args!("expected a broker at {}: {error}", config.broker)),
+        }
+    }
+    match report.wrong {
+        0 => Ok(ExitCode::SUCCESS),
+        1 => Err("1 thing is wrong, see above".into()),
+        wrong => Err(format!("{wrong} things are wrong, see above").into()),
+    }
+}
+
+/// Connects once, under a name of its own: with the device's, a running agent would be disconnected.
+async fn reach(broker: &Broker, device: &str) -> Result<(), String> {
+    let mut options = mqtt::options(broker, format!("{device}-check"));
+    options.set_clean_session(true);
+    let (client, mut connection) = AsyncClient::new(options, 2);
+    let answer = tokio::time::timeout(BROKER_PATIENCE, connection.poll()).await;
+    match answer {
+        Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
+            // Polite, nothing more.
+            let _ = client.try_disconnect();
+            let _ = tokio::time::timeout(BROKER_PATIENCE, connection.poll()).await;
+            Ok(())
+        }
+        Ok(Ok(other)) => Err(format!("it answers {other:?}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", BROKER_PATIENCE.as_secs())),
+    }
+}

@@ -1,0 +1,155 @@
+//! The command line.
+
+mod check;
+mod http;
+mod init;
+mod report;
+mod verify;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use protocol::interval::parse_utc;
+
+use crate::{Config, start};
+
+/// One clear line: what was expected, what was found, where, what to do.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The agent beside your meter. It reads, signs and publishes what the meter shows at the end of every interval, and
+/// checks every receipt of the market, so that nobody has to be trusted.
+///
+/// A first time: `meter-agent init`, hand the two did:key lines to your operator, put the genesis file you get beside
+/// agent.toml, `meter-agent check`, `meter-agent run`.
+#[derive(Debug, Parser)]
+#[command(name = "meter-agent", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the keys and a commented agent.toml. Nothing is ever overwritten.
+    Init {
+        /// Where to make them.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check everything that has to be right before `run`: files, keys, registration, meter, clock, broker.
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Run the agent until it is stopped (Ctrl-C, or SIGTERM).
+    Run {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Show how the running agent is doing.
+    Status {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Ask the agent at this address instead, such as http://127.0.0.1:8080.
+        #[arg(long, value_name = "URL", conflicts_with = "config")]
+        url: Option<String>,
+    },
+    /// Verify a receipt offline, against nothing but the genesis file.
+    Verify {
+        /// The receipt, JSON.
+        receipt: PathBuf,
+        /// The community's genesis file.
+        #[arg(long, value_name = "FILE")]
+        genesis: PathBuf,
+    },
+    /// Print your own statement, from the receipts that this agent verified.
+    Statement(StatementArgs),
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "agent.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct StatementArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// From this moment on (UTC), such as 2026-06-01T00:00:00Z or 2026-06-01.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<i64>,
+    /// Up to this moment (UTC), not included.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<i64>,
+    /// As CSV, for a spreadsheet.
+    #[arg(long)]
+    csv: bool,
+    /// Also write the receipts themselves, one JSON file each, and refused ones as evidence; the agent must not run.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+}
+
+fn moment(text: &str) -> Result<i64, String> {
+    let whole = if text.contains('T') { text.to_string() } else { format!("{text}T00:00:00Z") };
+    parse_utc(&whole).map_err(|error| error.to_string())
+}
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Init { dir } => init::init(&dir),
+        Command::Check { config } => check::check(&config.config).await,
+        Command::Run { config } => run_agent(&config.config).await,
+        Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
+        Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
+        Command::Statement(args) => report::statement(args).await,
+    }
+}
+
+async fn run_agent(path: &std::path::Path) -> Result<ExitCode, Failure> {
+    let config = Config::load(path)?;
+    if crate::key::is_readable_by_others(&config.device_key_path()) {
+        tracing::warn!("{} can be read by others; chmod 600 it", config.device_key_path().display());
+    }
+    let broker = config.broker.clone();
+    let running = start(config).await?;
+    if let Some(address) = running.status_addr {
+        tracing::info!("status page at http://{address}/");
+    }
+    tracing::info!("broker {broker}");
+    stopped().await?;
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or, as systemd does, SIGTERM.
+async fn stopped() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = term.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_times_are_utc() {
+        Cli::command().debug_assert();
+        assert_eq!(moment("1970-01-02"), Ok(86_400));
+        assert_eq!(moment("1970-01-01T01:00:00Z"), Ok(3_600));
+        assert!(moment("yesterday").unwrap_err().contains("expected a UTC time"));
+    }
+}

@@ -1,0 +1,252 @@
+//! The configuration file: TOML, in which every key is known and every path is relative to the file.
+
+use std::{
+    fs,
+    net::{SocketAddr, ToSocketAddrs},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use protocol::{energy::Energy, money::Price};
+use serde::Deserialize;
+
+use crate::source::SourceConfig;
+
+/// What an agent needs to know before it starts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What the household calls itself; shown on its own page, never sent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The community's genesis file: all that the agent trusts.
+    pub genesis: PathBuf,
+    /// Where the outbox, the receipts and (unless named otherwise) the keys are kept.
+    pub state: PathBuf,
+    /// The MQTT broker.
+    pub broker: Broker,
+    /// The key that signs readings; by default `device.key` in `state`.
+    #[serde(default)]
+    pub device_key: Option<PathBuf>,
+    /// The key that signs orders; by default `member.key` in `state`.
+    #[serde(default)]
+    pub member_key: Option<PathBuf>,
+    /// Where the status page is served.
+    #[serde(default)]
+    pub status: StatusAddress,
+    /// Whether a reading must be on the disk, safe from a power cut, before it is sent. Without it, readings are safe
+    /// from a crash of the agent only: enough for a simulation, not for a household.
+    #[serde(default = "yes")]
+    pub fsync: bool,
+    /// The meter.
+    pub source: SourceConfig,
+    /// The household's prices.
+    #[serde(default)]
+    pub order: OrderConfig,
+}
+
+/// The household's standing order. What is not given is not limited: a price taker buys up to the retail price and
+/// sells down to the feed-in price.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderConfig {
+    /// Highest price to buy at, per kWh.
+    #[serde(default)]
+    pub buy: Option<Price>,
+    /// Lowest price to sell at, per kWh.
+    #[serde(default)]
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours in one interval, Wh.
+    #[serde(default)]
+    pub buy_cap_wh: Option<Energy>,
+    /// Most energy to sell to neighbours in one interval, Wh.
+    #[serde(default)]
+    pub sell_cap_wh: Option<Energy>,
+}
+
+impl OrderConfig {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        *self == OrderConfig::default()
+    }
+}
+
+/// The broker's address, `mqtt://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Broker {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl FromStr for Broker {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Broker, String> {
+        let expected = || format!("expected a broker such as mqtt://localhost:1883, found `{text}`");
+        let address = text.strip_prefix("mqtt://").ok_or_else(expected)?;
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0).ok_or_else(expected)?),
+            None => (address, 1883),
+        };
+        if host.is_empty() || host.contains(['/', '@', ' ']) {
+            return Err(expected());
+        }
+        Ok(Broker { host: host.into(), port })
+    }
+}
+
+impl TryFrom<String> for Broker {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Broker, String> {
+        text.parse()
+    }
+}
+
+impl std::fmt::Display for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "mqtt://{}:{}", self.host, self.port)
+    }
+}
+
+/// Where the status page is served; `127.0.0.1:0` (a free port) unless configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum StatusAddress {
+    /// Nowhere.
+    Off,
+    /// At this address; port 0 is any free one.
+    At(SocketAddr),
+}
+
+impl Default for StatusAddress {
+    fn default() -> StatusAddress {
+        StatusAddress::At(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+}
+
+impl TryFrom<String> for StatusAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<StatusAddress, String> {
+        if text == "off" {
+            return Ok(StatusAddress::Off);
+        }
+        let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+        address
+            .map(StatusAddress::At)
+            .ok_or_else(|| format!("expected an address such as 127.0.0.1:8080, or off, found `{text}`"))
+    }
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("expected a configuration file at {path}: {error}; `meter-agent init` makes one")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It is not what an agent needs.
+    #[error("{path}, line {line}: {message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        line: usize,
+        /// What was expected, what was found.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.into(), error })?;
+        Config::parse(&text, path)
+    }
+
+    /// Reads a configuration from `text`, found at `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+        let mut config: Config = toml::from_str(text).map_err(|error| ConfigError::Malformed {
+            path: path.into(),
+            line: error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+            message: error.message().replace('\n', " "),
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        config.genesis = base.join(&config.genesis);
+        config.state = base.join(&config.state);
+        config.device_key = config.device_key.map(|key| base.join(key));
+        config.member_key = config.member_key.map(|key| base.join(key));
+        config.source.resolve(base);
+        Ok(config)
+    }
+
+    /// The device's key file.
+    pub fn device_key_path(&self) -> PathBuf {
+        self.device_key.clone().unwrap_or_else(|| self.state.join("device.key"))
+    }
+
+    /// The member's key file.
+    pub fn member_key_path(&self) -> PathBuf {
+        self.member_key.clone().unwrap_or_else(|| self.state.join("member.key"))
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The commented example, which `meter-agent init` writes.
+pub(crate) const EXAMPLE: &str = include_str!("../../config/agent.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_valid_and_paths_are_relative_to_it() {
+        let config = Config::parse(EXAMPLE, Path::new("/etc/voisin/agent.toml")).unwrap();
+        assert_eq!(config.genesis, Path::new("/etc/voisin/genesis.json"));
+        assert_eq!(config.device_key_path(), Path::new("/etc/voisin/state/device.key"));
+        assert_eq!(config.order.buy, Price::from_micro(280_000));
+        let SourceConfig::Replay { file, .. } = config.source;
+        assert_eq!(file, Path::new("/etc/voisin/meter.csv"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let good =
+            "genesis = \"g\"\nstate = \"s\"\nbroker = \"mqtt://h:1\"\n[source]\nkind = \"replay\"\nfile = \"f\"\n";
+        Config::parse(good, Path::new("a.toml")).unwrap();
+        let cases = [
+            (good.replace("state", "stat"), 2, "unknown field `stat`"),
+            (good.replace("mqtt://h:1", "http://h:1"), 3, "expected a broker such as mqtt://"),
+            (good.replace("mqtt://h:1", "mqtt://h:99999"), 3, "expected a broker such as mqtt://"),
+            (good.replace("mqtt://h:1", "mqtt://:1"), 3, "expected a broker such as mqtt://"),
+            (good.replace("\"replay\"", "\"crystal ball\""), 5, "crystal ball"),
+            (good.replace("file = \"f\"\n", ""), 4, "missing field `file`"),
+            (format!("{good}[order]\nbuy = \"cheap\"\n"), 8, "expected a price per kWh such as 0.125, found `cheap`"),
+            (format!("{good}[order]\nbuy = 0.3\n"), 8, "expected a string"),
+            (format!("{good}[order]\nbuy_cap_wh = -1\n"), 8, "-1"),
+            (format!("status = \"nowhere\"\n{good}"), 1, "expected an address such as 127.0.0.1:8080"),
+            ("genesis = ".into(), 1, ""),
+        ];
+        for (text, line, expected) in cases {
+            match Config::parse(&text, Path::new("a.toml")) {
+                Err(ConfigError::Malformed { line: found, message, .. }) => {
+                    assert_eq!(found, line, "{text}\n{message}");
+                    assert!(message.contains(expected), "{text}\n{message}");
+                    assert!(!message.contains('\n'), "{message}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The agent beside the meter: it reads, signs and publishes, and believes nobody.
+//!
+//! In: a [meter](source), a genesis file, the market's announcements and receipts over MQTT. Out: signed readings and
+//! standing orders, a status page, a statement. It keeps every reading until a receipt proves that it was settled, and
+//! checks every receipt twice: that the validators committed it, and that it says what this meter measured.
+//!
+//! It refuses to know other households, the clearing, and the ledger's network: all it trusts is the genesis file.
+//!
+//! Started by the program `meter-agent`, or many at once in one process with [`start`].
+
+mod agent;
+mod alarm;
+mod chain;
+mod check;
+mod clock;
+mod config;
+mod key;
+mod mqtt;
+mod orders;
+mod outbox;
+mod page;
+mod record;
+mod server;
+pub mod source;
+mod start;
+mod statement;
+mod status;
+mod store;
+mod totals;
+
+pub mod cli;
+
+pub use alarm::AlarmKind;
+pub use check::{Limits, OwnReading, ReceiptFault, check_entry};
+pub use config::{Broker, Config, ConfigError, OrderConfig, StatusAddress};
+pub use key::{KeyError, create_key, read_key};
+pub use start::{Running, StartError, start};
+pub use statement::StatementLine;
+pub use status::Status;
+pub use store::StoreError;
+pub use totals::Totals;

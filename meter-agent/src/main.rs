@@ -1,0 +1,26 @@
+//! The program `meter-agent`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use meter_agent::cli::{Cli, run};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // One thread is enough for one household, and costs the least memory.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(format!("the agent could not be started: {error}").into()),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("meter-agent: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The connection to the broker: one task polls it and hands everything on as events.
+//!
+//! Traps of rumqttc 0.25: whoever polls must not wait for the request channel (it alone empties it), so this task only
+//! uses `try_*`; un-acked publishes are forgotten whenever the broker forgot the session, so nothing here is trusted to
+//! remember them, the outbox sends again; it reconnects at once and for ever, so the pauses are ours; it acknowledges on
+//! receipt, so acknowledgements are ours too, after what was received is stored.
+
+use std::time::Duration;
+
+use protocol::{
+    key::DeviceId,
+    limits::{ANSWER_BYTES_MAX, MESSAGE_BYTES_MAX},
+    topic::Topics,
+};
+use rumqttc::{
+    AsyncClient, Event as MqttEvent, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter,
+    SubscribeReasonCode,
+};
+use tokio::sync::mpsc;
+
+use crate::config::Broker;
+
+/// Requests on their way to the connection.
+const REQUESTS_MAX: usize = 256;
+/// Publishes that the broker has not acknowledged.
+const INFLIGHT_MAX: u16 = 64;
+/// Topic and headers of a message, at most.
+const HEADER_BYTES_MAX: usize = 1_024;
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Connections that fail in a row before it is worth an alarm.
+pub(crate) const FAILURES_ALARM: u32 = 5;
+
+/// Everything that can happen to an agent.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The broker accepted the connection; messages of it carry the same number.
+    Connected {
+        /// Counts connections.
+        connection: u32,
+    },
+    /// There is no connection.
+    Disconnected {
+        /// Attempts that failed in a row.
+        failures: u32,
+        /// Why.
+        error: String,
+    },
+    /// The broker does not let this device read its topics.
+    SubscriptionRefused,
+    /// A message from the market (or somebody who pretends to be it).
+    Message {
+        /// The connection it came with.
+        connection: u32,
+        /// On which topic.
+        kind: Inbound,
+        /// The message.
+        publish: Publish,
+    },
+    /// Something is due.
+    Wake,
+    /// The agent shall stop.
+    Stop,
+}
+
+/// The topics an agent reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inbound {
+    /// Which interval is open.
+    Gate,
+    /// An answer to a message.
+    Answer,
+    /// A receipt.
+    Receipt,
+}
+
+/// The topics of one device.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceTopics {
+    pub(crate) reading: String,
+    pub(crate) order: String,
+    gate: String,
+    answer: String,
+    receipt: String,
+}
+
+impl DeviceTopics {
+    pub(crate) fn new(topics: &Topics, device: &DeviceId) -> DeviceTopics {
+        DeviceTopics {
+            reading: topics.reading(device),
+            order: topics.order(device),
+            gate: topics.gate(),
+            answer: topics.answer(device),
+            receipt: topics.receipt(device),
+        }
+    }
+
+    fn kind(&self, topic: &str) -> Option<Inbound> {
+        [(&self.gate, Inbound::Gate), (&self.answer, Inbound::Answer), (&self.receipt, Inbound::Receipt)]
+            .into_iter()
+            .find_map(|(known, kind)| (known == topic).then_some(kind))
+    }
+
+    fn filters(&self) -> impl Iterator<Item = SubscribeFilter> {
+        // Answers and receipts first, so that nothing is missed that the announcement brings about.
+        [&self.answer, &self.receipt, &self.gate]
+            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce))
+            .into_iter()
+    }
+}
+
+/// The options of a session that outlives its connection: the broker queues while the agent is away.
+pub(crate) fn options(broker: &Broker, client_id: String) -> MqttOptions {
+    let mut options = MqttOptions::new(client_id, broker.host.clone(), broker.port);
+    options
+        .set_clean_session(false)
+        .set_keep_alive(Duration::from_secs(30))
+        .set_inflight(INFLIGHT_MAX)
+        .set_manual_acks(true)
+        .set_max_packet_size(ANSWER_BYTES_MAX + HEADER_BYTES_MAX, MESSAGE_BYTES_MAX + HEADER_BYTES_MAX);
+    options
+}
+
+/// A client and the connection that somebody has to [`poll`].
+pub(crate) fn client(broker: &Broker, device: &DeviceId) -> (AsyncClient, EventLoop) {
+    AsyncClient::new(options(broker, device.multibase()), REQUESTS_MAX)
+}
+
+/// Polls the connection for ever, until it was told to disconnect or nobody listens any more.
+///
+/// Waiting for a slow listener holds up the broker and nothing else: the listener never waits for this task.
+pub(crate) async fn poll(
+    mut connection: EventLoop,
+    client: AsyncClient,
+    topics: DeviceTopics,
+    jitter: Duration,
+    events: mpsc::Sender<Event>,
+) {
+    let mut number = 0;
+    let mut failures: u32 = 0;
+    let mut subscribed = true;
+    loop {
+        if !subscribed {
+            subscribed = client.try_subscribe_many(topics.filters()).is_ok();
+        }
+        let event = match connection.poll().await {
+            Ok(MqttEvent::Incoming(Packet::ConnAck(_))) => {
+                failures = 0;
+                number += 1;
+                // Again on every connection: the broker may have forgotten the session, and retained messages come anew.
+                subscribed = client.try_subscribe_many(topics.filters()).is_ok();
+                Event::Connected { connection: number }
+            }
+            Ok(MqttEvent::Incoming(Packet::Publish(publish))) => match topics.kind(&publish.topic) {
+                Some(kind) => Event::Message { connection: number, kind, publish },
+                None => continue,
+            },
+            Ok(MqttEvent::Incoming(Packet::SubAck(ack)))
+                if ack.return_codes.contains(&SubscribeReasonCode::Failure) =>
+            {
+                Event::SubscriptionRefused
+            }
+            Ok(MqttEvent::Outgoing(Outgoing::Disconnect)) => return,
+            Ok(_) => continue,
+            Err(error) => {
+                // The outbox sends again what matters, oldest first; leftovers would come before.
+                connection.pending.clear();
+                failures = failures.saturating_add(1);
+                if events.send(Event::Disconnected { failures, error: error.to_string() }).await.is_err() {
+                    return;
+                }
+                let pause = PAUSE_MIN.saturating_mul(1 << (failures - 1).min(10)).min(PAUSE_MAX);
+                tokio::time::sleep(pause + jitter).await;
+                continue;
+            }
+        };
+        if events.send(event).await.is_err() {
+            return;
+        }
+    }
+}

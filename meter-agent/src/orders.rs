@@ -1,0 +1,179 @@
+//! The household's standing orders: when to sign a new one, and which limits stood for an interval. Pure.
+
+use protocol::{energy::Energy, genesis::Rules, interval::Interval, order::Order};
+
+use crate::{
+    check::Limits,
+    config::OrderConfig,
+    record::{OrderRecord, OrderState},
+};
+
+/// Every order ever signed, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    records: Vec<OrderRecord>,
+    /// How often in a row an order came too late: the next one stands from so much later.
+    late: u32,
+}
+
+/// Most intervals that an order which keeps coming too late is put off.
+const MARGIN_MAX: i64 = 64;
+
+impl Orders {
+    pub(crate) fn new(records: Vec<OrderRecord>) -> Orders {
+        Orders { records, late: 0 }
+    }
+
+    /// The order to sign now, if the last one is not what the configuration says.
+    pub(crate) fn wanted(&self, config: &OrderConfig, from: Interval) -> Option<Order> {
+        let OrderConfig { buy, sell, buy_cap_wh: buy_cap, sell_cap_wh: sell_cap } = config.clone();
+        let last = self.records.iter().rev().find(|record| record.state != OrderState::Refused);
+        let same = match last {
+            Some(OrderRecord { order, .. }) => {
+                (order.buy, order.sell, order.buy_cap, order.sell_cap) == (buy, sell, buy_cap, sell_cap)
+            }
+            // Who never placed an order is a price taker already.
+            None => config.is_empty(),
+        };
+        if same {
+            return None;
+        }
+        let sequence = self.records.last().map_or(0, |record| record.order.sequence) + 1;
+        // One more than needed, so that the order is on the ledger for sure before its first interval is cleared.
+        let margin = (1i64 << self.late.min(32)).min(MARGIN_MAX);
+        Some(Order { sequence, valid_from: from.offset(margin)?, buy, sell, buy_cap, sell_cap })
+    }
+
+    pub(crate) fn push(&mut self, record: OrderRecord) {
+        self.records.push(record);
+    }
+
+    /// The last order, if it was not answered yet.
+    pub(crate) fn open(&self) -> Option<&OrderRecord> {
+        self.records.last().filter(|record| record.state == OrderState::Open)
+    }
+
+    /// Notes what became of the order whose message has this hash; says which order that was.
+    pub(crate) fn answered(
+        &mut self,
+        message: &protocol::hash::Hash,
+        accepted: bool,
+        late: bool,
+    ) -> Option<&OrderRecord> {
+        let record = self.records.iter_mut().rev().find(|record| record.message.hash() == *message)?;
+        record.state = if accepted { OrderState::Accepted } else { OrderState::Refused };
+        self.late = if late { self.late + 1 } else { 0 };
+        Some(record)
+    }
+
+    /// The limits that stood for `interval`. An order that was not answered may stand or not: the wider limit counts,
+    /// so that no receipt is refused for an answer that was lost.
+    pub(crate) fn limits(&self, interval: Interval, rules: &Rules) -> Limits {
+        let mut wide: Option<Limits> = None;
+        let standing = self.records.iter().rev().filter(|record| record.order.valid_from <= interval);
+        for record in standing.filter(|record| record.state != OrderState::Refused) {
+            let limits = limits_of(&record.order, rules);
+            wide = Some(wide.map_or(limits, |wide| wider(wide, limits)));
+            if record.state == OrderState::Accepted {
+                return wide.unwrap_or(limits);
+            }
+        }
+        let taker = Limits::price_taker(rules);
+        wide.map_or(taker, |wide| wider(wide, taker))
+    }
+}
+
+fn limits_of(order: &Order, rules: &Rules) -> Limits {
+    let Order { buy, sell, buy_cap, sell_cap, .. } = *order;
+    Limits { buy: buy.unwrap_or(rules.retail_price), sell: sell.unwrap_or(rules.feed_in_price), buy_cap, sell_cap }
+}
+
+fn wider(a: Limits, b: Limits) -> Limits {
+    let cap = |a: Option<Energy>, b: Option<Energy>| Some(a?.max(b?));
+    Limits {
+        buy: a.buy.max(b.buy),
+        sell: a.sell.min(b.sell),
+        buy_cap: cap(a.buy_cap, b.buy_cap),
+        sell_cap: cap(a.sell_cap, b.sell_cap),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{envelope::Sealed, money::Price};
+
+    use super::*;
+
+    fn interval(count: i64) -> Interval {
+        "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(count).unwrap()
+    }
+
+    fn price(micro: i64) -> Price {
+        Price::from_micro(micro).unwrap()
+    }
+
+    fn record(order: Order, state: OrderState) -> OrderRecord {
+        OrderRecord { message: Sealed(order.sequence.to_be_bytes().to_vec()), order, state }
+    }
+
+    fn rules() -> Rules {
+        Rules { retail_price: price(300_000), feed_in_price: price(80_000), mechanism: "uniform".into() }
+    }
+
+    fn buy(micro: i64) -> OrderConfig {
+        OrderConfig { buy: Some(price(micro)), ..OrderConfig::default() }
+    }
+
+    #[test]
+    fn an_order_is_signed_when_the_household_changes_its_mind_and_later_when_it_was_too_late() {
+        let mut orders = Orders::default();
+        assert_eq!(orders.wanted(&OrderConfig::default(), interval(1)), None);
+        let mut from = Vec::new();
+        for _ in 0..9 {
+            let order = orders.wanted(&buy(200_000), interval(0)).unwrap();
+            from.push(order.valid_from.since(interval(0)).unwrap());
+            let record = record(order, OrderState::Open);
+            let hash = record.message.hash();
+            orders.push(record);
+            assert_eq!(orders.wanted(&buy(200_000), interval(0)), None, "one at a time");
+            orders.answered(&hash, false, true).unwrap();
+        }
+        assert_eq!(from, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
+        let order = orders.wanted(&buy(200_000), interval(0)).unwrap();
+        assert_eq!(order.sequence, 10);
+        let accepted = record(order, OrderState::Open);
+        let hash = accepted.message.hash();
+        orders.push(accepted);
+        assert_eq!(orders.answered(&hash, true, false).map(|record| record.state), Some(OrderState::Accepted));
+        assert!(orders.open().is_none());
+        // Back to a price taker: that is an order too, for the old one stands.
+        let order = orders.wanted(&OrderConfig::default(), interval(5)).unwrap();
+        assert_eq!((order.sequence, order.buy, order.valid_from), (11, None, interval(6)));
+    }
+
+    #[test]
+    fn the_limits_are_those_that_may_have_stood() {
+        let order = |sequence, from, micro| Order {
+            sequence,
+            valid_from: interval(from),
+            buy: Some(price(micro)),
+            sell: Some(price(100_000)),
+            buy_cap: Some(Energy::from_wh(sequence)),
+            sell_cap: None,
+        };
+        let orders = Orders::new(vec![
+            record(order(1, 10, 200_000), OrderState::Accepted),
+            record(order(2, 20, 150_000), OrderState::Refused),
+            record(order(3, 30, 250_000), OrderState::Open),
+            record(order(4, 40, 120_000), OrderState::Accepted),
+        ]);
+        let limits = |at| orders.limits(interval(at), &rules());
+        assert_eq!(limits(9), Limits::price_taker(&rules()));
+        assert_eq!((limits(10).buy, limits(10).sell), (price(200_000), price(100_000)));
+        assert_eq!(limits(25).buy, price(200_000), "a refused order never stands");
+        assert_eq!((limits(30).buy, limits(30).buy_cap), (price(250_000), Some(Energy::from_wh(3))));
+        assert_eq!(limits(40).buy, price(120_000));
+        let only_open = Orders::new(vec![record(order(1, 0, 100_000), OrderState::Open)]);
+        assert_eq!(only_open.limits(interval(0), &rules()), Limits::price_taker(&rules()));
+    }
+}

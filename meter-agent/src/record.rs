@@ -1,0 +1,78 @@
+//! What is kept of each reading and order: small CBOR records, one per key of the store.
+
+use minicbor::{Decode, Encode};
+use protocol::{energy::Energy, envelope::Sealed, interval::Interval, reading::Flow};
+
+use crate::{check::OwnReading, source::Gross};
+
+/// A signed reading, with what the household needs to check its receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct ReadingRecord {
+    /// The message, as it is sent.
+    #[n(0)]
+    pub(crate) message: Sealed,
+    /// The interval that it ends.
+    #[n(1)]
+    pub(crate) interval: Interval,
+    /// Whether the reading before it ended the interval before: only then is its energy measured in `interval`.
+    #[n(2)]
+    pub(crate) consecutive: bool,
+    /// Import to settle, Wh.
+    #[n(3)]
+    pub(crate) import: Energy,
+    /// Export to settle, Wh.
+    #[n(4)]
+    pub(crate) export: Energy,
+    /// Consumption and production, Wh, if the meter knows them.
+    #[n(5)]
+    pub(crate) gross: Option<(Energy, Energy)>,
+    /// Whether a verified receipt covers it.
+    #[n(6)]
+    pub(crate) settled: bool,
+}
+
+impl ReadingRecord {
+    pub(crate) fn own(&self, sequence: u64) -> OwnReading {
+        OwnReading {
+            sequence,
+            interval: self.interval,
+            flow: Flow { import: self.import, export: self.export },
+            consecutive: self.consecutive,
+        }
+    }
+
+    pub(crate) fn gross(&self) -> Option<Gross> {
+        self.gross.map(|(consumption, production)| Gross { consumption, production })
+    }
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum OrderState {
+    /// Not answered yet: it may stand or not.
+    #[n(0)]
+    Open,
+    /// Taken in by the market.
+    #[n(1)]
+    Accepted,
+    /// Refused: it never stands.
+    #[n(2)]
+    Refused,
+}
+
+/// A signed order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct OrderRecord {
+    /// The message, as it is sent.
+    #[n(0)]
+    pub(crate) message: Sealed,
+    /// Its content.
+    #[n(1)]
+    pub(crate) order: protocol::order::Order,
+    /// What became of it.
+    #[n(2)]
+    pub(crate) state: OrderState,
+}

@@ -1,0 +1,322 @@
+//! Starting and stopping an agent.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use protocol::{
+    genesis::{Genesis, GenesisError, GenesisMember},
+    key::{PublicKey, SecretKey},
+    limits::GENESIS_BYTES_MAX,
+    topic::Topics,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    agent::{Agent, Identity, Live},
+    alarm::{AlarmKind, Alarms},
+    chain,
+    config::{Config, StatusAddress},
+    key::{KeyError, read_key},
+    mqtt::{self, DeviceTopics},
+    orders::Orders,
+    outbox::Outbox,
+    server::{self, Shown},
+    source::{MeterSource, SourceError},
+    status::Status,
+    store::{Loaded, Store, StoreError},
+};
+
+/// Events waiting for the agent.
+const EVENTS_MAX: usize = 64;
+/// How long a stopping agent waits for the broker and for browsers.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
+/// In the state: where the status page of the running agent is.
+pub(crate) const STATUS_FILE: &str = "status.addr";
+
+/// Why an agent does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The genesis cannot be read.
+    #[error("expected the community's genesis file at {path}: {error}; your operator hands it out")]
+    GenesisUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: String,
+    },
+    /// The genesis is none.
+    #[error("{path}: {error}")]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: GenesisError,
+    },
+    /// The device is nobody's.
+    #[error(
+        "device {device} is not registered in {path}; hand this did:key to your operator, or configure the registered key"
+    )]
+    NotRegistered {
+        /// The device.
+        device: Box<PublicKey>,
+        /// The genesis.
+        path: PathBuf,
+    },
+    /// The member's key is another than the registered one.
+    #[error("expected the member key {expected}, registered with this device, found {found} in {path}")]
+    OtherMemberKey {
+        /// The registered key.
+        expected: Box<PublicKey>,
+        /// The configured key.
+        found: Box<PublicKey>,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// The genesis begins at the beginning of time.
+    #[error("{0}: expected a first interval after 1970-01-01")]
+    NoTimeBefore(PathBuf),
+    /// The meter.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The status page.
+    #[error(
+        "expected a free address for the status page, found {address}: {error}; set `status` to another, or to \"off\""
+    )]
+    Status {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The program itself.
+    #[error("the agent could not be started: {0}")]
+    Internal(String),
+}
+
+/// A running agent. Stops when it is dropped; [`stop`](Running::stop) does it cleanly.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the status page is, unless it is off.
+    pub status_addr: Option<SocketAddr>,
+    status: watch::Receiver<Status>,
+    stop: Option<oneshot::Sender<()>>,
+    agent: JoinHandle<()>,
+    connection: JoinHandle<()>,
+    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    status_file: PathBuf,
+}
+
+impl Running {
+    /// What the agent says of itself now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until the agent's status is as wanted; false if the agent ended before.
+    pub async fn wait_for(&mut self, wanted: impl FnMut(&Status) -> bool) -> bool {
+        self.status.wait_for(wanted).await.is_ok()
+    }
+
+    /// Stops the agent. Afterwards its state is on the disk, and can be opened again at once.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // An agent that ended by itself does not listen any more.
+            let _ = stop.send(());
+        }
+        let _ = (&mut self.agent).await;
+        // Without a connection there is nobody to say goodbye to.
+        if !self.status.borrow().connected {
+            self.connection.abort();
+        }
+        if tokio::time::timeout(STOP_PATIENCE, &mut self.connection).await.is_err() {
+            self.connection.abort();
+            let _ = (&mut self.connection).await;
+        }
+        if let Some((stop, mut server)) = self.server.take() {
+            let _ = stop.send(());
+            if tokio::time::timeout(STOP_PATIENCE, &mut server).await.is_err() {
+                server.abort();
+                let _ = server.await;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.agent.abort();
+        self.connection.abort();
+        if let Some((_, server)) = &self.server {
+            server.abort();
+        }
+        // Nobody answers there any more; a stale file is harmless.
+        let _ = fs::remove_file(&self.status_file);
+    }
+}
+
+/// Everything of an agent that can be got wrong before it runs.
+pub(crate) struct Prepared {
+    identity: Identity,
+    registration: GenesisMember,
+    meter: Box<dyn MeterSource>,
+}
+
+/// Reads a genesis file.
+pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, StartError> {
+    let unreadable = |error: String| StartError::GenesisUnreadable { path: path.into(), error };
+    let length = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if length > GENESIS_BYTES_MAX as u64 {
+        return Err(unreadable(format!("expected at most {GENESIS_BYTES_MAX} bytes, found {length}")));
+    }
+    let json = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.into(), error })
+}
+
+/// The member whose device this is, if `member_key` is that member's.
+pub(crate) fn registration(
+    config: &Config,
+    genesis: &Genesis,
+    device: &PublicKey,
+    member_key: &PublicKey,
+) -> Result<GenesisMember, StartError> {
+    let member = genesis.members.iter().find(|member| member.device == *device);
+    let member =
+        member.ok_or_else(|| StartError::NotRegistered { device: Box::new(*device), path: config.genesis.clone() })?;
+    if member.key == *member_key {
+        Ok(member.clone())
+    } else {
+        let path = config.member_key_path();
+        Err(StartError::OtherMemberKey { expected: Box::new(member.key), found: Box::new(*member_key), path })
+    }
+}
+
+fn prepare(config: &Config) -> Result<Prepared, StartError> {
+    let genesis = read_genesis(&config.genesis)?;
+    let device_key: SecretKey = read_key(&config.device_key_path())?;
+    let member_key = read_key(&config.member_key_path())?;
+    let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
+    let meter = config.source.open(genesis.first_interval, registration.registers())?;
+    let identity = Identity {
+        name: config.name.clone(),
+        chain: genesis.chain(),
+        member: registration.member,
+        genesis,
+        member_key,
+        device_key,
+        order: config.order.clone(),
+    };
+    Ok(Prepared { identity, registration, meter })
+}
+
+fn open(config: &Config) -> Result<(Prepared, Store, Loaded), StartError> {
+    let prepared = prepare(config)?;
+    let store = Store::open(&config.state, config.fsync)?;
+    let loaded = store.load(prepared.identity.device_key.public(), prepared.identity.chain)?;
+    Ok((prepared, store, loaded))
+}
+
+/// Starts an agent: returns when it runs, whether or not the broker can be reached yet.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let config = Arc::new(config);
+    let opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
+    let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
+    let Prepared { identity, registration, meter } = prepared;
+    let first = identity.genesis.first_interval;
+    let head = match loaded.head {
+        Some(head) => head,
+        None => chain::start(first, registration.registers())
+            .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?,
+    };
+
+    let listener = match config.status {
+        StatusAddress::Off => None,
+        StatusAddress::At(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.map_err(|error| StartError::Status { address, error })?)
+        }
+    };
+    let status_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+
+    let mut alarms = Alarms::default();
+    if loaded.dropped > 0 {
+        let detail =
+            format!("{} entries of the state were unreadable and dropped; is the disk failing?", loaded.dropped);
+        alarms.raise(AlarmKind::StateDamaged, detail);
+    }
+    if loaded.receipts_refused > 0 {
+        let detail = format!("{} receipts were refused, and are kept as evidence", loaded.receipts_refused);
+        alarms.raise(AlarmKind::ReceiptDoesNotVerify, detail);
+    }
+    let mut outbox = Outbox::default();
+    for (sequence, record) in &loaded.unsettled {
+        outbox.push(*sequence, record.message.hash(), record.interval);
+    }
+
+    let device = identity.device_key.public();
+    let topics = DeviceTopics::new(&Topics::new(&identity.chain), &device);
+    let (client, connection) = mqtt::client(&config.broker, &device);
+    let (events, inbox) = mpsc::channel(EVENTS_MAX);
+    // A neighbourhood does not come back all in the same moment.
+    let jitter = Duration::from_millis(u64::from(device.as_bytes()[0]));
+    let connection = tokio::spawn(mqtt::poll(connection, client.clone(), topics.clone(), jitter, events));
+
+    let store = Arc::new(store);
+    let shown_store = Arc::downgrade(&store);
+    let mut agent = Agent {
+        identity,
+        meter,
+        store,
+        client,
+        topics,
+        head,
+        read_until: head.interval,
+        outbox,
+        orders: Orders::new(loaded.orders),
+        totals: loaded.totals,
+        today: loaded.today,
+        receipts_refused: loaded.receipts_refused,
+        alarms,
+        live: Live::default(),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let (shown, status) = watch::channel(agent.status());
+    let agent = tokio::spawn(agent.run(inbox, stopped, shown));
+
+    let server = listener.map(|listener| {
+        let shown = Shown { status: status.clone(), store: shown_store, length: first.length() };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = axum::serve(listener, server::router(shown)).with_graceful_shutdown(async move {
+            // Dropped is as good as told.
+            let _ = stopped.await;
+        });
+        let server = tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::warn!("the status page ended: {error}");
+            }
+        });
+        (stop, server)
+    });
+    let status_file = config.state.join(STATUS_FILE);
+    if let Some(address) = status_addr
+        && let Err(error) = fs::write(&status_file, format!("{address}\n"))
+    {
+        tracing::warn!("{}: {error}; `meter-agent status` will not find this agent", status_file.display());
+    }
+    Ok(Running { status_addr, status, stop: Some(stop), agent, connection, server, status_file })
+}

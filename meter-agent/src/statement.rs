@@ -1,0 +1,189 @@
+//! The household's own statement: one line per interval, from receipts that it verified itself.
+
+use std::fmt::Write;
+
+use protocol::{
+    interval::Interval,
+    money::{Amount, Price},
+    receipt::Receipt,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    status::{kwh, money},
+    store::{Store, StoreError},
+    totals::Totals,
+};
+
+/// One settled interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementLine {
+    /// The interval.
+    pub interval: Interval,
+    /// The clearing price per kWh, where there is one for all.
+    pub price: Option<Price>,
+    /// Bought from neighbours, Wh.
+    pub bought_wh: u64,
+    /// Sold to neighbours, Wh.
+    pub sold_wh: u64,
+    /// From the supplier, Wh.
+    pub imported_wh: u64,
+    /// To the supplier, Wh.
+    pub exported_wh: u64,
+    /// Paid to neighbours.
+    pub paid: Amount,
+    /// Earned from neighbours.
+    pub earned: Amount,
+    /// Paid to the supplier.
+    pub supply_cost: Amount,
+    /// Earned from the supplier.
+    pub supply_revenue: Amount,
+    /// The block that it is in.
+    pub height: u64,
+}
+
+/// Which part of a statement.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Period {
+    /// First moment, seconds after 1970.
+    pub(crate) from_s: Option<i64>,
+    /// First moment that is out again.
+    pub(crate) to_s: Option<i64>,
+}
+
+impl Period {
+    pub(crate) fn holds(&self, interval: Interval) -> bool {
+        self.from_s.is_none_or(|from| interval.start_s() >= from) && self.to_s.is_none_or(|to| interval.start_s() < to)
+    }
+}
+
+/// The lines of the stored receipts, in order of time.
+pub(crate) fn lines(store: &Store, period: Period) -> Result<Vec<StatementLine>, StoreError> {
+    let mut lines = Vec::new();
+    for json in store.receipts() {
+        // What is stored was verified; what cannot be read any more is damage, and is left out.
+        let Ok(receipt) = Receipt::from_json(&json?) else { continue };
+        if period.holds(receipt.entry.interval) {
+            lines.push(line(&receipt));
+        }
+    }
+    Ok(lines)
+}
+
+fn line(receipt: &Receipt) -> StatementLine {
+    let entry = &receipt.entry;
+    StatementLine {
+        interval: entry.interval,
+        price: entry.price,
+        bought_wh: entry.line.bought.wh(),
+        sold_wh: entry.line.sold.wh(),
+        imported_wh: entry.line.imported.wh(),
+        exported_wh: entry.line.exported.wh(),
+        paid: entry.line.paid,
+        earned: entry.line.earned,
+        supply_cost: entry.line.supply_cost,
+        supply_revenue: entry.line.supply_revenue,
+        height: receipt.header.height,
+    }
+}
+
+/// The statement as CSV, totals not included.
+pub(crate) fn to_csv(lines: &[StatementLine]) -> Result<String, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        writer.serialize(line)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The statement as a table with its totals.
+pub(crate) fn to_text(lines: &[StatementLine], currency: &str) -> String {
+    let mut text = format!(
+        "{:<28}{:>12}{:>12}{:>12}{:>12}{:>18}\n",
+        "interval", "bought Wh", "sold Wh", "import Wh", "export Wh", currency
+    );
+    let mut totals = Totals::default();
+    let mut sum: i128 = 0;
+    for line in lines {
+        let net = net_nano(line);
+        sum += net;
+        totals.bought_wh += line.bought_wh;
+        totals.sold_wh += line.sold_wh;
+        totals.imported_wh += line.imported_wh;
+        totals.exported_wh += line.exported_wh;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<28}{:>12}{:>12}{:>12}{:>12}{:>18}",
+            line.interval.to_string(),
+            line.bought_wh,
+            line.sold_wh,
+            line.imported_wh,
+            line.exported_wh,
+            nano_text(net)
+        );
+    }
+    let Totals { bought_wh, sold_wh, imported_wh, exported_wh, .. } = totals;
+    let _ = writeln!(
+        text,
+        "{:<28}{bought_wh:>12}{sold_wh:>12}{imported_wh:>12}{exported_wh:>12}{:>18}",
+        format!("{} intervals", lines.len()),
+        nano_text(sum)
+    );
+    let balance = i64::try_from(sum).map(|nano| money(Amount::from_nano(nano), currency)).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "bought {}, sold {}, from the supplier {}, to the supplier {}; balance {balance}",
+        kwh(bought_wh),
+        kwh(sold_wh),
+        kwh(imported_wh),
+        kwh(exported_wh)
+    );
+    text
+}
+
+fn net_nano(line: &StatementLine) -> i128 {
+    let nano = |amount: Amount| i128::from(amount.nano());
+    nano(line.earned) + nano(line.supply_revenue) - nano(line.paid) - nano(line.supply_cost)
+}
+
+fn nano_text(nano: i128) -> String {
+    i64::try_from(nano).map_or_else(|_| "out of range".into(), |nano| Amount::from_nano(nano).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(start: &str, bought_wh: u64) -> StatementLine {
+        StatementLine {
+            interval: format!("{start}/PT15M").parse().unwrap(),
+            price: Some("0.19".parse().unwrap()),
+            bought_wh,
+            sold_wh: 0,
+            imported_wh: 10,
+            exported_wh: 0,
+            paid: Amount::from_nano(190_000 * bought_wh as i64),
+            earned: Amount::ZERO,
+            supply_cost: Amount::from_nano(3_000_000),
+            supply_revenue: Amount::ZERO,
+            height: 7,
+        }
+    }
+
+    #[test]
+    fn a_statement_adds_up() {
+        let lines = [line("2026-06-01T12:00:00Z", 100), line("2026-06-01T12:15:00Z", 50)];
+        let text = to_text(&lines, "EUR");
+        assert!(text.contains("2 intervals"), "{text}");
+        assert!(text.contains("balance -0.0345 EUR"), "{text}");
+        let csv = to_csv(&lines).unwrap();
+        let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height\n\
+            2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7\n\
+            2026-06-01T12:15:00Z/PT15M,0.19,50,0,10,0,0.0095,0,0.003,0,7\n";
+        assert_eq!(csv, expected);
+        let period = Period { from_s: Some(lines[1].interval.start_s()), to_s: Some(lines[1].interval.end_s()) };
+        assert_eq!(lines.map(|line| period.holds(line.interval)), [false, true]);
+    }
+}

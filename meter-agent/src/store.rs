@@ -1,0 +1,355 @@
+//! What must survive: chain head, readings, receipts, totals and orders, in sled.
+//!
+//! One keyspace, so that everything that belongs together goes in with one atomic batch: a reading with the new chain
+//! head, a receipt with the readings it settles and the totals. Nothing is acknowledged, and no reading is sent, before
+//! its batch is flushed. Receipts are kept in the database rather than as files: a year has 35,000 of them, and an SD
+//! card has few inodes and no love for small files. `meter-agent statement --export` writes them out.
+//!
+//! Traps of sled 0.34: its flush does not reach the disk (no fsync), so this store syncs the file itself; values over a
+//! quarter of a segment become files of their own that nobody syncs, so receipts are kept compressed; its default cache
+//! is 1 GB.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use minicbor::{Decode, Encode};
+use protocol::{
+    cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, reading::ChainHead,
+};
+
+use crate::{
+    record::{OrderRecord, ReadingRecord},
+    totals::Totals,
+};
+
+/// Memory for pages read from the disk, bytes.
+const CACHE_BYTES: u64 = 1 << 20;
+/// A segment is also the size of the write buffer, bytes. Fixed once a database exists.
+const SEGMENT_BYTES: usize = 128 << 10;
+/// The one who had it open may still be letting go of the lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// Settled readings that are kept, in case the market lost them: a day of quarter hours.
+pub(crate) const SETTLED_KEPT: u64 = 96;
+/// Refused receipts that are kept as evidence.
+const EVIDENCE_KEPT: u64 = 64;
+
+const OWNER: &[u8] = b"owner";
+const HEAD: &[u8] = b"head";
+const TOTALS: &[u8] = b"totals";
+const TODAY: &[u8] = b"today";
+const REFUSED: &[u8] = b"refused";
+const READING: u8 = b'r';
+const RECEIPT: u8 = b'p';
+const ORDER: u8 = b'o';
+const EVIDENCE: u8 = b'e';
+
+/// Why the state cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Someone has it open.
+    #[error(
+        "the state in {0} is in use: another meter-agent runs on it; two agents with one key would be suspended as a clone"
+    )]
+    InUse(PathBuf),
+    /// The disk or the database does not do what it should.
+    #[error("the state in {path}: {error}; is the disk full, or damaged?")]
+    Failed {
+        /// The directory.
+        path: PathBuf,
+        /// What went wrong.
+        error: String,
+    },
+    /// It belongs to another device or community.
+    #[error(
+        "the state in {path} belongs to device {device} in community {chain}; expected that of this configuration: use another `state` directory"
+    )]
+    OtherOwner {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        device: DeviceId,
+        /// Where.
+        chain: ChainId,
+    },
+    /// The chain head is gone while there are readings.
+    #[error(
+        "the state in {0} is damaged: it has readings but no chain head; restore no older copy (a number signed twice suspends the device), ask your operator to register a new device key"
+    )]
+    NoHead(PathBuf),
+}
+
+#[derive(Debug, Encode, Decode)]
+#[cbor(array)]
+struct Owner {
+    #[n(0)]
+    device: DeviceId,
+    #[n(1)]
+    chain: ChainId,
+}
+
+/// The totals of one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct Today {
+    #[n(0)]
+    pub(crate) day: u64,
+    #[n(1)]
+    pub(crate) totals: Totals,
+    /// The last interval that a verified receipt covers.
+    #[n(2)]
+    pub(crate) settled_until: Option<Interval>,
+}
+
+/// What an agent finds when it starts.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) head: Option<ChainHead>,
+    pub(crate) unsettled: Vec<(u64, ReadingRecord)>,
+    pub(crate) totals: Totals,
+    pub(crate) today: Option<Today>,
+    pub(crate) receipts_refused: u64,
+    pub(crate) orders: Vec<OrderRecord>,
+    /// Entries that could not be read, and were dropped.
+    pub(crate) dropped: usize,
+}
+
+/// What a verified receipt changes.
+#[derive(Debug)]
+pub(crate) struct Settling<'a> {
+    pub(crate) interval: Interval,
+    pub(crate) json: &'a [u8],
+    pub(crate) covered: &'a [(u64, ReadingRecord)],
+    pub(crate) totals: Totals,
+    pub(crate) today: Option<Today>,
+}
+
+/// The agent's state on disk. Dropped, it can be opened again at once.
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: sled::Db,
+    path: PathBuf,
+    /// Our own handle on the database's file, to sync it.
+    file: Option<File>,
+    #[cfg(test)]
+    pub(crate) disk_full: std::sync::atomic::AtomicBool,
+}
+
+impl Store {
+    /// Opens the state in `dir`, or makes it. `fsync`: whether a write must reach the disk before it counts.
+    pub(crate) fn open(dir: &Path, fsync: bool) -> Result<Store, StoreError> {
+        let path = dir.join("db");
+        let failed = |error: String| StoreError::Failed { path: dir.into(), error };
+        std::fs::create_dir_all(dir).map_err(|error| failed(error.to_string()))?;
+        let config = sled::Config::new()
+            .path(&path)
+            .cache_capacity(CACHE_BYTES)
+            .segment_size(SEGMENT_BYTES)
+            // No thread of its own: every write is flushed by hand.
+            .flush_every_ms(None);
+        let started = Instant::now();
+        let db = loop {
+            match config.open() {
+                Ok(db) => break db,
+                Err(error) if !error.to_string().contains("could not acquire lock") => {
+                    return Err(failed(error.to_string()));
+                }
+                Err(_) if started.elapsed() > LOCK_PATIENCE => return Err(StoreError::InUse(dir.into())),
+                Err(_) => thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let file =
+            if fsync { Some(File::open(path.join("db")).map_err(|error| failed(error.to_string()))?) } else { None };
+        Ok(Store {
+            db,
+            path: dir.into(),
+            file,
+            #[cfg(test)]
+            disk_full: Default::default(),
+        })
+    }
+
+    /// Reads what is there for `device` in community `chain`, and makes it theirs if it is new.
+    pub(crate) fn load(&self, device: DeviceId, chain: ChainId) -> Result<Loaded, StoreError> {
+        match self.get::<Owner>(OWNER)? {
+            Some(owner) if owner.device != device || owner.chain != chain => {
+                let Owner { device, chain } = owner;
+                return Err(StoreError::OtherOwner { path: self.path.clone(), device, chain });
+            }
+            Some(_) => {}
+            None => {
+                let mut batch = sled::Batch::default();
+                batch.insert(OWNER, cbor::encode(&Owner { device, chain }));
+                self.commit(batch)?;
+            }
+        }
+        let (readings, torn_readings) = self.scan::<ReadingRecord>(READING)?;
+        let (orders, torn_orders) = self.scan::<OrderRecord>(ORDER)?;
+        let head = self.get::<ChainHead>(HEAD)?;
+        if head.is_none() && !readings.is_empty() {
+            return Err(StoreError::NoHead(self.path.clone()));
+        }
+        Ok(Loaded {
+            head,
+            unsettled: readings.into_iter().filter(|(_, record)| !record.settled).collect(),
+            totals: self.get(TOTALS)?.unwrap_or_default(),
+            today: self.get(TODAY)?,
+            receipts_refused: self.get(REFUSED)?.unwrap_or_default(),
+            orders: orders.into_iter().map(|(_, order)| order).collect(),
+            dropped: torn_readings + torn_orders,
+        })
+    }
+
+    /// Appends signed readings with the chain's new head, all or none.
+    pub(crate) fn append(&self, readings: &[(u64, ReadingRecord)], head: &ChainHead) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (sequence, record) in readings {
+            batch.insert(key(READING, *sequence).as_slice(), cbor::encode(record));
+        }
+        batch.insert(HEAD, cbor::encode(head));
+        self.commit(batch)
+    }
+
+    /// Stores a verified receipt, what it settles and the new totals, all or none.
+    pub(crate) fn settle(&self, settling: &Settling<'_>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(receipt_key(settling.interval).as_slice(), self.deflate(settling.json)?);
+        for (sequence, record) in settling.covered {
+            let settled = ReadingRecord { settled: true, ..record.clone() };
+            batch.insert(key(READING, *sequence).as_slice(), cbor::encode(&settled));
+            if let Some(old) = sequence.checked_sub(SETTLED_KEPT)
+                && self.reading(old)?.is_some_and(|record| record.settled)
+            {
+                batch.remove(key(READING, old).as_slice());
+            }
+        }
+        batch.insert(TOTALS, cbor::encode(&settling.totals));
+        if let Some(today) = &settling.today {
+            batch.insert(TODAY, cbor::encode(today));
+        }
+        self.commit(batch)
+    }
+
+    /// Keeps a refused receipt as evidence; says how many were refused so far.
+    pub(crate) fn keep_evidence(&self, received: &[u8]) -> Result<u64, StoreError> {
+        let refused = self.get::<u64>(REFUSED)?.unwrap_or_default() + 1;
+        let mut batch = sled::Batch::default();
+        batch.insert(REFUSED, cbor::encode(&refused));
+        // The first ones count: a flood must not wash them away.
+        if refused <= EVIDENCE_KEPT {
+            let received = &received[..received.len().min(ANSWER_BYTES_MAX)];
+            batch.insert(key(EVIDENCE, refused).as_slice(), self.deflate(received)?);
+        }
+        self.commit(batch)?;
+        Ok(refused)
+    }
+
+    /// Stores an order, new or with a new state.
+    pub(crate) fn put_order(&self, record: &OrderRecord) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(key(ORDER, record.order.sequence).as_slice(), cbor::encode(record));
+        self.commit(batch)
+    }
+
+    /// One signed reading; none if it was never signed, pruned, or cannot be read.
+    pub(crate) fn reading(&self, sequence: u64) -> Result<Option<ReadingRecord>, StoreError> {
+        self.get(&key(READING, sequence))
+    }
+
+    /// The settled readings that are still kept, from before `sequence`.
+    pub(crate) fn settled_before(&self, sequence: u64) -> Result<Vec<(u64, ReadingRecord)>, StoreError> {
+        let (mut readings, _) = self.scan::<ReadingRecord>(READING)?;
+        readings.retain(|(at, record)| *at < sequence && record.settled);
+        Ok(readings)
+    }
+
+    /// The receipt of `interval`, as it was received.
+    pub(crate) fn receipt(&self, interval: Interval) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.db.get(receipt_key(interval)).map_err(|error| self.failed(error))?;
+        found.map(|deflated| self.inflate(&deflated)).transpose()
+    }
+
+    /// Every receipt, by interval, as it was received.
+    pub(crate) fn receipts(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        self.db.scan_prefix([RECEIPT]).map(|entry| {
+            let (_, deflated) = entry.map_err(|error| self.failed(error))?;
+            self.inflate(&deflated)
+        })
+    }
+
+    /// The refused receipts kept as evidence, as they were received.
+    pub(crate) fn evidence(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        self.db
+            .scan_prefix([EVIDENCE])
+            .filter(|entry| entry.as_ref().is_ok_and(|(key, _)| key.len() == 9) || entry.is_err())
+            .map(|entry| {
+                let (_, deflated) = entry.map_err(|error| self.failed(error))?;
+                self.inflate(&deflated)
+            })
+    }
+
+    /// Atomic, and safe when it returns.
+    fn commit(&self, batch: sled::Batch) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if self.disk_full.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(StoreError::Failed { path: self.path.clone(), error: "No space left on device".into() });
+        }
+        self.db.apply_batch(batch).map_err(|error| self.failed(error))?;
+        self.db.flush().map_err(|error| self.failed(error))?;
+        // The size may have changed with the data: `sync_data` covers what is needed to read it back.
+        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| self.failed(error))
+    }
+
+    fn get<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        let bytes = self.db.get(key).map_err(|error| self.failed(error))?;
+        Ok(bytes.and_then(|bytes| cbor::decode(&bytes).ok()))
+    }
+
+    /// All entries with this prefix and a number, and how many others there were.
+    fn scan<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, prefix: u8) -> Result<(Vec<(u64, T)>, usize), StoreError> {
+        let (mut found, mut torn) = (Vec::new(), 0);
+        for entry in self.db.scan_prefix([prefix]) {
+            let (key, value) = entry.map_err(|error| self.failed(error))?;
+            // `refused` and `owner` share their first letters with readings and orders, and are no numbers.
+            let Ok(number) = <[u8; 8]>::try_from(&key[1..]) else { continue };
+            match cbor::decode(&value) {
+                Ok(value) => found.push((u64::from_be_bytes(number), value)),
+                Err(_) => torn += 1,
+            }
+        }
+        Ok((found, torn))
+    }
+
+    fn deflate(&self, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).and_then(|()| encoder.finish()).map_err(|error| self.failed(error))
+    }
+
+    fn inflate(&self, deflated: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        let limited = DeflateDecoder::new(deflated).take(ANSWER_BYTES_MAX as u64).read_to_end(&mut bytes);
+        limited.map(|_| bytes).map_err(|error| self.failed(error))
+    }
+
+    pub(crate) fn failed(&self, error: impl ToString) -> StoreError {
+        StoreError::Failed { path: self.path.clone(), error: error.to_string() }
+    }
+}
+
+fn key(prefix: u8, number: u64) -> [u8; 9] {
+    let mut key = [prefix; 9];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn receipt_key(interval: Interval) -> [u8; 9] {
+    key(RECEIPT, interval.start_s().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests;

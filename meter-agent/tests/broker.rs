@@ -1,0 +1,212 @@
+//! The agent against a real Mosquitto: what it signs arrives, what may be lost is sent again, what is proved is kept.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use meter_agent::{Running, Status, start};
+use protocol::{answer::Refusal, energy::Energy, hash::Hash, money::Amount, reading::SignedReading};
+use support::{Broker, Heard, Home, Market, PATIENCE, interval};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Consumption and production: a buyer, a seller, a buyer, a balanced one.
+const METER: [(u64, u64); 4] = [(300, 100), (50, 150), (80, 0), (60, 60)];
+
+async fn until(running: &mut Running, what: &str, wanted: impl FnMut(&Status) -> bool) {
+    let waited = timeout(PATIENCE, running.wait_for(wanted)).await;
+    assert_eq!(waited, Ok(true), "{what}: {:#?}", running.status());
+}
+
+fn assert_chain(readings: &[&SignedReading]) {
+    let mut previous = Hash::ZERO;
+    for (count, reading) in readings.iter().enumerate() {
+        assert_eq!((reading.sequence, reading.previous), (count as u64 + 1, previous));
+        assert_eq!(reading.interval, interval(count as i64));
+        previous = reading.hash();
+    }
+}
+
+async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn readings_arrive_chained_and_everything_unsettled_again_when_the_broker_comes_back() {
+    let Some(mut broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &METER);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+
+    market.announce(0).await;
+    let first = market.reading().await;
+    market.announce(2).await;
+    let (second, third) = (market.reading().await, market.reading().await);
+    assert_chain(&[&first, &second, &third]);
+    let shown: Vec<_> = [&first, &second, &third].map(|r| (r.registers.import_wh, r.registers.export_wh)).into();
+    assert_eq!(shown, [(1_200, 500), (1_200, 600), (1_280, 600)]);
+    assert_ne!(first.salt, second.salt);
+
+    broker.kill();
+    until(&mut running, "the agent notices", |status| !status.connected).await;
+    broker.restart();
+    let mut market = Market::connect(&home, broker.port).await;
+    until(&mut running, "the agent comes back", |status| status.connected).await;
+    for expected in [&first, &second, &third] {
+        assert_eq!(market.reading().await, *expected);
+    }
+    assert_eq!(running.status().outbox, 3);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
+    let Some(mut broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &METER);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(2).await;
+    let readings = [market.reading().await, market.reading().await, market.reading().await];
+    market.answer(readings[0].hash(), None).await;
+    market.answer(readings[1].hash(), Some(Refusal::Duplicate)).await;
+    until(&mut running, "the duplicate is counted", |status| status.refused.get("Duplicate") == Some(&1)).await;
+    assert_eq!((running.status().outbox, running.status().alarms.len()), (3, 0));
+
+    broker.restart();
+    let mut market = Market::connect(&home, broker.port).await;
+    assert_eq!(market.reading().await, readings[2]);
+
+    market.answer(readings[2].hash(), Some(Refusal::ChainBroken)).await;
+    for expected in &readings {
+        assert_eq!(market.reading().await, *expected);
+    }
+    market.answer(readings[2].hash(), Some(Refusal::SequenceConflict)).await;
+    until(&mut running, "a conflict is an alarm", |status| {
+        status.alarms.iter().any(|a| a.starts_with("sequence conflict"))
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_proved_receipt_settles_and_a_forged_one_is_evidence_also_after_a_restart() {
+    let Some(broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &METER);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(1).await;
+    let (first, _) = (market.reading().await, market.reading().await);
+
+    // Drew 200 Wh: 150 from neighbours, 50 from the supplier.
+    let receipt = home.receipt(0, 150, 0, 50, 0).to_json();
+    let forged = String::from_utf8(receipt.clone()).unwrap().replace("\"bought\":150", "\"bought\":151");
+    assert_ne!(forged.as_bytes(), receipt);
+    market.forward(forged.into_bytes()).await;
+    until(&mut running, "a forged receipt is refused", |status| status.receipts_refused == 1).await;
+    let status = running.status();
+    assert!(status.alarms[0].starts_with("receipt does not verify: it proves nothing"), "{:?}", status.alarms);
+    assert_eq!((status.outbox, status.totals.receipts_verified), (2, 0));
+    // Committed by the validators, but not what the meter measured.
+    market.forward(home.receipt(0, 150, 0, 51, 0).to_json()).await;
+    until(&mut running, "a wrong receipt is refused", |status| status.receipts_refused == 2).await;
+    assert!(running.status().alarms[0].contains("201 Wh of import"), "{:?}", running.status().alarms);
+
+    for _ in 0..3 {
+        market.forward(receipt.clone()).await;
+    }
+    until(&mut running, "a receipt settles", |status| status.outbox == 1).await;
+    let before = running.status();
+    assert_eq!((before.totals.receipts_verified, before.settled_until), (1, Some(interval(0))));
+    assert_eq!((before.totals.bought_wh, before.totals.imported_wh, before.totals.self_consumed_wh), (150, 50, 100));
+    assert_eq!(before.balance, Amount::from_nano(-(150 * 190_000 + 50 * 300_000)));
+
+    let address = running.status_addr.unwrap();
+    let json = get(address, "/status").await;
+    let json: serde_json::Value = serde_json::from_str(json.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!((&json["bought_wh"], &json["balance"], &json["outbox"]), (&150.into(), &"-0.0435".into(), &1.into()));
+    let page = get(address, "/").await;
+    assert!(page.contains("Test home") && page.contains("0.150 kWh") && page.contains("role=\"alert\""), "{page}");
+    let kept = get(address, "/receipts/2026-06-01T12:00:00Z").await;
+    assert_eq!(kept.split_once("\r\n\r\n").unwrap().1.as_bytes(), receipt);
+    assert!(get(address, "/receipts/2026-06-01T12:15:00Z").await.starts_with("HTTP/1.0 404"));
+    assert!(get(address, "/receipts/tomorrow").await.starts_with("HTTP/1.0 400"));
+
+    // An open browser does not keep the state locked.
+    let _browser = TcpStream::connect(address).await.unwrap();
+    running.stop().await;
+    let mut running = start(home.config()).await.unwrap();
+    let after = running.status();
+    assert_eq!((after.totals, after.settled_until, after.outbox), (before.totals, before.settled_until, 1));
+    assert_eq!((after.receipts_refused, after.alarms.len()), (2, 1));
+    let again = market.reading().await;
+    assert_eq!((again.sequence, again.previous), (2, first.hash()));
+
+    // Fed in 100 Wh.
+    market.forward(home.receipt(1, 0, 70, 0, 30).to_json()).await;
+    market.announce_end().await;
+    until(&mut running, "all is settled", |status| status.finished).await;
+    let totals = running.status().totals;
+    assert_eq!((totals.receipts_verified, totals.sold_wh, totals.exported_wh), (2, 70, 30));
+    assert_eq!((totals.consumption_wh, totals.production_wh, totals.self_consumed_wh), (350, 250, 150));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_late() {
+    let Some(broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &METER);
+    home.configure(broker.port, "[order]\nbuy = \"0.18\"\nsell = \"0.1\"\nbuy_cap_wh = 500\n");
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(0).await;
+    let order = market.order().await;
+    assert_eq!((order.sequence, order.buy_cap), (1, Some(Energy::from_wh(500))));
+    assert!(order.valid_from > interval(0));
+    market.reading().await;
+    market.answer(order.hash(), Some(Refusal::OrderTooLate)).await;
+    let later = market.order().await;
+    assert_eq!((later.sequence, later.buy), (2, Some("0.18".parse().unwrap())));
+    assert!(later.valid_from > order.valid_from);
+    market.answer(later.hash(), None).await;
+
+    // It stands: what is dearer is refused, what the validators say or not.
+    let at = later.valid_from.since(interval(0)).unwrap();
+    market.announce(at).await;
+    for _ in 0..at {
+        market.reading().await;
+    }
+    market.forward(home.receipt(at, 40, 0, 40, 0).to_json()).await;
+    until(&mut running, "too dear", |status| status.receipts_refused == 1).await;
+    assert!(running.status().alarms[0].contains("0.18 per kWh, the own limit"), "{:?}", running.status().alarms);
+    running.stop().await;
+
+    // The same order is not placed twice; the outbox is sent all the same.
+    let running = start(home.config()).await.unwrap();
+    assert!(matches!(market.heard().await, Heard::Reading(_)));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_ends_is_said_and_nonsense_from_the_broker_is_survived() {
+    let Some(broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &METER[..1]);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(3).await;
+    assert_eq!(market.reading().await.interval, interval(0));
+    for nonsense in [b"".to_vec(), b"{".to_vec(), vec![b'['; 100_000], vec![0xff; 200_000], b"1e400".to_vec()] {
+        market.forward(nonsense).await;
+    }
+    until(&mut running, "nonsense is refused", |status| status.receipts_refused == 5).await;
+    market.forward(home.receipt(0, 0, 0, 200, 0).to_json()).await;
+    until(&mut running, "the replay is over", |status| status.finished).await;
+    assert_eq!(running.status().last_interval, Some(interval(0)));
+    running.stop().await;
+}

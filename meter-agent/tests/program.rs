@@ -1,0 +1,206 @@
+//! The program: what it says on bad input, and that it never signs two readings under one number, however it dies.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::{Child, Command, Output, Stdio},
+};
+
+use protocol::reading::SignedReading;
+use support::{Broker, Home, Market, interval};
+
+fn agent(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meter-agent"));
+    command.args(args).env("RUST_LOG", "warn");
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    agent(args).output().unwrap()
+}
+
+/// Exit code 2 and one clear line.
+fn assert_refused(output: &Output, expected: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    assert!(stderr.contains(expected), "{stderr}\nexpected {expected}");
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn bad_input_gets_one_clear_line() {
+    let home = Home::new(1883, &[(1, 0)]);
+    let config = home.path("agent.toml");
+    let config = config.to_str().unwrap();
+    let good = fs::read_to_string(config).unwrap();
+    let attempt = |text: &str, expected: &str| {
+        fs::write(config, text).unwrap();
+        assert_refused(&run(&["run", "--config", config]), expected);
+    };
+    attempt(&good.replace("state = ", "stat = "), "line 3: unknown field `stat`");
+    attempt(&good.replace("genesis.json", "none.json"), "expected the community's genesis file at");
+    attempt(&good.replace("meter.csv", "none.csv"), "none.csv");
+    attempt(&good.replace("\"state\"", "\"other\""), "expected a key file at");
+    attempt(&format!("device_key = \"state/member.key\"\n{good}"), "is not registered in");
+    attempt(&format!("member_key = \"state/device.key\"\n{good}"), "expected the member key did:key:");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    attempt(&format!("status = \"{address}\"\n{good}"), "expected a free address for the status page");
+    fs::write(home.path("genesis.json"), "{}").unwrap();
+    attempt(&good, "not a genesis");
+    assert_refused(&run(&["run", "--config", "/nowhere/agent.toml"]), "`meter-agent init` makes one");
+    assert_eq!(run(&["fly"]).status.code(), Some(2));
+}
+
+#[test]
+fn check_says_what_is_right_and_what_is_wrong() {
+    let Some(mut broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &[(1, 0)]);
+    let config = home.path("agent.toml");
+    let output = run(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines = text(&output);
+    for expected in
+        ["genesis of test street", "registered as member 0707", "meter readable", "clock plausible", "reachable"]
+    {
+        assert!(lines.contains(expected), "{lines}");
+    }
+    broker.kill();
+    fs::write(home.path("meter.csv"), "timestamp\n").unwrap();
+    let output = run(&["check", "--config", config.to_str().unwrap()]);
+    assert_refused(&output, "2 things are wrong");
+    assert!(text(&output).contains("WRONG"), "{output:?}");
+}
+
+#[test]
+fn a_receipt_verifies_offline_and_a_changed_one_does_not() {
+    let home = Home::new(1883, &[(1, 0)]);
+    let (path, genesis) = (home.path("receipt.json"), home.path("genesis.json"));
+    let args = ["verify", path.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()];
+    let json = home.receipt(0, 150, 0, 50, 0).to_json();
+    fs::write(&path, &json).unwrap();
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output).contains("valid: 1 of 1 validators"), "{output:?}");
+    // Any one byte.
+    for at in (0..json.len()).step_by(41) {
+        let mut changed = json.clone();
+        changed[at] ^= 1;
+        fs::write(&path, changed).unwrap();
+        assert_refused(&run(&args), "receipt.json: ");
+    }
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // SIGKILL: no goodbye, as in a power cut.
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_never_signs_two_readings_under_one_number() {
+    let Some(broker) = Broker::start() else { return };
+    let meter: Vec<(u64, u64)> = (0..200).map(|wh| (wh, 10)).collect();
+    let home = Home::new(broker.port, &meter);
+    let config = home.path("agent.toml");
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut seen: BTreeMap<u64, SignedReading> = BTreeMap::new();
+    let mut resent = 0;
+    let mut memory = String::new();
+    let rounds = 8;
+    for round in 1..=rounds {
+        let child = agent(&["run", "--config", config.to_str().unwrap()]).stderr(Stdio::null()).spawn().unwrap();
+        let child = Killed(child);
+        let last = round * 20 - 1;
+        // One announcement after the other, as fast as the broker takes them; the kill comes in between.
+        for at in (round - 1) * 20..=last {
+            market.announce(at).await;
+        }
+        let enough = (round * 20 - 7) as u64;
+        while !seen.contains_key(&enough) {
+            let reading = market.reading().await;
+            if let Some(before) = seen.get(&reading.sequence) {
+                assert_eq!(*before, reading, "round {round}");
+                resent += 1;
+            }
+            seen.insert(reading.sequence, reading);
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", child.0.id())).unwrap_or_default();
+        memory = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_string();
+    }
+    assert!(resent > 0, "every start sends again what is unsettled");
+    let mut previous = None;
+    for (count, (sequence, reading)) in seen.iter().enumerate() {
+        assert_eq!((*sequence, reading.interval), (count as u64 + 1, interval(count as i64)));
+        if let Some(previous) = previous {
+            assert_eq!(reading.previous, previous);
+        }
+        previous = Some(reading.hash());
+    }
+    eprintln!("resident memory of the agent in this build: {memory}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_and_statement_are_to_be_had_from_a_running_agent_and_receipts_from_a_stopped_one() {
+    let Some(broker) = Broker::start() else { return };
+    let home = Home::new(broker.port, &[(300, 100), (50, 150)]);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = meter_agent::start(home.config()).await.unwrap();
+    market.announce(1).await;
+    let _ = (market.reading().await, market.reading().await);
+    let receipts = [home.receipt(0, 150, 0, 50, 0), home.receipt(1, 0, 70, 0, 30)].map(|receipt| receipt.to_json());
+    for json in receipts.iter().cloned().chain([b"forged".to_vec()]) {
+        market.forward(json).await;
+    }
+    assert!(running.wait_for(|status| status.totals.receipts_verified == 2 && status.receipts_refused == 1).await);
+
+    let config = home.path("agent.toml");
+    let config = config.to_str().unwrap();
+    let status = text(&run(&["status", "--config", config]));
+    assert!(status.contains("0.150 kWh for 0.0285 EUR") && status.contains("ALARM"), "{status}");
+    let url = format!("http://{}", running.status_addr.unwrap());
+    assert_eq!(text(&run(&["status", "--url", &url])), status);
+    let csv = ["statement", "--config", config, "--csv", "--from", "2026-06-01T12:15:00Z"];
+    let one_line = "2026-06-01T12:15:00Z/PT15M,0.19,0,70,0,30,0,0.0133,0,0.0024,2";
+    let asked = text(&run(&csv));
+    assert_eq!(asked.lines().skip(1).collect::<Vec<_>>(), [one_line]);
+    assert_refused(&run(&["statement", "--config", config, "--export", "x"]), "is in use");
+
+    running.stop().await;
+    assert_eq!(text(&run(&csv)), asked);
+    let dir = home.path("receipts");
+    let table = text(&run(&["statement", "--config", config, "--export", dir.to_str().unwrap()]));
+    assert!(table.contains("2 intervals") && table.contains("balance -0.0278 EUR"), "{table}");
+    assert_eq!(fs::read(dir.join("2026-06-01T12-00-00Z.json")).unwrap(), receipts[0]);
+    assert_eq!(fs::read(dir.join("refused-1.json")).unwrap(), b"forged");
+    let genesis = home.path("genesis.json");
+    let exported = dir.join("2026-06-01T12-15-00Z.json");
+    let verified = run(&["verify", exported.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()]);
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+}
+
+#[test]
+fn a_statement_needs_a_state_and_init_prints_two_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(&["init", "--dir", dir.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(text(&output).matches("did:key:z6Mk").count(), 2);
+    assert_refused(&run(&["init", "--dir", dir.path().to_str().unwrap()]), "is not overwritten");
+    let home = Home::new(1883, &[(1, 0)]);
+    let config = home.path("agent.toml");
+    assert_refused(&run(&["statement", "--config", config.to_str().unwrap()]), "run the agent first");
+    assert_refused(&run(&["status", "--config", config.to_str().unwrap()]), "expected a running agent");
+    assert_eq!(run(&["statement", "--from", "soon"]).status.code(), Some(2));
+}

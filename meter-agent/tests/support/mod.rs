@@ -1,0 +1,311 @@
+//! A community of one household, a real broker, and a hand-made market beside them.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses its part; a test may panic"
+)]
+
+use std::{
+    collections::VecDeque,
+    fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use protocol::{
+    answer::{Announcement, Answer, Outcome, Refusal},
+    block::{Header, validators_hash},
+    cbor,
+    certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
+    energy::Energy,
+    envelope::Signed,
+    genesis::{Genesis, GenesisMember, Rules},
+    hash::Hash,
+    interval::Interval,
+    key::SecretKey,
+    member::MemberId,
+    merkle::MerkleTree,
+    money::Price,
+    order::SignedOrder,
+    reading::SignedReading,
+    receipt::Receipt,
+    settlement::{Entry, Line},
+    topic::Topics,
+};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
+
+/// Only so that a hang fails: nothing here takes a fraction of it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+const MOSQUITTO: &str = "/usr/sbin/mosquitto";
+
+/// A Mosquitto of our own.
+pub(crate) struct Broker {
+    dir: tempfile::TempDir,
+    pub(crate) port: u16,
+    child: Option<Child>,
+}
+
+impl Broker {
+    /// Starts one on a free port; none if it is not installed. In CI that is a failure.
+    pub(crate) fn start() -> Option<Broker> {
+        if !Path::new(MOSQUITTO).exists() {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "expected {MOSQUITTO}, found none");
+            eprintln!("skipped: no {MOSQUITTO} here");
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("conf"), format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+        let mut broker = Broker { dir, port, child: None };
+        broker.restart();
+        Some(broker)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let mut command = Command::new(MOSQUITTO);
+        command.arg("-c").arg(self.dir.path().join("conf")).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().unwrap());
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(started.elapsed() < PATIENCE, "the broker does not listen");
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A household, its community and its files.
+pub(crate) struct Home {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) genesis: Genesis,
+    pub(crate) device: SecretKey,
+    pub(crate) member: SecretKey,
+    pub(crate) validator: SecretKey,
+}
+
+impl Home {
+    /// A household whose meter shows these pairs of consumption and production, from the first interval on.
+    pub(crate) fn new(port: u16, meter: &[(u64, u64)]) -> Home {
+        let key = |seed| SecretKey::from_seed(&[seed; 32]);
+        let (device, member, validator) = (key(1), key(2), key(3));
+        let genesis = Genesis {
+            community: "test street".into(),
+            currency: "EUR".into(),
+            first_interval: interval(0),
+            rules: Rules {
+                retail_price: Price::from_micro(300_000).unwrap(),
+                feed_in_price: Price::from_micro(80_000).unwrap(),
+                mechanism: "uniform".into(),
+            },
+            market: key(4).public(),
+            validators: vec![Validator { key: validator.public(), power: 1 }],
+            members: vec![GenesisMember {
+                member: MemberId::from_bytes([7; 16]),
+                key: member.public(),
+                device: device.public(),
+                rated_power_w: 10_000,
+                bus: None,
+                import_wh: 1_000,
+                export_wh: 500,
+            }],
+            grid: None,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home { dir, genesis, device, member, validator };
+        fs::write(home.path("genesis.json"), serde_json::to_vec(&home.genesis).unwrap()).unwrap();
+        fs::create_dir(home.path("state")).unwrap();
+        for (name, key) in [("device", &home.device), ("member", &home.member)] {
+            let path = home.path(&format!("state/{name}.key"));
+            fs::write(&path, format!("{}\n", Hash::from_bytes(key.seed()))).unwrap();
+            #[cfg(unix)]
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        let mut csv = "timestamp,consumption_wh,production_wh\n".to_string();
+        for (count, (consumption, production)) in meter.iter().enumerate() {
+            csv += &format!("{},{consumption},{production}\n", interval(count as i64).start_text());
+        }
+        fs::write(home.path("meter.csv"), csv).unwrap();
+        home.configure(port, "");
+        home
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes agent.toml, with `more` at its end.
+    pub(crate) fn configure(&self, port: u16, more: &str) {
+        let text = format!(
+            "name = \"Test home\"\ngenesis = \"genesis.json\"\nstate = \"state\"\nbroker = \"mqtt://127.0.0.1:{port}\"\n\
+             [source]\nkind = \"replay\"\nfile = \"meter.csv\"\n{more}"
+        );
+        fs::write(self.path("agent.toml"), text).unwrap();
+    }
+
+    pub(crate) fn config(&self) -> meter_agent::Config {
+        meter_agent::Config::load(&self.path("agent.toml")).unwrap()
+    }
+
+    /// The receipt of an interval as the validators would sign it, cleared at 0.19.
+    pub(crate) fn receipt(&self, at: i64, bought: u64, sold: u64, imported: u64, exported: u64) -> Receipt {
+        let price = Price::from_micro(190_000).unwrap();
+        let [bought, sold, imported, exported] = [bought, sold, imported, exported].map(Energy::from_wh);
+        let rules = &self.genesis.rules;
+        let line = Line {
+            member: self.genesis.members[0].member,
+            bought,
+            sold,
+            imported,
+            exported,
+            paid: price.cost_of(bought).unwrap(),
+            earned: price.cost_of(sold).unwrap(),
+            supply_cost: rules.retail_price.cost_of(imported).unwrap(),
+            supply_revenue: rules.feed_in_price.cost_of(exported).unwrap(),
+        };
+        let entry = Entry { interval: interval(at), price: Some(price), line };
+        let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
+        let header = Header {
+            chain: self.genesis.chain(),
+            height: at as u64 + 1,
+            previous: Hash::ZERO,
+            validators: validators_hash(&self.genesis.validators),
+            transactions: MerkleTree::default().root(),
+            entries: tree.root(),
+            state: MerkleTree::default().root(),
+        };
+        let (height, block) = (header.height, header.hash());
+        let message = vote_bytes(&header.chain, VoteKind::Precommit, height, 0, Some(&block));
+        let signature =
+            CommitSignature { validator: self.validator.public(), signature: self.validator.sign(&message) };
+        let certificate = CommitCertificate { height, round: 0, block, signatures: vec![signature] };
+        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate }
+    }
+}
+
+pub(crate) fn interval(count: i64) -> Interval {
+    "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(count).unwrap()
+}
+
+/// What a market hears.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Reading(SignedReading),
+    Order(SignedOrder),
+}
+
+/// The market's side, played by the test.
+pub(crate) struct Market {
+    client: AsyncClient,
+    connection: EventLoop,
+    topics: Topics,
+    chain: Hash,
+    device: protocol::key::DeviceId,
+    member: protocol::key::PublicKey,
+    waiting: VecDeque<Heard>,
+}
+
+impl Market {
+    pub(crate) async fn connect(home: &Home, port: u16) -> Market {
+        let mut options = MqttOptions::new("market", "127.0.0.1", port);
+        options.set_max_packet_size(1 << 20, 1 << 20);
+        let (client, connection) = AsyncClient::new(options, 64);
+        let (chain, device, member) = (home.genesis.chain(), home.device.public(), home.member.public());
+        let mut market =
+            Market { client, connection, topics: Topics::new(&chain), chain, device, member, waiting: VecDeque::new() };
+        for filter in [market.topics.all_readings(), market.topics.all_orders()] {
+            market.client.try_subscribe(filter, QoS::AtLeastOnce).unwrap();
+            market.poll_until(|packet, _| matches!(packet, Packet::SubAck(_)).then_some(())).await;
+        }
+        market
+    }
+
+    /// Polls until a packet is as wanted; messages of the household that come before are heard later.
+    async fn poll_until<T>(&mut self, mut wanted: impl FnMut(&Packet, &mut VecDeque<Heard>) -> Option<T>) -> T {
+        let polling = async {
+            loop {
+                let Event::Incoming(packet) = self.connection.poll().await.unwrap() else { continue };
+                if let Packet::Publish(publish) = &packet {
+                    let (chain, device, member) = (self.chain, self.device, self.member);
+                    self.waiting.push_back(if publish.topic == self.topics.reading(&device) {
+                        Heard::Reading(Signed::open(&publish.payload, &chain, |key| *key == device).unwrap())
+                    } else {
+                        assert_eq!(publish.topic, self.topics.order(&device));
+                        Heard::Order(Signed::open(&publish.payload, &chain, |key| *key == member).unwrap())
+                    });
+                }
+                if let Some(found) = wanted(&packet, &mut self.waiting) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, polling).await.expect("nothing of the kind came")
+    }
+
+    /// The next message of the household, its signature verified.
+    pub(crate) async fn heard(&mut self) -> Heard {
+        match self.waiting.pop_front() {
+            Some(heard) => heard,
+            None => self.poll_until(|_, waiting| waiting.pop_front()).await,
+        }
+    }
+
+    pub(crate) async fn reading(&mut self) -> SignedReading {
+        match self.heard().await {
+            Heard::Reading(reading) => reading,
+            Heard::Order(order) => panic!("expected a reading, found {order:?}"),
+        }
+    }
+
+    pub(crate) async fn order(&mut self) -> SignedOrder {
+        match self.heard().await {
+            Heard::Order(order) => order,
+            Heard::Reading(reading) => panic!("expected an order, found {reading:?}"),
+        }
+    }
+
+    async fn publish(&mut self, topic: String, retain: bool, payload: Vec<u8>) {
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).unwrap();
+        self.poll_until(|packet, _| matches!(packet, Packet::PubAck(_)).then_some(())).await;
+    }
+
+    pub(crate) async fn announce(&mut self, at: i64) {
+        self.announce_this(Announcement { open: Some(interval(at)), orders_from: Some(interval(at + 1)) }).await;
+    }
+
+    pub(crate) async fn announce_end(&mut self) {
+        self.announce_this(Announcement { open: None, orders_from: None }).await;
+    }
+
+    async fn announce_this(&mut self, announcement: Announcement) {
+        self.publish(self.topics.gate(), true, serde_json::to_vec(&announcement).unwrap()).await;
+    }
+
+    pub(crate) async fn answer(&mut self, message: Hash, refusal: Option<Refusal>) {
+        let outcome = refusal.map_or(Outcome::Accepted, |refusal| Outcome::Refused { refusal, detail: "so".into() });
+        let json = serde_json::to_vec(&Answer { message, outcome }).unwrap();
+        self.publish(self.topics.answer(&self.device), false, json).await;
+    }
+
+    pub(crate) async fn forward(&mut self, receipt: Vec<u8>) {
+        self.publish(self.topics.receipt(&self.device), false, receipt).await;
+    }
+}

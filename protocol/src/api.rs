@@ -1,0 +1,143 @@
+//! The ledger's HTTP API, as its clients see it: JSON bodies of `/v1`. Transactions go in as CBOR.
+//!
+//! | call | body | answer |
+//! |---|---|---|
+//! | `POST /v1/transactions` | CBOR [`Transaction`](crate::block::Transaction) | [`Submitted`] |
+//! | `GET /v1/status` | | [`Status`] |
+//! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS` | | list of [`Settled`] |
+//! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
+//! | `GET /v1/members` | | list of [`MemberStatus`] |
+//!
+//! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    energy::Energy,
+    envelope::ChainId,
+    hash::Hash,
+    interval::Interval,
+    key::PublicKey,
+    member::MemberId,
+    money::{Amount, Price},
+    settlement::{Line, Trade},
+};
+
+/// Most settlements in one answer.
+pub const SETTLEMENTS_PER_PAGE_MAX: usize = 200;
+/// Longest that a call waits for something to be settled, ms.
+pub const WAIT_MS_MAX: u64 = 30_000;
+
+/// What a ledger node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The chain: the hash of its genesis.
+    pub chain: ChainId,
+    /// The node's validator key, if it votes.
+    pub validator: Option<PublicKey>,
+    /// Validators of the next height.
+    pub validators: u64,
+    /// Height of the last committed block; 0 before the first.
+    pub height: u64,
+    /// Hash of the last committed block.
+    pub block: Hash,
+    /// Merkle root of the state.
+    pub state_root: Hash,
+    /// Milliseconds since the last block was committed; none before the first since the node started.
+    pub height_age_ms: Option<u64>,
+    /// The last settled interval.
+    pub settled: Option<Interval>,
+    /// The next interval to settle.
+    pub next: Interval,
+    /// Seed of the next clearing's tie-breaks: the hash of the last settlement's content, the chain before the first.
+    pub tie_seed: Hash,
+    /// Settlements so far.
+    pub settlements: u64,
+    /// Sum of all account balances: zero, or it is a bug.
+    pub balances_sum: Amount,
+}
+
+/// The answer to a submitted transaction. A refusal by the state machine is an answer too: the transaction is not
+/// on the ledger, and will not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Submitted {
+    /// Taken into the pool; it will be in a block soon.
+    Pending {
+        /// The transaction's id.
+        transaction: Hash,
+    },
+    /// On the ledger already.
+    Exists {
+        /// The transaction's id.
+        transaction: Hash,
+    },
+    /// Not to be had.
+    Refused {
+        /// The transaction's id.
+        transaction: Hash,
+        /// The refusal's name.
+        refusal: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
+}
+
+/// A settled interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The interval.
+    pub interval: Interval,
+    /// The block it is in.
+    pub height: u64,
+    /// Hash of the signed settlement.
+    pub settlement: Hash,
+    /// Clearing price.
+    pub price: Option<Price>,
+    /// One line per member that was read.
+    pub lines: Vec<Line>,
+    /// Who sold to whom.
+    pub trades: Vec<Trade>,
+    /// What the supplier's account gained.
+    pub supplier: Amount,
+    /// What the grid operator's account gained.
+    pub operator: Amount,
+}
+
+/// What the ledger knows of a member: all that the next clearing needs beside the readings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// The pseudonym.
+    pub member: MemberId,
+    /// Balance of the account.
+    pub balance: Amount,
+    /// The device that measures.
+    pub device: PublicKey,
+    /// Sequence number of the device's last settled reading.
+    pub sequence: u64,
+    /// Hash of the device's last settled reading.
+    pub reading: Hash,
+    /// The interval that the last settled reading ended.
+    pub read: Interval,
+    /// Import register at the last settled reading, Wh.
+    pub import_wh: u64,
+    /// Export register at the last settled reading, Wh.
+    pub export_wh: u64,
+    /// The order that stands for the next interval to settle.
+    pub order: Option<StandingOrder>,
+    /// Sequence number of the last placed order, standing or not yet; 0 before the first.
+    pub order_sequence: u64,
+}
+
+/// A member's price limits for an interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingOrder {
+    /// Highest price to buy at.
+    pub buy: Option<Price>,
+    /// Lowest price to sell at.
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours in one interval, Wh.
+    pub buy_cap: Option<Energy>,
+    /// Most energy to sell to neighbours in one interval, Wh.
+    pub sell_cap: Option<Energy>,
+}

@@ -1,0 +1,92 @@
+//! Transactions and blocks of the ledger.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cbor,
+    envelope::{ChainId, Sealed},
+    hash::Hash,
+    merkle::MerkleRoot,
+};
+
+/// A change of the ledger's state. Its id is the hash of what is signed, so that handing it in twice is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Transaction {
+    /// Settle an interval.
+    #[n(0)]
+    Settle {
+        /// The [`Settlement`](crate::settlement::Settlement), signed by the market.
+        #[n(0)]
+        settlement: Sealed,
+        /// The [`Reading`](crate::reading::Reading)s it was computed from, in the order of its commitments. They
+        /// travel beside it: neither the transaction's id nor any root covers them, so they can be pruned.
+        #[n(1)]
+        readings: Vec<Sealed>,
+    },
+    /// Place a standing order, signed by the member.
+    #[n(1)]
+    PlaceOrder(#[n(0)] Sealed),
+}
+
+impl Transaction {
+    /// The transaction's id: the hash of its signed message.
+    pub fn id(&self) -> Hash {
+        match self {
+            Transaction::Settle { settlement, .. } => settlement.hash(),
+            Transaction::PlaceOrder(order) => order.hash(),
+        }
+    }
+}
+
+/// What a block promises: the roots that receipts and audits are checked against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Header {
+    /// The chain: the hash of its genesis.
+    #[n(0)]
+    pub chain: ChainId,
+    /// 1 for the first block.
+    #[n(1)]
+    pub height: u64,
+    /// Hash of the block before; the chain's name for the first.
+    #[n(2)]
+    pub previous: Hash,
+    /// Hash of the validator set that decides this height.
+    #[n(3)]
+    pub validators: Hash,
+    /// Merkle root of the ids of the block's transactions.
+    #[n(4)]
+    pub transactions: MerkleRoot,
+    /// Merkle root of the [entries](crate::settlement::Entry) settled in this block.
+    #[n(5)]
+    pub entries: MerkleRoot,
+    /// Merkle root of the state after this block.
+    #[n(6)]
+    pub state: MerkleRoot,
+}
+
+impl Header {
+    /// The block's hash, its name.
+    pub fn hash(&self) -> Hash {
+        Hash::of(&cbor::encode(self))
+    }
+}
+
+/// A block with everything needed to recompute it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Block {
+    /// The header.
+    #[n(0)]
+    pub header: Header,
+    /// The transactions, in the order they apply.
+    #[n(1)]
+    pub transactions: Vec<Transaction>,
+}
+
+/// The hash of a validator set, as [`Header::validators`] has it.
+pub fn validators_hash(validators: &[crate::certificate::Validator]) -> Hash {
+    Hash::of(&cbor::encode(&validators.to_vec()))
+}

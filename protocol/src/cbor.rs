@@ -1,0 +1,33 @@
+//! Deterministic CBOR (RFC 8949 §4.2.1): one value, one byte string.
+//!
+//! Every type on the wire encodes as definite-length arrays of shortest-form integers, so encoding is
+//! deterministic by construction; decoding re-encodes and compares, so that no second spelling is accepted.
+
+use minicbor::{Decode, Encode};
+
+/// Bytes that are not the deterministic CBOR of the expected type.
+#[derive(Debug, thiserror::Error)]
+pub enum CborError {
+    /// Not CBOR, or not of the expected shape.
+    #[error("not the expected CBOR: {0}")]
+    Malformed(#[from] minicbor::decode::Error),
+    /// The same value spelled in another way, or bytes left over.
+    #[error("not in deterministic form (RFC 8949 §4.2.1)")]
+    NotDeterministic,
+}
+
+/// Encodes `value`.
+pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match minicbor::encode(value, &mut bytes) {
+        Ok(()) => bytes,
+        // Writing to a Vec cannot fail, and no type of this crate has a refusing encoder.
+        Err(error) => unreachable!("CBOR encoding into memory failed: {error}"),
+    }
+}
+
+/// Decodes a value from its deterministic form, and from no other.
+pub fn decode<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, CborError> {
+    let value: T = minicbor::decode(bytes)?;
+    if encode(&value) == bytes { Ok(value) } else { Err(CborError::NotDeterministic) }
+}

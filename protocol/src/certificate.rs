@@ -1,0 +1,115 @@
+//! Commit certificates: the signatures by which validators make a block final.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cbor,
+    hash::Hash,
+    key::{PublicKey, Signature, ValidatorId},
+};
+
+/// A validator and its voting power.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cbor(array)]
+#[serde(deny_unknown_fields)]
+pub struct Validator {
+    /// The key it signs votes with.
+    #[n(0)]
+    pub key: ValidatorId,
+    /// Voting power, at least 1.
+    #[n(1)]
+    pub power: u64,
+}
+
+/// One validator's commit signature, over [`vote_bytes`] of a precommit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cbor(array)]
+#[serde(deny_unknown_fields)]
+pub struct CommitSignature {
+    /// Who signed.
+    #[n(0)]
+    pub validator: ValidatorId,
+    /// The signature.
+    #[n(1)]
+    pub signature: Signature,
+}
+
+/// Proof that validators with more than two thirds of the power committed a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cbor(array)]
+#[serde(deny_unknown_fields)]
+pub struct CommitCertificate {
+    /// The block's height.
+    #[n(0)]
+    pub height: u64,
+    /// The consensus round in which it was decided.
+    #[n(1)]
+    pub round: u32,
+    /// The block's hash.
+    #[n(2)]
+    pub block: Hash,
+    /// The signatures, in ascending order of validator key, each validator at most once.
+    #[n(3)]
+    pub signatures: Vec<CommitSignature>,
+}
+
+/// The two kinds of vote of the Tendermint algorithm (Buchman, Kwon, Milosevic 2018).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum VoteKind {
+    /// First vote of a round.
+    #[n(0)]
+    Prevote,
+    /// Second vote of a round; the ones for a block make its certificate.
+    #[n(1)]
+    Precommit,
+}
+
+/// The bytes a validator signs when it votes: deterministic CBOR of
+/// `["voisin/vote/v1", chain, kind, height, round, block or null]`.
+pub fn vote_bytes(chain: &Hash, kind: VoteKind, height: u64, round: u32, block: Option<&Hash>) -> Vec<u8> {
+    cbor::encode(&("voisin/vote/v1", chain, kind, height, round, block))
+}
+
+/// Why a certificate does not prove its block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// A signer is not in the validator set of that height.
+    #[error("{0} is not a validator at this height")]
+    UnknownValidator(PublicKey),
+    /// Signatures are not in ascending order of key, or one validator appears twice.
+    #[error("signatures are not in strictly ascending order of validator key")]
+    NotAscending,
+    /// A signature does not verify.
+    #[error("the signature of {0} does not verify")]
+    BadSignature(PublicKey),
+    /// The signers' power is not more than two thirds.
+    #[error("expected more than two thirds of {total} voting power, found {signed}")]
+    NotEnoughPower {
+        /// Power of the signers.
+        signed: u128,
+        /// Power of the whole set.
+        total: u128,
+    },
+}
+
+impl CommitCertificate {
+    /// Checks every signature against the validator set of this height.
+    pub fn verify(&self, chain: &Hash, validators: &[Validator]) -> Result<(), CertificateError> {
+        if !self.signatures.is_sorted_by(|a, b| a.validator < b.validator) {
+            return Err(CertificateError::NotAscending);
+        }
+        let message = vote_bytes(chain, VoteKind::Precommit, self.height, self.round, Some(&self.block));
+        let mut signed = 0;
+        for CommitSignature { validator, signature } in &self.signatures {
+            let known = validators.iter().find(|known| known.key == *validator);
+            signed += u128::from(known.ok_or(CertificateError::UnknownValidator(*validator))?.power);
+            if !validator.verifies(&message, signature) {
+                return Err(CertificateError::BadSignature(*validator));
+            }
+        }
+        let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
+        if signed * 3 > total * 2 { Ok(()) } else { Err(CertificateError::NotEnoughPower { signed, total }) }
+    }
+}

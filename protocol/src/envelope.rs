@@ -1,0 +1,201 @@
+//! Signed messages: COSE_Sign1 (RFC 9052) over deterministic CBOR, Ed25519 (RFC 9053 §2.2).
+//!
+//! The protected header holds the algorithm (EdDSA) and the key id (the signer's 32 public bytes), the unprotected
+//! header is empty, and `external_aad` is the message's domain: what kind of message, in which community. A signature
+//! made for one domain is worth nothing in another.
+
+use std::{fmt, ops::Deref};
+
+use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+use crate::{
+    cbor,
+    hash::Hash,
+    key::{PublicKey, SecretKey, Signature},
+};
+
+/// The community a message belongs to: the hash of its genesis.
+pub type ChainId = Hash;
+
+/// A message that is only ever sent signed.
+pub trait Payload: for<'b> Decode<'b, ()> + Encode<()> {
+    /// The kind of message and its version, such as `voisin/reading/v1`.
+    const DOMAIN: &'static str;
+    /// Most bytes of the whole signed message.
+    const BYTES_MAX: usize;
+}
+
+/// Why bytes are not a signed message. In the order of the checks: nothing is parsed further than the first.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// More bytes than any such message has.
+    #[error("expected at most {max} bytes, found {found}")]
+    TooLarge {
+        /// The limit.
+        max: usize,
+        /// What was found.
+        found: usize,
+    },
+    /// Not a COSE_Sign1 message of the one accepted form.
+    #[error("not a signed message: {0}")]
+    Malformed(String),
+    /// Signed by a key that is not expected here.
+    #[error("signed by {0}, who is not known here")]
+    UnknownSigner(PublicKey),
+    /// The signature does not verify.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// Truly signed, but not a message of this kind.
+    #[error("signed, but the content is not valid: {0}")]
+    BadContent(String),
+}
+
+/// A message with its signature, verified when it was made or opened; equal when its bytes are.
+#[derive(Clone)]
+pub struct Signed<T> {
+    payload: T,
+    signer: PublicKey,
+    bytes: Vec<u8>,
+}
+
+/// `external_aad` of a message: its kind, then its community.
+fn external_aad(domain: &str, chain: &ChainId) -> Vec<u8> {
+    cbor::encode(&(domain, chain))
+}
+
+impl<T: Payload> Signed<T> {
+    /// Signs `payload` for the community `chain`.
+    pub fn sign(payload: T, chain: &ChainId, key: &SecretKey) -> Signed<T> {
+        let signer = key.public();
+        let protected =
+            HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(signer.as_bytes().to_vec()).build();
+        let sign1 = CoseSign1Builder::new()
+            .protected(protected)
+            .payload(cbor::encode(&payload))
+            .create_signature(&external_aad(T::DOMAIN, chain), |message| key.sign(message).as_bytes().to_vec())
+            .build();
+        match sign1.to_vec() {
+            Ok(bytes) => Signed { payload, signer, bytes },
+            Err(error) => unreachable!("COSE encoding into memory failed: {error}"),
+        }
+    }
+
+    /// Opens a message for the community `chain` if `is_known` says that its signer may send it.
+    ///
+    /// Size first, then the envelope, the signer, the signature; the content is parsed only when truly signed.
+    pub fn open(
+        bytes: &[u8],
+        chain: &ChainId,
+        is_known: impl FnOnce(&PublicKey) -> bool,
+    ) -> Result<Signed<T>, EnvelopeError> {
+        if bytes.len() > T::BYTES_MAX {
+            return Err(EnvelopeError::TooLarge { max: T::BYTES_MAX, found: bytes.len() });
+        }
+        let sign1 = CoseSign1::from_slice(bytes).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
+        let signer = signer_of(&sign1)?;
+        if !is_known(&signer) {
+            return Err(EnvelopeError::UnknownSigner(signer));
+        }
+        let signature = sign1.signature.as_slice().try_into().map(Signature::from_bytes);
+        let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
+        if !signer.verifies(&sign1.tbs_data(&external_aad(T::DOMAIN, chain)), &signature) {
+            return Err(EnvelopeError::BadSignature);
+        }
+        let content = sign1.payload.as_deref().unwrap_or_default();
+        let payload = cbor::decode(content).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
+        // One spelling of the envelope too: what is hashed is all of its bytes.
+        match sign1.to_vec() {
+            Ok(again) if again == bytes => Ok(Signed { payload, signer, bytes: again }),
+            _ => Err(EnvelopeError::Malformed("not in deterministic form (RFC 8949 §4.2.1)".into())),
+        }
+    }
+}
+
+/// The signer that the protected header names, if the headers have the one accepted form.
+fn signer_of(sign1: &CoseSign1) -> Result<PublicKey, EnvelopeError> {
+    let malformed = |reason: &str| EnvelopeError::Malformed(reason.into());
+    if !sign1.unprotected.is_empty() {
+        return Err(malformed("expected an empty unprotected header"));
+    }
+    let header = &sign1.protected.header;
+    let key: &[u8; 32] = header.key_id.as_slice().try_into().map_err(|_| malformed("expected a key id of 32 bytes"))?;
+    let expected = HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key.to_vec()).build();
+    if *header != expected {
+        return Err(malformed("expected a protected header of EdDSA and a key id, nothing else"));
+    }
+    PublicKey::from_bytes(key).ok_or_else(|| malformed("the key id is not an Ed25519 public key"))
+}
+
+impl<T> Signed<T> {
+    /// The content.
+    pub fn payload(&self) -> &T {
+        &self.payload
+    }
+
+    /// Who signed.
+    pub fn signer(&self) -> PublicKey {
+        self.signer
+    }
+
+    /// The whole message, as it travels.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The hash of the whole message: its name.
+    pub fn hash(&self) -> Hash {
+        Hash::of(&self.bytes)
+    }
+}
+
+impl<T> Deref for Signed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.payload
+    }
+}
+
+impl<T> PartialEq for Signed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl<T> Eq for Signed<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for Signed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("signer", &self.signer).field("payload", &self.payload).finish()
+    }
+}
+
+/// Bytes of a signed message that has not been opened yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl Sealed {
+    /// The hash of the message: its name.
+    pub fn hash(&self) -> Hash {
+        Hash::of(&self.0)
+    }
+}
+
+impl<T> From<&Signed<T>> for Sealed {
+    fn from(signed: &Signed<T>) -> Sealed {
+        Sealed(signed.bytes.clone())
+    }
+}
+
+impl<C> Encode<C> for Sealed {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Sealed {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Ok(Sealed(d.bytes()?.to_vec()))
+    }
+}

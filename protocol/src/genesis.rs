@@ -1,0 +1,240 @@
+//! The genesis file: all that anyone has to trust.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cbor,
+    certificate::Validator,
+    envelope::ChainId,
+    hash::Hash,
+    interval::Interval,
+    key::{DeviceId, PublicKey},
+    limits::{MEMBERS_MAX, VALIDATORS_MAX},
+    member::{MemberId, check_name},
+    money::Price,
+    reading::Registers,
+};
+
+/// The rules of the market.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Rules {
+    /// What the supplier takes for a kWh.
+    #[n(0)]
+    pub retail_price: Price,
+    /// What the supplier gives for a kWh.
+    #[n(1)]
+    pub feed_in_price: Price,
+    /// Name of the clearing mechanism.
+    #[n(2)]
+    pub mechanism: String,
+}
+
+/// A member at the start, with the device that measures for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct GenesisMember {
+    /// The pseudonym.
+    #[n(0)]
+    pub member: MemberId,
+    /// The key that signs the member's orders.
+    #[n(1)]
+    pub key: PublicKey,
+    /// The device that signs the readings.
+    #[n(2)]
+    pub device: DeviceId,
+    /// Rated power of the grid connection, W: no meter reads more.
+    #[n(3)]
+    pub rated_power_w: u64,
+    /// The bus of the grid that the member is connected to.
+    #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<String>,
+    /// Import register at the start, Wh.
+    #[n(5)]
+    #[serde(default)]
+    pub import_wh: u64,
+    /// Export register at the start, Wh.
+    #[n(6)]
+    #[serde(default)]
+    pub export_wh: u64,
+}
+
+impl GenesisMember {
+    /// The registers at the start.
+    pub fn registers(&self) -> Registers {
+        Registers { import_wh: self.import_wh, export_wh: self.export_wh }
+    }
+}
+
+/// A line of the grid, or the transformer, seen as the edge from a bus to the one above it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct GridLine {
+    /// Name of the line.
+    #[n(0)]
+    pub line: String,
+    /// One end.
+    #[n(1)]
+    pub from: String,
+    /// The other end.
+    #[n(2)]
+    pub to: String,
+    /// Thermal rating, VA.
+    #[n(3)]
+    pub rated_va: u64,
+}
+
+/// The radial low-voltage grid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct GridPlan {
+    /// Name of the transformer.
+    #[n(0)]
+    pub transformer: String,
+    /// Rating of the transformer, VA.
+    #[n(1)]
+    pub transformer_va: u64,
+    /// The bus on the transformer's low-voltage side: the root of the tree.
+    #[n(2)]
+    pub root: String,
+    /// The lines in service.
+    #[n(3)]
+    pub lines: Vec<GridLine>,
+}
+
+/// How a community starts. JSON for people; what is hashed is its deterministic CBOR, so that layout does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Genesis {
+    /// Name of the community.
+    #[n(0)]
+    pub community: String,
+    /// Currency of all prices and amounts (ISO 4217).
+    #[n(1)]
+    pub currency: String,
+    /// The first interval that is settled.
+    #[n(2)]
+    pub first_interval: Interval,
+    /// The rules from the first interval on.
+    #[n(3)]
+    pub rules: Rules,
+    /// The key with which the market signs settlements.
+    #[n(4)]
+    pub market: PublicKey,
+    /// The validators.
+    #[n(5)]
+    pub validators: Vec<Validator>,
+    /// The members, in ascending order of pseudonym.
+    #[n(6)]
+    pub members: Vec<GenesisMember>,
+    /// The grid, if known.
+    #[n(7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<GridPlan>,
+}
+
+/// Why a genesis is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Not JSON of the expected form.
+    #[error("not a genesis: {0}")]
+    Malformed(String),
+    /// A name that cannot be used.
+    #[error("{0}")]
+    BadName(#[from] crate::hash::ParseError),
+    /// More or fewer than allowed.
+    #[error("expected 1 to {max} {what}, found {found}")]
+    BadCount {
+        /// Of what.
+        what: &'static str,
+        /// At most.
+        max: usize,
+        /// Found.
+        found: usize,
+    },
+    /// Something that must be unique appears twice.
+    #[error("{what} {name} appears twice")]
+    Duplicate {
+        /// What it is.
+        what: &'static str,
+        /// Which one.
+        name: String,
+    },
+    /// Members are not in order of pseudonym.
+    #[error("members are not in ascending order of pseudonym")]
+    NotAscending,
+    /// A validator without a vote.
+    #[error("validator {0} has no voting power; expected 1 to 2^32")]
+    BadPower(PublicKey),
+    /// Energy would be worth more fed in than drawn.
+    #[error("expected a feed-in price of at most the retail price {retail}, found {feed_in}")]
+    FeedInAboveRetail {
+        /// Retail price.
+        retail: Price,
+        /// Feed-in price.
+        feed_in: Price,
+    },
+}
+
+impl Genesis {
+    /// Reads and checks a genesis file.
+    pub fn from_json(json: &[u8]) -> Result<Genesis, GenesisError> {
+        let genesis: Genesis =
+            serde_json::from_slice(json).map_err(|error| GenesisError::Malformed(error.to_string()))?;
+        genesis.check()?;
+        Ok(genesis)
+    }
+
+    /// The name of the chain that starts here: the hash of the deterministic CBOR.
+    pub fn chain(&self) -> ChainId {
+        Hash::of(&cbor::encode(self))
+    }
+
+    /// Checks everything that one genesis can get wrong by itself.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        check_name(&self.community)?;
+        check_name(&self.currency)?;
+        check_count("validators", self.validators.len(), VALIDATORS_MAX)?;
+        check_count("members", self.members.len(), MEMBERS_MAX)?;
+        if self.rules.feed_in_price > self.rules.retail_price {
+            return Err(GenesisError::FeedInAboveRetail {
+                retail: self.rules.retail_price,
+                feed_in: self.rules.feed_in_price,
+            });
+        }
+        if let Some(validator) = self.validators.iter().find(|v| v.power == 0 || v.power > 1 << 32) {
+            return Err(GenesisError::BadPower(validator.key));
+        }
+        check_unique("validator", self.validators.iter().map(|validator| validator.key))?;
+        check_unique("member", self.members.iter().map(|member| member.member))?;
+        check_unique("device", self.members.iter().map(|member| member.device))?;
+        if !self.members.is_sorted_by_key(|member| member.member) {
+            return Err(GenesisError::NotAscending);
+        }
+        Ok(())
+    }
+}
+
+fn check_count(what: &'static str, found: usize, max: usize) -> Result<(), GenesisError> {
+    if (1..=max).contains(&found) { Ok(()) } else { Err(GenesisError::BadCount { what, max, found }) }
+}
+
+fn check_unique<T: Ord + ToString>(what: &'static str, items: impl Iterator<Item = T>) -> Result<(), GenesisError> {
+    let mut seen = BTreeSet::new();
+    for item in items {
+        let name = item.to_string();
+        if !seen.insert(item) {
+            return Err(GenesisError::Duplicate { what, name });
+        }
+    }
+    Ok(())
+}

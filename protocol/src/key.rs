@@ -1,0 +1,215 @@
+//! Ed25519 keys and signatures (RFC 8032), named by `did:key`.
+
+use std::{cmp::Ordering, fmt, str::FromStr};
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+use crate::hash::{ParseError, serde_as_text};
+
+/// Multicodec prefix of an Ed25519 public key (0xed, varint), as `did:key` has it.
+const ED25519_MULTICODEC: [u8; 2] = [0xed, 0x01];
+const DID_PREFIX: &str = "did:key:z";
+const DID_EXPECTED: &str = "an Ed25519 did:key (did:key:z6Mk…)";
+
+/// A public key that is a valid point of the curve and not of small order; named `did:key:z6Mk…`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+/// A device is named by its public key.
+pub type DeviceId = PublicKey;
+
+/// A validator is named by its public key.
+pub type ValidatorId = PublicKey;
+
+impl PublicKey {
+    /// Reads a key from its 32 bytes; `None` if they are no usable key.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Option<PublicKey> {
+        VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak()).map(PublicKey)
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// Whether `signature` is this key's over `message`, strictly (no malleability, RFC 8032 §5.1.7).
+    pub fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        self.0.verify_strict(message, &signature).is_ok()
+    }
+
+    /// The key's multibase text (`z6Mk…`): its `did:key` without the scheme, fit for an MQTT topic level.
+    pub fn multibase(&self) -> String {
+        let mut bytes = ED25519_MULTICODEC.to_vec();
+        bytes.extend_from_slice(self.as_bytes());
+        format!("z{}", bs58::encode(bytes).into_string())
+    }
+
+    /// Reads the multibase text that [`multibase`](Self::multibase) writes.
+    pub fn from_multibase(text: &str) -> Result<PublicKey, ParseError> {
+        let error = || ParseError::new(DID_EXPECTED, text);
+        // 34 bytes are at most 47 base58 digits: a longer text is not worth decoding.
+        let digits = text.strip_prefix('z').filter(|digits| digits.len() <= 47).ok_or_else(error)?;
+        let bytes = bs58::decode(digits).into_vec().map_err(|_| error())?;
+        let key = bytes.strip_prefix(&ED25519_MULTICODEC).and_then(|key| key.try_into().ok()).ok_or_else(error)?;
+        PublicKey::from_bytes(key).ok_or_else(error)
+    }
+}
+
+impl Ord for PublicKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl PartialOrd for PublicKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl std::hash::Hash for PublicKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "did:key:{}", self.multibase())
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<PublicKey, ParseError> {
+        if !text.starts_with(DID_PREFIX) {
+            return Err(ParseError::new(DID_EXPECTED, text));
+        }
+        PublicKey::from_multibase(&text[DID_PREFIX.len() - 1..])
+    }
+}
+
+serde_as_text!(PublicKey);
+
+impl<C> Encode<C> for PublicKey {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(self.as_bytes())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for PublicKey {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let bytes = d.bytes()?.try_into().map_err(|_| decode::Error::message("a public key has 32 bytes"))?;
+        PublicKey::from_bytes(bytes).ok_or_else(|| decode::Error::message("not an Ed25519 public key"))
+    }
+}
+
+/// An Ed25519 signature: 64 bytes, lowercase hex at the edges.
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Signature(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    [u8; 64],
+);
+
+impl Signature {
+    /// A signature read from 64 bytes; whether it is valid only a key can tell.
+    pub const fn from_bytes(bytes: [u8; 64]) -> Signature {
+        Signature(bytes)
+    }
+
+    /// The 64 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Signature {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Signature, ParseError> {
+        crate::hash::parse_hex(text, "128 lowercase hex digits").map(Signature)
+    }
+}
+
+serde_as_text!(Signature);
+
+/// A secret key. Zeroed when dropped; never shown by `Debug`.
+#[derive(Clone)]
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    /// The key of a 32-byte seed. Randomness is the caller's.
+    pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
+        SecretKey(SigningKey::from_bytes(seed))
+    }
+
+    /// The seed, to be stored where only the owner reads.
+    pub fn seed(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Signs `message`, deterministically.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey(of {})", self.public())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn did_key_round_trips_and_refuses_other_texts() {
+        let key = SecretKey::from_seed(&[7; 32]).public();
+        let text = key.to_string();
+        assert!(text.starts_with("did:key:z6Mk"), "{text}");
+        assert_eq!(text.parse::<PublicKey>(), Ok(key));
+        for wrong in ["", "did:key:", "did:web:example.org", &text[..text.len() - 1], &text.replace("z6", "z7")] {
+            assert!(wrong.parse::<PublicKey>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_small_order_is_no_key() {
+        let identity = {
+            let mut b = [0; 32];
+            b[0] = 1;
+            b
+        };
+        assert_eq!(PublicKey::from_bytes(&identity), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of Voisin: units, ids, signed messages, topics, refusals.
+//!
+//! Every other crate speaks in these types; other languages can speak them too, checked against `protocol/vectors/`.
+//! Types are valid by construction. There is no floating-point number here, and no I/O: this crate knows no clock, no
+//! randomness, no network and no disk.
+
+pub mod answer;
+pub mod api;
+pub mod block;
+pub mod cbor;
+pub mod certificate;
+pub mod energy;
+pub mod envelope;
+pub mod genesis;
+pub mod hash;
+pub mod interval;
+pub mod key;
+pub mod limits;
+pub mod member;
+pub mod merkle;
+pub mod money;
+pub mod order;
+pub mod reading;
+pub mod receipt;
+pub mod settlement;
+pub mod topic;

@@ -1,0 +1,43 @@
+//! Standing orders: a member's price limits.
+
+use minicbor::{Decode, Encode};
+
+use crate::{
+    energy::Energy,
+    envelope::{Payload, Signed},
+    interval::Interval,
+    limits::MESSAGE_BYTES_MAX,
+    money::Price,
+};
+
+/// A member's standing price limits, signed with the member's key. The quantities come from the meter.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Order {
+    /// 1 for the member's first order, then one more each time; the highest valid one stands.
+    #[n(0)]
+    pub sequence: u64,
+    /// First interval for which it stands.
+    #[n(1)]
+    pub valid_from: Interval,
+    /// Highest price to buy at; without it, the retail price.
+    #[n(2)]
+    pub buy: Option<Price>,
+    /// Lowest price to sell at; without it, the feed-in price.
+    #[n(3)]
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours in one interval; the rest comes from the supplier.
+    #[n(4)]
+    pub buy_cap: Option<Energy>,
+    /// Most energy to sell to neighbours in one interval; the rest goes to the supplier.
+    #[n(5)]
+    pub sell_cap: Option<Energy>,
+}
+
+impl Payload for Order {
+    const DOMAIN: &'static str = "voisin/order/v1";
+    const BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+}
+
+/// An order as it travels.
+pub type SignedOrder = Signed<Order>;

@@ -1,0 +1,132 @@
+//! Settlements: what an interval's clearing moves between accounts.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    energy::Energy,
+    envelope::{Payload, Signed},
+    hash::Hash,
+    interval::Interval,
+    limits::TRANSACTION_BYTES_MAX,
+    member::MemberId,
+    money::{Amount, Price},
+};
+
+/// Energy from one seller to one buyer in one interval at a price. Derived, never signed by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Trade {
+    /// Who sold.
+    #[n(0)]
+    pub seller: MemberId,
+    /// Who bought.
+    #[n(1)]
+    pub buyer: MemberId,
+    /// How much, Wh.
+    #[n(2)]
+    pub energy: Energy,
+    /// At what price per kWh.
+    #[n(3)]
+    pub price: Price,
+}
+
+/// One member's part of an interval's settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Line {
+    /// Whose.
+    #[n(0)]
+    pub member: MemberId,
+    /// Bought from neighbours, Wh.
+    #[n(1)]
+    pub bought: Energy,
+    /// Sold to neighbours, Wh.
+    #[n(2)]
+    pub sold: Energy,
+    /// Drawn from the supplier, Wh; with what came late from intervals already closed.
+    #[n(3)]
+    pub imported: Energy,
+    /// Fed in to the supplier, Wh; with what came late from intervals already closed.
+    #[n(4)]
+    pub exported: Energy,
+    /// Paid to neighbours for what was bought.
+    #[n(5)]
+    pub paid: Amount,
+    /// Earned from neighbours for what was sold.
+    #[n(6)]
+    pub earned: Amount,
+    /// Paid to the supplier for what was drawn.
+    #[n(7)]
+    pub supply_cost: Amount,
+    /// Earned from the supplier for what was fed in.
+    #[n(8)]
+    pub supply_revenue: Amount,
+}
+
+impl Line {
+    /// What the member's account gains (loses, if negative); `None` past the range of an [`Amount`].
+    pub fn net(&self) -> Option<Amount> {
+        self.earned.checked_add(self.supply_revenue)?.checked_sub(self.paid)?.checked_sub(self.supply_cost)
+    }
+}
+
+/// The settlement of one interval, as the market proposes it and every validator recomputes it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Settlement {
+    /// Which interval; at the same time the settlement's id.
+    #[n(0)]
+    pub interval: Interval,
+    /// The hash of every reading that went in: by device, then by sequence number.
+    #[n(1)]
+    pub readings: Vec<Hash>,
+    /// The uniform clearing price, where the mechanism has one and something was traded.
+    #[n(2)]
+    pub price: Option<Price>,
+    /// One line per member that was read, in ascending order of member.
+    #[n(3)]
+    pub lines: Vec<Line>,
+    /// Who sold to whom.
+    #[n(4)]
+    pub trades: Vec<Trade>,
+    /// What the supplier's account gains.
+    #[n(5)]
+    pub supplier: Amount,
+    /// What the grid operator's account gains.
+    #[n(6)]
+    pub operator: Amount,
+}
+
+impl Payload for Settlement {
+    const DOMAIN: &'static str = "voisin/settlement/v1";
+    const BYTES_MAX: usize = TRANSACTION_BYTES_MAX;
+}
+
+/// A settlement as the market signs it.
+pub type SignedSettlement = Signed<Settlement>;
+
+/// One member's line with what a member needs to understand it: the leaf of a block's Merkle tree of lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Entry {
+    /// The interval.
+    #[n(0)]
+    pub interval: Interval,
+    /// Its clearing price per kWh.
+    #[n(1)]
+    pub price: Option<Price>,
+    /// The member's line.
+    #[n(2)]
+    pub line: Line,
+}
+
+impl Settlement {
+    /// The entries of this settlement, in the order of its lines.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.lines.iter().map(|line| Entry { interval: self.interval, price: self.price, line: *line })
+    }
+}

@@ -1,0 +1,182 @@
+//! The published test vectors: what an agent in another language is written against.
+//!
+//! `WRITE_VECTORS=1 cargo test -p protocol --test vectors` writes them anew after a deliberate change of the protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{fs, path::PathBuf};
+
+use protocol::{
+    cbor,
+    certificate::{VoteKind, vote_bytes},
+    envelope::{EnvelopeError, Payload, Signed},
+    hash::Hash,
+    key::{SecretKey, Signature},
+    member::MemberId,
+    order::Order,
+    reading::{Reading, Registers},
+};
+use serde_json::{Value, json};
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
+}
+
+/// Compares with the published file; writes it instead if asked to.
+fn check(name: &str, vectors: &Value) {
+    let text = format!("{vectors:#}\n");
+    if std::env::var_os("WRITE_VECTORS").is_some() {
+        fs::write(file(name), &text).unwrap();
+    }
+    let published = fs::read_to_string(file(name)).unwrap();
+    assert_eq!(text, published, "{name}: the protocol differs from its published vectors");
+}
+
+fn chain() -> Hash {
+    Hash::of(b"voisin test vectors")
+}
+
+/// A signed message with everything that led to it, and messages like it that must be refused.
+fn vector<T: Payload>(name: &str, fields: Value, payload: T, seed: [u8; 32]) -> Value {
+    let key = SecretKey::from_seed(&seed);
+    let signed = Signed::sign(payload, &chain(), &key);
+    let payload = cbor::encode(signed.payload());
+    let aad = cbor::encode(&(T::DOMAIN, &chain()));
+    let protected = [&[0xa2, 0x01, 0x27, 0x04, 0x58, 0x20], key.public().as_bytes().as_slice()].concat();
+    let bytes = |bytes: &[u8]| minicbor::bytes::ByteVec::from(bytes.to_vec());
+    let to_sign = cbor::encode(&("Signature1", bytes(&protected), bytes(&aad), bytes(&payload)));
+    let signature = key.sign(&to_sign);
+
+    let mut flipped = signed.bytes().to_vec();
+    *flipped.last_mut().unwrap() ^= 1;
+    let refused = [("BadSignature", flipped), ("Malformed", [signed.bytes(), &[0]].concat())];
+    for (expected, message) in &refused {
+        let found = match Signed::<T>::open(message, &chain(), |_| true).err() {
+            Some(EnvelopeError::BadSignature) => "BadSignature",
+            Some(EnvelopeError::Malformed(_)) => "Malformed",
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(found, *expected, "{name}");
+    }
+    json!({
+        "name": name,
+        "domain": T::DOMAIN,
+        "chain": chain(),
+        "secret_key": hex::encode(seed),
+        "public_key": hex::encode(key.public().as_bytes()),
+        "did": key.public(),
+        "fields": fields,
+        "payload": hex::encode(&payload),
+        "external_aad": hex::encode(&aad),
+        "sig_structure": hex::encode(&to_sign),
+        "signature": signature,
+        "message": hex::encode(signed.bytes()),
+        "message_hash": signed.hash(),
+        "refused": refused.map(|(refusal, message)| json!({ "refusal": refusal, "message": hex::encode(message) })),
+    })
+}
+
+/// The message of a vector, opened again from the published file alone.
+fn reopen<T: Payload>(name: &str) -> Vec<Signed<T>> {
+    let published: Value = serde_json::from_slice(&fs::read(file(name)).unwrap()).unwrap();
+    let open = |vector: &Value| {
+        let text = |field: &str| vector[field].as_str().unwrap();
+        let message = hex::decode(text("message")).unwrap();
+        let signed = Signed::<T>::open(&message, &text("chain").parse().unwrap(), |_| true).unwrap();
+        assert_eq!(signed.signer(), text("did").parse().unwrap());
+        let signature: Signature = text("signature").parse().unwrap();
+        assert!(signed.signer().verifies(&hex::decode(text("sig_structure")).unwrap(), &signature));
+        assert!(message.ends_with(signature.as_bytes()));
+        signed
+    };
+    published.as_array().unwrap().iter().map(open).collect()
+}
+
+#[test]
+fn readings() {
+    let reading = |sequence: u64, previous: Hash, import_wh, export_wh| Reading {
+        interval: "2026-06-01T12:00:00Z/PT15M"
+            .parse::<protocol::interval::Interval>()
+            .unwrap()
+            .offset(sequence as i64)
+            .unwrap(),
+        sequence,
+        previous,
+        registers: Registers { import_wh, export_wh },
+        salt: [sequence as u8; 16],
+    };
+    let fields = |reading: &Reading| {
+        json!({
+            "interval": reading.interval,
+            "sequence": reading.sequence,
+            "previous": reading.previous,
+            "import_wh": reading.registers.import_wh,
+            "export_wh": reading.registers.export_wh,
+            "salt": hex::encode(reading.salt),
+        })
+    };
+    let first = reading(1, Hash::ZERO, 23, 0);
+    let previous = Signed::sign(first.clone(), &chain(), &SecretKey::from_seed(&[1; 32])).hash();
+    let second = reading(2, previous, 24, 1_000_000);
+    let vectors = json!([
+        vector("first reading of a device", fields(&first), first.clone(), [1; 32]),
+        vector("second reading, linked to the first", fields(&second), second.clone(), [1; 32]),
+    ]);
+    check("readings.json", &vectors);
+    let opened = reopen::<Reading>("readings.json");
+    assert_eq!([opened[0].payload(), opened[1].payload()], [&first, &second]);
+}
+
+#[test]
+fn orders() {
+    let order = Order {
+        sequence: 1,
+        valid_from: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+        buy: Some("0.28".parse().unwrap()),
+        sell: Some("-0.01".parse().unwrap()),
+        buy_cap: None,
+        sell_cap: Some(protocol::energy::Energy::from_wh(2_500)),
+    };
+    let none = Order { buy: None, sell: None, sell_cap: None, sequence: 2, ..order.clone() };
+    let fields = |order: &Order| {
+        json!({
+            "sequence": order.sequence,
+            "valid_from": order.valid_from,
+            "buy": order.buy,
+            "sell": order.sell,
+            "buy_cap_wh": order.buy_cap,
+            "sell_cap_wh": order.sell_cap,
+        })
+    };
+    let vectors = json!([
+        vector("an order with a negative price and a cap", fields(&order), order.clone(), [2; 32]),
+        vector("an order that takes every limit back", fields(&none), none.clone(), [2; 32]),
+    ]);
+    check("orders.json", &vectors);
+    let opened = reopen::<Order>("orders.json");
+    assert_eq!([opened[0].payload(), opened[1].payload()], [&order, &none]);
+}
+
+#[test]
+fn votes_and_names() {
+    let key = SecretKey::from_seed(&[4; 32]);
+    let block = Hash::of(b"a block");
+    let votes = [(VoteKind::Precommit, Some(&block)), (VoteKind::Precommit, None), (VoteKind::Prevote, Some(&block))];
+    let votes = votes.map(|(kind, block)| {
+        let bytes = vote_bytes(&chain(), kind, 7, 1, block);
+        json!({
+            "kind": format!("{kind:?}"),
+            "chain": chain(),
+            "height": 7,
+            "round": 1,
+            "block": block,
+            "did": key.public(),
+            "bytes": hex::encode(&bytes),
+            "signature": key.sign(&bytes),
+        })
+    });
+    check("votes.json", &json!(votes));
+    let salt = [3; 16];
+    let member = MemberId::pseudonym(&salt, "d001");
+    check("members.json", &json!([{ "name": "d001", "salt": hex::encode(salt), "member": member }]));
+}

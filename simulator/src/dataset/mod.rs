@@ -1,0 +1,101 @@
+//! Data sets: a neighbourhood's participants, their energy per interval, and their grid, read from CSV files.
+//!
+//! A directory holds `participants.csv`, `profiles_NAME.csv` (or `.csv.gz`), and, where the grid is known,
+//! `grid_buses.csv`, `grid_lines.csv` and `grid_transformer.csv`. Columns are found by their name; others are ignored.
+//! Everything is checked before anything is started, and each refusal says in which file and line.
+
+mod error;
+mod grid;
+mod participants;
+mod profile;
+mod source;
+mod table;
+
+pub use error::DatasetError;
+pub use source::Source;
+
+use protocol::{genesis::GridPlan, interval::Interval};
+
+/// A neighbourhood over some time: everything that is known before it trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Name of the profile.
+    pub profile: String,
+    /// The first interval.
+    pub first: Interval,
+    /// How many intervals, one after the other.
+    pub intervals: usize,
+    /// The participants, in the order of `participants.csv`.
+    pub participants: Vec<Participant>,
+    /// The grid, if known.
+    pub grid: Option<GridPlan>,
+}
+
+/// A household or a business, and what it uses and makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Participant {
+    /// Its name.
+    pub id: String,
+    /// The bus of the grid that it is connected to, where there is a grid.
+    pub bus: Option<String>,
+    /// One entry per interval.
+    pub usage: Vec<Usage>,
+}
+
+/// What a participant uses and makes in one interval, behind its own meter, before one is set off against the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Consumption, Wh.
+    pub consumption_wh: u64,
+    /// Production, Wh.
+    pub production_wh: u64,
+}
+
+impl Dataset {
+    /// Reads and checks the profile `profile` of `source`, its participants and its grid.
+    pub fn load(source: &Source, profile: &str) -> Result<Dataset, DatasetError> {
+        let connections = participants::load(source)?;
+        let grid = grid::load(source, &connections)?;
+        let profile::Profile { first, intervals, usage } = profile::load(source, profile, &connections)?;
+        let participants = connections
+            .into_iter()
+            .zip(usage)
+            .map(|(connection, usage)| Participant {
+                id: connection.id,
+                bus: connection.bus.filter(|_| grid.is_some()),
+                usage,
+            })
+            .collect();
+        Ok(Dataset { profile: profile.to_owned(), first, intervals, participants, grid })
+    }
+
+    /// The last of the first `count` intervals; `None` if there are not that many.
+    pub fn last_of(&self, count: usize) -> Option<Interval> {
+        let count = Some(count).filter(|count| (1..=self.intervals).contains(count))?;
+        self.first.offset(i64::try_from(count).ok()? - 1)
+    }
+}
+
+impl Participant {
+    /// Rated power of the grid connection, W: the smallest usual main fuse that carries the profile's highest
+    /// consumption or production, as an installer would choose it. At least 3×63 A, and beyond the largest fuse a
+    /// whole number of them side by side.
+    pub fn rated_power_w(&self, interval_seconds: u64) -> u64 {
+        let peak_wh = self.usage.iter().map(|usage| usage.consumption_wh.max(usage.production_wh)).max().unwrap_or(0);
+        let peak_w = peak_wh.saturating_mul(3600).div_ceil(interval_seconds.max(1));
+        let power_w = |fuse_a: u64| fuse_a * WATTS_PER_AMPERE;
+        match FUSES_A.into_iter().map(power_w).find(|rated_w| *rated_w >= peak_w) {
+            Some(rated_w) => rated_w,
+            None => power_w(FUSE_A_MAX) * peak_w.div_ceil(power_w(FUSE_A_MAX)),
+        }
+    }
+}
+
+/// Usual ratings of main fuses, A (IEC 60269).
+const FUSES_A: [u64; 14] = [63, 80, 100, 125, 160, 200, 250, 315, 400, 500, 630, 800, 1000, FUSE_A_MAX];
+const FUSE_A_MAX: u64 = 1250;
+/// Three phases of 230 V.
+const WATTS_PER_AMPERE: u64 = 3 * 230;
+
+#[cfg(test)]
+mod tests;

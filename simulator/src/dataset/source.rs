@@ -1,0 +1,111 @@
+//! Where the files of a data set come from: a directory, or the neighbourhood that is built into the program.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::PathBuf,
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::error::{DatasetError, quoted};
+
+/// Where a data set comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The neighbourhood of `config/neighbourhood`, which travels inside the program, so that it runs anywhere.
+    BuiltIn,
+    /// A directory.
+    Directory(PathBuf),
+}
+
+/// Unpacked bytes read from one file, most: a year of 5-minute intervals of 150 participants is about 700 MB.
+pub(crate) const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_bytes!(concat!("../../../config/neighbourhood/", $name)).as_slice())),*]
+    };
+}
+
+const BUILT_IN: [(&str, &[u8]); 6] = built_in![
+    "participants.csv",
+    "profiles_summer.csv.gz",
+    "profiles_winter.csv.gz",
+    "grid_buses.csv",
+    "grid_lines.csv",
+    "grid_transformer.csv",
+];
+
+impl Source {
+    /// The place, as messages name it.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Source::BuiltIn => "the built-in neighbourhood".to_owned(),
+            Source::Directory(directory) => directory.display().to_string(),
+        }
+    }
+
+    /// Opens the file `name`, unpacked if it is packed; `None` if there is none.
+    pub(crate) fn open(&self, name: &str) -> Result<Option<Box<dyn Read>>, DatasetError> {
+        let packed: Box<dyn Read> = match self {
+            Source::BuiltIn => match BUILT_IN.iter().find(|(known, _)| *known == name) {
+                Some((_, bytes)) => Box::new(*bytes),
+                None => return Ok(None),
+            },
+            Source::Directory(directory) => match File::open(directory.join(name)) {
+                Ok(file) => Box::new(BufReader::new(file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(DatasetError::Unreadable { file: name.to_owned(), error }),
+            },
+        };
+        Ok(Some(if name.ends_with(".gz") { Box::new(MultiGzDecoder::new(packed)) } else { packed }))
+    }
+
+    /// The name of the file that holds the profile `profile`.
+    pub(crate) fn profile_file(&self, profile: &str) -> Result<String, DatasetError> {
+        let files = self.files()?;
+        let plain = format!("profiles_{profile}.csv");
+        let packed = format!("{plain}.gz");
+        match (files.contains(&plain), files.contains(&packed)) {
+            (true, false) => Ok(plain),
+            (false, true) => Ok(packed),
+            (true, true) => Err(DatasetError::TwoForms { plain, packed, place: self.place() }),
+            (false, false) => {
+                let mut known: Vec<&str> = files.iter().filter_map(|file| profile_of(file)).collect();
+                known.sort_unstable();
+                known.dedup();
+                let place = self.place();
+                if known.is_empty() {
+                    return Err(DatasetError::MissingFile { file: format!("{} or {}", plain, packed), place });
+                }
+                Err(DatasetError::UnknownProfile { found: quoted(profile), known: known.join(", "), place })
+            }
+        }
+    }
+
+    fn files(&self) -> Result<Vec<String>, DatasetError> {
+        match self {
+            Source::BuiltIn => Ok(BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect()),
+            Source::Directory(directory) => {
+                let unreadable = |error| DatasetError::UnreadableDirectory { directory: directory.clone(), error };
+                let mut files = Vec::new();
+                for entry in directory.read_dir().map_err(unreadable)? {
+                    // A name that is not UTF-8 is none of ours.
+                    files.extend(entry.map_err(unreadable)?.file_name().into_string());
+                }
+                Ok(files)
+            }
+        }
+    }
+
+    /// Refuses a directory that is none, before any of its files is missed.
+    pub(crate) fn check(&self) -> Result<(), DatasetError> {
+        self.files().map(drop)
+    }
+}
+
+fn profile_of(file: &str) -> Option<&str> {
+    let name = file.strip_prefix("profiles_")?;
+    name.strip_suffix(".csv.gz").or_else(|| name.strip_suffix(".csv"))
+}

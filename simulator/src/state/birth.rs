@@ -1,0 +1,87 @@
+//! How a neighbourhood starts: keys for everyone, a meter for every participant, and the genesis that names them.
+
+use std::{collections::BTreeMap, path::Path};
+
+use protocol::{
+    certificate::Validator,
+    genesis::{Genesis, GenesisMember, Rules},
+    member::MemberId,
+};
+
+use super::{
+    AGENTS, GENESIS, MARKET, Setup, StateError, agent,
+    files::{self, Readers},
+    meter, validator,
+};
+
+/// Name of the community in its genesis.
+const COMMUNITY: &str = "neighbourhood";
+/// Currency of all prices (ISO 4217).
+const CURRENCY: &str = "EUR";
+/// The market's directory of names.
+pub(super) const NAMES: &str = "members.csv";
+
+/// Makes everything that is made once.
+pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<MemberId, String>), StateError> {
+    let market = root.join(MARKET);
+    files::create_directory(&market)?;
+    files::create_directory(&root.join(AGENTS))?;
+    let mut names = BTreeMap::new();
+    let mut members = Vec::new();
+    for participant in &setup.dataset.participants {
+        let directory = agent(root, &participant.id);
+        files::create_directory(&directory)?;
+        let member = MemberId::pseudonym(&files::random()?, &participant.id);
+        members.push(GenesisMember {
+            member,
+            key: files::new_key(&directory.join("member.key"))?.public(),
+            device: files::new_key(&directory.join("device.key"))?.public(),
+            rated_power_w: participant.rated_power_w(meter::interval_seconds(&setup.dataset)),
+            bus: participant.bus.clone(),
+            import_wh: 0,
+            export_wh: 0,
+        });
+        names.insert(member, participant.id.clone());
+        let readings = meter::text(&setup.dataset, participant);
+        files::write(&directory.join(meter::FILE), readings.as_bytes(), Readers::Everyone)?;
+    }
+    members.sort_unstable_by_key(|member| member.member);
+    let mut validators = Vec::new();
+    for index in 0..setup.validators {
+        let directory = validator(root, index);
+        files::create_directory(&directory)?;
+        files::new_key(&directory.join("network.key"))?;
+        validators.push(Validator { key: files::new_key(&directory.join("validator.key"))?.public(), power: 1 });
+    }
+    let genesis = Genesis {
+        community: COMMUNITY.to_owned(),
+        currency: CURRENCY.to_owned(),
+        first_interval: setup.dataset.first,
+        rules: Rules { retail_price: setup.retail, feed_in_price: setup.feed_in, mechanism: setup.mechanism.clone() },
+        market: files::new_key(&market.join("market.key"))?.public(),
+        validators,
+        members,
+        grid: setup.dataset.grid.clone(),
+    };
+    genesis.check().map_err(StateError::Impossible)?;
+    files::write(&market.join(NAMES), names_text(&names).as_bytes(), Readers::Owner)?;
+    // Last: its being there says that all the rest is.
+    files::write(&root.join(GENESIS), json(&genesis).as_bytes(), Readers::Everyone)?;
+    Ok((genesis, names))
+}
+
+fn names_text(names: &BTreeMap<MemberId, String>) -> String {
+    let mut text = String::from("member,name\n");
+    for (member, name) in names {
+        // A name may hold commas and quotes: quoted, with its quotes doubled (RFC 4180).
+        text.push_str(&format!("{member},\"{}\"\n", name.replace('"', "\"\"")));
+    }
+    text
+}
+
+fn json(genesis: &Genesis) -> String {
+    match serde_json::to_string_pretty(genesis) {
+        Ok(json) => json + "\n",
+        Err(error) => unreachable!("a genesis has only text keys and integers: {error}"),
+    }
+}

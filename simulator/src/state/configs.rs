@@ -1,0 +1,246 @@
+//! The configuration files of the parts, as each part's own program reads them.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use protocol::{genesis::Genesis, interval::Interval};
+
+use super::{
+    GENESIS, MARKET, Setup, StateError, agent,
+    birth::NAMES,
+    files::{self, Readers},
+    meter,
+    ports::Ports,
+    validator,
+};
+use crate::orders::Limits;
+
+/// The MQTT broker of a neighbourhood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broker {
+    /// Embedded, on a free port of the loopback interface.
+    Embedded,
+    /// One that runs already, `mqtt://HOST:PORT`.
+    Existing(String),
+}
+
+/// How a neighbourhood is to run, as far as its configuration files say it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The MQTT broker.
+    pub broker: Broker,
+    /// Where the console listens; without it, the market's HTTP API is on a free port of the loopback interface.
+    pub console: Option<SocketAddr>,
+    /// Least time from one interval to the next, ms.
+    pub interval_ms: u64,
+    /// The last interval.
+    pub until: Interval,
+}
+
+/// Where the parts are to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The MQTT broker, `mqtt://HOST:PORT`.
+    pub broker: String,
+    /// The port on which the embedded broker is to listen, if there is to be one.
+    pub embedded_broker: Option<u16>,
+    /// The market's HTTP API.
+    pub market: SocketAddr,
+    /// The ledger's HTTP APIs, one per validator.
+    pub ledger: Vec<SocketAddr>,
+    /// The agents' HTTP APIs, by participant.
+    pub agents: BTreeMap<String, SocketAddr>,
+}
+
+/// How long the gate waits for missing readings, ms: only a part that is broken takes that long here.
+pub(crate) const GATE_DELAY_MS: u64 = 60_000;
+
+/// The configuration file in each part's directory.
+pub(super) const VALIDATOR_FILE: &str = "validator.toml";
+pub(super) const MARKET_FILE: &str = "market.toml";
+pub(super) const AGENT_FILE: &str = "agent.toml";
+
+const HEADER: &str = "# Written by the simulator at every start. Paths are relative to this file.\n";
+
+/// Writes all configuration files; returns the addresses in them.
+pub(super) fn write(root: &Path, setup: &Setup, genesis: &Genesis, run: &Run) -> Result<Addresses, StateError> {
+    let (addresses, listen) = choose_addresses(root, setup, genesis, run)?;
+    for (index, api) in addresses.ledger.iter().enumerate() {
+        let peers: Vec<String> =
+            listen.iter().enumerate().filter(|(peer, _)| *peer != index).map(|(_, at)| multiaddress(*at)).collect();
+        let text = validator_text(index, listen[index], &peers, *api);
+        files::write(&validator(root, index).join(VALIDATOR_FILE), text.as_bytes(), Readers::Everyone)?;
+    }
+    let text = market_text(&addresses, run);
+    files::write(&root.join(MARKET).join(MARKET_FILE), text.as_bytes(), Readers::Everyone)?;
+    for (id, status) in &addresses.agents {
+        let text = agent_text(id, &addresses.broker, *status, setup.orders.of(id));
+        files::write(&agent(root, id).join(AGENT_FILE), text.as_bytes(), Readers::Everyone)?;
+    }
+    // A console on all interfaces is asked on this one.
+    let mut addresses = addresses;
+    if addresses.market.ip().is_unspecified() {
+        addresses.market.set_ip(match addresses.market.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok(addresses)
+}
+
+/// Chooses free ports, and keeps those that an earlier start chose where they are still free. Beside the addresses,
+/// the ports on which the validators listen for each other.
+fn choose_addresses(
+    root: &Path,
+    setup: &Setup,
+    genesis: &Genesis,
+    run: &Run,
+) -> Result<(Addresses, Vec<u16>), StateError> {
+    let mut ports = Ports::new()?;
+    // Those that were given come first, so that none of the others is in their way.
+    if let Some(console) = run.console {
+        ports.leave(console.port());
+    }
+    let (mut listen, mut ledger) = (Vec::new(), Vec::new());
+    for index in 0..genesis.validators.len() {
+        let earlier = Earlier::read(&validator(root, index).join(VALIDATOR_FILE));
+        listen.push(ports.take(earlier.port("listen"))?);
+        ledger.push(loopback(ports.take(earlier.port("api"))?));
+    }
+    let earlier = Earlier::read(&root.join(MARKET).join(MARKET_FILE));
+    let (broker, embedded_broker) = match &run.broker {
+        Broker::Existing(address) => (address.clone(), None),
+        Broker::Embedded => {
+            let port = ports.take(earlier.port("broker"))?;
+            (format!("mqtt://{}", loopback(port)), Some(port))
+        }
+    };
+    let market = match run.console {
+        Some(address) if address.port() != 0 => address,
+        Some(address) => SocketAddr::new(address.ip(), ports.take(earlier.port("console"))?),
+        None => loopback(ports.take(earlier.port("console"))?),
+    };
+    let mut agents = BTreeMap::new();
+    for participant in &setup.dataset.participants {
+        let earlier = Earlier::read(&agent(root, &participant.id).join(AGENT_FILE));
+        agents.insert(participant.id.clone(), loopback(ports.take(earlier.port("status"))?));
+    }
+    Ok((Addresses { broker, embedded_broker, market, ledger, agents }, listen))
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+fn multiaddress(port: u16) -> String {
+    format!("/ip4/127.0.0.1/tcp/{port}")
+}
+
+fn validator_text(index: usize, listen: u16, peers: &[String], api: SocketAddr) -> String {
+    format!(
+        "{HEADER}\
+         name = \"validator-{index}\"\n\
+         genesis = \"../{GENESIS}\"\n\
+         key = \"validator.key\"\n\
+         # Authenticates connections between nodes.\n\
+         network_key = \"network.key\"\n\
+         # Blocks, state and votes: beside this file.\n\
+         state = \".\"\n\
+         listen = {}\n\
+         peers = {}\n\
+         api = \"{api}\"\n",
+        quoted(&multiaddress(listen)),
+        list(peers),
+    )
+}
+
+fn market_text(addresses: &Addresses, run: &Run) -> String {
+    let ledger: Vec<String> = addresses.ledger.iter().map(|node| format!("http://{node}")).collect();
+    format!(
+        "{HEADER}\
+         genesis = \"../{GENESIS}\"\n\
+         key = \"market.key\"\n\
+         state = \"data\"\n\
+         # The names that the console shows.\n\
+         directory = \"{NAMES}\"\n\
+         broker = {}\n\
+         ledger = {}\n\
+         console = \"{}\"\n\
+         # How long the gate waits for missing readings.\n\
+         gate_delay_ms = {GATE_DELAY_MS}\n\
+         \n\
+         [clock]\n\
+         kind = \"replay\"\n\
+         # Least time from one interval to the next; 0 is as fast as it goes.\n\
+         interval_ms = {}\n\
+         # Start of the last interval.\n\
+         until = \"{}\"\n",
+        quoted(&addresses.broker),
+        list(&ledger),
+        addresses.market,
+        run.interval_ms,
+        run.until.start_text(),
+    )
+}
+
+fn agent_text(id: &str, broker: &str, status: SocketAddr, limits: Limits) -> String {
+    let mut text = format!(
+        "{HEADER}\
+         name = {}\n\
+         genesis = \"../../{GENESIS}\"\n\
+         device_key = \"device.key\"\n\
+         member_key = \"member.key\"\n\
+         # Outbox and receipts.\n\
+         state = \"data\"\n\
+         # A power cut of this machine is not part of the simulation. On a household's agent: true.\n\
+         fsync = false\n\
+         broker = {}\n\
+         status = \"{status}\"\n\
+         \n\
+         [source]\n\
+         kind = \"replay\"\n\
+         file = \"{}\"\n",
+        quoted(id),
+        quoted(broker),
+        meter::FILE,
+    );
+    if limits != Limits::default() {
+        text.push_str("\n# Highest price to buy at, lowest price to sell at, per kWh.\n[order]\n");
+        for (key, limit) in [("buy", limits.buy), ("sell", limits.sell)] {
+            if let Some(limit) = limit {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{key} = \"{limit}\"");
+            }
+        }
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn list(items: &[String]) -> String {
+    toml::Value::from(items.to_vec()).to_string()
+}
+
+/// The addresses in a configuration file of an earlier start, if there is one.
+struct Earlier(BTreeMap<String, String>);
+
+impl Earlier {
+    fn read(path: &Path) -> Earlier {
+        // Only to keep ports where they were: a file that cannot be read gets new ones.
+        let table = fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok()).unwrap_or_default();
+        Earlier(table.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect())
+    }
+
+    fn port(&self, key: &str) -> Option<u16> {
+        let address = self.0.get(key)?;
+        address.rsplit([':', '/']).next()?.parse().ok()
+    }
+}

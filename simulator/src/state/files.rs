@@ -1,0 +1,76 @@
+//! Files that are either there in full or not at all, whenever the program is killed.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+use protocol::{hash::Hash, key::SecretKey};
+
+use super::StateError;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// Whoever the directory lets in.
+    Everyone,
+    /// The owner alone: it holds a secret.
+    Owner,
+}
+
+/// Writes `content` to `path`: first beside it, then in one step over it.
+pub(super) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(), StateError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = Path::new(&draft);
+    write_draft(draft, content, readers)
+        .and_then(|()| fs::rename(draft, path))
+        .map_err(|error| StateError::unwritable(path, error))
+}
+
+fn write_draft(draft: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
+    // A draft of an earlier attempt may have other permissions.
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create(draft, readers)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+#[cfg(unix)]
+fn create(path: &Path, readers: Readers) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mode = match readers {
+        Readers::Everyone => 0o644,
+        Readers::Owner => 0o600,
+    };
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+#[cfg(not(unix))]
+fn create(path: &Path, _: Readers) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Creates a directory, and those above it, if they are not there.
+pub(super) fn create_directory(path: &Path) -> Result<(), StateError> {
+    fs::create_dir_all(path).map_err(|error| StateError::unwritable(path, error))
+}
+
+/// Random bytes of the operating system.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], StateError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| StateError::NoRandomness(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Makes a secret key and stores it at `path`.
+pub(super) fn new_key(path: &Path) -> Result<SecretKey, StateError> {
+    let seed = random()?;
+    // A seed has the text of a hash: 32 bytes as lowercase hex.
+    write(path, format!("{}\n", Hash::from_bytes(seed)).as_bytes(), Readers::Owner)?;
+    Ok(SecretKey::from_seed(&seed))
+}

@@ -1,0 +1,170 @@
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::*;
+use crate::dataset::{Dataset, Source};
+
+fn setup() -> Setup {
+    Setup {
+        dataset: Dataset::load(&Source::BuiltIn, "summer").unwrap(),
+        mechanism: "uniform".into(),
+        retail: "0.3".parse().unwrap(),
+        feed_in: "0.08".parse().unwrap(),
+        validators: 4,
+        orders: Orders::default(),
+    }
+}
+
+fn run(setup: &Setup) -> Run {
+    Run { broker: Broker::Embedded, console: None, interval_ms: 0, until: setup.dataset.last_of(96).unwrap() }
+}
+
+fn prepare(root: &Path, setup: &Setup) -> Result<State, StateError> {
+    State::prepare(root, setup, &run(setup))
+}
+
+#[test]
+fn the_same_directory_is_the_same_neighbourhood_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("new/state");
+    let setup = setup();
+    let first = prepare(&root, &setup).unwrap();
+    assert_eq!(first.names.len(), 41);
+    assert!(matches!(prepare(&root, &setup), Err(StateError::InUse(_))));
+    let (genesis, addresses, names) = (first.genesis.clone(), first.addresses.clone(), first.names.clone());
+    drop(first);
+    let second = prepare(&root, &setup).unwrap();
+    assert_eq!((second.genesis.clone(), second.names.clone()), (genesis, names));
+    assert_eq!(second.addresses, addresses, "free ports are kept");
+    drop(second);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, addresses.ledger[0].port())).unwrap();
+    let third = prepare(&root, &setup).unwrap();
+    assert_ne!(third.addresses.ledger[0], addresses.ledger[0], "taken ports are not");
+    assert_eq!(third.addresses.ledger[1], addresses.ledger[1]);
+    drop(taken);
+    assert!(!root.join(UNFINISHED).exists());
+}
+
+#[test]
+fn every_part_reads_its_configuration_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut setup = setup();
+    let orders = directory.path().join("orders.csv");
+    fs::write(&orders, "participant_id,buy,sell\nd001,0.25,0.1\nd002,,0.125\n").unwrap();
+    setup.orders = Orders::load(&orders, &setup.dataset).unwrap();
+    let state = prepare(&directory.path().join("state"), &setup).unwrap();
+    for (index, path) in state.validator_configs().iter().enumerate() {
+        let config = ledger::node::Config::load(path).unwrap();
+        assert_eq!(config.read_genesis().unwrap(), state.genesis);
+        assert_eq!(config.peers.len(), 3);
+        assert!(!config.peers.contains(&config.listen), "a node is not its own peer");
+        let key = ledger::node::read_key(&config.key.unwrap()).unwrap();
+        assert_eq!(key.public(), state.genesis.validators[index].key);
+        ledger::node::read_key(&config.network_key).unwrap();
+    }
+    let market = market::service::Config::load(&state.market_config()).unwrap();
+    assert_eq!(market.broker.to_string(), state.addresses.broker);
+    assert_eq!(market.ledger.len(), 4);
+    for (participant, path) in state.agent_configs() {
+        let config = meter_agent::Config::load(&path).unwrap();
+        let device = ledger::node::read_key(&config.device_key_path()).unwrap().public();
+        let member = state.genesis.members.iter().find(|member| member.device == device).unwrap();
+        assert_eq!(state.names[&member.member], participant);
+        assert_eq!(member.key, ledger::node::read_key(&config.member_key_path()).unwrap().public());
+        let price = |text: &str| Some(text.parse().unwrap());
+        let expected = match participant.as_str() {
+            "d001" => (price("0.25"), price("0.1")),
+            "d002" => (None, price("0.125")),
+            _ => (None, None),
+        };
+        assert_eq!((config.order.buy, config.order.sell), expected);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_and_names_are_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let state = prepare(directory.path(), &setup()).unwrap();
+    for file in [
+        "validator-0/validator.key",
+        "validator-0/network.key",
+        "market/market.key",
+        "market/members.csv",
+        "agents/d001/device.key",
+        "agents/d001/member.key",
+    ] {
+        let mode = fs::metadata(state.root().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+#[test]
+fn options_that_would_give_another_genesis_are_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(prepare(directory.path(), &setup()).unwrap());
+    let winter = Dataset::load(&Source::BuiltIn, "winter").unwrap();
+    type Change<'a> = &'a dyn Fn(&mut Setup);
+    let changes: [(&str, Change<'_>); 10] = [
+        ("--validators 4 as it was started with, found 1", &|setup| setup.validators = 1),
+        ("--mechanism uniform as it was started with, found mcafee", &|setup| setup.mechanism = "mcafee".into()),
+        ("--retail 0.3 as it was started with, found 0.31", &|setup| setup.retail = "0.31".parse().unwrap()),
+        ("--feed-in 0.08 as it was started with, found 0", &|setup| setup.feed_in = "0".parse().unwrap()),
+        ("2016-07-04T00:00:00Z/PT15M as it was started with, found 2016-01-11T00:00:00Z/PT15M", &|setup| {
+            setup.dataset = winter.clone()
+        }),
+        ("this many participants: 41 as it was started with, found 40", &|setup| {
+            setup.dataset.participants.pop();
+        }),
+        ("found e001", &|setup| setup.dataset.participants[0].id = "e001".into()),
+        ("d001 at bus bus_18 as it was started with, found bus_2", &|setup| {
+            setup.dataset.participants[0].bus = Some("bus_2".into())
+        }),
+        ("a grid: known as it was started with, found none", &|setup| setup.dataset.grid = None),
+        ("the energy of d007 in ", &|setup| setup.dataset.participants[6].usage[1000].consumption_wh += 1),
+    ];
+    let before = fs::read(directory.path().join(GENESIS)).unwrap();
+    for (expected, change) in changes {
+        let mut other = setup();
+        change(&mut other);
+        let error = prepare(directory.path(), &other).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}\nexpected: {expected}");
+    }
+    assert_eq!(fs::read(directory.path().join(GENESIS)).unwrap(), before);
+    prepare(directory.path(), &setup()).unwrap();
+}
+
+#[test]
+fn a_preparation_that_was_killed_is_done_again() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(prepare(directory.path(), &setup()).unwrap());
+    let finished = fs::read(directory.path().join("market/market.key")).unwrap();
+    // As if killed before the last step of the first preparation, with an agent of other options.
+    fs::write(directory.path().join(UNFINISHED), b"").unwrap();
+    fs::remove_file(directory.path().join(GENESIS)).unwrap();
+    fs::create_dir(directory.path().join("agents/other")).unwrap();
+    let state = prepare(directory.path(), &setup()).unwrap();
+    assert_ne!(fs::read(directory.path().join("market/market.key")).unwrap(), finished, "keys nobody knows yet");
+    assert!(!directory.path().join("agents/other").exists());
+    drop(state);
+    // As if killed between the last step and the removal of the mark.
+    fs::write(directory.path().join(UNFINISHED), b"").unwrap();
+    let genesis = fs::read(directory.path().join(GENESIS)).unwrap();
+    drop(prepare(directory.path(), &setup()).unwrap());
+    assert_eq!(fs::read(directory.path().join(GENESIS)).unwrap(), genesis);
+}
+
+#[test]
+fn a_directory_of_something_else_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("agents")).unwrap();
+    fs::write(directory.path().join("agents/photo"), b"precious").unwrap();
+    let error = prepare(directory.path(), &setup()).unwrap_err();
+    assert!(matches!(&error, StateError::NotAState { found, .. } if found == "agents"), "{error}");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+
+    fs::remove_dir_all(directory.path().join("agents")).unwrap();
+    fs::write(directory.path().join(GENESIS), b"{}").unwrap();
+    let error = prepare(directory.path(), &setup()).unwrap_err();
+    assert!(matches!(error, StateError::Genesis { .. }), "{error}");
+}

@@ -1,0 +1,164 @@
+//! The whole live neighbourhood, through the real program and its real sockets, against sums that are computed here.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/truth.rs"]
+mod truth;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use truth::Truth;
+
+fn assert_summary(summary: &Path, truth: &Truth, participants: usize, intervals: usize, validators: usize) {
+    let summary: Value = serde_json::from_slice(&fs::read(summary).unwrap()).unwrap();
+    let found = Truth {
+        consumption_wh: summary["consumption_wh"].as_u64().unwrap(),
+        production_wh: summary["production_wh"].as_u64().unwrap(),
+        self_consumed_alone_wh: summary["self_consumed_alone_wh"].as_u64().unwrap(),
+        traded_wh: summary["traded_wh"].as_u64().unwrap(),
+        imported_wh: summary["imported_wh"].as_u64().unwrap(),
+        exported_wh: summary["exported_wh"].as_u64().unwrap(),
+    };
+    assert_eq!(&found, truth);
+    assert_eq!(summary["participants"], participants);
+    assert_eq!(summary["intervals"], intervals);
+    assert_eq!(summary["settlements"], intervals);
+    assert_eq!(summary["receipts_verified"], intervals * participants);
+    assert_eq!(summary["balances_sum"], 0);
+    assert_eq!(summary["ledger"]["validators"], validators);
+    assert!(summary["ledger"]["height"].as_u64().unwrap() >= 1);
+    assert_eq!(summary["ledger"]["state_root"].as_str().unwrap().len(), 64);
+}
+
+fn simulator(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulator"));
+    command.current_dir(directory).args(["live", "--console", "off", "--state", "state", "--summary", "summary.json"]);
+    command.args(arguments);
+    command
+}
+
+fn succeed(directory: &Path, arguments: &[&str]) -> String {
+    let output = simulator(directory, arguments).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments:?}\n{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    stdout
+}
+
+/// The sums of the first intervals of the built-in summer.
+fn summer(intervals: usize) -> Truth {
+    truth::of(truth::built_in("summer").as_bytes(), intervals)
+}
+
+/// Lines of the terminal view that show a settled interval.
+fn settled_lines(stdout: &str) -> usize {
+    stdout.lines().filter(|line| line.contains("from supplier")).count()
+}
+
+#[test]
+fn a_prefix_of_the_summer_is_settled_exactly_and_a_second_start_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let summary = directory.path().join("summary.json");
+    // Until 07:00 UTC: the sun is up, and neighbours trade.
+    let (first, second) = (12, 28);
+    assert!(summer(second).traded_wh > 0);
+
+    let stdout = succeed(directory.path(), &["--interval-ms", "0", "--intervals", "12"]);
+    assert_eq!(settled_lines(&stdout), first, "{stdout}");
+    assert_summary(&summary, &summer(first), 41, first, 4);
+
+    let stdout = succeed(directory.path(), &["--interval-ms", "0", "--intervals", "28"]);
+    assert_eq!(settled_lines(&stdout), second - first, "{stdout}");
+    assert_summary(&summary, &summer(second), 41, second, 4);
+
+    fs::remove_file(&summary).unwrap();
+    let stdout = succeed(directory.path(), &["--interval-ms", "0", "--intervals", "28"]);
+    assert_eq!(settled_lines(&stdout), 0, "{stdout}");
+    assert_summary(&summary, &summer(second), 41, second, 4);
+}
+
+/// A neighbourhood of other names, half hours and no grid, in a directory of its own.
+fn other_neighbourhood(directory: &Path) -> (PathBuf, String) {
+    let names = ["Oak Street 1", "Müller & Co.", "a-b_c", "7"];
+    let mut participants = String::from("kind,participant_id\n");
+    let mut profile = String::from("production_wh,timestamp,consumption_wh,participant_id\n");
+    for (index, name) in names.iter().enumerate() {
+        participants.push_str(&format!("home,{name}\n"));
+        for step in 0..10u64 {
+            // Every hour of the two halves of a day is in it: deficits, surpluses, and nothing at all.
+            let production = [0, 0, 900, 40][index] * (step % 5);
+            let consumption = [333, 1, 100, 0][index] * (step % 3);
+            let time = format!("2027-03-28T{:02}:{:02}:00Z", step / 2, step % 2 * 30);
+            profile.push_str(&format!("{production},{time},{consumption},{name}\n"));
+        }
+    }
+    let data = directory.join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("participants.csv"), participants).unwrap();
+    fs::write(data.join("profiles_x.csv"), &profile).unwrap();
+    (data, profile)
+}
+
+#[test]
+fn another_neighbourhood_with_one_validator() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, profile) = other_neighbourhood(directory.path());
+    let truth = truth::of(profile.as_bytes(), 10);
+    assert!(truth.traded_wh > 0 && truth.imported_wh > 0 && truth.exported_wh > 0, "{truth:?}");
+    succeed(directory.path(), &["--data", "data", "--profile", "x", "--validators", "1", "--interval-ms", "0"]);
+    assert_summary(&directory.path().join("summary.json"), &truth, 4, 10, 1);
+}
+
+#[test]
+fn orders_of_a_file_reach_the_ledger_and_stand() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, profile) = other_neighbourhood(directory.path());
+    // Nobody buys above 0.10, nobody sells below 0.20: as soon as these stand, nothing is traded.
+    let orders = "participant_id,buy,sell\nOak Street 1,0.10,\nMüller & Co.,0.10,0.20\na-b_c,0.10,0.20\n7,,0.20\n";
+    fs::write(directory.path().join("orders.csv"), orders).unwrap();
+    let options = ["--data", "data", "--profile", "x", "--validators", "1", "--interval-ms", "500"];
+    let stdout = succeed(directory.path(), &[&options[..], &["--orders", "orders.csv"]].concat());
+    let truth = truth::of(profile.as_bytes(), 10);
+    let summary: Value = serde_json::from_slice(&fs::read(directory.path().join("summary.json")).unwrap()).unwrap();
+    let [traded, imported, exported] =
+        ["traded_wh", "imported_wh", "exported_wh"].map(|key| summary[key].as_u64().unwrap());
+    assert!(traded < truth.traded_wh, "{stdout}");
+    assert_eq!(traded + imported, truth.traded_wh + truth.imported_wh);
+    assert_eq!(traded + exported, truth.traded_wh + truth.exported_wh);
+    assert_eq!(summary["balances_sum"], 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn who_is_interrupted_sums_up_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, profile) = other_neighbourhood(directory.path());
+    let options = ["--data", "data", "--profile", "x", "--validators", "1"];
+    let mut child = simulator(directory.path(), &[&options[..], &["--interval-ms", "1000"]].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    while settled_lines(&seen) < 2 {
+        assert_ne!(stdout.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    stdout.read_to_string(&mut seen).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{seen}");
+    let settled = settled_lines(&seen);
+    assert!((2..10).contains(&settled), "{seen}");
+    let summary = directory.path().join("summary.json");
+    let json: Value = serde_json::from_slice(&fs::read(&summary).unwrap()).unwrap();
+    assert_eq!(json["settlements"], settled, "{seen}");
+
+    let rest = succeed(directory.path(), &[&options[..], &["--interval-ms", "0"]].concat());
+    assert_eq!(settled_lines(&rest), 10 - settled, "{rest}");
+    assert_summary(&summary, &truth::of(profile.as_bytes(), 10), 4, 10, 1);
+}

@@ -1,0 +1,226 @@
+//! The neighbourhood spread over real processes, with a real Mosquitto in the middle, as the README shows it: the market
+//! and a validator are killed in mid-run, and the totals are the ground truth all the same.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/truth.rs"]
+mod truth;
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// Only so that a hang fails: nothing here is measured against it.
+const PATIENCE: Duration = Duration::from_secs(600);
+const INTERVALS: usize = 24;
+
+/// A process that dies with its test.
+struct Process(Child);
+
+impl Process {
+    fn start(program: &Path, arguments: &[&str], log: &Path) -> Process {
+        let log = fs::File::options().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Process(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())))
+    }
+
+    /// `kill -9`.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    fn stop(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One of the project's programs, built beside the simulator by `cargo test --workspace`.
+fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_simulator")).with_file_name(name);
+    assert!(path.exists(), "{} is not built: run `cargo test --workspace`", path.display());
+    path
+}
+
+fn mosquitto() -> Option<PathBuf> {
+    let found =
+        ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    if found.is_none() {
+        assert_ne!(
+            std::env::var("CI").as_deref(),
+            Ok("true"),
+            "Mosquitto is not installed, and CI must not go without"
+        );
+        eprintln!("skipped: Mosquitto is not installed");
+    }
+    found
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn value(config: &Path, key: &str) -> toml::Value {
+    fs::read_to_string(config).unwrap().parse::<toml::Table>().unwrap().remove(key).unwrap()
+}
+
+fn get(url: &str) -> Option<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
+}
+
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "gave up waiting: {what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Eight households of the real summer, from the morning on, when they trade.
+fn write_data(directory: &Path) -> String {
+    let households = ["d001", "d002", "d005", "d007", "d011", "d034", "d038", "d039"];
+    let mut profile = String::from("timestamp,participant_id,consumption_wh,production_wh\n");
+    for line in truth::built_in("summer").lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        if fields[0] >= "2016-07-04T06:00:00Z" && fields[0] < "2016-07-04T14:00:00Z" && households.contains(&fields[1])
+        {
+            profile.push_str(&fields[..4].join(","));
+            profile.push('\n');
+        }
+    }
+    fs::create_dir(directory).unwrap();
+    fs::write(directory.join("participants.csv"), format!("participant_id\n{}\n", households.join("\n"))).unwrap();
+    fs::write(directory.join("profiles_day.csv"), &profile).unwrap();
+    profile
+}
+
+#[test]
+fn killed_processes_lose_nothing_and_settle_nothing_twice() {
+    let Some(mosquitto) = mosquitto() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let profile = write_data(&root.join("data"));
+    let truth = truth::of(profile.as_bytes(), INTERVALS);
+    assert!(truth.traded_wh > 0, "{truth:?}");
+
+    let port = free_port();
+    let mosquitto_config = root.join("mosquitto.conf");
+    fs::write(&mosquitto_config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+    let _broker = Process::start(&mosquitto, &["-c", mosquitto_config.to_str().unwrap()], &root.join("mosquitto.log"));
+
+    let run = root.join("run");
+    let broker = format!("mqtt://127.0.0.1:{port}");
+    let intervals = INTERVALS.to_string();
+    let init = Command::new(program("simulator"))
+        .args(["init", "--profile", "day", "--interval-ms", "300", "--console", "127.0.0.1:0"])
+        .args(["--broker", &broker, "--intervals", &intervals])
+        .arg("--data")
+        .arg(root.join("data"))
+        .arg("--state")
+        .arg(&run)
+        .output()
+        .unwrap();
+    assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+
+    let validator_config = |n: usize| run.join(format!("validator-{n}/validator.toml"));
+    let start = |name: &str, subcommand: &str, config: &Path, log: &str| {
+        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &root.join(log))
+    };
+    let start_validator = |n: usize| start("ledger", "serve", &validator_config(n), &format!("validator-{n}.log"));
+    let start_market = || start("market", "serve", &run.join("market/market.toml"), "market.log");
+    let mut validators: Vec<Option<Process>> = (0..4).map(|n| Some(start_validator(n))).collect();
+    let mut market = start_market();
+    let agent_configs: Vec<PathBuf> =
+        fs::read_dir(run.join("agents")).unwrap().map(|entry| entry.unwrap().path().join("agent.toml")).collect();
+    let agents: Vec<Process> =
+        agent_configs.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
+    assert_eq!(agents.len(), 8);
+
+    let api = |n: usize| format!("http://{}", value(&validator_config(n), "api").as_str().unwrap());
+    let status = |n: usize| get(&format!("{}/v1/status", api(n)));
+    let settled = |count: u64| {
+        eventually(&format!("{count} settlements"), || {
+            status(0).filter(|status| status["settlements"].as_u64().unwrap() >= count)
+        })
+    };
+
+    settled(5);
+    market.kill();
+    market = start_market();
+    settled(10);
+    validators[1].take().unwrap().kill();
+    settled(15);
+    validators[1] = Some(start_validator(1));
+    market.kill();
+    market = start_market();
+    let last = settled(INTERVALS as u64);
+    assert_eq!(last["settlements"], INTERVALS, "settled twice, or past the end");
+    assert_eq!(last["balances_sum"], "0");
+    eventually("the killed validator catches up", || status(1).filter(|status| status["settlements"] == INTERVALS));
+
+    let page = get(&format!("{}/v1/settlements", api(2))).unwrap();
+    let lines = || page.as_array().unwrap().iter().flat_map(|settled| settled["lines"].as_array().unwrap());
+    let sum = |field: &str| lines().map(|line| line[field].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("bought"), sum("sold")), (truth.traded_wh, truth.traded_wh));
+    assert_eq!((sum("imported"), sum("exported")), (truth.imported_wh, truth.exported_wh));
+
+    // Every agent has verified the receipt of every interval, and measured what the data says.
+    let told: Vec<Value> = agent_configs
+        .iter()
+        .map(|config| {
+            let url = format!("http://{}/status", value(config, "status").as_str().unwrap());
+            eventually("all receipts of an agent", || {
+                get(&url).filter(|status| status["receipts_verified"].as_u64().unwrap() >= INTERVALS as u64)
+            })
+        })
+        .collect();
+    let sum = |field: &str| told.iter().map(|status| status[field].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum("receipts_verified"), (INTERVALS * agents.len()) as u64);
+    assert_eq!((sum("consumption_wh"), sum("production_wh")), (truth.consumption_wh, truth.production_wh));
+    assert_eq!(sum("self_consumed_wh"), truth.self_consumed_alone_wh);
+
+    agents.into_iter().for_each(Process::stop);
+    market.stop();
+    validators.into_iter().flatten().for_each(Process::stop);
+    audit_all(&run);
+}
+
+/// Every validator's ledger is in order, and where all have arrived they say the same.
+fn audit_all(run: &Path) {
+    let report = |n: usize| {
+        let audit = Command::new(program("ledger"))
+            .args(["audit", "--json"])
+            .arg(run.join(format!("validator-{n}")))
+            .output()
+            .unwrap();
+        assert!(audit.status.success(), "validator {n}: {}", String::from_utf8_lossy(&audit.stderr));
+        serde_json::from_slice::<Value>(&audit.stdout).unwrap()
+    };
+    let reports: Vec<Value> = (0..4).map(report).collect();
+    for report in &reports {
+        assert_eq!(report["settlements"], INTERVALS);
+        assert_eq!(report["state_root"], reports[0]["state_root"]);
+    }
+}
