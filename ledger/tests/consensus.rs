@@ -9,9 +9,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Seek, SeekFrom, Write},
+    iter,
     net::TcpListener,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    process,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -205,6 +210,14 @@ struct Node {
     running: Option<Running>,
 }
 
+/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = process::id() as u16;
+    let candidate = || 10_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    iter::repeat_with(candidate).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 struct Net {
     directory: TempDir,
     validators: Vec<Validator>,
@@ -214,17 +227,16 @@ struct Net {
 impl Net {
     /// `keys` gives each node's validator; the set is what they have together.
     fn new(keys: &[Option<u8>]) -> Net {
-        // All ports are taken at once, so that no two nodes get the same.
-        let ports: Vec<_> = keys.iter().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = keys.iter().map(|_| free_port()).collect();
         let seeds: BTreeSet<u8> = keys.iter().flatten().copied().collect();
         let secret = |seed: u8| SecretKey::from_seed(&[seed; 32]);
-        let node = |(index, (key, port)): (usize, (&Option<u8>, &TcpListener))| {
+        let node = |(index, (key, port)): (usize, (&Option<u8>, &u16))| {
             let (sender, tip) = watch::channel(0);
             let store = Store { blocks: vec![], candidates: vec![], messages: vec![], tip: sender };
             Node {
                 name: format!("node-{index}"),
                 key: key.map(secret),
-                port: port.local_addr().unwrap().port(),
+                port: *port,
                 vice: Vice::None,
                 metrics: Metrics::default(),
                 store: Arc::new(Mutex::new(store)),
@@ -676,49 +688,4 @@ async fn a_damaged_log_halts_the_node() {
     net.start(0);
     let halt = net.halt(0).await;
     assert!(matches!(halt, Halt::WalCorrupted(_)), "{halt}");
-}
-
-/// Prints what the engine gives with bodies of a few bytes and no disk. Run alone, with `--release`:
-/// `cargo test --release -p ledger --test consensus -- --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn pace() {
-    log();
-    let mut net = Net::of(4);
-    net.start_all();
-    net.want(20);
-    net.reach(20).await;
-    let start = Instant::now();
-    net.want(1_020);
-    net.reach(1_020).await;
-    println!("work always available: {:.1} blocks/s", 1_000.0 / start.elapsed().as_secs_f64());
-
-    let mut latencies = Vec::new();
-    for height in 1_021..1_121 {
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        let start = Instant::now();
-        net.want(height);
-        net.reach(height).await;
-        latencies.push(start.elapsed());
-    }
-    report("idle, work at all four", &mut latencies);
-
-    let mut latencies = Vec::new();
-    for height in 1_121..1_161 {
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        let start = Instant::now();
-        net.nodes[0].goal.send_replace(height);
-        net.reach(height).await;
-        latencies.push(start.elapsed());
-    }
-    report("idle, work at one", &mut latencies);
-    assert_eq!(net.tips(), [1_160; 4]);
-    net.stop_all().await;
-    net.assert_agreement();
-}
-
-fn report(what: &str, latencies: &mut [Duration]) {
-    latencies.sort();
-    let at = |share: usize| latencies[(latencies.len() - 1) * share / 100];
-    println!("{what}: p50 {:?}, p95 {:?}, max {:?}", at(50), at(95), at(100));
 }

@@ -3,16 +3,19 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "service/broker.rs"]
-mod broker;
+#[path = "service/agent.rs"]
+mod agent;
 #[path = "service/fake_ledger.rs"]
 mod fake_ledger;
+#[path = "../../protocol/tests/support/mosquitto.rs"]
+mod mosquitto;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use broker::{Agent, Broker, PATIENCE};
+use agent::{Agent, PATIENCE};
 use fake_ledger::{FakeLedger, Mode};
 use market::service::{Config, Running, start};
+use mosquitto::Mosquitto;
 use protocol::{
     answer::Refusal,
     envelope::Signed,
@@ -80,7 +83,7 @@ fn readings(number: u8, count: usize) -> Vec<SignedReading> {
 
 struct World {
     directory: tempfile::TempDir,
-    broker: Broker,
+    broker: Mosquitto,
     ledger: FakeLedger,
     topics: Topics,
 }
@@ -88,7 +91,7 @@ struct World {
 impl World {
     async fn new() -> Option<World> {
         let directory = tempfile::tempdir().unwrap();
-        let broker = Broker::start(directory.path())?;
+        let broker = Mosquitto::start()?;
         let genesis = genesis("Test");
         let ledger = FakeLedger::start(&genesis).await;
         let world = World { directory, broker, ledger, topics: Topics::new(&genesis.chain()) };
@@ -122,7 +125,7 @@ impl World {
     }
 
     async fn agent(&self, number: u8) -> Agent {
-        Agent::connect(&self.broker, &self.topics, key(number).public()).await
+        Agent::connect(self.broker.port, &self.topics, key(number).public()).await
     }
 }
 

@@ -6,7 +6,7 @@ mod support;
 
 use meter_agent::{Running, Status, start};
 use protocol::{answer::Refusal, energy::Energy, hash::Hash, money::Amount, reading::SignedReading};
-use support::{Broker, Heard, Home, Market, PATIENCE, interval};
+use support::{Heard, Home, Market, Mosquitto, PATIENCE, interval};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -40,7 +40,7 @@ async fn get(address: std::net::SocketAddr, path: &str) -> String {
 
 #[tokio::test]
 async fn readings_arrive_chained_and_everything_unsettled_again_when_the_broker_comes_back() {
-    let Some(mut broker) = Broker::start() else { return };
+    let Some(mut broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -68,7 +68,7 @@ async fn readings_arrive_chained_and_everything_unsettled_again_when_the_broker_
 
 #[tokio::test]
 async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
-    let Some(mut broker) = Broker::start() else { return };
+    let Some(mut broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -97,7 +97,7 @@ async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
 
 #[tokio::test]
 async fn a_proved_receipt_settles_and_a_forged_one_is_evidence_also_after_a_restart() {
-    let Some(broker) = Broker::start() else { return };
+    let Some(broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_proved_receipt_settles_and_a_forged_one_is_evidence_also_after_a_rest
 
 #[tokio::test]
 async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_late() {
-    let Some(broker) = Broker::start() else { return };
+    let Some(broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER);
     home.configure(broker.port, "[order]\nbuy = \"0.18\"\nsell = \"0.1\"\nbuy_cap_wh = 500\n");
     let mut market = Market::connect(&home, broker.port).await;
@@ -195,7 +195,7 @@ async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_
 
 #[tokio::test]
 async fn a_recording_that_ends_is_said_and_nonsense_from_the_broker_is_survived() {
-    let Some(broker) = Broker::start() else { return };
+    let Some(broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER[..1]);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use protocol::reading::SignedReading;
-use support::{Broker, Home, Market, interval};
+use support::{Home, Market, Mosquitto, interval};
 
 fn agent(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meter-agent"));
@@ -62,7 +62,7 @@ fn bad_input_gets_one_clear_line() {
 
 #[test]
 fn check_says_what_is_right_and_what_is_wrong() {
-    let Some(mut broker) = Broker::start() else { return };
+    let Some(mut broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &[(1, 0)]);
     let config = home.path("agent.toml");
     let output = run(&["check", "--config", config.to_str().unwrap()]);
@@ -111,7 +111,7 @@ impl Drop for Killed {
 
 #[tokio::test]
 async fn killed_at_any_moment_it_never_signs_two_readings_under_one_number() {
-    let Some(broker) = Broker::start() else { return };
+    let Some(broker) = Mosquitto::start() else { return };
     let meter: Vec<(u64, u64)> = (0..200).map(|wh| (wh, 10)).collect();
     let home = Home::new(broker.port, &meter);
     let config = home.path("agent.toml");
@@ -154,7 +154,7 @@ async fn killed_at_any_moment_it_never_signs_two_readings_under_one_number() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_and_statement_are_to_be_had_from_a_running_agent_and_receipts_from_a_stopped_one() {
-    let Some(broker) = Broker::start() else { return };
+    let Some(broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &[(300, 100), (50, 150)]);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = meter_agent::start(home.config()).await.unwrap();

@@ -3,18 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../protocol/tests/support/mosquitto.rs"]
+mod mosquitto;
 #[path = "support/truth.rs"]
 mod truth;
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
+use mosquitto::Mosquitto;
 use serde_json::Value;
 
 /// Only so that a hang fails: nothing here is measured against it.
@@ -60,24 +62,6 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-fn mosquitto() -> Option<PathBuf> {
-    let found =
-        ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].map(PathBuf::from).into_iter().find(|path| path.exists());
-    if found.is_none() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "Mosquitto is not installed, and CI must not go without"
-        );
-        eprintln!("skipped: Mosquitto is not installed");
-    }
-    found
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn value(config: &Path, key: &str) -> toml::Value {
     fs::read_to_string(config).unwrap().parse::<toml::Table>().unwrap().remove(key).unwrap()
 }
@@ -118,24 +102,19 @@ fn write_data(directory: &Path) -> String {
 
 #[test]
 fn killed_processes_lose_nothing_and_settle_nothing_twice() {
-    let Some(mosquitto) = mosquitto() else { return };
+    let Some(broker) = Mosquitto::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     let profile = write_data(&root.join("data"));
     let truth = truth::of(profile.as_bytes(), INTERVALS);
     assert!(truth.traded_wh > 0, "{truth:?}");
 
-    let port = free_port();
-    let mosquitto_config = root.join("mosquitto.conf");
-    fs::write(&mosquitto_config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
-    let _broker = Process::start(&mosquitto, &["-c", mosquitto_config.to_str().unwrap()], &root.join("mosquitto.log"));
-
     let run = root.join("run");
-    let broker = format!("mqtt://127.0.0.1:{port}");
+    let url = format!("mqtt://127.0.0.1:{}", broker.port);
     let intervals = INTERVALS.to_string();
     let init = Command::new(program("simulator"))
         .args(["init", "--profile", "day", "--interval-ms", "300", "--console", "127.0.0.1:0"])
-        .args(["--broker", &broker, "--intervals", &intervals])
+        .args(["--broker", &url, "--intervals", &intervals])
         .arg("--data")
         .arg(root.join("data"))
         .arg("--state")

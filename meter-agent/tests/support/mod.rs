@@ -7,16 +7,12 @@
     reason = "each test file uses its part; a test may panic"
 )]
 
-use std::{
-    collections::VecDeque,
-    fs,
-    net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
-};
+#[path = "../../../protocol/tests/support/mosquitto.rs"]
+mod mosquitto;
 
+use std::{collections::VecDeque, fs, path::PathBuf, time::Duration};
+
+pub(crate) use mosquitto::Mosquitto;
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     block::{Header, validators_hash},
@@ -41,57 +37,6 @@ use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 
 /// Only so that a hang fails: nothing here takes a fraction of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-const MOSQUITTO: &str = "/usr/sbin/mosquitto";
-
-/// A Mosquitto of our own.
-pub(crate) struct Broker {
-    dir: tempfile::TempDir,
-    pub(crate) port: u16,
-    child: Option<Child>,
-}
-
-impl Broker {
-    /// Starts one on a free port; none if it is not installed. In CI that is a failure.
-    pub(crate) fn start() -> Option<Broker> {
-        if !Path::new(MOSQUITTO).exists() {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "expected {MOSQUITTO}, found none");
-            eprintln!("skipped: no {MOSQUITTO} here");
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("conf"), format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
-        let mut broker = Broker { dir, port, child: None };
-        broker.restart();
-        Some(broker)
-    }
-
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    pub(crate) fn restart(&mut self) {
-        self.kill();
-        let mut command = Command::new(MOSQUITTO);
-        command.arg("-c").arg(self.dir.path().join("conf")).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().unwrap());
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(started.elapsed() < PATIENCE, "the broker does not listen");
-            sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// A household, its community and its files.
 pub(crate) struct Home {

@@ -1,11 +1,6 @@
-//! A real MQTT broker, and an agent that talks to it.
+//! An agent that talks to the market through a real MQTT broker, and remembers what it hears.
 
-use std::{
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
@@ -20,44 +15,6 @@ use tokio::sync::mpsc;
 
 /// Nothing here takes long; only something that hangs takes so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const MOSQUITTO: &str = "/usr/sbin/mosquitto";
-
-pub(crate) struct Broker {
-    process: Child,
-    pub(crate) port: u16,
-}
-
-impl Broker {
-    /// `None`, said aloud, where there is no broker to test with; in CI there has to be one.
-    pub(crate) fn start(directory: &Path) -> Option<Broker> {
-        if !Path::new(MOSQUITTO).exists() {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{MOSQUITTO} is missing");
-            eprintln!("SKIPPED: {MOSQUITTO} is missing; install mosquitto to run this test");
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = directory.join("mosquitto.conf");
-        std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
-        let mut command = Command::new(MOSQUITTO);
-        command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        let broker = Broker { process: command.spawn().unwrap(), port };
-        for _ in 0..PATIENCE.as_millis() / 20 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(broker);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the broker does not listen");
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
 /// An agent: it publishes bytes, and remembers what the market says to its device.
 pub(crate) struct Agent {
     client: AsyncClient,
@@ -75,8 +32,8 @@ enum Heard {
 }
 
 impl Agent {
-    pub(crate) async fn connect(broker: &Broker, topics: &Topics, device: DeviceId) -> Agent {
-        let mut options = MqttOptions::new(&device.multibase()[..20], "127.0.0.1", broker.port);
+    pub(crate) async fn connect(port: u16, topics: &Topics, device: DeviceId) -> Agent {
+        let mut options = MqttOptions::new(&device.multibase()[..20], "127.0.0.1", port);
         options.set_max_packet_size(8 << 20, 8 << 20);
         let (client, mut event_loop) = AsyncClient::new(options, 64);
         let (sender, heard) = mpsc::channel(1_024);
