@@ -1,5 +1,7 @@
 //! A Mosquitto of a test's own; the tests of several crates include this file.
 
+#![allow(clippy::expect_used, reason = "a test may panic")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
