@@ -1,6 +1,7 @@
 //! The command line: what was asked for, checked as a whole before anything is started.
 
 use std::{
+    io::IsTerminal,
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
@@ -168,7 +169,11 @@ pub fn main() -> ExitCode {
         Ok(directives) => EnvFilter::new(directives),
         Err(_) => EnvFilter::new(LOG_DEFAULT),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     end(match cli.command {
         Some(Command::Init(options)) => init(*options),
         Some(Command::Live(options)) => run_live(*options),

@@ -4,6 +4,7 @@ mod init;
 mod receipt;
 
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -122,7 +123,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 fn serve(config: &Path) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let config = node::Config::load(config).map_err(bad_input)?;
     runtime()?.block_on(async {
         let name = config.name.clone();

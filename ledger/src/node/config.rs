@@ -164,3 +164,22 @@ pub fn read_key(path: &Path) -> Result<SecretKey, ConfigError> {
     let seed: protocol::hash::Hash = text.trim_end().parse().map_err(|_| ConfigError::Key(path.into()))?;
     Ok(SecretKey::from_seed(seed.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_files_are_four_validators_that_know_each_other() {
+        let shipped: Vec<Config> = (0..4)
+            .map(|n| format!("{}/../config/validator-{n}.toml", env!("CARGO_MANIFEST_DIR")))
+            .map(|path| Config::load(Path::new(&path)).unwrap())
+            .collect();
+        for (n, config) in shipped.iter().enumerate() {
+            assert!(config.state.ends_with(format!("run/validator-{n}")), "{}", config.state.display());
+            assert!(config.key.as_ref().unwrap().starts_with(&config.state));
+            let others: Vec<_> = shipped.iter().map(|other| &other.listen).filter(|it| **it != config.listen).collect();
+            assert_eq!(config.peers.iter().collect::<Vec<_>>(), others);
+        }
+    }
+}

@@ -317,6 +317,13 @@ until = "2026-06-01T12:00:00Z"
     }
 
     #[test]
+    fn the_shipped_file_is_one() {
+        let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/market.toml"))).unwrap();
+        assert!(config.genesis.ends_with("config/../run/genesis.json"));
+        assert_eq!((config.ledger.len(), config.clock), (4, Clock::System));
+    }
+
+    #[test]
     fn a_wrong_file_gets_one_line_that_says_where_and_what() {
         for (from, to, expected) in [
             ("gate_delay_ms = 2000", "gate_delay_ms = -1", "line 8 (`gate_delay_ms = -1`): expected 0 to 86400000"),
