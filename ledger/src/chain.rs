@@ -3,8 +3,10 @@
 use protocol::{
     block::{Block, Header, Transaction, validators_hash},
     cbor,
+    envelope::{ChainId, Sealed, Signed},
     hash::Hash,
     merkle::MerkleTree,
+    reading::SignedReading,
     receipt::Receipt,
     settlement::{Entry, SignedSettlement},
 };
@@ -100,6 +102,28 @@ pub fn build(
 
 /// Executes a block that somebody else built: applies every transaction and compares every field of the header.
 pub fn execute(state: &State, tip: Tip, block: &Block) -> Result<Executed, BlockError> {
+    execute_opened(state, tip, block, Vec::new())
+}
+
+/// The readings of some blocks, in their order, each opened: all signatures verified together. `None` if any of them
+/// cannot be opened; executing the blocks then says which and why.
+pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<SignedReading>>> {
+    fn readings(block: &Block) -> impl Iterator<Item = &Sealed> {
+        block.transactions.iter().flat_map(Transaction::readings)
+    }
+    let messages = blocks.iter().flat_map(readings).map(|sealed| sealed.0.as_slice());
+    let mut opened = Signed::open_all(messages, chain, |_| true).ok()?.into_iter();
+    Some(blocks.iter().map(|block| opened.by_ref().take(readings(block).count()).collect()).collect())
+}
+
+/// Executes a block as [`execute`] does, without verifying the signatures of readings that
+/// [were opened](open_readings) for this chain.
+pub fn execute_opened(
+    state: &State,
+    tip: Tip,
+    block: &Block,
+    opened: Vec<SignedReading>,
+) -> Result<Executed, BlockError> {
     if block.transactions.len() > TRANSACTIONS_PER_BLOCK_MAX {
         return Err(BlockError::TooManyTransactions(block.transactions.len()));
     }
@@ -107,9 +131,11 @@ pub fn execute(state: &State, tip: Tip, block: &Block) -> Result<Executed, Block
     check_position(state, tip, &block.header)?;
     let mut state = state.clone();
     let mut settlements = Vec::new();
+    let mut opened = opened.into_iter();
     for transaction in &block.transactions {
+        let readings = opened.by_ref().take(transaction.readings().len()).collect();
         let applied = state
-            .apply(transaction)
+            .apply_opened(transaction, readings)
             .map_err(|refusal| BlockError::Refused { transaction: transaction.id(), refusal: Box::new(refusal) })?;
         settlements.extend(settlement_of(applied));
     }

@@ -1,7 +1,11 @@
 //! Receipts, verified offline against nothing but the genesis.
 
 use protocol::{
-    block::validators_hash, certificate::CertificateError, envelope::ChainId, genesis::Genesis, hash::Hash,
+    block::validators_hash,
+    certificate::{CertificateError, Validator},
+    envelope::ChainId,
+    genesis::Genesis,
+    hash::Hash,
     receipt::Receipt,
 };
 
@@ -35,21 +39,39 @@ pub enum ProofError {
     NotIncluded,
 }
 
-/// Checks that the receipt's entry is in a block that the validators of `genesis` committed: the chain, the validator
-/// set, every commit signature, and the entry's Merkle path.
-pub fn verify(receipt: &Receipt, genesis: &Genesis) -> Result<(), ProofError> {
-    let Receipt { entry: _, proof, header, certificate } = receipt;
-    let chain = genesis.chain();
-    if header.chain != chain {
-        return Err(ProofError::OtherChain { expected: chain, found: header.chain });
+/// Checks receipts against what one genesis leads to. Made once; each check is a hash, a Merkle path and the commit
+/// signatures.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    chain: ChainId,
+    validators: Vec<Validator>,
+    validators_hash: Hash,
+}
+
+impl Verifier {
+    /// Trusts `genesis`, and nobody else.
+    pub fn new(genesis: &Genesis) -> Verifier {
+        Verifier {
+            chain: genesis.chain(),
+            validators: genesis.validators.clone(),
+            validators_hash: validators_hash(&genesis.validators),
+        }
     }
-    let expected = validators_hash(&genesis.validators);
-    if header.validators != expected {
-        return Err(ProofError::OtherValidators { expected, found: header.validators });
+
+    /// Checks that the receipt's entry is in a block that the validators committed: the chain, the validator set, every
+    /// commit signature, and the entry's Merkle path.
+    pub fn verify(&self, receipt: &Receipt) -> Result<(), ProofError> {
+        let Receipt { entry: _, proof, header, certificate } = receipt;
+        if header.chain != self.chain {
+            return Err(ProofError::OtherChain { expected: self.chain, found: header.chain });
+        }
+        if header.validators != self.validators_hash {
+            return Err(ProofError::OtherValidators { expected: self.validators_hash, found: header.validators });
+        }
+        if certificate.block != header.hash() || certificate.height != header.height {
+            return Err(ProofError::OtherBlock);
+        }
+        certificate.verify(&self.chain, &self.validators)?;
+        if proof.proves(&receipt.leaf(), &header.entries) { Ok(()) } else { Err(ProofError::NotIncluded) }
     }
-    if certificate.block != header.hash() || certificate.height != header.height {
-        return Err(ProofError::OtherBlock);
-    }
-    certificate.verify(&chain, &genesis.validators)?;
-    if proof.proves(&receipt.leaf(), &header.entries) { Ok(()) } else { Err(ProofError::NotIncluded) }
 }

@@ -6,7 +6,7 @@ mod support;
 
 use ledger::{
     chain::{self, Tip},
-    proof::{ProofError, verify},
+    proof::{ProofError, Verifier},
 };
 use protocol::receipt::Receipt;
 use support::Community;
@@ -28,9 +28,10 @@ fn receipts() -> (Community, Vec<Receipt>) {
 #[test]
 fn every_member_has_a_receipt_that_proves_its_line() {
     let (community, receipts) = receipts();
+    let verifier = Verifier::new(&community.genesis);
     assert_eq!(receipts.len(), 5);
     for receipt in &receipts {
-        assert_eq!(verify(receipt, &community.genesis), Ok(()));
+        assert_eq!(verifier.verify(receipt), Ok(()));
         assert_eq!(Receipt::from_json(&receipt.to_json()).as_ref(), Ok(receipt));
     }
 }
@@ -38,6 +39,7 @@ fn every_member_has_a_receipt_that_proves_its_line() {
 #[test]
 fn a_receipt_with_any_byte_changed_is_refused() {
     let (community, receipts) = receipts();
+    let verifier = Verifier::new(&community.genesis);
     let json = receipts[1].to_json();
     let mut parsed = 0;
     for position in 0..json.len() {
@@ -46,7 +48,7 @@ fn a_receipt_with_any_byte_changed_is_refused() {
             changed[position] ^= change;
             if let Ok(receipt) = Receipt::from_json(&changed) {
                 parsed += 1;
-                assert!(verify(&receipt, &community.genesis).is_err(), "byte {position} ^ {change}");
+                assert!(verifier.verify(&receipt).is_err(), "byte {position} ^ {change}");
             }
         }
     }
@@ -58,13 +60,14 @@ fn a_receipt_of_others_proves_nothing() {
     let (community, receipts) = receipts();
     let mut other = Community::new(5, 4).genesis;
     other.community = "another".into();
-    assert!(matches!(verify(&receipts[0], &other), Err(ProofError::OtherChain { .. })));
+    assert!(matches!(Verifier::new(&other).verify(&receipts[0]), Err(ProofError::OtherChain { .. })));
 
+    let verifier = Verifier::new(&community.genesis);
     let mut few = receipts[0].clone();
     few.certificate.signatures.truncate(2);
-    assert!(matches!(verify(&few, &community.genesis), Err(ProofError::Certificate(_))));
+    assert!(matches!(verifier.verify(&few), Err(ProofError::Certificate(_))));
 
     let mut twice = receipts[0].clone();
     twice.certificate.signatures[1] = twice.certificate.signatures[0].clone();
-    assert!(matches!(verify(&twice, &community.genesis), Err(ProofError::Certificate(_))));
+    assert!(matches!(verifier.verify(&twice), Err(ProofError::Certificate(_))));
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use ledger::proof::Verifier;
 use protocol::{
     envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, money::Amount,
     reading::ChainHead,
@@ -45,6 +46,7 @@ const RECEIPT_LATE_INTERVALS: i64 = 4;
 pub(crate) struct Identity {
     pub(crate) name: Option<String>,
     pub(crate) genesis: Genesis,
+    pub(crate) verifier: Verifier,
     pub(crate) chain: ChainId,
     pub(crate) member: MemberId,
     pub(crate) member_key: SecretKey,

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use ledger::proof::Verifier;
 use protocol::{
     genesis::{Genesis, GenesisError, GenesisMember},
     key::{PublicKey, SecretKey},
@@ -214,6 +215,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let identity = Identity {
         name: config.name.clone(),
         chain: genesis.chain(),
+        verifier: Verifier::new(&genesis),
         member: registration.member,
         genesis,
         member_key,

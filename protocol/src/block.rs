@@ -37,6 +37,14 @@ impl Transaction {
             Transaction::PlaceOrder(order) => order.hash(),
         }
     }
+
+    /// The signed readings that travel with it.
+    pub fn readings(&self) -> &[Sealed] {
+        match self {
+            Transaction::Settle { readings, .. } => readings,
+            Transaction::PlaceOrder(_) => &[],
+        }
+    }
 }
 
 /// What a block promises: the roots that receipts and audits are checked against.

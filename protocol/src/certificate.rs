@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cbor,
     hash::Hash,
-    key::{PublicKey, Signature, ValidatorId},
+    key::{Claim, PublicKey, Signature, ValidatorId},
 };
 
 /// A validator and its voting power.
@@ -97,17 +97,34 @@ pub enum CertificateError {
 impl CommitCertificate {
     /// Checks every signature against the validator set of this height.
     pub fn verify(&self, chain: &Hash, validators: &[Validator]) -> Result<(), CertificateError> {
+        self.check_signers(validators)?;
+        match self.claims(chain).into_iter().find(|claim| !claim.holds()) {
+            Some(claim) => Err(CertificateError::BadSignature(claim.signer)),
+            None => Ok(()),
+        }
+    }
+
+    /// The signatures as claims, to be verified together with others.
+    pub fn claims(&self, chain: &Hash) -> Vec<Claim> {
+        let message = vote_bytes(chain, VoteKind::Precommit, self.height, self.round, Some(&self.block));
+        let claim = |signed: &CommitSignature| Claim {
+            signer: signed.validator,
+            message: message.clone(),
+            signature: signed.signature,
+        };
+        self.signatures.iter().map(claim).collect()
+    }
+
+    /// Checks that the signers are validators of this height, each once, with enough power: all but their
+    /// signatures.
+    pub fn check_signers(&self, validators: &[Validator]) -> Result<(), CertificateError> {
         if !self.signatures.is_sorted_by(|a, b| a.validator < b.validator) {
             return Err(CertificateError::NotAscending);
         }
-        let message = vote_bytes(chain, VoteKind::Precommit, self.height, self.round, Some(&self.block));
         let mut signed = 0;
-        for CommitSignature { validator, signature } in &self.signatures {
+        for CommitSignature { validator, .. } in &self.signatures {
             let known = validators.iter().find(|known| known.key == *validator);
             signed += u128::from(known.ok_or(CertificateError::UnknownValidator(*validator))?.power);
-            if !validator.verifies(&message, signature) {
-                return Err(CertificateError::BadSignature(*validator));
-            }
         }
         let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
         if signed * 3 > total * 2 { Ok(()) } else { Err(CertificateError::NotEnoughPower { signed, total }) }

@@ -4,7 +4,7 @@
 //! header is empty, and `external_aad` is the message's domain: what kind of message, in which community. A signature
 //! made for one domain is worth nothing in another.
 
-use std::{fmt, ops::Deref};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::Deref};
 
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
@@ -12,7 +12,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use crate::{
     cbor,
     hash::Hash,
-    key::{PublicKey, SecretKey, Signature},
+    key::{Claim, PublicKey, SecretKey, Signature, all_hold},
 };
 
 /// The community a message belongs to: the hash of its genesis.
@@ -89,31 +89,89 @@ impl<T: Payload> Signed<T> {
         chain: &ChainId,
         is_known: impl FnOnce(&PublicKey) -> bool,
     ) -> Result<Signed<T>, EnvelopeError> {
+        let envelope = Envelope::<T>::read(bytes, chain, PublicKey::from_bytes)?.known(is_known)?;
+        if envelope.claim.holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
+    }
+
+    /// Opens many messages as [`open`](Self::open) does one, with their signatures verified together: all of them, or
+    /// the position and fault of the first that cannot be opened.
+    pub fn open_all<'a>(
+        messages: impl IntoIterator<Item = &'a [u8]>,
+        chain: &ChainId,
+        is_known: impl Fn(&PublicKey) -> bool,
+    ) -> Result<Vec<Signed<T>>, (usize, EnvelopeError)> {
+        let mut keys = BTreeMap::new();
+        let mut key = |bytes: &[u8; 32]| *keys.entry(*bytes).or_insert_with(|| PublicKey::from_bytes(bytes));
+        let mut envelopes = Vec::new();
+        let mut fault = None;
+        for (position, bytes) in messages.into_iter().enumerate() {
+            match Envelope::<T>::read(bytes, chain, &mut key).and_then(|envelope| envelope.known(&is_known)) {
+                Ok(envelope) => envelopes.push(envelope),
+                Err(error) => {
+                    fault = Some((position, error));
+                    break;
+                }
+            }
+        }
+        // What is wrong with a message before the fault comes first.
+        if !all_hold(envelopes.iter().map(|envelope| &envelope.claim))
+            && let Some(position) = envelopes.iter().position(|envelope| !envelope.claim.holds())
+        {
+            return Err((position, EnvelopeError::BadSignature));
+        }
+        let content =
+            |(position, envelope): (usize, Envelope<'_, T>)| envelope.content().map_err(|error| (position, error));
+        let opened = envelopes.into_iter().enumerate().map(content).collect::<Result<Vec<_>, _>>()?;
+        fault.map_or(Ok(opened), Err)
+    }
+}
+
+/// A message in the one accepted form of envelope, its signature not verified yet.
+struct Envelope<'a, T> {
+    claim: Claim,
+    sign1: CoseSign1,
+    bytes: &'a [u8],
+    kind: PhantomData<T>,
+}
+
+impl<'a, T: Payload> Envelope<'a, T> {
+    fn read(
+        bytes: &'a [u8],
+        chain: &ChainId,
+        key: impl FnOnce(&[u8; 32]) -> Option<PublicKey>,
+    ) -> Result<Envelope<'a, T>, EnvelopeError> {
         if bytes.len() > T::BYTES_MAX {
             return Err(EnvelopeError::TooLarge { max: T::BYTES_MAX, found: bytes.len() });
         }
         let sign1 = CoseSign1::from_slice(bytes).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
-        let signer = signer_of(&sign1)?;
-        if !is_known(&signer) {
-            return Err(EnvelopeError::UnknownSigner(signer));
-        }
+        let signer = signer_of(&sign1, key)?;
         let signature = sign1.signature.as_slice().try_into().map(Signature::from_bytes);
         let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
-        if !signer.verifies(&sign1.tbs_data(&external_aad(T::DOMAIN, chain)), &signature) {
-            return Err(EnvelopeError::BadSignature);
-        }
-        let content = sign1.payload.as_deref().unwrap_or_default();
+        let message = sign1.tbs_data(&external_aad(T::DOMAIN, chain));
+        Ok(Envelope { claim: Claim { signer, message, signature }, sign1, bytes, kind: PhantomData })
+    }
+
+    fn known(self, is_known: impl FnOnce(&PublicKey) -> bool) -> Result<Self, EnvelopeError> {
+        if is_known(&self.claim.signer) { Ok(self) } else { Err(EnvelopeError::UnknownSigner(self.claim.signer)) }
+    }
+
+    /// The content, once it is known that the signature holds.
+    fn content(self) -> Result<Signed<T>, EnvelopeError> {
+        let content = self.sign1.payload.as_deref().unwrap_or_default();
         let payload = cbor::decode(content).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
         // One spelling of the envelope too: what is hashed is all of its bytes.
-        match sign1.to_vec() {
-            Ok(again) if again == bytes => Ok(Signed { payload, signer, bytes: again }),
+        match self.sign1.to_vec() {
+            Ok(again) if again == self.bytes => Ok(Signed { payload, signer: self.claim.signer, bytes: again }),
             _ => Err(EnvelopeError::Malformed("not in deterministic form (RFC 8949 §4.2.1)".into())),
         }
     }
 }
 
 /// The signer that the protected header names, if the headers have the one accepted form.
-fn signer_of(sign1: &CoseSign1) -> Result<PublicKey, EnvelopeError> {
+fn signer_of(
+    sign1: &CoseSign1,
+    public_key: impl FnOnce(&[u8; 32]) -> Option<PublicKey>,
+) -> Result<PublicKey, EnvelopeError> {
     let malformed = |reason: &str| EnvelopeError::Malformed(reason.into());
     if !sign1.unprotected.is_empty() {
         return Err(malformed("expected an empty unprotected header"));
@@ -124,7 +182,7 @@ fn signer_of(sign1: &CoseSign1) -> Result<PublicKey, EnvelopeError> {
     if *header != expected {
         return Err(malformed("expected a protected header of EdDSA and a key id, nothing else"));
     }
-    PublicKey::from_bytes(key).ok_or_else(|| malformed("the key id is not an Ed25519 public key"))
+    public_key(key).ok_or_else(|| malformed("the key id is not an Ed25519 public key"))
 }
 
 impl<T> Signed<T> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use ledger::{audit, node, proof};
+use ledger::{audit, node, proof::Verifier};
 use protocol::{
     interval::{Interval, parse_utc},
     limits::ANSWER_BYTES_MAX,
@@ -94,7 +94,7 @@ pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
     }
     let json = fs::read(receipt).map_err(|error| named(&error))?;
     let parsed = protocol::receipt::Receipt::from_json(&json).map_err(|error| named(&error))?;
-    proof::verify(&parsed, &genesis).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
+    Verifier::new(&genesis).verify(&parsed).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
     let (entry, line) = (&parsed.entry, &parsed.entry.line);
     let currency = &genesis.currency;
     println!("member     {}", line.member);

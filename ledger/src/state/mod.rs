@@ -28,6 +28,7 @@ use protocol::{
     merkle::{MerkleRoot, MerkleTree},
     money::Amount,
     order::Order,
+    reading::SignedReading,
     settlement::Settlement,
 };
 
@@ -182,9 +183,15 @@ impl State {
 
     /// Applies a transaction, or refuses it and changes nothing.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Applied, Refusal> {
+        self.apply_opened(transaction, Vec::new())
+    }
+
+    /// Applies a transaction whose readings were [opened](Signed::open_all) before, for this very chain: their
+    /// signatures are not verified again. Readings that are not the transaction's own count for nothing.
+    pub fn apply_opened(&mut self, transaction: &Transaction, opened: Vec<SignedReading>) -> Result<Applied, Refusal> {
         match transaction {
             Transaction::Settle { settlement, readings } => {
-                let settled = self.settle(settlement, readings)?;
+                let settled = self.settle(settlement, readings, opened)?;
                 Ok(Applied::Settled(Box::new(settled)))
             }
             Transaction::PlaceOrder(order) => self.place_order(&order.0).map(Applied::Ordered),

@@ -23,13 +23,25 @@ struct Measured {
 }
 
 impl State {
-    /// Recomputes the settlement from the signed readings and books it.
-    pub(super) fn settle(&mut self, sealed: &Sealed, readings: &[Sealed]) -> Result<SignedSettlement, Refusal> {
+    /// Recomputes the settlement from the signed readings and books it. Readings in `opened` that are the very ones of
+    /// the settlement were verified already.
+    pub(super) fn settle(
+        &mut self,
+        sealed: &Sealed,
+        readings: &[Sealed],
+        opened: Vec<SignedReading>,
+    ) -> Result<SignedSettlement, Refusal> {
         let market = self.community.market;
         let proposed = Signed::<Settlement>::open(&sealed.0, &self.community.chain, |signer| *signer == market)?;
         self.check_interval(&proposed)?;
         check_commitments(&proposed.readings, readings)?;
-        let measured = self.measure_devices(&proposed, &self.open_readings(readings)?)?;
+        let opened = if readings.iter().map(|reading| &reading.0[..]).eq(opened.iter().map(Signed::bytes)) {
+            opened
+        } else {
+            self.open_readings(readings)?
+        };
+        check_ascending(&opened)?;
+        let measured = self.measure_devices(&proposed, &opened)?;
         let expected = self.recompute(&proposed, &measured)?;
         compare(&expected, &proposed)?;
         self.book(&proposed, measured)?;
@@ -43,15 +55,10 @@ impl State {
 
     fn open_readings(&self, readings: &[Sealed]) -> Result<Vec<SignedReading>, Refusal> {
         let devices = &self.community.devices;
-        let open = |sealed: &Sealed| {
-            Signed::<Reading>::open(&sealed.0, &self.community.chain, |device| devices.contains_key(device))
-        };
-        let readings = readings.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let name = |reading: &SignedReading| (reading.signer(), reading.sequence);
-        match readings.windows(2).position(|pair| name(&pair[0]) >= name(&pair[1])) {
-            Some(position) => Err(Refusal::ReadingsNotAscending(position + 1)),
-            None => Ok(readings),
-        }
+        let messages = readings.iter().map(|sealed| sealed.0.as_slice());
+        let is_known = |device: &DeviceId| devices.contains_key(device);
+        Signed::<Reading>::open_all(messages, &self.community.chain, is_known)
+            .map_err(|(_, error)| Refusal::from(error))
     }
 
     fn measure_devices(&self, proposed: &Settlement, readings: &[SignedReading]) -> Result<Vec<Measured>, Refusal> {
@@ -118,6 +125,14 @@ impl State {
         }
         self.totals = totals;
         Ok(())
+    }
+}
+
+fn check_ascending(readings: &[SignedReading]) -> Result<(), Refusal> {
+    let name = |reading: &SignedReading| (reading.signer(), reading.sequence);
+    match readings.windows(2).position(|pair| name(&pair[0]) >= name(&pair[1])) {
+        Some(position) => Err(Refusal::ReadingsNotAscending(position + 1)),
+        None => Ok(()),
     }
 }
 

@@ -176,7 +176,7 @@ impl Agent {
             return Err(ReceiptFault::TooLarge { max: ANSWER_BYTES_MAX, found: json.len() });
         }
         let receipt = Receipt::from_json(json)?;
-        ledger::proof::verify(&receipt, &self.identity.genesis)?;
+        self.identity.verifier.verify(&receipt)?;
         let expected = self.head.interval;
         let found = receipt.entry.interval;
         if found.length() != expected.length() {

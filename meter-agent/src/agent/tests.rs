@@ -81,6 +81,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         topics: DeviceTopics::new(&Topics::new(&chain), &device_key.public()),
         identity: Identity {
             name: None,
+            verifier: Verifier::new(&genesis),
             genesis,
             chain,
             member,

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::ExitCode};
 
+use ledger::proof::Verifier;
 use protocol::{limits::ANSWER_BYTES_MAX, receipt::Receipt};
 
 use super::Failure;
@@ -15,7 +16,7 @@ pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
     let genesis = read_genesis(genesis)?;
     let json = fs::read(path).map_err(|error| format!("expected a receipt at {}: {error}", path.display()))?;
     let receipt = read(&json).and_then(|receipt| {
-        ledger::proof::verify(&receipt, &genesis)?;
+        Verifier::new(&genesis).verify(&receipt)?;
         Ok(receipt)
     });
     let receipt = receipt.map_err(|fault| format!("{}: {fault}", path.display()))?;

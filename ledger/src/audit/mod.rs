@@ -1,13 +1,16 @@
 //! The audit: everything a ledger says, done again from its genesis.
 
+mod ahead;
+
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use protocol::{block::Block, cbor, certificate::CertificateError, genesis::Genesis, hash::Hash, merkle::MerkleRoot};
+use protocol::{certificate::CertificateError, genesis::Genesis, hash::Hash, merkle::MerkleRoot};
 use serde::Serialize;
 
+use self::ahead::Ahead;
 use crate::{
-    chain::{BlockError, Tip, execute},
+    chain::{BlockError, Tip, execute_opened},
     node::{ConfigError, GENESIS_FILE, LedgerError, STORE_DIRECTORY, read_genesis},
     state::{State, StateError},
     store::{SledStore, Store, StoreError},
@@ -110,38 +113,41 @@ pub fn open(directory: &Path) -> Result<(Genesis, SledStore), AuditError> {
     Ok((genesis, store))
 }
 
-/// Redoes every signature, clearing, transfer, root and certificate of a store, from the genesis on.
+/// Redoes every signature, clearing, transfer, root and certificate of a store, from the genesis on, on all cores.
 pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Result<Report, AuditError> {
+    let chain = genesis.chain();
     let blocks = store.height()?;
     progress.set_length(blocks);
     let mut state = State::genesis(genesis)?;
-    let mut tip = Tip { height: 0, block: genesis.chain() };
+    let mut tip = Tip { height: 0, block: chain };
     let mut readings = 0;
     let mut commit_signatures = 0;
-    for height in 1..=blocks {
-        let unreadable = |reason: String| AuditError::Unreadable { height, reason };
-        let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
-        let block: Block = cbor::decode(&stored.body).map_err(|error| unreadable(error.to_string()))?;
+    ahead::for_each(store, &chain, blocks, |ahead| {
+        let Ahead { height, block, certificate, opened, certified } = ahead;
         let expected = block.header.hash();
-        if stored.certificate.block != expected || stored.certificate.height != height {
-            return Err(AuditError::OtherBlock { height, expected, found: stored.certificate.block });
+        if certificate.block != expected || certificate.height != height {
+            return Err(AuditError::OtherBlock { height, expected, found: certificate.block });
         }
-        stored
-            .certificate
-            .verify(&genesis.chain(), state.validators())
-            .map_err(|error| AuditError::Certificate { height, error })?;
-        commit_signatures += stored.certificate.signatures.len() as u64;
-        let executed = execute(&state, tip, &block).map_err(|error| AuditError::Block { height, error })?;
+        if certified {
+            certificate.check_signers(state.validators())
+        } else {
+            certificate.verify(&chain, state.validators())
+        }
+        .map_err(|error| AuditError::Certificate { height, error })?;
+        commit_signatures += certificate.signatures.len() as u64;
+        let executed =
+            execute_opened(&state, tip, &block, opened).map_err(|error| AuditError::Block { height, error })?;
         readings += executed.settlements.iter().map(|settlement| settlement.readings.len() as u64).sum::<u64>();
         state = executed.state;
         tip = Tip { height, block: expected };
         progress.inc(1);
-    }
+        Ok(())
+    })?;
     progress.finish_and_clear();
     check_stored_state(genesis, store, &state)?;
     match state.balances_sum() {
         0 => Ok(Report {
-            chain: genesis.chain(),
+            chain,
             blocks,
             settlements: state.settlements(),
             readings,
