@@ -165,7 +165,7 @@ fn differs<T: PartialEq + ToString>(field: &'static str, expected: &T, found: &T
 fn settlement_of(applied: Applied) -> Option<SignedSettlement> {
     match applied {
         Applied::Settled(settlement) => Some(*settlement),
-        Applied::Ordered(_) => None,
+        Applied::Ordered(_) | Applied::Committed(_) => None,
     }
 }
 

@@ -105,6 +105,45 @@ fn another_intervals_readings_are_refused() {
 }
 
 #[test]
+fn a_reading_that_its_device_committed_is_not_left_out() {
+    let (mut community, mut state, readings, honest) = prepared();
+    let commit = |reading: &SignedReading| Transaction::CommitReading(Sealed::from(reading));
+    let left_out = 2;
+    let without: Vec<SignedReading> = readings
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != left_out)
+        .map(|(_, reading)| reading.clone())
+        .collect();
+    let partial = community.settlement(&state, &without);
+    state.clone().apply(&community.transaction(partial.clone(), &without)).expect("nothing is committed yet");
+
+    state.apply(&commit(&readings[left_out])).unwrap();
+    let committed = state.clone();
+    let refusal = state.apply(&community.transaction(partial, &without)).unwrap_err();
+    assert_eq!(refusal.name(), "committed_reading_left_out", "{refusal}");
+
+    // The same again, another one under its number, one of somebody unknown: nothing changes.
+    assert_eq!(state.apply(&commit(&readings[left_out])).unwrap_err().name(), "exists");
+    let device = community.members.iter().find(|member| member.device.public() == readings[left_out].signer()).unwrap();
+    let mut other = readings[left_out].payload().clone();
+    other.registers.import_wh += 1;
+    let other = Signed::sign(other, &community.genesis.chain(), &device.device);
+    assert_eq!(state.apply(&commit(&other)).unwrap_err().name(), "exists_with_different_reading");
+    let stranger = Signed::sign(other.payload().clone(), &community.genesis.chain(), &community.market);
+    assert_eq!(state.apply(&commit(&stranger)).unwrap_err().name(), "unknown_signer");
+    let following = community.read_all(state.next().next().unwrap());
+    let early = following.iter().find(|reading| reading.signer() == readings[0].signer()).unwrap();
+    assert_eq!(state.apply(&commit(early)).unwrap_err().name(), "reading_refused", "not the next link");
+    assert_eq!(state.root(), committed.root());
+
+    state.apply(&community.transaction(honest, &readings)).unwrap();
+    assert!(state.members().all(|(_, member)| member.committed().is_none()));
+    assert_eq!(state.apply(&commit(&readings[left_out])).unwrap_err().name(), "exists", "it is settled");
+    assert_eq!(state.balances_sum(), 0);
+}
+
+#[test]
 fn only_the_market_settles_and_only_with_intact_signatures() {
     let (community, state, readings, honest) = prepared();
     let chain = community.genesis.chain();

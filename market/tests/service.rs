@@ -317,6 +317,23 @@ async fn a_restart_between_intake_and_settlement_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_committed_to_the_ledger_is_settled_though_the_market_never_heard_it() {
+    let Some(world) = World::new().await else { return };
+    let config = world.config().replace("gate_delay_ms = 3600000", "gate_delay_ms = 200");
+    let market = start(Config::load(&world.write("market.toml", &config)).unwrap()).await.unwrap();
+    let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
+    let (of_ada, of_bob) = (readings(1, 1), readings(2, 1));
+    ada.wait_open(Some(interval(0))).await;
+    // After the market has asked the ledger where it stands: it cannot know.
+    world.ledger.commit_to(&of_bob[0]);
+    assert_eq!(ada.send(of_ada[0].bytes()).await, None);
+    assert_eq!(ada.receipt(interval(0)).await.entry.line.bought.wh(), 200);
+    assert_eq!(bob.receipt(interval(0)).await.entry.line.sold.wh(), 200);
+    assert_eq!(world.ledger.refused(), ["committed_reading_left_out"]);
+    market.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
     let Some(world) = World::new().await else { return };
     let config = world.config().replace("gate_delay_ms = 3600000", "gate_delay_ms = 200");

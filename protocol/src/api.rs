@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     energy::Energy,
-    envelope::ChainId,
+    envelope::{ChainId, Sealed},
     hash::Hash,
     interval::Interval,
     key::PublicKey,
@@ -123,6 +123,8 @@ pub struct MemberStatus {
     pub import_wh: u64,
     /// Export register at the last settled reading, Wh.
     pub export_wh: u64,
+    /// A reading that the next settlement must not leave out.
+    pub committed: Option<Sealed>,
     /// The order that stands for the next interval to settle.
     pub order: Option<StandingOrder>,
     /// Sequence number of the last placed order, standing or not yet; 0 before the first.

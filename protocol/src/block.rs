@@ -27,6 +27,10 @@ pub enum Transaction {
     /// Place a standing order, signed by the member.
     #[n(1)]
     PlaceOrder(#[n(0)] Sealed),
+    /// Commit the market to a [`Reading`](crate::reading::Reading), signed by the device: no settlement may leave it
+    /// out any more. For a member that the market does not answer.
+    #[n(2)]
+    CommitReading(#[n(0)] Sealed),
 }
 
 impl Transaction {
@@ -34,14 +38,15 @@ impl Transaction {
     pub fn id(&self) -> Hash {
         match self {
             Transaction::Settle { settlement, .. } => settlement.hash(),
-            Transaction::PlaceOrder(order) => order.hash(),
+            Transaction::PlaceOrder(message) | Transaction::CommitReading(message) => message.hash(),
         }
     }
 
-    /// The signed readings that travel with it.
+    /// The signed readings in it.
     pub fn readings(&self) -> &[Sealed] {
         match self {
             Transaction::Settle { readings, .. } => readings,
+            Transaction::CommitReading(reading) => std::slice::from_ref(reading),
             Transaction::PlaceOrder(_) => &[],
         }
     }

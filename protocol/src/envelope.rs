@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::Deref};
 
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor,
@@ -229,9 +230,10 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
     }
 }
 
-/// Bytes of a signed message that has not been opened yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed(pub Vec<u8>);
+/// Bytes of a signed message that has not been opened yet; lowercase hex at the edges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(#[serde(with = "hex::serde")] pub Vec<u8>);
 
 impl Sealed {
     /// The hash of the message: its name.

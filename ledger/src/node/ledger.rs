@@ -176,7 +176,7 @@ impl Ledger {
     fn check(&self, transaction: &Transaction) -> Result<Result<Option<Interval>, Refusal>, LedgerError> {
         let head = self.head();
         let interval = match transaction {
-            Transaction::PlaceOrder(_) => None,
+            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => None,
             Transaction::Settle { settlement, .. } => {
                 let market = self.genesis.market;
                 let opened = Signed::<Settlement>::open(&settlement.0, &head.state.chain(), |signer| *signer == market);

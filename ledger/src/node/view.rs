@@ -107,7 +107,7 @@ impl Ledger {
                     })
                 }))
             }
-            Transaction::PlaceOrder(_) => None,
+            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => None,
         };
         let settlements = block.transactions.iter().filter_map(settlement).collect::<Result<_, _>>()?;
         Ok(Opened { block, certificate: stored.certificate, settlements })

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use protocol::{
     api::{MemberStatus, StandingOrder},
     cbor::{self, CborError},
-    envelope::Signed,
+    envelope::{Sealed, Signed},
     genesis::GenesisMember,
     interval::Interval,
     key::DeviceId,
@@ -42,6 +42,9 @@ struct Record {
     /// By ascending sequence number and ascending start; the last that has started stands.
     #[n(3)]
     orders: Vec<Order>,
+    /// A reading after the head that every settlement must have.
+    #[n(4)]
+    committed: Option<Sealed>,
 }
 
 impl Member {
@@ -57,7 +60,7 @@ impl Member {
             device: registered.device,
             rated_power_w: registered.rated_power_w,
             bus,
-            record: Record { balance: Amount::ZERO, head, order_sequence: 0, orders: Vec::new() },
+            record: Record { balance: Amount::ZERO, head, order_sequence: 0, orders: Vec::new(), committed: None },
         }
     }
 
@@ -105,6 +108,17 @@ impl Member {
 
     pub(super) fn advance(&mut self, head: ChainHead) {
         self.record.head = head;
+        // It was the reading after the head before, and no settlement leaves it out.
+        self.record.committed = None;
+    }
+
+    pub(super) fn commit(&mut self, reading: Sealed) {
+        self.record.committed = Some(reading);
+    }
+
+    /// A reading that the next settlement must not leave out.
+    pub fn committed(&self) -> Option<&Sealed> {
+        self.record.committed.as_ref()
     }
 
     fn standing(&self, open: Interval) -> Option<&Order> {
@@ -159,6 +173,7 @@ impl Member {
             read: head.interval,
             import_wh: head.registers.import_wh,
             export_wh: head.registers.export_wh,
+            committed: self.record.committed.clone(),
             order,
             order_sequence,
         }

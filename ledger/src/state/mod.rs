@@ -7,6 +7,7 @@
 //! is settled: an order placed now stands from the interval after the open one. So the market and every validator
 //! compute a clearing from the same inputs, whatever else happens meanwhile.
 
+mod commit;
 mod member;
 mod refusal;
 mod settle;
@@ -83,6 +84,8 @@ pub enum Applied {
     Settled(Box<Signed<Settlement>>),
     /// An order was placed.
     Ordered(MemberId),
+    /// A reading was committed.
+    Committed(MemberId),
 }
 
 /// Why a genesis, or stored entries, are no state.
@@ -195,6 +198,7 @@ impl State {
                 Ok(Applied::Settled(Box::new(settled)))
             }
             Transaction::PlaceOrder(order) => self.place_order(&order.0).map(Applied::Ordered),
+            Transaction::CommitReading(reading) => self.commit_reading(reading).map(Applied::Committed),
         }
     }
 

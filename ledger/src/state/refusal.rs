@@ -1,7 +1,7 @@
 //! Why the ledger refuses a transaction.
 
 use market::{metering::MeteringError, settlement::SettleError};
-use protocol::{envelope::EnvelopeError, interval::Interval, key::PublicKey};
+use protocol::{envelope::EnvelopeError, hash::Hash, interval::Interval, key::PublicKey, member::MemberId};
 
 /// A refusal: the transaction changed nothing. [`name`](Refusal::name) is what APIs, logs and metrics call it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -21,8 +21,8 @@ pub enum Refusal {
     /// This very transaction is on the ledger already.
     #[error("on the ledger already")]
     Exists,
-    /// Another settlement of the interval is on the ledger.
-    #[error("the interval is settled already, with another `{0}`")]
+    /// Something else is on the ledger in its place: another settlement of the interval, another reading of the device.
+    #[error("on the ledger already, with another `{0}`")]
     ExistsWithDifferent(&'static str),
     /// An interval that is not the next one.
     #[error("expected a settlement of {expected}, the next interval, found {found}")]
@@ -52,6 +52,14 @@ pub enum Refusal {
         device: PublicKey,
         /// What is wrong.
         error: Box<MeteringError>,
+    },
+    /// A reading that a device committed to the ledger is not in the settlement.
+    #[error("expected the reading {reading} of member {member}, which is committed to the ledger; it is left out")]
+    CommittedReadingLeftOut {
+        /// Whose.
+        member: MemberId,
+        /// Its hash.
+        reading: Hash,
     },
     /// The clearing cannot be computed.
     #[error("cannot be settled: {0}")]
@@ -104,6 +112,7 @@ impl Refusal {
             Refusal::ReadingsDiffer { .. } => "readings_differ",
             Refusal::ReadingsNotAscending(_) => "readings_not_ascending",
             Refusal::ReadingRefused { .. } => "reading_refused",
+            Refusal::CommittedReadingLeftOut { .. } => "committed_reading_left_out",
             Refusal::CannotSettle(_) => "cannot_settle",
             Refusal::ClearingDiffers { .. } => "clearing_differs",
             Refusal::AmountOverflow => "amount_overflow",

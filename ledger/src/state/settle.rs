@@ -35,6 +35,7 @@ impl State {
         let proposed = Signed::<Settlement>::open(&sealed.0, &self.community.chain, |signer| *signer == market)?;
         self.check_interval(&proposed)?;
         check_commitments(&proposed.readings, readings)?;
+        self.check_committed(&proposed)?;
         let opened = if readings.iter().map(|reading| &reading.0[..]).eq(opened.iter().map(Signed::bytes)) {
             opened
         } else {

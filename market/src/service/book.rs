@@ -84,6 +84,20 @@ impl Book {
         }
     }
 
+    /// Takes over a reading that its device committed to the ledger, unless it waits already, and returns what no
+    /// longer waits: where a device signed two readings under one number, the committed one stands.
+    pub(crate) fn commit(&mut self, reading: &SignedReading) -> Option<Vec<Gone>> {
+        let id = reading.signer();
+        let device = self.devices.get_mut(&id)?;
+        let follows = reading.sequence == device.settled.sequence + 1 && reading.previous == device.settled.hash;
+        if !follows || device.waiting.first() == Some(reading) {
+            return None;
+        }
+        let gone = device.waiting.iter().map(|waiting| (id, waiting.sequence)).collect();
+        device.waiting = vec![reading.clone()];
+        Some(gone)
+    }
+
     /// How many devices were read for `interval`.
     pub(crate) fn read_for(&self, interval: Interval) -> usize {
         self.devices.values().filter(|device| device.tip().interval >= interval).count()

@@ -9,10 +9,11 @@ use std::{
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     api::Settled,
+    envelope::{Sealed, Signed},
     hash::Hash,
     interval::Interval,
     key::DeviceId,
-    reading::SignedReading,
+    reading::{Reading, SignedReading},
     topic::FromAgent,
 };
 use tokio::{
@@ -133,7 +134,7 @@ impl Running {
                 Event::Stop => return Ok(()),
                 Event::Mqtt(first) => self.take_in(first).await?,
                 Event::Ledger(answer) => match *answer {
-                    LedgerAnswer::Synced(snapshot) => self.synced(snapshot)?,
+                    LedgerAnswer::Synced(snapshot) => self.synced(snapshot).await?,
                     LedgerAnswer::Pushed(proposal, Pushed::Settled(settled)) => self.settled(&proposal, &settled),
                     LedgerAnswer::Pushed(proposal, Pushed::Refused { refusal, detail }) => {
                         tracing::error!(
@@ -297,9 +298,10 @@ impl Running {
         });
     }
 
-    fn synced(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
+    async fn synced(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
         let gone = self.book.settled(&snapshot.heads);
         self.market.store.forget(&gone)?;
+        self.take_committed(&snapshot.committed).await?;
         self.gate.next(snapshot.next);
         self.shown_to = self.shown_to.max(snapshot.next);
         self.market.receipts.settled.send_replace(snapshot.settled);
@@ -307,6 +309,23 @@ impl Running {
         self.snapshot = Some(snapshot);
         if let Some(ready) = self.market.link.ready.take() {
             ready.send(()).ok();
+        }
+        Ok(())
+    }
+
+    /// Takes in the readings that devices handed to the ledger themselves.
+    async fn take_committed(&mut self, committed: &[Sealed]) -> Result<(), StoreError> {
+        for sealed in committed {
+            let is_known = |signer: &DeviceId| self.book.device(signer).is_some();
+            match Signed::<Reading>::open(&sealed.0, &self.market.community.chain, is_known) {
+                Ok(reading) => {
+                    let Some(gone) = self.book.commit(&reading) else { continue };
+                    tracing::info!(device = %reading.signer(), reading = %reading.hash(), "taken from the ledger");
+                    self.market.store.forget(&gone)?;
+                    self.market.store.keep(&[reading], &[]).await?;
+                }
+                Err(error) => tracing::warn!(%error, "a node of the ledger shows a committed reading that is none"),
+            }
         }
         Ok(())
     }

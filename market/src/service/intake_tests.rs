@@ -192,6 +192,7 @@ fn orders_are_checked_before_the_ledger_sees_them() {
         next: interval(4),
         tie_seed: Hash::ZERO,
         heads: Default::default(),
+        committed: Vec::new(),
         orders: Default::default(),
         order_sequences: [(MemberId::from_bytes([1; 16]), 7)].into(),
     };

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::{StreamExt, stream::FuturesUnordered};
 use protocol::{
     api::{MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status, Submitted},
-    envelope::ChainId,
+    envelope::{ChainId, Sealed},
     hash::Hash,
     interval::Interval,
     key::DeviceId,
@@ -60,6 +60,8 @@ pub(crate) struct Snapshot {
     pub(crate) tie_seed: Hash,
     /// Where each device's chain is settled to.
     pub(crate) heads: BTreeMap<DeviceId, ChainHead>,
+    /// Readings that the next settlement must not leave out.
+    pub(crate) committed: Vec<Sealed>,
     /// Standing orders of the next interval.
     pub(crate) orders: BTreeMap<MemberId, StandingOrder>,
     /// Sequence number of each member's last order.
@@ -95,15 +97,19 @@ impl LedgerClient {
         Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain })
     }
 
-    /// What the next clearing depends on, from any node but `avoid` that has settled all before `at_least`.
+    /// What the next clearing depends on, from any node that has settled all before `at_least`; from `avoid` only where
+    /// no other answers.
     pub(crate) async fn snapshot(
         &self,
         at_least: Option<Interval>,
         avoid: Option<usize>,
     ) -> Result<Snapshot, LedgerError> {
-        let alone = self.urls.len() == 1;
-        let nodes = (0..self.urls.len()).filter(|node| alone || Some(*node) != avoid);
-        first_good(nodes.map(|node| self.snapshot_of(node, at_least))).await
+        let others = (0..self.urls.len()).filter(|node| Some(*node) != avoid);
+        match (first_good(others.map(|node| self.snapshot_of(node, at_least))).await, avoid) {
+            // Better one that is doubted than none at all.
+            (Err(_), Some(doubted)) => self.snapshot_of(doubted, at_least).await,
+            (answer, _) => answer,
+        }
     }
 
     async fn snapshot_of(&self, node: usize, at_least: Option<Interval>) -> Result<Snapshot, LedgerError> {
@@ -225,6 +231,7 @@ fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>) -> Snaps
         next: status.next,
         tie_seed: status.tie_seed,
         heads: BTreeMap::new(),
+        committed: Vec::new(),
         orders: BTreeMap::new(),
         order_sequences: BTreeMap::new(),
     };
@@ -232,6 +239,7 @@ fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>) -> Snaps
         let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
         let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
         snapshot.heads.insert(member.device, head);
+        snapshot.committed.extend(member.committed);
         snapshot.order_sequences.insert(member.member, member.order_sequence);
         if let Some(order) = member.order {
             snapshot.orders.insert(member.member, order);

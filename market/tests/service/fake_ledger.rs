@@ -25,7 +25,7 @@ use protocol::{
     block::{Header, Transaction},
     cbor,
     certificate::CommitCertificate,
-    envelope::Signed,
+    envelope::{Sealed, Signed},
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
@@ -59,6 +59,7 @@ struct Chain {
     tie_seed: Hash,
     heads: Vec<ChainHead>,
     orders: Vec<u64>,
+    committed: Vec<Option<Sealed>>,
     settled: Vec<(Settled, Settlement)>,
     refused: Vec<String>,
 }
@@ -79,6 +80,7 @@ impl FakeLedger {
             tie_seed: genesis.chain(),
             heads: genesis.members.iter().map(head).collect(),
             orders: vec![0; genesis.members.len()],
+            committed: vec![None; genesis.members.len()],
             settled: Vec::new(),
             refused: Vec::new(),
             genesis: genesis.clone(),
@@ -116,6 +118,12 @@ impl FakeLedger {
         self.chain.lock().unwrap().pool.len()
     }
 
+    /// Commits the market to a reading.
+    pub(crate) fn commit_to(&self, reading: &SignedReading) {
+        let transaction = Transaction::CommitReading(Sealed::from(reading));
+        self.chain.lock().unwrap().apply(&transaction).unwrap();
+    }
+
     /// Every settlement, in order.
     pub(crate) fn settlements(&self) -> Vec<Settlement> {
         self.chain.lock().unwrap().settled.iter().map(|(_, settlement)| settlement.clone()).collect()
@@ -141,6 +149,13 @@ impl Chain {
                 *last = order.sequence;
                 Ok(())
             }
+            Transaction::CommitReading(reading) => {
+                let opened =
+                    Signed::<Reading>::open(&reading.0, &chain, |_| true).map_err(|error| error.to_string())?;
+                let member = self.genesis.members.iter().position(|member| member.device == opened.signer());
+                self.committed[member.ok_or("unknown_signer")?] = Some(reading.clone());
+                Ok(())
+            }
             Transaction::Settle { settlement, readings } => {
                 let proposed = Signed::<Settlement>::open(&settlement.0, &chain, |key| *key == self.genesis.market)
                     .map_err(|error| error.to_string())?;
@@ -150,7 +165,10 @@ impl Chain {
                 if proposed.interval > self.next {
                     return Err("interval_not_next".into());
                 }
-                let open = |sealed: &protocol::envelope::Sealed| Signed::<Reading>::open(&sealed.0, &chain, |_| true);
+                if self.committed.iter().flatten().any(|committed| !proposed.readings.contains(&committed.hash())) {
+                    return Err("committed_reading_left_out".into());
+                }
+                let open = |sealed: &Sealed| Signed::<Reading>::open(&sealed.0, &chain, |_| true);
                 let readings: Vec<SignedReading> =
                     readings.iter().map(open).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
                 let heads = self.recompute(&proposed, &readings)?;
@@ -189,6 +207,7 @@ impl Chain {
     fn commit(&mut self, settlement: &Signed<Settlement>, heads: Vec<(usize, ChainHead)>) {
         for (index, head) in heads {
             self.heads[index] = head;
+            self.committed[index] = None;
         }
         self.next = settlement.interval.next().unwrap();
         self.tie_seed = tie_seed_after(settlement);
@@ -249,8 +268,8 @@ async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
 
 async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
     let chain = ledger.chain.lock().unwrap();
-    let members = chain.genesis.members.iter().zip(&chain.heads).zip(&chain.orders);
-    let status = members.map(|((member, head), order_sequence)| MemberStatus {
+    let members = chain.genesis.members.iter().zip(&chain.heads).zip(&chain.orders).zip(&chain.committed);
+    let status = members.map(|(((member, head), order_sequence), committed)| MemberStatus {
         member: member.member,
         balance: Amount::ZERO,
         device: member.device,
@@ -259,6 +278,7 @@ async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
         read: head.interval,
         import_wh: head.registers.import_wh,
         export_wh: head.registers.export_wh,
+        committed: committed.clone(),
         order: None,
         order_sequence: *order_sequence,
     });

@@ -1,0 +1,45 @@
+//! Committing to a reading: a device hands it to the ledger itself, and the market can no longer leave it out.
+
+use market::metering::measure;
+use protocol::{
+    envelope::{Sealed, Signed},
+    member::MemberId,
+    reading::Reading,
+    settlement::Settlement,
+};
+
+use super::{Refusal, State};
+
+impl State {
+    /// Takes a reading that the next settlement could have: the one after the device's last settled reading, of an
+    /// interval that has come.
+    pub(super) fn commit_reading(&mut self, sealed: &Sealed) -> Result<MemberId, Refusal> {
+        let devices = &self.community.devices;
+        let is_known = |device: &_| devices.contains_key(device);
+        let reading = Signed::<Reading>::open(&sealed.0, &self.community.chain, is_known)?;
+        let device = reading.signer();
+        let id = devices.get(&device).copied().ok_or(Refusal::UnknownSigner(device))?;
+        let member = self.members.get_mut(&id).ok_or(Refusal::UnknownSigner(device))?;
+        match member.committed() {
+            Some(committed) if committed == sealed => return Err(Refusal::Exists),
+            Some(_) => return Err(Refusal::ExistsWithDifferent("reading")),
+            None if member.head().hash == reading.hash() => return Err(Refusal::Exists),
+            None => {}
+        }
+        measure(member.head(), &[reading], self.totals.next, member.rated_power_w())
+            .map_err(|error| Refusal::ReadingRefused { device, error: Box::new(error) })?;
+        member.commit(sealed.clone());
+        Ok(id)
+    }
+
+    /// Checks that a settlement leaves out no reading that it could not have overlooked.
+    pub(super) fn check_committed(&self, proposed: &Settlement) -> Result<(), Refusal> {
+        for (id, member) in &self.members {
+            let left_out = |reading: &&Sealed| !proposed.readings.contains(&reading.hash());
+            if let Some(reading) = member.committed().filter(left_out) {
+                return Err(Refusal::CommittedReadingLeftOut { member: *id, reading: reading.hash() });
+            }
+        }
+        Ok(())
+    }
+}
