@@ -16,11 +16,7 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use ledger::{
-    audit::audit,
-    chain::{Tip, build, open_readings},
-    store::{Commit, MemoryStore, Store, StoredBlock},
-};
+use ledger::{audit::audit, chain::open_readings, store::Store};
 use protocol::{block::Block, cbor, envelope::ChainId};
 use support::Community;
 
@@ -34,7 +30,9 @@ const ROUNDS: usize = 3;
 fn main() {
     let intervals = env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(YEAR);
     let mut community = Community::new(MEMBERS, VALIDATORS);
-    let store = generate(&mut community, intervals);
+    let progress = ProgressBar::new(intervals);
+    let (store, _) = community.ledger(intervals, || progress.inc(1));
+    progress.finish_and_clear();
     let chain = community.genesis.chain();
     let blocks: Vec<Block> =
         (1..=intervals).map(|height| cbor::decode(&store.block(height).unwrap().unwrap().body).unwrap()).collect();
@@ -59,29 +57,6 @@ fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
-}
-
-/// A ledger with a settlement in every block.
-fn generate(community: &mut Community, intervals: u64) -> MemoryStore {
-    let progress = ProgressBar::new(intervals);
-    let store = MemoryStore::default();
-    let mut state = community.state();
-    let mut tip = Tip { height: 0, block: community.genesis.chain() };
-    for height in 1..=intervals {
-        let readings = community.read_all(state.next());
-        let transaction = community.transaction(community.settlement(&state, &readings), &readings);
-        let (block, executed, refused) = build(&state, tip, [transaction]);
-        assert!(refused.is_empty(), "{refused:?}");
-        tip = Tip { height, block: block.header.hash() };
-        let certificate = community.certificate(height, tip.block);
-        let block = &StoredBlock { body: cbor::encode(&block), certificate };
-        let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
-        store.commit(&Commit { block, entries: executed.state.entries(), intervals }).unwrap();
-        state = executed.state;
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-    store
 }
 
 /// The signatures of all readings, in batches, on all cores.

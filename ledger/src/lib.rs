@@ -5,7 +5,8 @@
 //! genesis. They know no clock, no randomness, no network and no disk.
 //!
 //! Around it, with feature `node`: [`store`] keeps blocks and state on disk, [`consensus`] agrees on blocks with the
-//! other validators, [`node`] ties them together, [`api`] answers over HTTP, [`audit`] redoes everything from genesis.
+//! other validators, [`node`] ties them together, [`api`] answers over HTTP, [`audit`] redoes everything from genesis,
+//! [`export`] writes it out as tables.
 
 pub mod chain;
 pub mod proof;
@@ -17,6 +18,8 @@ pub mod api;
 pub mod audit;
 #[cfg(feature = "node")]
 pub mod consensus;
+#[cfg(feature = "node")]
+pub mod export;
 #[cfg(feature = "node")]
 pub mod node;
 #[cfg(feature = "node")]

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use protocol::{
+    block::Transaction,
     cbor,
-    envelope::{EnvelopeError, Signed},
+    envelope::{EnvelopeError, Sealed, Signed},
     hash::Hash,
     key::SecretKey,
     order::Order,
@@ -82,4 +83,10 @@ fn cbor_has_one_spelling() {
     assert_eq!(bytes[0], 0x85);
     let indefinite = [&[0x9f], &bytes[1..], &[0xff]].concat();
     assert!(cbor::decode::<Reading>(&indefinite).is_err(), "indefinite length");
+}
+
+#[test]
+fn a_committed_reading_is_spelled_as_documented() {
+    let transaction = Transaction::CommitReading(Sealed(vec![0xd1, 0xd2]));
+    assert_eq!(cbor::encode(&transaction), [0x82, 2, 0x81, 0x42, 0xd1, 0xd2], "[2, [message]] in docs/protocol.md");
 }

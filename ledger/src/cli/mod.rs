@@ -1,5 +1,6 @@
 //! The command line of `ledger`.
 
+mod export;
 mod init;
 mod receipt;
 
@@ -71,6 +72,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write accounts, settlements, lines and trades as CSV or Parquet, from a stopped node's state directory
+    Export(export::Export),
     /// Write the receipt of one member and interval to stdout, from a stopped node's state directory
     Receipt(receipt::Receipt),
     /// Check a receipt, offline, against nothing but the genesis
@@ -105,6 +108,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve { config } => serve(&config),
         Command::Status { url } => status(&url),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
+        Command::Export(export) => export.write(),
         Command::Receipt(receipt) => receipt.write(),
         Command::Verify { receipt, genesis } => receipt::verify(&receipt, &genesis),
     };
@@ -176,11 +180,7 @@ fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Resu
             return Err(bad_input(format!("expected the ledger of the chain {expected}, found one of {found}")));
         }
     }
-    let progress = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("auditing {bar:40} {pos}/{len} blocks, {eta} left") {
-        progress.set_style(style);
-    }
-    let report = audit::audit(&own, &store, &progress).map_err(failed)?;
+    let report = audit::audit(&own, &store, &progress_bar("auditing")).map_err(failed)?;
     if json {
         return print_json(&report);
     }
@@ -192,6 +192,15 @@ fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Resu
     println!("balances     sum to {}", report.balances_sum);
     println!("in order");
     Ok(())
+}
+
+/// A bar that counts blocks.
+fn progress_bar(doing: &'static str) -> ProgressBar {
+    let progress = ProgressBar::new(0).with_message(doing);
+    match ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} blocks, {eta} left") {
+        Ok(style) => progress.with_style(style),
+        Err(_) => progress,
+    }
 }
 
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {

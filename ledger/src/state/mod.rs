@@ -25,7 +25,7 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     key::{DeviceId, PublicKey},
-    member::MemberId,
+    member::{AccountId, MemberId},
     merkle::{MerkleRoot, MerkleTree},
     money::Amount,
     order::Order,
@@ -246,9 +246,14 @@ impl State {
         self.members.iter()
     }
 
+    /// Every account and what it holds: the supplier's, the grid operator's, then the members'.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, Amount)> {
+        let others = [(AccountId::Supplier, self.totals.supplier), (AccountId::Operator, self.totals.operator)];
+        others.into_iter().chain(self.members.iter().map(|(id, member)| (AccountId::Member(*id), member.balance())))
+    }
+
     /// Sum of all balances, in nano-units: zero, or it is a bug.
     pub fn balances_sum(&self) -> i128 {
-        let members: i128 = self.members.values().map(|member| member.balance()).sum();
-        members + [self.totals.supplier, self.totals.operator].into_iter().sum::<i128>()
+        self.accounts().map(|(_, balance)| balance).sum()
     }
 }

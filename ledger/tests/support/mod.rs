@@ -21,6 +21,14 @@ use protocol::{
 };
 
 use ledger::state::State;
+#[cfg(feature = "node")]
+use {
+    ledger::{
+        chain::{Tip, build},
+        store::{Commit, MemoryStore, Store, StoredBlock},
+    },
+    protocol::cbor,
+};
 
 /// Who holds which key.
 pub(crate) struct Community {
@@ -174,5 +182,27 @@ impl Community {
             .collect();
         signatures.sort_by_key(|signature| signature.validator);
         CommitCertificate { height, round: 0, block, signatures }
+    }
+
+    /// A ledger with a settlement in every block, and the state after the last.
+    #[cfg(feature = "node")]
+    pub(crate) fn ledger(&mut self, intervals: u64, mut each: impl FnMut()) -> (MemoryStore, State) {
+        let store = MemoryStore::default();
+        let mut state = self.state();
+        let mut tip = Tip { height: 0, block: self.genesis.chain() };
+        for height in 1..=intervals {
+            let readings = self.read_all(state.next());
+            let transaction = self.transaction(self.settlement(&state, &readings), &readings);
+            let (block, executed, refused) = build(&state, tip, [transaction]);
+            assert!(refused.is_empty(), "{refused:?}");
+            tip = Tip { height, block: block.header.hash() };
+            let certificate = self.certificate(height, tip.block);
+            let block = &StoredBlock { body: cbor::encode(&block), certificate };
+            let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
+            store.commit(&Commit { block, entries: executed.state.entries(), intervals }).unwrap();
+            state = executed.state;
+            each();
+        }
+        (store, state)
     }
 }

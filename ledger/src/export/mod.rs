@@ -1,0 +1,262 @@
+//! The export: accounts, settlements, lines and trades of a ledger as tables, for billing and research.
+//!
+//! Everything is a whole number with its unit in the column's name, or an ISO 8601 time in UTC, so nothing is rounded on
+//! the way. An export believes what is stored; [the audit](crate::audit) is what checks it.
+
+mod csv;
+mod parquet;
+mod table;
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use indicatif::ProgressBar;
+use protocol::{
+    block::{Block, Transaction},
+    cbor,
+    envelope::Signed,
+    genesis::Genesis,
+    interval::Interval,
+    member::AccountId,
+    money::Amount,
+    settlement::Settlement,
+};
+
+use self::table::{ACCOUNTS, LINES, SETTLEMENTS, TRADES, Table, Value};
+use crate::{
+    audit::AuditError,
+    state::{State, StateError},
+    store::{Store, StoreError},
+};
+
+/// What the files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values (RFC 4180), with a header.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Parquet => "parquet",
+        }
+    }
+}
+
+/// Which intervals: from the first to before the second, by their starts in seconds after 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Period {
+    /// The first.
+    pub from_s: Option<i64>,
+    /// The first that is left out.
+    pub to_s: Option<i64>,
+}
+
+impl Period {
+    fn holds(&self, interval: Interval) -> bool {
+        let start_s = interval.start_s();
+        self.from_s.is_none_or(|from_s| start_s >= from_s) && self.to_s.is_none_or(|to_s| start_s < to_s)
+    }
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where.
+    pub path: PathBuf,
+    /// Rows in it, without the header.
+    pub rows: u64,
+}
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A file is there already.
+    #[error("{}: expected no such file yet, found one; move it away or choose another directory", .0.display())]
+    Exists(PathBuf),
+    /// A file cannot be written.
+    #[error("{}: {reason}", path.display())]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// What the system, or the library that writes it, says.
+        reason: String,
+    },
+    /// The store failed or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored entries are no state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A block cannot be read.
+    #[error(transparent)]
+    Block(#[from] AuditError),
+}
+
+/// Writes rows of one table to a file.
+trait Rows {
+    fn row(&mut self, values: &[Value]) -> Result<(), String>;
+    fn finish(self: Box<Self>) -> Result<(), String>;
+}
+
+/// A table being written, under a name that nobody takes for the whole.
+struct Output {
+    path: PathBuf,
+    partial: PathBuf,
+    rows: Box<dyn Rows>,
+    count: u64,
+}
+
+impl Output {
+    fn create(directory: &Path, table: &'static Table, format: Format) -> Result<Output, ExportError> {
+        let path = directory.join(format!("{}.{}", table.name, format.extension()));
+        if path.exists() {
+            return Err(ExportError::Exists(path));
+        }
+        let partial = path.with_extension(format!("{}.partial", format.extension()));
+        let open = || -> Result<Box<dyn Rows>, String> {
+            let file = File::create(&partial).map_err(|error: io::Error| error.to_string())?;
+            Ok(match format {
+                Format::Csv => Box::new(csv::Writer::new(file, table)?),
+                Format::Parquet => Box::new(parquet::Writer::new(file, table)?),
+            })
+        };
+        let rows = open().map_err(|reason| ExportError::Write { path: partial.clone(), reason })?;
+        Ok(Output { path, partial, rows, count: 0 })
+    }
+
+    fn row(&mut self, values: &[Value]) -> Result<(), ExportError> {
+        self.count += 1;
+        self.rows.row(values).map_err(|reason| ExportError::Write { path: self.partial.clone(), reason })
+    }
+
+    fn finish(self) -> Result<Written, ExportError> {
+        let Output { path, partial, rows, count } = self;
+        rows.finish()
+            .and_then(|()| fs::rename(&partial, &path).map_err(|error| error.to_string()))
+            .map_err(|reason| ExportError::Write { path: partial, reason })?;
+        Ok(Written { path, rows: count })
+    }
+}
+
+/// Writes the tables of a ledger to new files in `directory`: the accounts as they are now, and what was settled in
+/// `period`.
+pub fn export(
+    genesis: &Genesis,
+    store: &dyn Store,
+    directory: &Path,
+    format: Format,
+    period: Period,
+    progress: &ProgressBar,
+) -> Result<Vec<Written>, ExportError> {
+    let unwritable = |error: io::Error| ExportError::Write { path: directory.into(), reason: error.to_string() };
+    fs::create_dir_all(directory).map_err(unwritable)?;
+    let mut outputs = Vec::new();
+    for table in [&ACCOUNTS, &SETTLEMENTS, &LINES, &TRADES] {
+        outputs.push(Output::create(directory, table, format)?);
+    }
+    let [accounts, settlements, lines, trades] = outputs.as_mut_slice() else { unreachable!("four tables") };
+
+    write_accounts(genesis, store, accounts)?;
+    let last = store.height()?;
+    progress.set_length(last);
+    for height in 1..=last {
+        for settlement in settlements_of(genesis, store, height)? {
+            if period.holds(settlement.interval) {
+                settlements.row(&settlement_row(height, &settlement))?;
+                write_lines(&settlement, lines)?;
+                write_trades(&settlement, trades)?;
+            }
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    outputs.into_iter().map(Output::finish).collect()
+}
+
+fn settlements_of(genesis: &Genesis, store: &dyn Store, height: u64) -> Result<Vec<Signed<Settlement>>, ExportError> {
+    let unreadable = |reason: String| AuditError::Unreadable { height, reason };
+    let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
+    let block: Block = cbor::decode(&stored.body).map_err(|error| unreadable(error.to_string()))?;
+    let mut settlements = Vec::new();
+    for transaction in &block.transactions {
+        if let Transaction::Settle { settlement, .. } = transaction {
+            let opened = Signed::open(&settlement.0, &genesis.chain(), |_| true);
+            settlements.push(opened.map_err(|error| unreadable(error.to_string()))?);
+        }
+    }
+    Ok(settlements)
+}
+
+fn write_accounts(genesis: &Genesis, store: &dyn Store, output: &mut Output) -> Result<(), ExportError> {
+    let entries = store.entries()?;
+    let state = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
+    for (account, balance) in state.accounts() {
+        let (kind, member) = match account {
+            AccountId::Supplier => ("supplier", Value::Missing),
+            AccountId::Operator => ("operator", Value::Missing),
+            AccountId::Member(member) => ("member", Value::Text(member.to_string())),
+        };
+        output.row(&[Value::Text(kind.into()), member, amount(balance), Value::Text(genesis.currency.clone())])?;
+    }
+    Ok(())
+}
+
+fn settlement_row(height: u64, settlement: &Settlement) -> [Value; 6] {
+    [
+        Value::Time(settlement.interval),
+        Value::Integer(settlement.interval.length().minutes().into()),
+        Value::Integer(i64::try_from(height).unwrap_or(i64::MAX)),
+        settlement.price.map_or(Value::Missing, |price| Value::Integer(price.micro())),
+        amount(settlement.supplier),
+        amount(settlement.operator),
+    ]
+}
+
+fn write_lines(settlement: &Settlement, output: &mut Output) -> Result<(), ExportError> {
+    for line in &settlement.lines {
+        let [bought, sold, imported, exported] = [line.bought, line.sold, line.imported, line.exported].map(energy);
+        output.row(&[
+            Value::Time(settlement.interval),
+            Value::Text(line.member.to_string()),
+            bought,
+            sold,
+            imported,
+            exported,
+            amount(line.paid),
+            amount(line.earned),
+            amount(line.supply_cost),
+            amount(line.supply_revenue),
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_trades(settlement: &Settlement, output: &mut Output) -> Result<(), ExportError> {
+    for trade in &settlement.trades {
+        output.row(&[
+            Value::Time(settlement.interval),
+            Value::Text(trade.seller.to_string()),
+            Value::Text(trade.buyer.to_string()),
+            energy(trade.energy),
+            Value::Integer(trade.price.micro()),
+        ])?;
+    }
+    Ok(())
+}
+
+fn amount(amount: Amount) -> Value {
+    Value::Integer(amount.nano())
+}
+
+fn energy(energy: protocol::energy::Energy) -> Value {
+    // An energy on the ledger is at most ENERGY_WH_MAX.
+    Value::Integer(i64::try_from(energy.wh()).unwrap_or(i64::MAX))
+}
