@@ -54,6 +54,10 @@ impl SledStore {
             sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
                 StoreError::InUse(directory.display().to_string())
             }
+            sled::Error::Corruption { .. } => StoreError::Damaged {
+                key: format!("the store {}", directory.display()),
+                reason: "its file is not what was written".into(),
+            },
             other => StoreError::Io(format!("{}: {other}", directory.display())),
         })?;
         let file = File::open(directory.join("db")).map_err(|error| StoreError::Io(error.to_string()))?;

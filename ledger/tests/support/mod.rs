@@ -24,7 +24,7 @@ use ledger::state::State;
 #[cfg(feature = "node")]
 use {
     ledger::{
-        chain::{Tip, build},
+        chain::{Executed, Tip, build},
         store::{Commit, MemoryStore, Store, StoredBlock},
     },
     protocol::cbor,
@@ -184,6 +184,17 @@ impl Community {
         CommitCertificate { height, round: 0, block, signatures }
     }
 
+    /// The block after `tip`, which settles the next interval, and what it leads to.
+    #[cfg(feature = "node")]
+    pub(crate) fn next_block(&mut self, state: &State, tip: Tip) -> (StoredBlock, Executed) {
+        let readings = self.read_all(state.next());
+        let transaction = self.transaction(self.settlement(state, &readings), &readings);
+        let (block, executed, refused) = build(state, tip, [transaction]);
+        assert!(refused.is_empty(), "{refused:?}");
+        let certificate = self.certificate(block.header.height, block.header.hash());
+        (StoredBlock { body: cbor::encode(&block), certificate }, executed)
+    }
+
     /// A ledger with a settlement in every block, and the state after the last.
     #[cfg(feature = "node")]
     pub(crate) fn ledger(&mut self, intervals: u64, mut each: impl FnMut()) -> (MemoryStore, State) {
@@ -191,15 +202,10 @@ impl Community {
         let mut state = self.state();
         let mut tip = Tip { height: 0, block: self.genesis.chain() };
         for height in 1..=intervals {
-            let readings = self.read_all(state.next());
-            let transaction = self.transaction(self.settlement(&state, &readings), &readings);
-            let (block, executed, refused) = build(&state, tip, [transaction]);
-            assert!(refused.is_empty(), "{refused:?}");
-            tip = Tip { height, block: block.header.hash() };
-            let certificate = self.certificate(height, tip.block);
-            let block = &StoredBlock { body: cbor::encode(&block), certificate };
+            let (block, executed) = self.next_block(&state, tip);
+            tip = Tip { height, block: block.certificate.block };
             let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
-            store.commit(&Commit { block, entries: executed.state.entries(), intervals }).unwrap();
+            store.commit(&Commit { block: &block, entries: executed.state.entries(), intervals }).unwrap();
             state = executed.state;
             each();
         }
