@@ -7,12 +7,18 @@
 //! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS` | | list of [`Settled`] |
 //! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
 //! | `GET /v1/members` | | list of [`MemberStatus`] |
+//! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Entry`](crate::settlement::Entry) |
+//! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
+//! | `GET /v1/validators` | | list of [`Validator`](crate::certificate::Validator), of the next height |
+//! | `GET /v1/health` | | [`Health`]; status 503 where no block was committed for too long |
 //!
 //! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    block::Header,
+    certificate::CommitCertificate,
     energy::Energy,
     envelope::{ChainId, Sealed},
     hash::Hash,
@@ -102,6 +108,34 @@ pub struct Settled {
     pub supplier: Amount,
     /// What the grid operator's account gained.
     pub operator: Amount,
+}
+
+/// A committed block: all that proves it, and the names of what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSummary {
+    /// The block's hash.
+    pub block: Hash,
+    /// Its header.
+    pub header: Header,
+    /// The commit signatures.
+    pub certificate: CommitCertificate,
+    /// Ids of its transactions, in the order they apply.
+    pub transactions: Vec<Hash>,
+    /// The intervals it settles.
+    pub intervals: Vec<Interval>,
+}
+
+/// Whether a node keeps up: what a monitor asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether a block was committed lately.
+    pub healthy: bool,
+    /// Height of the last committed block.
+    pub height: u64,
+    /// Milliseconds since it was committed, or since the node started.
+    pub height_age_ms: u64,
+    /// From so many milliseconds on it is too long ago: three heartbeats.
+    pub height_age_ms_max: u64,
 }
 
 /// What the ledger knows of a member: all that the next clearing needs beside the readings.

@@ -64,6 +64,7 @@ pub enum LedgerError {
 pub struct Ledger {
     genesis: Genesis,
     validator: Option<ValidatorId>,
+    pub(super) opened_at: Instant,
     pub(super) store: Arc<dyn Store>,
     head: RwLock<Arc<Head>>,
     pool: Mutex<Pool>,
@@ -86,6 +87,7 @@ impl Ledger {
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let ledger = Ledger {
             validator,
+            opened_at: Instant::now(),
             committed: watch::Sender::new(head.tip.height),
             head: RwLock::new(Arc::new(head)),
             genesis,

@@ -80,16 +80,20 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let ledger = Arc::new(ledger);
     let (stop, stopped) = watch::channel(false);
 
+    let height_age_ms_max = config.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED_MAX);
     let (incoming, gossip) = gossip::queue();
     let app = app::App::new(ledger.clone(), config.heartbeat(), outgoing, incoming);
     let settings = config.consensus(&ledger, key, &network_key);
     let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
     let services = vec![
         tokio::spawn(gossip::take_in(ledger.clone(), gossip)),
-        tokio::spawn(api::serve(api, ledger.clone(), until(stopped))),
+        tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, until(stopped))),
     ];
     Ok(Running { api: address, ledger, stop, consensus, services })
 }
+
+/// Heartbeats without a block before a node calls itself unhealthy.
+const HEARTBEATS_MISSED_MAX: u64 = 3;
 
 /// The sled database inside a node's state directory.
 pub const STORE_DIRECTORY: &str = "ledger";

@@ -1,15 +1,16 @@
 //! What a node tells of its ledger: the answers of the API, from the head and the store.
 
 use protocol::{
-    api::{MemberStatus, Settled, Status},
+    api::{BlockSummary, Health, MemberStatus, Settled, Status},
     block::{Block, Transaction},
     cbor,
-    certificate::CommitCertificate,
+    certificate::{CommitCertificate, Validator},
     envelope::Signed,
     interval::Interval,
+    member::MemberId,
     money::Amount,
     receipt::Receipt,
-    settlement::{Settlement, SignedSettlement},
+    settlement::{Entry, Settlement, SignedSettlement},
 };
 
 use super::{Ledger, LedgerError};
@@ -88,6 +89,44 @@ impl Ledger {
         let mut receipts = chain::receipts(&block.header, &certificate, &settlements);
         receipts.retain(|receipt| receipt.entry.interval == interval);
         Ok(receipts)
+    }
+
+    /// A member's entries of at most `limit` settled intervals from `from` on: none where it was not read.
+    pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Entry>, LedgerError> {
+        let settled = self.settlements(from, limit)?;
+        let entry = |settled: &Settled| {
+            let line = settled.lines.iter().find(|line| line.member == member)?;
+            Some(Entry { interval: settled.interval, price: settled.price, line: *line })
+        };
+        Ok(settled.iter().filter_map(entry).collect())
+    }
+
+    /// The block of a height; none if there is no such block yet.
+    pub fn block(&self, height: u64) -> Result<Option<BlockSummary>, LedgerError> {
+        if height == 0 || height > self.head().tip.height {
+            return Ok(None);
+        }
+        let Opened { block, certificate, settlements } = self.opened(height)?;
+        Ok(Some(BlockSummary {
+            block: block.header.hash(),
+            header: block.header,
+            certificate,
+            transactions: block.transactions.iter().map(Transaction::id).collect(),
+            intervals: settlements.iter().map(|settlement| settlement.interval).collect(),
+        }))
+    }
+
+    /// The validators of the next height.
+    pub fn validators(&self) -> Vec<Validator> {
+        self.head().state.validators().to_vec()
+    }
+
+    /// Whether a block was committed within the last `height_age_ms_max` milliseconds.
+    pub fn health(&self, height_age_ms_max: u64) -> Health {
+        let head = self.head();
+        let age = head.committed_at.unwrap_or(self.opened_at).elapsed();
+        let height_age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Health { healthy: height_age_ms < height_age_ms_max, height: head.tip.height, height_age_ms, height_age_ms_max }
     }
 
     fn opened(&self, height: u64) -> Result<Opened, LedgerError> {

@@ -1,0 +1,146 @@
+//! The HTTP API of a node, over a real socket.
+
+#![cfg(feature = "node")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+
+use ledger::{api, node::Ledger, proof::Verifier, state::State};
+use protocol::{
+    api::{BlockSummary, Health, MemberStatus, Settled, Status, Submitted},
+    cbor,
+    certificate::Validator,
+    limits::TRANSACTION_BYTES_MAX,
+    member::MemberId,
+    receipt::Receipt,
+    settlement::Entry,
+};
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use support::Community;
+
+const INTERVALS: u64 = 3;
+
+struct Node {
+    community: Community,
+    state: State,
+    url: String,
+}
+
+impl Node {
+    /// The API of a ledger with some settled intervals.
+    async fn start(height_age_ms_max: u64) -> Node {
+        let mut community = Community::new(4, 4);
+        let (store, state) = community.ledger(INTERVALS, || {});
+        let (ledger, _) = Ledger::open(community.genesis.clone(), Arc::new(store), None).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = api::router(Arc::new(ledger), height_age_ms_max);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Node { community, state, url }
+    }
+
+    async fn ask(&self, path: &str) -> (StatusCode, String) {
+        let answer = reqwest::get(format!("{}{path}", self.url)).await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let (status, text) = self.ask(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    async fn post(&self, body: Vec<u8>) -> (StatusCode, String) {
+        let url = format!("{}/v1/transactions", self.url);
+        let answer = reqwest::Client::new().post(url).body(body).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn everything_that_is_told_fits_together() {
+    let node = Node::start(u64::MAX).await;
+    let status: Status = node.get("/v1/status").await;
+    assert_eq!((status.height, status.state_root), (INTERVALS, node.state.root().hash));
+
+    let settled: Vec<Settled> = node.get("/v1/settlements").await;
+    assert_eq!(settled.len() as u64, INTERVALS);
+    let verifier = Verifier::new(&node.community.genesis);
+    for settled in &settled {
+        let receipts: Vec<Receipt> =
+            node.get(&format!("/v1/settlements/{}/receipts", settled.interval.start_text())).await;
+        assert_eq!(receipts.iter().map(|receipt| receipt.entry.line).collect::<Vec<_>>(), settled.lines);
+        assert!(receipts.iter().all(|receipt| verifier.verify(receipt).is_ok()));
+        let block: BlockSummary = node.get(&format!("/v1/blocks/{}", settled.height)).await;
+        assert_eq!(block.block, block.header.hash());
+        assert_eq!(block.transactions, [settled.settlement]);
+        assert_eq!(block.intervals, [settled.interval]);
+        assert_eq!(receipts[0].header, block.header);
+    }
+    let last: BlockSummary = node.get(&format!("/v1/blocks/{INTERVALS}")).await;
+    assert_eq!(last.block, status.block);
+
+    let members: Vec<MemberStatus> = node.get("/v1/members").await;
+    for MemberStatus { member, balance, .. } in members {
+        let statement: Vec<Entry> = node.get(&format!("/v1/members/{member}/statement")).await;
+        let sum: i128 = statement.iter().map(|entry| i128::from(entry.line.net().unwrap().nano())).sum();
+        assert_eq!(sum, i128::from(balance.nano()), "the statement adds up to the balance");
+        let from = settled[1].interval.start_text();
+        let one: Vec<Entry> = node.get(&format!("/v1/members/{member}/statement?from={from}&limit=1")).await;
+        assert_eq!(one, statement[1..2]);
+    }
+    let validators: Vec<Validator> = node.get("/v1/validators").await;
+    assert_eq!(validators, node.community.genesis.validators);
+    let (_, metrics) = node.ask("/metrics").await;
+    assert!(metrics.contains(&format!("voisin_ledger_height {INTERVALS}")), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_says_why() {
+    let node = Node::start(u64::MAX).await;
+    let nobody = MemberId::from_bytes([0; 16]);
+    for (path, status, said) in [
+        ("/v1/blocks/0".to_owned(), StatusCode::NOT_FOUND, "expected a block of height 1 to 3, found 0"),
+        ("/v1/blocks/4".to_owned(), StatusCode::NOT_FOUND, "expected a block of height 1 to 3, found 4"),
+        ("/v1/blocks/x".to_owned(), StatusCode::BAD_REQUEST, ""),
+        (format!("/v1/members/{nobody}/statement"), StatusCode::NOT_FOUND, "is no member"),
+        ("/v1/members/ada/statement".to_owned(), StatusCode::BAD_REQUEST, "a member id of 32 lowercase hex digits"),
+        ("/v1/settlements?from=yesterday".to_owned(), StatusCode::BAD_REQUEST, "found `yesterday`"),
+        ("/v1/settlements?form=2026-06-01T12:00:00Z".to_owned(), StatusCode::BAD_REQUEST, "form"),
+        ("/v1/settlements/2030-01-01T00:00:00Z/receipts".to_owned(), StatusCode::NOT_FOUND, "nothing is settled"),
+        ("/v1/settlements/2026-06-01T12:01:00Z/receipts".to_owned(), StatusCode::BAD_REQUEST, "15-minute interval"),
+    ] {
+        let (found, text) = node.ask(&path).await;
+        assert!(found == status && text.contains(said), "{path}: {found} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_is_taken_once_and_garbage_never() {
+    let mut node = Node::start(u64::MAX).await;
+    let readings = node.community.read_all(node.state.next());
+    let settlement = node.community.settlement(&node.state, &readings);
+    let body = cbor::encode(&node.community.transaction(settlement, &readings));
+    for _ in 0..2 {
+        let (status, text) = node.post(body.clone()).await;
+        let submitted: Submitted = serde_json::from_str(&text).unwrap();
+        assert!(status == StatusCode::OK && matches!(submitted, Submitted::Pending { .. }), "{text}");
+    }
+    let (status, text) = node.post(b"not a transaction".to_vec()).await;
+    assert!(status == StatusCode::BAD_REQUEST && text.contains("not a transaction"), "{text}");
+    assert_eq!(node.post(vec![0; TRANSACTION_BYTES_MAX + 1]).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_node_without_new_blocks_calls_itself_unhealthy() {
+    for (height_age_ms_max, expected) in [(u64::MAX, StatusCode::OK), (0, StatusCode::SERVICE_UNAVAILABLE)] {
+        let node = Node::start(height_age_ms_max).await;
+        let (status, text) = node.ask("/v1/health").await;
+        let health: Health = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, health.healthy), (expected, expected == StatusCode::OK), "{text}");
+        assert_eq!((health.height, health.height_age_ms_max), (INTERVALS, height_age_ms_max));
+    }
+}
