@@ -6,15 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use protocol::{
-    api::{BlockSummary, MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX},
+    api::{BlockSummary, Health, MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX},
     block::Transaction,
     cbor,
     certificate::Validator,
@@ -26,6 +26,8 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa_swagger_ui::SwaggerUi;
 
 use crate::node::{Ledger, LedgerError};
 
@@ -43,24 +45,51 @@ pub(crate) async fn serve(
 
 /// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old.
 pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
-    let health = move |State(ledger): State<Arc<Ledger>>| async move {
-        let health = ledger.health(height_age_ms_max);
-        (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
-    };
-    Router::new()
-        .route("/v1/transactions", post(submit))
-        .route("/v1/status", get(status))
-        .route("/v1/members", get(members))
-        .route("/v1/members/{member}/statement", get(statement))
-        .route("/v1/blocks/{height}", get(block))
-        .route("/v1/validators", get(validators))
-        .route("/v1/health", get(health))
-        .route("/v1/settlements", get(settlements))
-        .route("/v1/settlements/{start}/receipts", get(receipts))
-        .route("/metrics", get(metrics))
+    let swagger = SwaggerUi::new("/docs")
+        // Without this, Swagger UI asks a server on the internet to judge the document.
+        .config(utoipa_swagger_ui::Config::default().validator_url("none"))
+        .url("/openapi.json", ApiDoc::openapi());
+    documented()
+        .into_iter()
+        .fold(Router::new(), |router, (path, method)| router.route(path, method))
         .layer(DefaultBodyLimit::max(TRANSACTION_BYTES_MAX))
+        .layer(Extension(HeightAgeMax(height_age_ms_max)))
         .with_state(ledger)
+        .merge(swagger)
 }
+
+/// Every route that the OpenAPI document describes.
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 10] {
+    [
+        ("/v1/transactions", post(submit)),
+        ("/v1/status", get(status)),
+        ("/v1/health", get(health)),
+        ("/v1/validators", get(validators)),
+        ("/v1/blocks/{height}", get(block)),
+        ("/v1/members", get(members)),
+        ("/v1/members/{member}/statement", get(statement)),
+        ("/v1/settlements", get(settlements)),
+        ("/v1/settlements/{start}/receipts", get(receipts)),
+        ("/metrics", get(metrics)),
+    ]
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Voisin ledger node",
+        version = "1",
+        description = "What a node of the shared ledger knows, and where transactions are handed in. Amounts and prices \
+                       are decimal text and exact, energies whole Wh; in a path an interval is named by its start, such \
+                       as 2026-06-01T12:00:00Z."
+    ),
+    paths(submit, status, health, validators, block, members, statement, settlements, receipts, metrics)
+)]
+struct ApiDoc;
+
+/// From which age of the last block on, in milliseconds, a node is unhealthy.
+#[derive(Clone, Copy)]
+struct HeightAgeMax(u64);
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +109,9 @@ enum ApiError {
 }
 
 /// The body of every error.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Problem {
+    /// What was expected, and what was found.
     error: String,
 }
 
@@ -103,37 +133,67 @@ async fn blocking<T: Send + 'static>(
     Ok(Json(tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::CutOff)??))
 }
 
+/// Hand in a transaction: the CBOR of `protocol::block::Transaction`. Handing it in twice is harmless.
+#[utoipa::path(post, path = "/v1/transactions",
+    request_body(content = Vec<u8>, content_type = "application/cbor"),
+    responses((status = 200, body = Submitted), (status = 400, body = Problem), (status = 413)))]
 async fn submit(State(ledger): State<Arc<Ledger>>, body: Bytes) -> Result<Json<Submitted>, ApiError> {
     let transaction: Transaction =
         cbor::decode(&body).map_err(|error| ApiError::BadRequest(format!("not a transaction: {error}")))?;
     blocking(move || ledger.submit(transaction)).await
 }
 
+/// Where the ledger stands.
+#[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
 async fn status(State(ledger): State<Arc<Ledger>>) -> Json<Status> {
     Json(ledger.status())
 }
 
+/// Whether the chain moves.
+#[utoipa::path(get, path = "/v1/health", responses((status = 200, body = Health), (status = 503, body = Health)))]
+async fn health(
+    State(ledger): State<Arc<Ledger>>,
+    Extension(HeightAgeMax(ms)): Extension<HeightAgeMax>,
+) -> (StatusCode, Json<Health>) {
+    let health = ledger.health(ms);
+    (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+}
+
+/// All members: account, device, standing order.
+#[utoipa::path(get, path = "/v1/members", responses((status = 200, body = Vec<MemberStatus>)))]
 async fn members(State(ledger): State<Arc<Ledger>>) -> Json<Vec<MemberStatus>> {
     Json(ledger.members())
 }
 
+/// The validators of the next height, with their voting power.
+#[utoipa::path(get, path = "/v1/validators", responses((status = 200, body = Vec<Validator>)))]
 async fn validators(State(ledger): State<Arc<Ledger>>) -> Json<Vec<Validator>> {
     Json(ledger.validators())
 }
 
+/// A block: header, commit signatures, ids of its transactions.
+#[utoipa::path(get, path = "/v1/blocks/{height}", params(("height" = u64, Path, description = "From 1 on")),
+    responses((status = 200, body = BlockSummary), (status = 404, body = Problem)))]
 async fn block(State(ledger): State<Arc<Ledger>>, Path(height): Path<u64>) -> Result<Json<BlockSummary>, ApiError> {
     let last = ledger.head().tip.height;
     let Json(block) = blocking(move || ledger.block(height)).await?;
     block.map(Json).ok_or(ApiError::NoBlock { last, found: height })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Period {
+    /// Start of the first interval; without it, the ledger's first.
     from: Option<String>,
+    /// Most intervals; at most 200.
     limit: Option<usize>,
 }
 
+/// A member's lines, one for each settled interval in which it was read.
+#[utoipa::path(get, path = "/v1/members/{member}/statement",
+    params(("member" = String, Path, description = "The pseudonym, 32 hex digits"), Period),
+    responses((status = 200, body = Vec<Entry>), (status = 400, body = Problem), (status = 404, body = Problem)))]
 async fn statement(
     State(ledger): State<Arc<Ledger>>,
     Path(member): Path<String>,
@@ -153,14 +213,21 @@ fn page(ledger: &Ledger, from: Option<&str>, limit: Option<usize>) -> Result<(In
     Ok((from, limit.unwrap_or(SETTLEMENTS_PER_PAGE_MAX).min(SETTLEMENTS_PER_PAGE_MAX)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Page {
+    /// Start of the first interval; without it, the ledger's first.
     from: Option<String>,
+    /// Most intervals; at most 200.
     limit: Option<usize>,
+    /// How long to wait for the first of them to be settled, milliseconds; at most 30,000.
     wait_ms: Option<u64>,
 }
 
+/// Settled intervals, in order; an empty list if there are none yet.
+#[utoipa::path(get, path = "/v1/settlements", params(Page),
+    responses((status = 200, body = Vec<Settled>), (status = 400, body = Problem)))]
 async fn settlements(
     State(ledger): State<Arc<Ledger>>,
     Query(query): Query<Page>,
@@ -176,6 +243,10 @@ async fn settlements(
     blocking(move || ledger.settlements(from, limit)).await
 }
 
+/// The receipts of a settled interval, one a member: each is proof enough, with the genesis.
+#[utoipa::path(get, path = "/v1/settlements/{start}/receipts",
+    params(("start" = String, Path, description = "Start of the interval")),
+    responses((status = 200, body = Vec<Receipt>), (status = 400, body = Problem), (status = 404, body = Problem)))]
 async fn receipts(
     State(ledger): State<Arc<Ledger>>,
     Path(start): Path<String>,
@@ -196,8 +267,24 @@ fn interval(ledger: &Ledger, start: &str) -> Result<Interval, ApiError> {
     })
 }
 
+/// Counters for Prometheus.
+#[utoipa::path(get, path = "/metrics",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(State(ledger): State<Arc<Ledger>>) -> Result<Response, ApiError> {
     let text = ledger.metrics_text().map_err(|_| ApiError::CutOff)?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_describes_every_route() {
+        let described = ApiDoc::openapi().paths.paths.into_keys().collect::<Vec<_>>();
+        let mut routes = documented().map(|(path, _)| path).to_vec();
+        routes.sort_unstable();
+        assert_eq!(described, routes);
+    }
 }

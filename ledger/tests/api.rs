@@ -94,6 +94,10 @@ async fn everything_that_is_told_fits_together() {
     }
     let validators: Vec<Validator> = node.get("/v1/validators").await;
     assert_eq!(validators, node.community.genesis.validators);
+    let document: serde_json::Value = node.get("/openapi.json").await;
+    let balance = &document["components"]["schemas"]["MemberStatus"]["properties"]["balance"];
+    assert_eq!(balance["$ref"], "#/components/schemas/Amount", "{balance}");
+    assert_eq!(node.ask("/docs/").await.0, StatusCode::OK);
     let (_, metrics) = node.ask("/metrics").await;
     assert!(metrics.contains(&format!("voisin_ledger_height {INTERVALS}")), "{metrics}");
 }

@@ -36,6 +36,7 @@ pub const WAIT_MS_MAX: u64 = 30_000;
 
 /// What a ledger node says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Status {
     /// The chain: the hash of its genesis.
     pub chain: ChainId,
@@ -66,6 +67,7 @@ pub struct Status {
 /// The answer to a submitted transaction. A refusal by the state machine is an answer too: the transaction is not
 /// on the ledger, and will not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Submitted {
     /// Taken into the pool; it will be in a block soon.
@@ -91,6 +93,7 @@ pub enum Submitted {
 
 /// A settled interval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Settled {
     /// The interval.
     pub interval: Interval,
@@ -112,6 +115,7 @@ pub struct Settled {
 
 /// A committed block: all that proves it, and the names of what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BlockSummary {
     /// The block's hash.
     pub block: Hash,
@@ -127,6 +131,7 @@ pub struct BlockSummary {
 
 /// Whether a node keeps up: what a monitor asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     /// Whether a block was committed lately.
     pub healthy: bool,
@@ -140,6 +145,7 @@ pub struct Health {
 
 /// What the ledger knows of a member: all that the next clearing needs beside the readings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MemberStatus {
     /// The pseudonym.
     pub member: MemberId,
@@ -167,6 +173,7 @@ pub struct MemberStatus {
 
 /// A member's price limits for an interval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StandingOrder {
     /// Highest price to buy at.
     pub buy: Option<Price>,

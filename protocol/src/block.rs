@@ -54,6 +54,7 @@ impl Transaction {
 
 /// What a block promises: the roots that receipts and audits are checked against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Header {

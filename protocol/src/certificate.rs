@@ -11,6 +11,7 @@ use crate::{
 
 /// A validator and its voting power.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct Validator {
@@ -24,6 +25,7 @@ pub struct Validator {
 
 /// One validator's commit signature, over [`vote_bytes`] of a precommit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct CommitSignature {
@@ -37,6 +39,7 @@ pub struct CommitSignature {
 
 /// Proof that validators with more than two thirds of the power committed a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct CommitCertificate {

@@ -9,6 +9,7 @@ use crate::limits::ENERGY_WH_MAX;
 
 /// Energy in one interval: whole Wh, never negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 #[cbor(transparent)]
 pub struct Energy(#[n(0)] u64);

@@ -233,6 +233,7 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
 /// Bytes of a signed message that has not been opened yet; lowercase hex at the edges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^([0-9a-f]{2})*$"))]
 pub struct Sealed(#[serde(with = "hex::serde")] pub Vec<u8>);
 
 impl Sealed {

@@ -93,7 +93,18 @@ impl FromStr for Hash {
 
 /// serde as the `Display` and `FromStr` text of a type.
 macro_rules! serde_as_text {
-    ($type:ty) => {
+    ($type:ty, $described:literal) => {
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                text.description(Some($described)).into()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $type {}
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -110,4 +121,4 @@ macro_rules! serde_as_text {
 }
 pub(crate) use serde_as_text;
 
-serde_as_text!(Hash);
+serde_as_text!(Hash, "32 bytes in 64 lowercase hex digits");

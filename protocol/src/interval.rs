@@ -169,7 +169,7 @@ pub fn parse_utc(text: &str) -> Result<i64, ParseError> {
     if text.ends_with('Z') && timestamp.subsec_nanosecond() == 0 { Ok(timestamp.as_second()) } else { Err(error()) }
 }
 
-serde_as_text!(Interval);
+serde_as_text!(Interval, "Start in UTC and length, such as 2026-06-01T12:00:00Z/PT15M");
 
 impl<C> Encode<C> for Interval {
     fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {

@@ -89,7 +89,7 @@ impl FromStr for PublicKey {
     }
 }
 
-serde_as_text!(PublicKey);
+serde_as_text!(PublicKey, "An Ed25519 key as did:key:z6Mk…");
 
 impl<C> Encode<C> for PublicKey {
     fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
@@ -145,7 +145,7 @@ impl FromStr for Signature {
     }
 }
 
-serde_as_text!(Signature);
+serde_as_text!(Signature, "64 bytes in 128 lowercase hex digits");
 
 /// A signature that is claimed to be a key's over a message.
 #[derive(Debug, Clone)]

@@ -56,7 +56,7 @@ impl FromStr for MemberId {
     }
 }
 
-serde_as_text!(MemberId);
+serde_as_text!(MemberId, "16 bytes in 32 lowercase hex digits");
 
 /// Who is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]

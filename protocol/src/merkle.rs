@@ -27,6 +27,7 @@ pub struct MerkleTree(MemoryBackedTree<Sha256, Leaf>);
 /// What a tree is known by: its root and its size, as the tree head of RFC 6962 §3.5. Without the size, one leaf could be
 /// proved at more than one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct MerkleRoot {
@@ -46,6 +47,7 @@ impl fmt::Display for MerkleRoot {
 
 /// Where a leaf is, and the hashes that lead from it to the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MerkleProof {
     /// Position of the leaf, from 0.

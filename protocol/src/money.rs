@@ -131,7 +131,7 @@ impl fmt::Debug for Price {
     }
 }
 
-serde_as_text!(Price);
+serde_as_text!(Price, "Currency per kWh, exact, at most 6 decimals, such as 0.125");
 
 /// Money: whole nano-units of currency, of either sign. Sums are checked: past ±9.2 billion units there is no amount.
 ///
@@ -220,7 +220,7 @@ impl fmt::Debug for Amount {
     }
 }
 
-serde_as_text!(Amount);
+serde_as_text!(Amount, "Currency, exact, at most 9 decimals, such as -0.0396");
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ use crate::{
 /// A receipt. Its JSON has one form only, which [`to_json`](Receipt::to_json) writes: a receipt in which any byte was
 /// changed is not a receipt, or proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// What the member bought, sold, paid and earned.

@@ -15,6 +15,7 @@ use crate::{
 
 /// Energy from one seller to one buyer in one interval at a price. Derived, never signed by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Trade {
@@ -34,6 +35,7 @@ pub struct Trade {
 
 /// One member's part of an interval's settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Line {
@@ -110,6 +112,7 @@ pub type SignedSettlement = Signed<Settlement>;
 
 /// One member's line with what a member needs to understand it: the leaf of a block's Merkle tree of lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Entry {
