@@ -3,7 +3,7 @@
 use protocol::{
     block::{Block, Header, Transaction, validators_hash},
     cbor,
-    envelope::{ChainId, Sealed, Signed},
+    envelope::{ChainId, EnvelopeError, Sealed, Signed},
     hash::Hash,
     merkle::MerkleTree,
     reading::SignedReading,
@@ -160,6 +160,16 @@ fn differs<T: PartialEq + ToString>(field: &'static str, expected: &T, found: &T
         return Ok(());
     }
     Err(BlockError::Header { field, expected: expected.to_string(), found: found.to_string() })
+}
+
+/// The settlements in a committed block, opened. Their signatures were verified before it was committed: an error can
+/// only be damage.
+pub fn settlements(chain: &ChainId, block: &Block) -> Result<Vec<SignedSettlement>, EnvelopeError> {
+    let settlement = |transaction: &Transaction| match transaction {
+        Transaction::Settle { settlement, .. } => Some(Signed::open(&settlement.0, chain, |_| true)),
+        Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => None,
+    };
+    block.transactions.iter().filter_map(settlement).collect()
 }
 
 fn settlement_of(applied: Applied) -> Option<SignedSettlement> {

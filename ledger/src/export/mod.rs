@@ -15,19 +15,20 @@ use std::{
 
 use indicatif::ProgressBar;
 use protocol::{
-    block::{Block, Transaction},
+    block::Block,
     cbor,
-    envelope::Signed,
+    envelope::ChainId,
     genesis::Genesis,
     interval::Interval,
     member::AccountId,
     money::Amount,
-    settlement::Settlement,
+    settlement::{Settlement, SignedSettlement},
 };
 
 use self::table::{ACCOUNTS, LINES, SETTLEMENTS, TRADES, Table, Value};
 use crate::{
     audit::AuditError,
+    chain,
     state::{State, StateError},
     store::{Store, StoreError},
 };
@@ -165,10 +166,11 @@ pub fn export(
     let [accounts, settlements, lines, trades] = outputs.as_mut_slice() else { unreachable!("four tables") };
 
     write_accounts(genesis, store, accounts)?;
+    let chain = genesis.chain();
     let last = store.height()?;
     progress.set_length(last);
     for height in 1..=last {
-        for settlement in settlements_of(genesis, store, height)? {
+        for settlement in settlements_of(&chain, store, height)? {
             if period.holds(settlement.interval) {
                 settlements.row(&settlement_row(height, &settlement))?;
                 write_lines(&settlement, lines)?;
@@ -181,18 +183,11 @@ pub fn export(
     outputs.into_iter().map(Output::finish).collect()
 }
 
-fn settlements_of(genesis: &Genesis, store: &dyn Store, height: u64) -> Result<Vec<Signed<Settlement>>, ExportError> {
+fn settlements_of(chain: &ChainId, store: &dyn Store, height: u64) -> Result<Vec<SignedSettlement>, ExportError> {
     let unreadable = |reason: String| AuditError::Unreadable { height, reason };
     let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
     let block: Block = cbor::decode(&stored.body).map_err(|error| unreadable(error.to_string()))?;
-    let mut settlements = Vec::new();
-    for transaction in &block.transactions {
-        if let Transaction::Settle { settlement, .. } = transaction {
-            let opened = Signed::open(&settlement.0, &genesis.chain(), |_| true);
-            settlements.push(opened.map_err(|error| unreadable(error.to_string()))?);
-        }
-    }
-    Ok(settlements)
+    Ok(chain::settlements(chain, &block).map_err(|error| unreadable(error.to_string()))?)
 }
 
 fn write_accounts(genesis: &Genesis, store: &dyn Store, output: &mut Output) -> Result<(), ExportError> {

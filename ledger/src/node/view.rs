@@ -5,7 +5,6 @@ use protocol::{
     block::{Block, Transaction},
     cbor,
     certificate::{CommitCertificate, Validator},
-    envelope::Signed,
     interval::Interval,
     member::MemberId,
     money::Amount,
@@ -135,20 +134,11 @@ impl Ledger {
             reason: "it is missing".into(),
         })?;
         let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
-        let chain = self.chain();
-        let settlement = |transaction: &Transaction| match transaction {
-            // Verified before it was committed; a failure here can only be damage.
-            Transaction::Settle { settlement, .. } => {
-                Some(Signed::open(&settlement.0, &chain, |_| true).map_err(|error| {
-                    LedgerError::from(crate::store::StoreError::Damaged {
-                        key: format!("a settlement in the block of height {height}"),
-                        reason: error.to_string(),
-                    })
-                }))
-            }
-            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => None,
-        };
-        let settlements = block.transactions.iter().filter_map(settlement).collect::<Result<_, _>>()?;
+        let settlements =
+            chain::settlements(&self.chain(), &block).map_err(|error| crate::store::StoreError::Damaged {
+                key: format!("a settlement in the block of height {height}"),
+                reason: error.to_string(),
+            })?;
         Ok(Opened { block, certificate: stored.certificate, settlements })
     }
 }
