@@ -16,7 +16,7 @@ use protocol::{
     limits::ENERGY_WH_MAX,
     member::{AccountId, MemberId},
     money::{Amount, Price},
-    settlement::{Line, Settlement, Trade},
+    settlement::{Line, Minted, Settlement, Trade},
 };
 use serde::Serialize;
 
@@ -62,6 +62,8 @@ pub struct MeteredMember {
     pub limits: Limits,
     /// What its meter says.
     pub metered: Metered,
+    /// Whether what it feeds in is renewable, so that certificates are minted for it.
+    pub renewable: bool,
 }
 
 /// All that an interval's settlement depends on.
@@ -175,6 +177,11 @@ impl<'a> Position<'a> {
         }
     }
 
+    fn minted(&self) -> Option<Minted> {
+        let is_minted = self.of.renewable && !self.surplus.is_zero();
+        is_minted.then_some(Minted { member: self.of.member, energy: self.surplus })
+    }
+
     fn line(&self, rules: &Rules) -> Result<Line, SettleError> {
         let late = self.of.metered.late;
         // Within the limits that `check_range` has checked, and never more bought or sold than there was.
@@ -271,6 +278,7 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
         operator: Amount::ZERO,
         lines,
         trades,
+        minted: positions.iter().filter_map(Position::minted).collect(),
     };
     check_balance(&settlement)?;
     Ok(settlement)

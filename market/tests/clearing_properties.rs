@@ -350,6 +350,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
                     bus: grid().bus(Some(bus)).unwrap(),
                     limits: if price_takers { Limits::default() } else { limits },
                     metered: Metered { measured, late },
+                    renewable: id.is_multiple_of(2),
                 };
                 (id, member)
             })

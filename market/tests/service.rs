@@ -47,6 +47,7 @@ fn genesis(community: &str) -> Genesis {
         bus: None,
         import_wh: 5_000,
         export_wh: 5_000,
+        technology: None,
     };
     Genesis {
         community: community.into(),

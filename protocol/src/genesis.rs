@@ -34,6 +34,38 @@ pub struct Rules {
     pub mechanism: String,
 }
 
+impl Rules {
+    /// Checks what rules can get wrong by themselves.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        let (retail, feed_in) = (self.retail_price, self.feed_in_price);
+        if feed_in > retail { Err(GenesisError::FeedInAboveRetail { retail, feed_in }) } else { Ok(()) }
+    }
+}
+
+/// What a device's production is made from: what its granular certificates say (EnergyTag, *GC Scheme Standard* v2,
+/// energy source).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Technology {
+    /// Photovoltaics.
+    #[n(0)]
+    Solar,
+    /// Wind.
+    #[n(1)]
+    Wind,
+    /// Running or stored water.
+    #[n(2)]
+    Hydro,
+    /// Biogas or solid biomass.
+    #[n(3)]
+    Biomass,
+    /// The heat of the earth.
+    #[n(4)]
+    Geothermal,
+}
+
 /// A member at the start, with the device that measures for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +95,10 @@ pub struct GenesisMember {
     #[n(6)]
     #[serde(default)]
     pub export_wh: u64,
+    /// What the production behind the meter is made from; without it, no certificates are minted.
+    #[n(7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technology: Option<Technology>,
 }
 
 impl GenesisMember {
@@ -205,12 +241,7 @@ impl Genesis {
         check_name(&self.currency)?;
         check_count("validators", self.validators.len(), VALIDATORS_MAX)?;
         check_count("members", self.members.len(), MEMBERS_MAX)?;
-        if self.rules.feed_in_price > self.rules.retail_price {
-            return Err(GenesisError::FeedInAboveRetail {
-                retail: self.rules.retail_price,
-                feed_in: self.rules.feed_in_price,
-            });
-        }
+        self.rules.check()?;
         if let Some(validator) = self.validators.iter().find(|v| v.power == 0 || v.power > 1 << 32) {
             return Err(GenesisError::BadPower(validator.key));
         }

@@ -75,6 +75,20 @@ impl Line {
     }
 }
 
+/// Certificates that a settlement mints: one for every Wh that a renewable source fed in during the interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Minted {
+    /// Who fed it in.
+    #[n(0)]
+    pub member: MemberId,
+    /// How much, Wh: sold to neighbours or to the supplier, without what came late.
+    #[n(1)]
+    pub energy: Energy,
+}
+
 /// The settlement of one interval, as the market proposes it and every validator recomputes it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -100,6 +114,9 @@ pub struct Settlement {
     /// What the grid operator's account gains.
     #[n(6)]
     pub operator: Amount,
+    /// The certificates it mints, in ascending order of member.
+    #[n(7)]
+    pub minted: Vec<Minted>,
 }
 
 impl Payload for Settlement {

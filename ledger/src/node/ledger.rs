@@ -205,6 +205,7 @@ impl Ledger {
             ("price", settled.price == proposed.price),
             ("lines", settled.lines == proposed.lines),
             ("trades", settled.trades == proposed.trades),
+            ("minted", settled.minted == proposed.minted),
             ("supplier", settled.supplier == proposed.supplier),
             ("operator", settled.operator == proposed.operator),
         ];

@@ -57,7 +57,8 @@ impl Ledger {
             let Some(height) = self.store.height_of(next)? else { break };
             let opened = self.opened(height)?;
             settled.extend(opened.settlements.iter().filter(|found| found.interval == next).map(|found| {
-                let Settlement { interval, price, lines, trades, supplier, operator, readings: _ } = found.payload();
+                let Settlement { interval, price, lines, trades, supplier, operator, readings: _, minted: _ } =
+                    found.payload();
                 Settled {
                     interval: *interval,
                     height,

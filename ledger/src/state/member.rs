@@ -6,7 +6,7 @@ use protocol::{
     api::{MemberStatus, StandingOrder},
     cbor::{self, CborError},
     envelope::{Sealed, Signed},
-    genesis::GenesisMember,
+    genesis::{GenesisMember, Technology},
     interval::Interval,
     key::DeviceId,
     member::MemberId,
@@ -26,6 +26,7 @@ pub struct Member {
     device: DeviceId,
     rated_power_w: u64,
     bus: BusIndex,
+    technology: Option<Technology>,
     record: Record,
 }
 
@@ -60,6 +61,7 @@ impl Member {
             device: registered.device,
             rated_power_w: registered.rated_power_w,
             bus,
+            technology: registered.technology,
             record: Record { balance: Amount::ZERO, head, order_sequence: 0, orders: Vec::new(), committed: None },
         }
     }
@@ -153,6 +155,11 @@ impl Member {
     /// The bus it is connected to.
     pub fn bus(&self) -> BusIndex {
         self.bus
+    }
+
+    /// What it feeds in is made from, if certificates are minted for it.
+    pub fn technology(&self) -> Option<Technology> {
+        self.technology
     }
 
     /// All of it as the HTTP API shows it, while `open` is the next interval to settle.

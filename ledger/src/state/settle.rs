@@ -84,6 +84,7 @@ impl State {
                     bus: member.bus(),
                     limits: member.limits(proposed.interval),
                     metered: measured.metered,
+                    renewable: member.technology().is_some(),
                 })
             })
             .collect();
@@ -163,6 +164,7 @@ fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
         differs("trades", expected, found)?;
     }
     differs("trades", &expected.trades.len(), &found.trades.len())?;
+    differs("minted", &expected.minted, &found.minted)?;
     differs("supplier", &expected.supplier, &found.supplier)?;
     differs("operator", &expected.operator, &found.operator)
 }

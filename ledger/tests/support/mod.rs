@@ -91,6 +91,7 @@ impl Community {
                     bus: None,
                     import_wh: 0,
                     export_wh: 0,
+                    technology: None,
                 })
                 .collect(),
             grid: None,
@@ -146,7 +147,13 @@ impl Community {
                     self.genesis.members.iter().find(|found| found.device == readings[0].signer()).unwrap();
                 let (_, member) = state.members().find(|(id, _)| **id == registered.member).unwrap();
                 let (metered, _) = measure(member.head(), readings, interval, member.rated_power_w()).unwrap();
-                MeteredMember { member: registered.member, bus: member.bus(), limits: member.limits(interval), metered }
+                MeteredMember {
+                    member: registered.member,
+                    bus: member.bus(),
+                    limits: member.limits(interval),
+                    metered,
+                    renewable: registered.technology.is_some(),
+                }
             })
             .collect();
         settle(IntervalInput {

@@ -29,6 +29,7 @@ pub(crate) struct Community {
     pub(crate) before_first: Interval,
     buses: BTreeMap<MemberId, BusIndex>,
     devices: BTreeMap<MemberId, DeviceId>,
+    renewable: BTreeSet<MemberId>,
     member_keys: BTreeSet<PublicKey>,
     keys_by_device: BTreeMap<DeviceId, (MemberId, PublicKey)>,
 }
@@ -78,6 +79,11 @@ impl Community {
             before_first,
             buses,
             devices: members.iter().map(|member| (member.member, member.device)).collect(),
+            renewable: members
+                .iter()
+                .filter(|member| member.technology.is_some())
+                .map(|member| member.member)
+                .collect(),
             member_keys: members.iter().map(|member| member.key).collect(),
             keys_by_device: members.iter().map(|member| (member.device, (member.member, member.key))).collect(),
             genesis,
@@ -87,6 +93,11 @@ impl Community {
     /// Where a member is connected to the grid.
     pub(crate) fn bus(&self, member: &MemberId) -> Option<BusIndex> {
         self.buses.get(member).copied()
+    }
+
+    /// Whether what a member feeds in is renewable.
+    pub(crate) fn is_renewable(&self, member: &MemberId) -> bool {
+        self.renewable.contains(member)
     }
 
     /// The device that measures for a member.

@@ -27,6 +27,7 @@ fn community() -> Community {
         bus: None,
         import_wh: 1_000,
         export_wh: 0,
+        technology: None,
     };
     let genesis = Genesis {
         community: "Test".into(),

@@ -106,7 +106,8 @@ fn propose_some(
             continue;
         };
         let limits = snapshot.orders.get(&device.member).map(limits).unwrap_or_default();
-        members.push(MeteredMember { member: device.member, bus, limits, metered });
+        let renewable = community.is_renewable(&device.member);
+        members.push(MeteredMember { member: device.member, bus, limits, metered, renewable });
         readings.extend(due);
     }
     let rules = &community.genesis.rules;

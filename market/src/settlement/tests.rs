@@ -26,6 +26,7 @@ fn member(id: u8, measured: Flow) -> MeteredMember {
         bus: Grid::ROOT,
         limits: Limits::default(),
         metered: Metered { measured, late: Flow::default() },
+        renewable: false,
     }
 }
 
@@ -162,4 +163,19 @@ fn curves_add_up_orders_of_one_price() {
         serde_json::to_string(&curves(&members[..1], &rules())).unwrap(),
         r#"{"demand":[{"price":"0.3","energy":100}],"supply":[]}"#
     );
+}
+
+#[test]
+fn certificates_are_minted_for_what_renewable_sources_fed_in_and_for_nothing_late() {
+    let renewable = |member: MeteredMember| MeteredMember { renewable: true, ..member };
+    let late = Metered { measured: flow(0, 300), late: flow(0, 500) };
+    let settlement = settled(&[
+        member(1, flow(1_000, 0)),
+        renewable(member(2, flow(100, 600))),
+        renewable(MeteredMember { metered: late, ..member(3, flow(0, 0)) }),
+        renewable(member(4, flow(200, 0))),
+        member(5, flow(0, 400)),
+    ]);
+    let minted: Vec<_> = settlement.minted.iter().map(|minted| (minted.member.as_bytes()[0], minted.energy)).collect();
+    assert_eq!(minted, [(2, wh(500)), (3, wh(300))]);
 }

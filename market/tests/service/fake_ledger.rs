@@ -189,7 +189,13 @@ impl Chain {
             let (metered, head) = measure(&self.heads[index], readings, proposed.interval, member.rated_power_w)
                 .map_err(|error| format!("reading_refused: {error}"))?;
             let bus = grid.bus(None).unwrap();
-            members.push(MeteredMember { member: member.member, bus, limits: Limits::default(), metered });
+            members.push(MeteredMember {
+                member: member.member,
+                bus,
+                limits: Limits::default(),
+                metered,
+                renewable: member.technology.is_some(),
+            });
             heads.push((index, head));
         }
         let expected = settle(IntervalInput {

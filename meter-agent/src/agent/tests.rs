@@ -63,6 +63,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             bus: None,
             import_wh: 0,
             export_wh: 0,
+            technology: None,
         }],
         grid: None,
     };

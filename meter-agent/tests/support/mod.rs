@@ -71,6 +71,7 @@ impl Home {
                 bus: None,
                 import_wh: 1_000,
                 export_wh: 500,
+                technology: None,
             }],
             grid: None,
         };

@@ -14,7 +14,10 @@ mod table;
 pub use error::DatasetError;
 pub use source::Source;
 
-use protocol::{genesis::GridPlan, interval::Interval};
+use protocol::{
+    genesis::{GridPlan, Technology},
+    interval::Interval,
+};
 
 /// A neighbourhood over some time: everything that is known before it trades.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +80,11 @@ impl Dataset {
 }
 
 impl Participant {
+    /// What it makes energy from, if it makes any: the production of a data set is photovoltaic.
+    pub fn technology(&self) -> Option<Technology> {
+        self.usage.iter().any(|usage| usage.production_wh > 0).then_some(Technology::Solar)
+    }
+
     /// Rated power of the grid connection, W: the smallest usual main fuse that carries the profile's highest
     /// consumption or production, as an installer would choose it. At least 3×63 A, and beyond the largest fuse a
     /// whole number of them side by side.

@@ -40,6 +40,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
             bus: participant.bus.clone(),
             import_wh: 0,
             export_wh: 0,
+            technology: participant.technology(),
         });
         names.insert(member, participant.id.clone());
         let readings = meter::text(&setup.dataset, participant);
