@@ -1,6 +1,10 @@
 //! All that can happen to a node, as one closed enum.
 
-use std::{future::pending, pin::Pin};
+use std::{
+    future::pending,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use arc_malachitebft_app_channel::{
     AppMsg,
@@ -14,9 +18,10 @@ use tokio::{
         mpsc,
     },
     task::JoinHandle,
+    time::Interval,
 };
 
-use super::{Halt, Work, context::Context};
+use super::{Doubt, Halt, Work, context::Context};
 
 /// Something that happened.
 pub(super) enum Input {
@@ -34,6 +39,10 @@ pub(super) enum Input {
     Work,
     /// The application wants something published.
     Publish(Bytes),
+    /// Something may not be signed.
+    Refused(Doubt),
+    /// Time to ask the others where they stand.
+    AskOthers,
 }
 
 /// Where inputs come from.
@@ -44,6 +53,10 @@ pub(super) struct Inputs {
     pub(super) engine: JoinHandle<()>,
     pub(super) certificates: mpsc::Receiver<CommitCertificate>,
     pub(super) outbox: Option<mpsc::Receiver<Bytes>>,
+    pub(super) refusals: mpsc::UnboundedReceiver<Result<Doubt, Halt>>,
+    /// When a silent validator asks.
+    pub(super) asking: Option<Interval>,
+    pub(super) wal: PathBuf,
 }
 
 impl Inputs {
@@ -52,8 +65,13 @@ impl Inputs {
         loop {
             tokio::select! {
                 () = &mut self.stop => return Input::Stop,
+                Some(refusal) = self.refusals.recv() => return match refusal {
+                    Ok(doubt) => Input::Refused(doubt),
+                    Err(halt) => Input::Failed(halt),
+                },
                 _ = &mut self.engine => return Input::Failed(self.cause()),
-                event = self.events.recv() => if let Some(input) = significant(event) { return input },
+                event = self.events.recv() => if let Some(input) = significant(event, &self.wal) { return input },
+                () = ticked(&mut self.asking) => return Input::AskOthers,
                 ask = self.asks.recv() => return match ask {
                     Some(ask) => Input::Ask(Box::new(ask)),
                     None => Input::Failed(self.cause()),
@@ -76,7 +94,7 @@ impl Inputs {
         loop {
             match self.events.try_recv() {
                 Ok(event) => {
-                    if let Some(Input::Failed(halt)) = significant(Ok(event)) {
+                    if let Some(Input::Failed(halt)) = significant(Ok(event), &self.wal) {
                         return halt;
                     }
                 }
@@ -89,12 +107,15 @@ impl Inputs {
 
 /// The events that matter to us. On damage to its log the engine hangs on purpose, so that nothing restarts it before
 /// someone has looked; the event is the only sign.
-fn significant(event: Result<Event<Context>, RecvError>) -> Option<Input> {
+fn significant(event: Result<Event<Context>, RecvError>, wal: &Path) -> Option<Input> {
+    let corrupted = |reason: String| Halt::WalCorrupted { path: wal.to_owned(), reason };
     match event {
         Ok(Event::Received(message)) => Some(Input::Received(Box::new(message))),
-        Ok(Event::WalCorrupted(error)) => Some(Input::Failed(Halt::WalCorrupted(error.to_string()))),
-        Ok(Event::WalResetError(error)) => Some(Input::Failed(Halt::WalCorrupted(error.to_string()))),
-        Ok(Event::WalReplayError(error)) => Some(Input::Failed(Halt::WalReplay(error.to_string()))),
+        Ok(Event::WalCorrupted(error)) => Some(Input::Failed(corrupted(error.to_string()))),
+        Ok(Event::WalResetError(error)) => Some(Input::Failed(corrupted(error.to_string()))),
+        Ok(Event::WalReplayError(error)) => {
+            Some(Input::Failed(Halt::WalReplay { path: wal.to_owned(), reason: error.to_string() }))
+        }
         Ok(_) => None,
         // Votes may be lost here without harm; a damaged log is the last event there is, and is never lost.
         Err(RecvError::Lagged(_)) => None,
@@ -106,6 +127,15 @@ fn significant(event: Result<Event<Context>, RecvError>) -> Option<Input> {
 async fn resolved(work: &mut Option<Work>) {
     match work {
         Some(work) => work.await,
+        None => pending().await,
+    }
+}
+
+async fn ticked(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
         None => pending().await,
     }
 }
