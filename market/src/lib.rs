@@ -9,6 +9,7 @@
 pub mod book;
 pub mod clearing;
 pub mod grid;
+pub mod inputs;
 pub mod metering;
 #[cfg(feature = "service")]
 pub mod service;

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use protocol::{
     api::StandingOrder,
-    cbor,
     energy::Energy,
     genesis::Rules,
     hash::Hash,
@@ -81,6 +80,8 @@ pub struct IntervalInput<'a> {
     pub members: &'a [MeteredMember],
     /// Commitments to the readings, copied into the settlement.
     pub readings: Vec<Hash>,
+    /// Hash of [the inputs](crate::inputs) of all members, copied into the settlement.
+    pub inputs: Hash,
 }
 
 /// Why an interval cannot be settled.
@@ -279,6 +280,7 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
         lines,
         trades,
         minted: positions.iter().filter_map(Position::minted).collect(),
+        inputs: input.inputs,
     };
     check_balance(&settlement)?;
     Ok(settlement)
@@ -329,7 +331,7 @@ fn check_balance(settlement: &Settlement) -> Result<(), SettleError> {
 /// The seed of the tie-breaks in the interval after `settlement`: the hash of its content. It covers readings that
 /// nobody knows before that interval's orders are fixed.
 pub fn tie_seed_after(settlement: &Settlement) -> Hash {
-    Hash::of(&cbor::encode(settlement))
+    settlement.content_hash()
 }
 
 /// All the energy that is wanted or offered at one price.

@@ -323,6 +323,7 @@ impl Neighbourhood {
             tie_seed: &self.seed,
             members: &self.members,
             readings: vec![],
+            inputs: Hash::ZERO,
         })
         .unwrap()
     }

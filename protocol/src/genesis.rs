@@ -20,6 +20,7 @@ use crate::{
 
 /// The rules of the market.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Rules {
@@ -66,6 +67,19 @@ pub enum Technology {
     Geothermal,
 }
 
+impl Technology {
+    /// Its name in files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Technology::Solar => "solar",
+            Technology::Wind => "wind",
+            Technology::Hydro => "hydro",
+            Technology::Biomass => "biomass",
+            Technology::Geothermal => "geothermal",
+        }
+    }
+}
+
 /// A member at the start, with the device that measures for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +124,7 @@ impl GenesisMember {
 
 /// A line of the grid, or the transformer, seen as the edge from a bus to the one above it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct GridLine {
@@ -129,6 +144,7 @@ pub struct GridLine {
 
 /// The radial low-voltage grid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct GridPlan {

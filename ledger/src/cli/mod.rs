@@ -186,7 +186,16 @@ fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Resu
     }
     println!("chain        {}", report.chain);
     println!("blocks       {}, every one executed again", report.blocks);
-    println!("settlements  {}, every clearing computed again", report.settlements);
+    match (report.settlements_pruned, report.recomputed_from) {
+        (0, _) => println!("settlements  {}, every clearing computed again", report.settlements),
+        (pruned, from) => {
+            println!("settlements  {}, of which {pruned} can no longer be computed again: their", report.settlements);
+            println!("             readings were pruned. Transfers, certificates, roots and signatures were followed");
+            let from = from.map_or("none".into(), |from| from.to_string());
+            println!("recomputed   from {from} on");
+        }
+    }
+    println!("corrections  {}, every one computed again", report.corrections);
     println!("signatures   {} of readings, {} of commits", report.readings, report.commit_signatures);
     println!("state root   {}", report.state_root);
     println!("balances     sum to {}", report.balances_sum);

@@ -43,7 +43,7 @@ impl App {
     /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
     fn execute(&self, block: &Block) -> Option<Executed> {
         let head = self.ledger.head();
-        match chain::execute(&head.state, head.tip, block) {
+        match chain::execute(&head.state, head.tip, block, self.ledger.readings_of(block)) {
             Ok(executed) => Some(executed),
             Err(error) => {
                 let height = block.header.height;
@@ -160,12 +160,13 @@ impl Application for App {
     }
 
     fn history_start(&self) -> u64 {
-        1
+        // A store that cannot say it cannot serve either.
+        self.ledger.store.unpruned_from().unwrap_or(u64::MAX)
     }
 
     async fn decided(&mut self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Halt> {
         let stored = self.ledger.store.block(height).map_err(halt)?;
-        Ok(stored.map(|stored| (stored.certificate, Bytes::from(stored.body))))
+        Ok(stored.filter(|stored| stored.pruned.is_none()).map(|stored| (stored.certificate, stored.body.into())))
     }
 
     fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {

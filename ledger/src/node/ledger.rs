@@ -17,15 +17,16 @@ use protocol::{
     interval::Interval,
     key::ValidatorId,
     merkle::MerkleRoot,
-    settlement::Settlement,
+    reading::{Reading, SignedReading},
 };
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::past::{commit_of, settlement_of};
 use super::{head::Head, metrics::Metrics, pool::Pool};
 use crate::{
-    chain::{Executed, Tip},
+    chain::{Executed, Readings, Tip},
     state::{Refusal, State, StateError},
-    store::{Commit, Store, StoreError, StoredBlock},
+    store::{Store, StoreError, StoredBlock},
 };
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
@@ -151,7 +152,10 @@ impl Ledger {
         if lock(&self.pool).contains(&id) {
             return Ok(Submitted::Pending { transaction: id });
         }
-        let interval = match self.check(&transaction)? {
+        // Verified here, once: whoever executes a block with this transaction takes the readings from the pool.
+        let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
+        let opened = Signed::<Reading>::open_all(readings, &self.chain(), |_| true).unwrap_or_default();
+        let interval = match self.check(&transaction, &opened)? {
             Ok(interval) => interval,
             Err(Refusal::Exists) => return Ok(Submitted::Exists { transaction: id }),
             Err(refusal) => {
@@ -164,7 +168,7 @@ impl Ledger {
                 });
             }
         };
-        if !lock(&self.pool).insert(transaction, interval, bytes) {
+        if !lock(&self.pool).insert(transaction, opened, interval, bytes) {
             self.metrics.refused("pool_full".into());
             let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
             return Ok(Submitted::Refused { transaction: id, refusal: "pool_full".into(), detail });
@@ -175,42 +179,27 @@ impl Ledger {
     }
 
     /// Whether a transaction applies now; if it settles an interval, which.
-    fn check(&self, transaction: &Transaction) -> Result<Result<Option<Interval>, Refusal>, LedgerError> {
+    fn check(
+        &self,
+        transaction: &Transaction,
+        opened: &[SignedReading],
+    ) -> Result<Result<Option<Interval>, Refusal>, LedgerError> {
         let head = self.head();
         let interval = match transaction {
-            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => None,
-            Transaction::Settle { settlement, .. } => {
-                let market = self.genesis.market;
-                let opened = Signed::<Settlement>::open(&settlement.0, &head.state.chain(), |signer| *signer == market);
-                match opened {
-                    Ok(proposed) if proposed.interval < head.state.next() => {
-                        return self.compare_with_settled(&proposed).map(Err);
-                    }
-                    Ok(proposed) => Some(proposed.interval),
-                    Err(error) => return Ok(Err(error.into())),
+            Transaction::Settle { settlement, .. } => match settlement_of(settlement, &head.state) {
+                Ok(proposed) if proposed.interval < head.state.next() => {
+                    return self.compare_with_settled(&proposed).map(Err);
                 }
-            }
+                Ok(proposed) => Some(proposed.interval),
+                Err(error) => return Ok(Err(error.into())),
+            },
+            _ => None,
         };
-        Ok(head.state.clone().apply(transaction).map(|_| interval))
-    }
-
-    /// `exists`, or the first field in which the settlement on the ledger differs.
-    fn compare_with_settled(&self, proposed: &Settlement) -> Result<Refusal, LedgerError> {
-        let Some(settled) = self.settlement(proposed.interval)? else {
-            let expected = self.head().state.next();
-            return Ok(Refusal::IntervalNotNext { expected, found: proposed.interval });
+        let refusal = match head.state.clone().apply_opened(transaction, opened.to_vec()) {
+            Ok(_) => return Ok(Ok(interval)),
+            Err(refusal) => refusal,
         };
-        let fields = [
-            ("readings", settled.readings == proposed.readings),
-            ("price", settled.price == proposed.price),
-            ("lines", settled.lines == proposed.lines),
-            ("trades", settled.trades == proposed.trades),
-            ("minted", settled.minted == proposed.minted),
-            ("supplier", settled.supplier == proposed.supplier),
-            ("operator", settled.operator == proposed.operator),
-        ];
-        let different = fields.into_iter().find(|(_, same)| !same);
-        Ok(different.map_or(Refusal::Exists, |(field, _)| Refusal::ExistsWithDifferent(field)))
+        Ok(Err(self.compare_with_past(transaction, refusal)?))
     }
 
     /// Resolves when a transaction waits.
@@ -224,8 +213,29 @@ impl Ledger {
         }
     }
 
-    pub(super) fn waiting(&self) -> Vec<Transaction> {
+    /// The transactions that wait, each with its readings if their signatures were verified.
+    pub(super) fn waiting(&self) -> Vec<(Transaction, Vec<SignedReading>)> {
         lock(&self.pool).transactions()
+    }
+
+    /// The readings of a block, opened: those that wait here were verified before.
+    pub(super) fn readings_of(&self, block: &Block) -> Readings {
+        let mut opened = Vec::new();
+        for transaction in &block.transactions {
+            let known = lock(&self.pool).opened(&transaction.id());
+            match known {
+                Some(known) => opened.extend(known),
+                None => {
+                    let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
+                    let Ok(fresh) = Signed::<Reading>::open_all(readings, &self.chain(), |_| true) else {
+                        // Executing the block says which one cannot be opened, and why.
+                        return Readings::Sealed;
+                    };
+                    opened.extend(fresh);
+                }
+            }
+        }
+        Readings::Opened(opened)
     }
 
     pub(super) fn drop_refused(&self, refused: &[(Hash, Refusal)]) {
@@ -244,16 +254,13 @@ impl Ledger {
         certificate: CommitCertificate,
         executed: Executed,
     ) -> Result<(), StoreError> {
-        let mut entries = executed.state.entries();
-        let before = self.head().state.entries();
-        entries.retain(|key, value| before.get(key) != Some(value));
         let tip = Tip { height: certificate.height, block: certificate.block };
-        let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
-        self.store.commit(&Commit { block: &StoredBlock { body, certificate }, entries, intervals })?;
+        let stored = StoredBlock { body, certificate, pruned: None };
+        self.store.commit(&commit_of(&self.head().state, block, &stored, &executed))?;
 
-        let head =
-            Head { tip, state_root: block.header.state, state: executed.state, committed_at: Some(Instant::now()) };
-        let next = head.state.next();
+        let Executed { state, root, .. } = executed;
+        let next = state.next();
+        let head = Head { tip, state_root: root, state, committed_at: Some(Instant::now()) };
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(head);
         let mut pool = lock(&self.pool);
         block.transactions.iter().for_each(|transaction| pool.remove(&transaction.id()));
@@ -271,13 +278,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn read_head(genesis: &Genesis, store: &dyn Store) -> Result<Head, LedgerError> {
     let height = store.height()?;
-    let state = if height == 0 {
+    let mut state = if height == 0 {
         State::genesis(genesis)?
     } else {
         let entries = store.entries()?;
         State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?
     };
-    let found = state.root();
+    let (found, _) = state.seal();
     let tip = if height == 0 {
         Tip { height, block: genesis.chain() }
     } else {

@@ -6,7 +6,9 @@ mod gossip;
 mod head;
 mod ledger;
 mod metrics;
+mod past;
 mod pool;
+mod retention;
 mod view;
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
@@ -18,6 +20,8 @@ pub use self::{
     config::{Config, ConfigError, read_genesis, read_key},
     head::Head,
     ledger::{Ledger, LedgerError},
+    past::commit_of,
+    retention::prune_next,
 };
 use crate::{
     api,
@@ -85,10 +89,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let app = app::App::new(ledger.clone(), config.heartbeat(), outgoing, incoming);
     let settings = config.consensus(&ledger, key, &network_key);
     let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
-    let services = vec![
+    let mut services = vec![
         tokio::spawn(gossip::take_in(ledger.clone(), gossip)),
         tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, until(stopped))),
     ];
+    if let Some(days) = config.retention_days {
+        services.push(tokio::spawn(retention::run(ledger.clone(), days)));
+    }
     Ok(Running { api: address, ledger, stop, consensus, services })
 }
 

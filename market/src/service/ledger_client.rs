@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use protocol::{
-    api::{MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status, Submitted},
+    api::{MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status, Submitted},
     envelope::{ChainId, Sealed},
     hash::Hash,
     interval::Interval,
@@ -66,6 +66,9 @@ pub(crate) struct Snapshot {
     pub(crate) orders: BTreeMap<MemberId, StandingOrder>,
     /// Sequence number of each member's last order.
     pub(crate) order_sequences: BTreeMap<MemberId, u64>,
+    /// All that is known of the members.
+    pub(crate) members: Vec<MemberStatus>,
+    pub(crate) rules: RulesInForce,
 }
 
 /// Asks the ledger. Clones share connections.
@@ -119,10 +122,11 @@ impl LedgerClient {
                 return Err(LedgerError::Behind { url: self.url(node), expected, found: status.next });
             }
             let members: Vec<MemberStatus> = self.get(node, "/v1/members", ANSWER_TIMEOUT).await?;
+            let rules: RulesInForce = self.get(node, "/v1/rules", ANSWER_TIMEOUT).await?;
             let after = self.status(node).await?;
             // A settlement between the two answers would mix the states of two intervals.
             if after.next == status.next {
-                return Ok(snapshot(node, &status, members));
+                return Ok(snapshot(node, &status, members, rules));
             }
             status = after;
         }
@@ -224,28 +228,24 @@ fn innermost(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }
 
-fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>) -> Snapshot {
-    let mut snapshot = Snapshot {
+fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: RulesInForce) -> Snapshot {
+    let head = |member: &MemberStatus| {
+        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
+        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
+        Some((member.device?, head))
+    };
+    Snapshot {
         source,
         settled: status.settled,
         next: status.next,
         tie_seed: status.tie_seed,
-        heads: BTreeMap::new(),
-        committed: Vec::new(),
-        orders: BTreeMap::new(),
-        order_sequences: BTreeMap::new(),
-    };
-    for member in members {
-        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
-        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
-        snapshot.heads.insert(member.device, head);
-        snapshot.committed.extend(member.committed);
-        snapshot.order_sequences.insert(member.member, member.order_sequence);
-        if let Some(order) = member.order {
-            snapshot.orders.insert(member.member, order);
-        }
+        heads: members.iter().filter_map(head).collect(),
+        committed: members.iter().filter_map(|member| member.committed.clone()).collect(),
+        orders: members.iter().filter_map(|member| Some((member.member, member.order.clone()?))).collect(),
+        order_sequences: members.iter().map(|member| (member.member, member.order_sequence)).collect(),
+        members,
+        rules,
     }
-    snapshot
 }
 
 /// The first good answer; if there is none, the last error.

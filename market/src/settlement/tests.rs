@@ -38,6 +38,7 @@ fn settled_by(members: &[MeteredMember], rules: &Rules) -> Result<Settlement, Se
         tie_seed: &Hash::ZERO,
         members,
         readings: vec![Hash::of(b"reading")],
+        inputs: Hash::of(b"inputs"),
     })
 }
 
