@@ -6,7 +6,7 @@
 //! | `GET /v1/status` | | [`Status`] |
 //! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS` | | list of [`Settled`] |
 //! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
-//! | `GET /v1/members` | | list of [`MemberStatus`] |
+//! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Entry`](crate::settlement::Entry) |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
 //! | `GET /v1/validators` | | list of [`Validator`](crate::certificate::Validator), of the next height |
@@ -31,6 +31,8 @@ use crate::{
 
 /// Most settlements in one answer.
 pub const SETTLEMENTS_PER_PAGE_MAX: usize = 200;
+/// Most members in one answer.
+pub const MEMBERS_PER_PAGE_MAX: usize = 1_000;
 /// Longest that a call waits for something to be settled, ms.
 pub const WAIT_MS_MAX: u64 = 30_000;
 

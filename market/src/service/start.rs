@@ -33,6 +33,7 @@ use super::{
     store::{Store, StoreError},
     validators,
 };
+use crate::client::ClientError;
 
 /// Why the market does not start: one line that says what was expected, what was found, and where.
 #[derive(Debug, thiserror::Error)]
@@ -102,9 +103,9 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
-    /// No HTTP client.
-    #[error("no HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
+    /// A ledger node cannot be asked as the configuration says.
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// A market that runs.
