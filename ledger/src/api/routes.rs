@@ -1,7 +1,7 @@
-//! The HTTP API of a node: `protocol::api` over axum.
+//! The calls: `protocol::api` over axum.
 //!
-//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`], waiting by
-//! [`WAIT_MS_MAX`].
+//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`] and
+//! [`MEMBERS_PER_PAGE_MAX`], waiting by [`WAIT_MS_MAX`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,10 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use protocol::{
-    api::{BlockSummary, Health, MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX},
+    api::{
+        BlockSummary, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted,
+        WAIT_MS_MAX,
+    },
     block::Transaction,
     cbor,
     certificate::Validator,
@@ -24,26 +27,15 @@ use protocol::{
     receipt::Receipt,
     settlement::Entry,
 };
-use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::{openapi::Guarded, problem::Problem};
 use crate::node::{Ledger, LedgerError};
 
-/// Serves the API until `stop` resolves.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    ledger: Arc<Ledger>,
-    height_age_ms_max: u64,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    if let Err(error) = axum::serve(listener, router(ledger, height_age_ms_max)).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the API stopped");
-    }
-}
-
-/// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old.
+/// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old. It answers everyone: see
+/// [`serve`](super::serve()) for one that asks who is there.
 pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
     let swagger = SwaggerUi::new("/docs")
         // Without this, Swagger UI asks a server on the internet to judge the document.
@@ -83,7 +75,8 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 10] {
                        are decimal text and exact, energies whole Wh; in a path an interval is named by its start, such \
                        as 2026-06-01T12:00:00Z."
     ),
-    paths(submit, status, health, validators, block, members, statement, settlements, receipts, metrics)
+    paths(submit, status, health, validators, block, members, statement, settlements, receipts, metrics),
+    modifiers(&Guarded)
 )]
 struct ApiDoc;
 
@@ -108,13 +101,6 @@ enum ApiError {
     CutOff,
 }
 
-/// The body of every error.
-#[derive(Debug, Serialize, ToSchema)]
-struct Problem {
-    /// What was expected, and what was found.
-    error: String,
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
@@ -122,7 +108,7 @@ impl IntoResponse for ApiError {
             ApiError::NotSettled(_) | ApiError::NoBlock { .. } | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
             ApiError::Ledger(_) | ApiError::CutOff => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, Json(Problem { error: self.to_string() })).into_response()
+        Problem::of(status, self)
     }
 }
 
@@ -159,10 +145,28 @@ async fn health(
     (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
 }
 
-/// All members: account, device, standing order.
-#[utoipa::path(get, path = "/v1/members", responses((status = 200, body = Vec<MemberStatus>)))]
-async fn members(State(ledger): State<Arc<Ledger>>) -> Json<Vec<MemberStatus>> {
-    Json(ledger.members())
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct MembersPage {
+    /// The last member of the page before; without it, the first page.
+    after: Option<String>,
+    /// Most members; at most 1,000.
+    limit: Option<usize>,
+}
+
+/// Members in ascending order: account, device, standing order.
+#[utoipa::path(get, path = "/v1/members", params(MembersPage),
+    responses((status = 200, body = Vec<MemberStatus>), (status = 400, body = Problem)))]
+async fn members(
+    State(ledger): State<Arc<Ledger>>,
+    Query(page): Query<MembersPage>,
+) -> Result<Json<Vec<MemberStatus>>, ApiError> {
+    let after: Option<MemberId> =
+        page.after.map(|after| after.parse()).transpose().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let limit = page.limit.unwrap_or(MEMBERS_PER_PAGE_MAX).min(MEMBERS_PER_PAGE_MAX);
+    let members = ledger.members().into_iter().filter(|found| after.is_none_or(|after| found.member > after));
+    Ok(Json(members.take(limit).collect()))
 }
 
 /// The validators of the next height, with their voting power.
