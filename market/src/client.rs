@@ -104,7 +104,8 @@ impl Client {
             return Err(ClientError::TokenInClear(url.into()));
         }
         for certificate in trusted.into_iter().flatten() {
-            roots.add(certificate)?;
+            let path = ca.unwrap_or(Path::new("")).into();
+            roots.add(certificate).map_err(|error| ClientError::Certificates { path, found: error.to_string() })?;
         }
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
