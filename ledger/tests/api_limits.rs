@@ -8,14 +8,16 @@ mod support;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
-use ledger::api::{Limits, Settings};
+use ledger::api::{Limits, Settings, Tls};
 use protocol::{
     api::{MEMBERS_PER_PAGE_MAX, MemberStatus},
     limits::TRANSACTION_BYTES_MAX,
 };
+use rcgen::{CertificateParams, KeyPair};
 use reqwest::{Method, StatusCode, header::RETRY_AFTER};
 use served::{PATIENCE, Served, assert_refused, client};
 use tokio::{
@@ -66,6 +68,38 @@ async fn one_who_asks_too_often_has_to_wait_and_others_do_not() {
     tokio::time::sleep(Duration::from_secs(wait_s)).await;
     assert_eq!(node.call(&eager, Method::GET, "/v1/health", None).await.0, StatusCode::OK);
     assert!(node.count("rate_limited") > 0);
+}
+
+#[tokio::test]
+async fn one_who_connects_too_often_over_tls_is_not_even_greeted() {
+    let directory = tempfile::tempdir().unwrap();
+    let tls = Some(tls_for(HERE, directory.path()));
+    let limits = Limits { requests_per_second_max: 1, requests_burst_max: 5, ..Limits::default() };
+    let node = Served::start(Settings { tls, limits, ..Settings::default() }).await;
+    let mut connections = 0;
+    while node.count("rate_limited") == 0 {
+        assert!(connections < 10_000, "nothing is ever refused");
+        connections += 1;
+        // Plain HTTP is refused, too, but in words.
+        let mut stream = connect(&node, HERE).await;
+        let _ = stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.is_empty() || answer.contains("tls_expected"), "{answer}");
+    }
+    assert!(connections > 5, "the burst is smaller than configured: {connections}");
+    assert_eq!(node.count("rate_limited") + node.count("tls_expected"), connections);
+    let mut stream = connect(&node, ELSEWHERE).await;
+    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert_refused_as(&rest(&mut stream).await, 400, "tls_expected");
+}
+
+fn tls_for(host: IpAddr, directory: &Path) -> Tls {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![host.to_string()]).unwrap().self_signed(&key).unwrap();
+    let tls = Tls { certificate_chain: directory.join("chain.pem"), private_key: directory.join("key.pem") };
+    std::fs::write(&tls.certificate_chain, certificate.pem()).unwrap();
+    std::fs::write(&tls.private_key, key.serialize_pem()).unwrap();
+    tls
 }
 
 #[tokio::test]

@@ -32,6 +32,11 @@ impl Guard {
         Arc::new(Guard { rate: Rate::new(&access.limits), access, ledger })
     }
 
+    /// Takes one call from the client's allowance.
+    pub(super) fn take(&self, client: Client) -> Result<(), CallRefusal> {
+        self.rate.take(client)
+    }
+
     /// Counts a refusal; it is what answers the call.
     pub(super) fn refuse(&self, refusal: CallRefusal) -> Response {
         self.count(&refusal);
@@ -61,7 +66,7 @@ async fn let_through(State(guard): State<Arc<Guard>>, request: Request, next: Ne
 /// body, so that a stranger's is never read.
 async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> {
     if let Some(client) = request.extensions().get::<Client>() {
-        guard.rate.take(*client)?;
+        guard.take(*client)?;
     }
     auth::check(&guard.access.digests, request.method(), request.uri().path(), request.headers())?;
     let (parts, body) = request.into_parts();

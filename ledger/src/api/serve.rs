@@ -87,6 +87,11 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let (server, client) = (server.clone(), Client::from(peer.ip()));
+                    // A handshake costs as much as a call, and telling why it is refused would cost another.
+                    if server.tls.is_some() && let Err(refusal) = server.guard.take(client) {
+                        server.guard.count(&refusal);
+                        continue;
+                    }
                     let entry = door.enter(client);
                     let turn = match &entry {
                         Ok(_) => None,
