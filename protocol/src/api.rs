@@ -6,12 +6,12 @@
 //! | `GET /v1/status` | | [`Status`] |
 //! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS` | | list of [`Settled`] |
 //! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
-//! | `GET /v1/members` | | list of [`MemberStatus`] |
 //! | `GET /v1/settlements/INTERVAL/corrections` | | list of [`Receipt`](crate::receipt::Receipt) of corrections |
 //! | `GET /v1/settlements/INTERVAL/inputs` | | [`Correctable`] |
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
+//! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
 //! | `GET /v1/validators` | | list of [`Validator`](crate::certificate::Validator), of the next height |
 //! | `GET /v1/health` | | [`Health`]; status 503 where no block was committed for too long |
@@ -37,6 +37,8 @@ use crate::{
 
 /// Most settlements in one answer.
 pub const SETTLEMENTS_PER_PAGE_MAX: usize = 200;
+/// Most members in one answer.
+pub const MEMBERS_PER_PAGE_MAX: usize = 1_000;
 /// Longest that a call waits for something to be settled, ms.
 pub const WAIT_MS_MAX: u64 = 30_000;
 

@@ -8,15 +8,21 @@ use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{audit, node};
+use market::client::Client;
 use tracing_subscriber::EnvFilter;
 
 /// Exit code for input that is not what was expected; nothing was changed.
 const BAD_INPUT: u8 = 2;
+/// How long a node may take to say how it is doing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most of an error that is passed on.
+const ERROR_CHARACTERS_MAX: usize = 400;
 /// Quiet where consensus and its network talk to themselves.
 const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,informalsystems_malachitebft=warn,libp2p=error,sled=warn";
 
@@ -60,6 +66,12 @@ enum Command {
         /// The node's API
         #[arg(long, default_value = "http://127.0.0.1:26000")]
         url: String,
+        /// PEM file with the certificates that the node's own must lead to; an https address needs one
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+        /// File with a token of the role `read` or `submit`, where the node asks for one
+        #[arg(long, value_name = "FILE")]
+        token: Option<PathBuf>,
     },
     /// Redo every signature, clearing, transfer, root and certificate of a stopped node's state directory
     Audit {
@@ -106,7 +118,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Init { directory } => init::init(&directory),
         Command::Serve { config } => serve(&config),
-        Command::Status { url } => status(&url),
+        Command::Status { url, ca, token } => status(&url, ca.as_deref(), token.as_deref()),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
         Command::Export(export) => export.write(),
         Command::Receipt(receipt) => receipt.write(),
@@ -161,13 +173,17 @@ async fn stop_signal() {
     }
 }
 
-fn status(url: &str) -> Result<(), Failure> {
-    let status: protocol::api::Status = runtime()?.block_on(async {
-        let answer = reqwest::get(format!("{url}/v1/status"))
-            .await
-            .map_err(|error| bad_input(format!("expected a node at {url}, found none: {}", error.without_url())))?;
-        answer.json().await.map_err(|error| bad_input(format!("{url} is not a node: {}", error.without_url())))
-    })?;
+fn status(url: &str, ca: Option<&Path>, token: Option<&Path>) -> Result<(), Failure> {
+    let client = Client::new(url, ca, token).map_err(bad_input)?;
+    let (code, body) = runtime()?
+        .block_on(client.get("/v1/status", ANSWER_TIMEOUT))
+        .map_err(|error| bad_input(format!("expected a node at {url}, found none: {error}")))?;
+    if !code.is_success() {
+        let body: String = String::from_utf8_lossy(&body).chars().take(ERROR_CHARACTERS_MAX).collect();
+        return Err(bad_input(format!("{url} does not tell its status: {code}: {body}")));
+    }
+    let status: protocol::api::Status =
+        serde_json::from_slice(&body).map_err(|error| bad_input(format!("{url} is not a node: {error}")))?;
     print_json(&status)
 }
 

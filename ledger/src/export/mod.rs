@@ -154,10 +154,10 @@ pub fn export(
     let unwritable = |error: io::Error| ExportError::Write { path: directory.into(), reason: error.to_string() };
     fs::create_dir_all(directory).map_err(unwritable)?;
     let mut outputs = Vec::new();
-    for table in [&ACCOUNTS, &CERTIFICATES, &SETTLEMENTS, &LINES, &TRADES] {
+    for table in [&ACCOUNTS, &SETTLEMENTS, &LINES, &TRADES, &CERTIFICATES] {
         outputs.push(Output::create(directory, table, format)?);
     }
-    let [accounts, certificates, settlements, lines, trades] = outputs.as_mut_slice() else {
+    let [accounts, settlements, lines, trades, certificates] = outputs.as_mut_slice() else {
         unreachable!("five tables")
     };
 

@@ -284,7 +284,8 @@ fn read_head(genesis: &Genesis, store: &dyn Store) -> Result<Head, LedgerError> 
         let entries = store.entries()?;
         State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?
     };
-    let (found, _) = state.seal();
+    // Before the first block nothing is stored yet: the first one stores all of it.
+    let found = if height == 0 { state.root() } else { state.seal().0 };
     let tip = if height == 0 {
         Tip { height, block: genesis.chain() }
     } else {

@@ -17,6 +17,7 @@ type Label = [(&'static str, String); 1];
 pub(super) struct Metrics {
     pub(super) consensus: consensus::Metrics,
     refusals: Family<Label, Counter>,
+    refused_calls: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -26,6 +27,11 @@ impl Metrics {
 }
 
 impl Ledger {
+    /// Counts a call of the API, or a connection to it, that was turned away.
+    pub(crate) fn count_refused_call(&self, name: &str) {
+        self.metrics.refused_calls.get_or_create(&[("refusal", name.to_owned())]).inc();
+    }
+
     /// Everything counted, as a Prometheus server reads it.
     pub fn metrics_text(&self) -> Result<String, std::fmt::Error> {
         let status = self.status();
@@ -43,6 +49,8 @@ impl Ledger {
         }
         let refusals = self.metrics.refusals.clone();
         registry.register("refusals", "Transactions and proposals refused, by name", refusals);
+        let refused_calls = self.metrics.refused_calls.clone();
+        registry.register("api_refusals", "Calls and connections turned away, by name", refused_calls);
         self.metrics.consensus.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;

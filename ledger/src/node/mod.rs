@@ -35,6 +35,9 @@ pub enum StartError {
     /// The configuration, or a file that it names.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Who may ask the API is not said, or not as it must be.
+    #[error(transparent)]
+    Access(#[from] api::AccessError),
     /// The state directory cannot be used.
     #[error("{path}: {error}")]
     Directory {
@@ -75,6 +78,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let genesis = config.read_genesis()?;
     let key = config.key.as_deref().map(read_key).transpose()?;
     let network_key = read_key(&config.network_key)?;
+    let access = config.api_settings().open(config.api)?;
     prepare_directory(&config.state, &genesis)?;
     let api = TcpListener::bind(config.api).await.map_err(|error| StartError::Listen { address: config.api, error })?;
     let address = api.local_addr().map_err(|error| StartError::Listen { address: config.api, error })?;
@@ -91,7 +95,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
     let mut services = vec![
         tokio::spawn(gossip::take_in(ledger.clone(), gossip)),
-        tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, until(stopped))),
+        tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, access, until(stopped))),
     ];
     if let Some(days) = config.retention_days {
         services.push(tokio::spawn(retention::run(ledger.clone(), days)));

@@ -138,7 +138,7 @@ pub enum StateError {
     /// A stored entry cannot be read.
     #[error("state entry {key}: {reason}")]
     Entry {
-        /// The entry's key, in hex where it is not text.
+        /// The entry's key, escaped where it is not text.
         key: String,
         /// What is wrong with it.
         reason: String,
@@ -441,6 +441,5 @@ impl State {
 }
 
 fn printable(key: &[u8]) -> String {
-    let text = key.iter().all(|byte| byte.is_ascii_graphic());
-    if text { String::from_utf8_lossy(key).into_owned() } else { format!("{key:02x?}") }
+    key.escape_ascii().to_string()
 }

@@ -1,6 +1,9 @@
 //! A small community with real keys, for the tests of the ledger.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+#[cfg(feature = "node")]
+pub(crate) mod history;
+
 use std::collections::BTreeMap;
 
 use market::{

@@ -128,12 +128,18 @@ impl Community {
         })
     }
 
+    /// Checks that the market's key is the one that signs settlements.
+    pub(crate) fn check_key(&self, signs: PublicKey) -> Result<(), CommunityError> {
+        let own = self.key.public();
+        if signs == own {
+            return Ok(());
+        }
+        Err(CommunityError::WrongKey { expected: Box::new(signs), found: Box::new(own) })
+    }
+
     /// Takes over what the ledger says of the next interval.
     pub(crate) fn update(&self, members: &[MemberStatus], rules: &RulesInForce) -> Result<(), CommunityError> {
-        let own = self.key.public();
-        if rules.market != own {
-            return Err(CommunityError::WrongKey { expected: Box::new(rules.market), found: Box::new(own) });
-        }
+        self.check_key(rules.market)?;
         let members = members.iter().map(|MemberStatus { member, key, device, bus, technology, .. }| {
             (*member, *key, *device, bus.as_deref(), technology.is_some())
         });

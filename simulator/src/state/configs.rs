@@ -60,6 +60,11 @@ pub struct Addresses {
 /// How long the gate waits for missing readings, ms: only a part that is broken takes that long here.
 pub(crate) const GATE_DELAY_MS: u64 = 60_000;
 
+/// Calls a second that a node takes from this machine: more than it can answer.
+const REQUESTS_PER_SECOND_MAX: u32 = 100_000;
+/// Connections that a node takes from this machine: all of them.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
+
 /// The configuration file in each part's directory.
 pub(super) const VALIDATOR_FILE: &str = "validator.toml";
 pub(super) const MARKET_FILE: &str = "market.toml";
@@ -153,7 +158,12 @@ fn validator_text(index: usize, listen: u16, peers: &[String], api: SocketAddr) 
          state = \".\"\n\
          listen = {}\n\
          peers = {}\n\
-         api = \"{api}\"\n",
+         api = \"{api}\"\n\
+         # Market and simulator share an address, and a replay asks as fast as it goes.\n\
+         [api_limits]\n\
+         requests_per_second_max = {REQUESTS_PER_SECOND_MAX}\n\
+         requests_burst_max = {REQUESTS_PER_SECOND_MAX}\n\
+         connections_per_address_max = {CONNECTIONS_PER_ADDRESS_MAX}\n",
         quoted(&multiaddress(listen)),
         list(peers),
     )

@@ -1,7 +1,7 @@
-//! The HTTP API of a node: `protocol::api` over axum.
+//! The calls: `protocol::api` over axum.
 //!
-//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`], waiting by
-//! [`WAIT_MS_MAX`].
+//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`] and
+//! [`MEMBERS_PER_PAGE_MAX`], waiting by [`WAIT_MS_MAX`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,8 +15,8 @@ use axum::{
 };
 use protocol::{
     api::{
-        BlockSummary, Correctable, Health, MemberStatus, Posting, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
-        Status, Submitted, WAIT_MS_MAX,
+        BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, Posting, RulesInForce,
+        SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
     block::Transaction,
     cbor,
@@ -27,26 +27,15 @@ use protocol::{
     origin::Certificates,
     receipt::Receipt,
 };
-use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::{openapi::Guarded, problem::Problem};
 use crate::node::{Ledger, LedgerError};
 
-/// Serves the API until `stop` resolves.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    ledger: Arc<Ledger>,
-    height_age_ms_max: u64,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    if let Err(error) = axum::serve(listener, router(ledger, height_age_ms_max)).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the API stopped");
-    }
-}
-
-/// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old.
+/// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old. It answers everyone: see
+/// [`serve`](super::serve()) for one that asks who is there.
 pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
     let swagger = SwaggerUi::new("/docs")
         // Without this, Swagger UI asks a server on the internet to judge the document.
@@ -105,7 +94,8 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 14] {
         certificates,
         rules,
         metrics
-    )
+    ),
+    modifiers(&Guarded)
 )]
 struct ApiDoc;
 
@@ -132,13 +122,6 @@ enum ApiError {
     CutOff,
 }
 
-/// The body of every error.
-#[derive(Debug, Serialize, ToSchema)]
-struct Problem {
-    /// What was expected, and what was found.
-    error: String,
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
@@ -149,7 +132,7 @@ impl IntoResponse for ApiError {
             | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
             ApiError::Ledger(_) | ApiError::CutOff => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, Json(Problem { error: self.to_string() })).into_response()
+        Problem::of(status, self)
     }
 }
 
@@ -186,10 +169,28 @@ async fn health(
     (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
 }
 
-/// All members: account, device, standing order.
-#[utoipa::path(get, path = "/v1/members", responses((status = 200, body = Vec<MemberStatus>)))]
-async fn members(State(ledger): State<Arc<Ledger>>) -> Json<Vec<MemberStatus>> {
-    Json(ledger.members())
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct MembersPage {
+    /// The last member of the page before; without it, the first page.
+    after: Option<String>,
+    /// Most members; at most 1,000.
+    limit: Option<usize>,
+}
+
+/// Members in ascending order: account, device, standing order.
+#[utoipa::path(get, path = "/v1/members", params(MembersPage),
+    responses((status = 200, body = Vec<MemberStatus>), (status = 400, body = Problem)))]
+async fn members(
+    State(ledger): State<Arc<Ledger>>,
+    Query(page): Query<MembersPage>,
+) -> Result<Json<Vec<MemberStatus>>, ApiError> {
+    let after: Option<MemberId> =
+        page.after.map(|after| after.parse()).transpose().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let limit = page.limit.unwrap_or(MEMBERS_PER_PAGE_MAX).min(MEMBERS_PER_PAGE_MAX);
+    let members = ledger.members().into_iter().filter(|found| after.is_none_or(|after| found.member > after));
+    Ok(Json(members.take(limit).collect()))
 }
 
 /// The validators of the next height, with their voting power.
