@@ -20,6 +20,7 @@ pub mod member;
 pub mod merkle;
 pub mod money;
 pub mod order;
+pub mod parameters;
 pub mod reading;
 pub mod receipt;
 pub mod settlement;
