@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use market::{
-    clearing::{Book, Clearing, Context, Order, mechanism, mechanisms},
+    clearing::{Book, Clearing, Context, Order, Terms, mechanism, mechanisms},
     grid::Grid,
     metering::Metered,
     settlement::{IntervalInput, Limits, MeteredMember, settle},
@@ -137,7 +137,9 @@ impl Wishes {
     fn clear(&self, mechanism_name: &str) -> Clearing {
         let grid = grid();
         let book = self.book(&grid);
-        let clearing = mechanism(mechanism_name).unwrap().clear(&book, &Context { grid: &grid, tie_seed: &self.seed });
+        let clearing = mechanism(mechanism_name)
+            .unwrap()
+            .clear(&book, &Context { grid: &grid, tie_seed: &self.seed, terms: &Terms::default() });
         assert_eq!(clearing.check(&book), Ok(()));
         clearing
     }
@@ -359,6 +361,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
             retail_price: Price::from_micro(300_000).unwrap(),
             feed_in_price: Price::from_micro(80_000).unwrap(),
             mechanism: "uniform".into(),
+            parameters: None,
         };
         Neighbourhood { members: members.into_values().collect(), rules, seed: Hash::of(&seed) }
     })
@@ -450,12 +453,14 @@ fn the_largest_book_of_the_largest_orders_does_not_overflow() {
             bids: ids[..20_000].iter().map(|id| order(id, Price::MAX)).collect(),
             offers: ids[..10_001].iter().map(|id| order(id, Price::MIN)).collect(),
         };
-        let context = Context { grid: &Grid::single_bus(), tie_seed: &Hash::ZERO };
+        let context = Context { grid: &Grid::single_bus(), tie_seed: &Hash::ZERO, terms: &Terms::default() };
         for mechanism in mechanisms() {
             let clearing = mechanism.clear(&book, &context);
             assert_eq!(clearing.check(&book), Ok(()));
-            assert_eq!(clearing.quantity, 10_001 * u128::from(quantity), "{}", mechanism.name());
-            assert_eq!(clearing.surplus(&book), 2_000_000_000 * 10_001 * i128::from(quantity));
+            // Trade reduction gives up one trade: no offer is left that could set a price.
+            let trades = if mechanism.name() == "mcafee" { 10_000 } else { 10_001 };
+            assert_eq!(clearing.quantity, trades * u128::from(quantity), "{}", mechanism.name());
+            assert_eq!(clearing.surplus(&book), 2_000_000_000 * trades as i128 * i128::from(quantity));
         }
     }
 }

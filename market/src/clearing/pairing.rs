@@ -79,13 +79,29 @@ impl Side {
     }
 }
 
-/// Pairs the fills of a book, each match at the price that `price` gives for a bid and an offer.
+/// What a matched pair agrees on, per kWh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deal {
+    /// By the buyer.
+    pub(crate) pays: Price,
+    /// By the seller; what the buyer pays more is the grid operator's.
+    pub(crate) receives: Price,
+}
+
+impl Deal {
+    /// One price for both.
+    pub(crate) const fn at(price: Price) -> Deal {
+        Deal { pays: price, receives: price }
+    }
+}
+
+/// Pairs the fills of a book, each match at the prices that `deal` gives for a bid and an offer.
 pub(crate) fn pair(
     book: &Book<'_>,
     bids: &[Energy],
     offers: &[Energy],
     grid: &Grid,
-    price: impl Fn(&Order<'_>, &Order<'_>) -> Price,
+    deal: impl Fn(&Order<'_>, &Order<'_>) -> Deal,
 ) -> Vec<Match> {
     let mut buyers = Side::new(&book.bids, bids, grid);
     let mut sellers = Side::new(&book.offers, offers, grid);
@@ -97,8 +113,8 @@ pub(crate) fn pair(
             let wh = buyers.left[bid].min(sellers.left[offer]);
             buyers.take(bus, wh);
             sellers.take(bus, wh);
-            let price = price(&book.bids[bid], &book.offers[offer]);
-            matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price });
+            let Deal { pays, receives } = deal(&book.bids[bid], &book.offers[offer]);
+            matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price: pays, received: receives });
         }
         if bus != parent {
             buyers.climb(bus, parent);
@@ -143,7 +159,7 @@ mod tests {
         };
         let book = Book { bids: orders(bids), offers: orders(offers) };
         let fills = |orders: &[Order<'_>]| -> Vec<Energy> { orders.iter().map(|order| order.quantity).collect() };
-        let matches = pair(&book, &fills(&book.bids), &fills(&book.offers), &grid, |bid, _| bid.price);
+        let matches = pair(&book, &fills(&book.bids), &fills(&book.offers), &grid, |bid, _| Deal::at(bid.price));
         let name = |order: &Order<'static>| std::str::from_utf8(order.id).unwrap();
         matches.iter().map(|m| (name(&book.bids[m.bid]), name(&book.offers[m.offer]), m.energy.wh())).collect()
     }

@@ -12,7 +12,7 @@ use protocol::{
 };
 
 use crate::{
-    clearing::{UnknownMechanism, mechanism},
+    clearing::{Network, TermsError, UnknownMechanism, mechanism},
     grid::{BusIndex, Grid, GridError},
 };
 
@@ -51,6 +51,9 @@ pub enum CommunityError {
     /// The mechanism does not exist.
     #[error("rules: {0}")]
     Mechanism(#[from] UnknownMechanism),
+    /// The mechanism's parameters do not fit the grid.
+    #[error("rules: {0}")]
+    Terms(#[from] TermsError),
     /// The first interval has none before it.
     #[error("expected a first interval after 1970, found {0}")]
     FirstInterval(Interval),
@@ -65,6 +68,7 @@ impl Community {
         let first = genesis.first_interval;
         let before_first = first.offset(-1).ok_or(CommunityError::FirstInterval(first))?;
         let grid = Grid::from_genesis(&genesis)?;
+        Network::new(&grid, &genesis.rules.parameters.clone().unwrap_or_default(), first, &[])?;
         let mut buses = BTreeMap::new();
         for member in &genesis.members {
             buses.insert(member.member, grid.bus(member.bus.as_deref())?);
