@@ -314,3 +314,43 @@ fn the_cases_have_what_makes_grids_hard() {
     let rare: Vec<_> = seen.iter().filter(|(_, count)| **count < 50).collect();
     assert!(rare.is_empty(), "hardly ever generated: {rare:?}; {seen:?}");
 }
+
+#[test]
+fn a_long_street_of_dear_lines_and_the_largest_orders_does_not_overflow() {
+    const BUSES: usize = 3_000;
+    let line = |bus: usize| GridLine {
+        line: format!("l{bus}"),
+        from: format!("b{:05}", bus - 1),
+        to: format!("b{bus:05}"),
+        rated_va: u64::MAX,
+    };
+    let lines = (1..BUSES).map(line).collect();
+    let root = "b00000".to_owned();
+    let plan = GridPlan { transformer: "t".into(), transformer_va: u64::MAX, root, lines };
+    let grid = Grid::from_plan(&plan).unwrap();
+    let edge = Edge { fee: Price::MAX, capacity_wh: u64::MAX, base_wh: 0 };
+    let ids: Vec<[u8; 4]> = (0..2 * BUSES as u32).map(u32::to_be_bytes).collect();
+    let orders = |first: usize, price: Price| -> Vec<Order<'_>> {
+        let order = |bus: usize| Order {
+            id: &ids[first + bus],
+            price,
+            quantity: Energy::from_wh(u64::MAX),
+            bus: grid.bus(Some(&format!("b{bus:05}"))).unwrap(),
+        };
+        (0..BUSES).map(order).collect()
+    };
+    // Every bus has a seller, every other bus a buyer: where a line is worth two prices, neighbours trade over it.
+    let mut book = Book { bids: orders(0, Price::MAX), offers: orders(BUSES, Price::MIN) };
+    let mut keep = [true, false].into_iter().cycle();
+    book.bids.retain(|_| keep.next().unwrap_or_default());
+    for (fee, traded) in [(Price::MAX, BUSES / 2), (micro(0), BUSES / 2)] {
+        let network = Network { between_buses: fee, edges: vec![Edge { fee, ..edge }; BUSES + 1] };
+        let terms = Terms { network: Some(network), ..Terms::default() };
+        let context = Context { grid: &grid, tie_seed: &Hash::ZERO, terms: &terms };
+        let clearing = mechanism("feeder").unwrap().clear(&book, &context);
+        assert_eq!(clearing.check(&book), Ok(()));
+        assert_eq!(clearing.quantity, traded as u128 * u128::from(u64::MAX));
+        let welfare = clearing.feeder.unwrap().welfare;
+        assert_eq!(welfare, 2_000_000_000 * traded as i128 * i128::from(u64::MAX));
+    }
+}
