@@ -21,6 +21,8 @@ struct Side {
     next: Vec<usize>,
     /// First and last order at each bus.
     queues: Vec<(usize, usize)>,
+    /// How many orders are filled.
+    queued: usize,
 }
 
 /// The first bytes of an id as a number: where two of them differ, they are in the order of the ids.
@@ -40,7 +42,8 @@ impl Side {
         // first bytes, which are near, while the rest of them is anywhere in memory.
         filled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| orders[a.1].id.cmp(orders[b.1].id)));
         let buses = grid.parents().len();
-        let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses] };
+        let mut side =
+            Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses], queued: filled.len() };
         for (_, index) in filled {
             // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
             let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < buses).unwrap_or(0);
@@ -105,7 +108,8 @@ pub(crate) fn pair(
 ) -> Vec<Match> {
     let mut buyers = Side::new(&book.bids, bids, grid);
     let mut sellers = Side::new(&book.offers, offers, grid);
-    let mut matches = Vec::new();
+    // Each match uses up an order: never moved to make room, and what is not needed of this is never touched.
+    let mut matches = Vec::with_capacity(buyers.queued + sellers.queued);
     // Backwards from the leaves to the root. A bus's own orders are at the front of its queues, because they were there
     // before any came up from below: so they meet each other first.
     for (bus, &parent) in grid.parents().iter().enumerate().rev() {
