@@ -15,6 +15,7 @@ use crate::{
     limits::{MEMBERS_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
+    parameters::{Parameters, ParametersError},
     reading::Registers,
 };
 
@@ -33,13 +34,21 @@ pub struct Rules {
     /// Name of the clearing mechanism.
     #[n(2)]
     pub mechanism: String,
+    /// What the mechanism needs to know beside, where the defaults will not do.
+    #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Parameters>,
 }
 
 impl Rules {
     /// Checks what rules can get wrong by themselves.
     pub fn check(&self) -> Result<(), GenesisError> {
         let (retail, feed_in) = (self.retail_price, self.feed_in_price);
-        if feed_in > retail { Err(GenesisError::FeedInAboveRetail { retail, feed_in }) } else { Ok(()) }
+        if feed_in > retail {
+            return Err(GenesisError::FeedInAboveRetail { retail, feed_in });
+        }
+        self.parameters.as_ref().map_or(Ok(()), Parameters::check)?;
+        Ok(())
     }
 }
 
@@ -235,6 +244,9 @@ pub enum GenesisError {
         /// Feed-in price.
         feed_in: Price,
     },
+    /// A parameter of a mechanism that makes no sense.
+    #[error("rules: parameters: {0}")]
+    Parameters(#[from] ParametersError),
 }
 
 impl Genesis {

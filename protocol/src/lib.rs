@@ -24,6 +24,7 @@ pub mod merkle;
 pub mod money;
 pub mod order;
 pub mod origin;
+pub mod parameters;
 pub mod reading;
 pub mod receipt;
 pub mod settlement;

@@ -13,7 +13,7 @@ use protocol::{
     member::check_name,
 };
 
-use super::{Applied, Change, Member, Refusal, State, Version, entries::Key};
+use super::{Applied, Change, Member, Refusal, State, Version, entries::Key, rulebook::check_terms};
 
 impl State {
     /// Carries out the next decision, if more than two thirds of the present validators' power approve.
@@ -106,7 +106,6 @@ impl State {
             return Err(Refusal::RulesTooEarly { open, found: from });
         }
         rules.check().map_err(Refusal::BadRules)?;
-        market::clearing::mechanism(&rules.mechanism).map_err(Refusal::UnknownMechanism)?;
         if self.rulebook.versions().filter(|version| version.from > open).count() >= SCHEDULED_MAX {
             return Err(Refusal::TooManyScheduled);
         }
@@ -115,7 +114,9 @@ impl State {
         for member in self.members.values() {
             grid.bus(member.bus()).map_err(Refusal::BadGrid)?;
         }
-        Arc::make_mut(&mut self.rulebook).set(Version { from, rules: rules.clone(), plan }, grid);
+        let version = Version { from, rules: rules.clone(), plan };
+        check_terms(&version, &grid)?;
+        Arc::make_mut(&mut self.rulebook).set(version, grid);
         self.leaves.touch(Key::Rules);
         Ok(())
     }

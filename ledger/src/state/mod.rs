@@ -126,9 +126,9 @@ pub enum StateError {
     /// The grid is not a tree, or a member is on no bus of it.
     #[error("grid: {0}")]
     Grid(#[from] GridError),
-    /// The rules name a mechanism that does not exist.
-    #[error("rules: {0}")]
-    Mechanism(#[from] market::clearing::UnknownMechanism),
+    /// The rules name a mechanism that does not exist, or parameters that do not fit the grid.
+    #[error(transparent)]
+    Rules(Refusal),
     /// The first interval has none before it.
     #[error("expected a first interval after 1970, found {0}")]
     FirstInterval(Interval),

@@ -1,6 +1,11 @@
 //! Why the ledger refuses a transaction.
 
-use market::{clearing::UnknownMechanism, grid::GridError, metering::MeteringError, settlement::SettleError};
+use market::{
+    clearing::{TermsError, UnknownMechanism},
+    grid::GridError,
+    metering::MeteringError,
+    settlement::SettleError,
+};
 use protocol::{
     certificate::CertificateError,
     envelope::EnvelopeError,
@@ -181,6 +186,9 @@ pub enum Refusal {
     /// Rules with a mechanism that this program does not have.
     #[error("rules: {0}")]
     UnknownMechanism(UnknownMechanism),
+    /// Rules with parameters that do not fit the grid.
+    #[error("rules: {0}")]
+    BadTerms(TermsError),
     /// A grid that is no tree, or without a member's bus.
     #[error("grid: {0}")]
     BadGrid(GridError),
@@ -291,6 +299,7 @@ impl Refusal {
             Refusal::RulesTooEarly { .. } => "rules_too_early",
             Refusal::BadRules(_) => "bad_rules",
             Refusal::UnknownMechanism(_) => "unknown_mechanism",
+            Refusal::BadTerms(_) => "bad_terms",
             Refusal::BadGrid(_) => "bad_grid",
             Refusal::BadValidators { .. } => "bad_validators",
             Refusal::NothingToCorrect(_) => "nothing_to_correct",

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use market::grid::Grid;
+use market::{
+    clearing::{Network, mechanism},
+    grid::Grid,
+};
 use minicbor::{Decode, Encode};
 use protocol::{
     genesis::{GridPlan, Rules},
     interval::Interval,
 };
 
-use super::StateError;
+use super::{Refusal, StateError};
 
 /// Rules and the interval from which on they hold.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -35,6 +38,14 @@ pub(super) fn grid(plan: Option<&GridPlan>) -> Result<Grid, StateError> {
     Ok(plan.map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)?)
 }
 
+/// Checks that there is such a mechanism, and that its parameters fit the grid.
+pub(super) fn check_terms(version: &Version, grid: &Grid) -> Result<(), Refusal> {
+    mechanism(&version.rules.mechanism).map_err(Refusal::UnknownMechanism)?;
+    let parameters = version.rules.parameters.clone().unwrap_or_default();
+    Network::new(grid, &parameters, version.from, &[]).map_err(Refusal::BadTerms)?;
+    Ok(())
+}
+
 impl Rulebook {
     /// Of at least one version, in ascending order of their first interval.
     pub(super) fn new(versions: Vec<Version>) -> Result<Rulebook, StateError> {
@@ -44,7 +55,7 @@ impl Rulebook {
         }
         let parsed = |version: Version| {
             let grid = grid(version.plan.as_ref())?;
-            market::clearing::mechanism(&version.rules.mechanism)?;
+            check_terms(&version, &grid).map_err(StateError::Rules)?;
             Ok((version, Arc::new(grid)))
         };
         versions.into_iter().map(parsed).collect::<Result<_, StateError>>().map(Rulebook)

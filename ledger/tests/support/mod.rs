@@ -114,6 +114,7 @@ impl Community {
                 retail_price: "0.30".parse().unwrap(),
                 feed_in_price: "0.08".parse().unwrap(),
                 mechanism: "uniform".into(),
+                parameters: None,
             },
             market: market.public(),
             validators: validators.iter().map(|key| Validator { key: key.public(), power: 1 }).collect(),

@@ -17,7 +17,7 @@ use protocol::{
 };
 
 use crate::{
-    clearing::{UnknownMechanism, mechanism},
+    clearing::{Network, TermsError, UnknownMechanism, mechanism},
     grid::{BusIndex, Grid, GridError},
 };
 
@@ -72,6 +72,9 @@ pub enum CommunityError {
     /// The mechanism does not exist.
     #[error("rules: {0}")]
     Mechanism(#[from] UnknownMechanism),
+    /// The mechanism's parameters do not fit the grid.
+    #[error("rules: {0}")]
+    Terms(#[from] TermsError),
     /// The first interval has none before it.
     #[error("expected a first interval after 1970, found {0}")]
     FirstInterval(Interval),
@@ -79,12 +82,14 @@ pub enum CommunityError {
 
 impl Roll {
     fn new<'a>(
+        interval: Interval,
         rules: &Rules,
         plan: Option<&GridPlan>,
         members: impl Iterator<Item = (MemberId, PublicKey, Option<DeviceId>, Option<&'a str>, bool)>,
     ) -> Result<Roll, CommunityError> {
         mechanism(&rules.mechanism)?;
         let grid = plan.map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)?;
+        Network::new(&grid, &rules.parameters.clone().unwrap_or_default(), interval, &[])?;
         let mut roll = Roll {
             rules: rules.clone(),
             grid,
@@ -116,7 +121,7 @@ impl Community {
         let members = genesis.members.iter().map(|GenesisMember { member, key, device, bus, technology, .. }| {
             (*member, *key, Some(*device), bus.as_deref(), technology.is_some())
         });
-        let roll = Roll::new(&genesis.rules, genesis.grid.as_ref(), members)?;
+        let roll = Roll::new(first, &genesis.rules, genesis.grid.as_ref(), members)?;
         let chain = genesis.chain();
         Ok(Community {
             chain,
@@ -143,7 +148,7 @@ impl Community {
         let members = members.iter().map(|MemberStatus { member, key, device, bus, technology, .. }| {
             (*member, *key, *device, bus.as_deref(), technology.is_some())
         });
-        let roll = Roll::new(&rules.rules, rules.grid.as_ref(), members)?;
+        let roll = Roll::new(rules.interval, &rules.rules, rules.grid.as_ref(), members)?;
         *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);
         Ok(())
     }

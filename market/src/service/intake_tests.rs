@@ -38,6 +38,7 @@ fn community() -> Community {
             retail_price: "0.30".parse().unwrap(),
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
+            parameters: None,
         },
         market: key(21).public(),
         validators: Vec::new(),

@@ -78,6 +78,7 @@ fn rules() -> RulesInForce {
             retail_price: "0.30".parse().unwrap(),
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
+            parameters: None,
         },
         grid: None,
         market: SecretKey::from_seed(&[9; 32]).public(),

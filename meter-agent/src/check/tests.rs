@@ -4,7 +4,7 @@ const RETAIL: i64 = 300_000;
 const FEED_IN: i64 = 80_000;
 
 fn rules() -> Rules {
-    Rules { retail_price: price(RETAIL), feed_in_price: price(FEED_IN), mechanism: "uniform".into() }
+    Rules { retail_price: price(RETAIL), feed_in_price: price(FEED_IN), mechanism: "uniform".into(), parameters: None }
 }
 
 fn price(micro: i64) -> Price {

@@ -60,6 +60,7 @@ impl Home {
                 retail_price: Price::from_micro(300_000).unwrap(),
                 feed_in_price: Price::from_micro(80_000).unwrap(),
                 mechanism: "uniform".into(),
+                parameters: None,
             },
             market: key(4).public(),
             validators: vec![Validator { key: validator.public(), power: 1 }],
