@@ -60,6 +60,63 @@ fn a_receipt_with_any_byte_changed_is_refused() {
     assert!(parsed > 500, "changes that are still well-formed receipts were tried: {parsed}");
 }
 
+/// Receipts of a ledger whose validators have changed twice.
+#[cfg(feature = "node")]
+fn far_receipts() -> (support::history::History, Vec<Receipt>) {
+    let mut history = support::history::History::new(3, 4);
+    history.settle();
+    history.replace_validator(1, 201);
+    history.replace_validator(2, 202);
+    let interval = history.settle();
+    let store = std::sync::Arc::new(std::mem::take(&mut history.store));
+    let (ledger, _) = ledger::node::Ledger::open(history.community.genesis.clone(), store, None).unwrap();
+    let receipts = ledger.receipts(interval).unwrap();
+    assert_eq!(receipts[0].steps.len(), 2);
+    (history, receipts)
+}
+
+#[cfg(feature = "node")]
+#[test]
+fn a_receipt_follows_the_validators_from_the_genesis_and_no_byte_of_the_way_can_be_changed() {
+    let (history, receipts) = far_receipts();
+    let verifier = Verifier::new(&history.community.genesis);
+    assert_eq!(verifier.verify(&receipts[0]), Ok(()));
+    let json = receipts[0].to_json();
+    let mut parsed = 0;
+    for position in 0..json.len() {
+        let mut changed = json.clone();
+        changed[position] ^= 1;
+        if let Ok(receipt) = Receipt::from_json(&changed) {
+            parsed += 1;
+            assert!(verifier.verify(&receipt).is_err(), "byte {position}");
+        }
+    }
+    assert!(parsed > 1_000, "changes that are still well-formed receipts were tried: {parsed}");
+}
+
+#[cfg(feature = "node")]
+#[test]
+fn a_way_that_does_not_lead_there_is_refused_by_name() {
+    let (history, receipts) = far_receipts();
+    let verifier = Verifier::new(&history.community.genesis);
+    let refused = |change: &dyn Fn(&mut Receipt)| {
+        let mut receipt = receipts[0].clone();
+        change(&mut receipt);
+        verifier.verify(&receipt).unwrap_err()
+    };
+    assert!(matches!(refused(&|it| it.steps.clear()), ProofError::OtherValidators { .. }));
+    assert!(matches!(refused(&|it| drop(it.steps.remove(0))), ProofError::OtherValidators { .. }));
+    assert!(matches!(refused(&|it| drop(it.steps.pop())), ProofError::OtherValidators { .. }));
+    assert!(matches!(refused(&|it| it.steps.swap(0, 1)), ProofError::OtherValidators { .. }));
+    assert!(matches!(refused(&|it| it.steps[0].validators.truncate(1)), ProofError::NoHandover { .. }));
+    let twice = |it: &mut Receipt| it.steps.push(it.steps[1].clone());
+    assert!(matches!(refused(&twice), ProofError::NotAscending { .. }));
+    let other = |it: &mut Receipt| it.steps[0].certificate = it.steps[1].certificate.clone();
+    assert!(matches!(refused(&other), ProofError::OtherBlock { .. }));
+    let few = |it: &mut Receipt| it.steps[1].certificate.signatures.truncate(2);
+    assert!(matches!(refused(&few), ProofError::Certificate { .. }));
+}
+
 #[test]
 fn a_receipt_of_others_proves_nothing() {
     let (community, receipts) = receipts();

@@ -179,11 +179,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             Some(TcpListener::bind(address).await.map_err(error)?)
         }
     };
-    let store = Store::open(&config.state, &community.chain)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
     // The genesis says who signs, until a decision of the validators says otherwise.
     let signs = ledger.rules().await.map_or(community.genesis.market, |rules| rules.market);
     community.check_key(signs).map_err(|error| StartError::Community { path: config.genesis.clone(), error })?;
+    let store = Store::open(&config.state, &community.chain)?;
 
     let (stop, stopped) = watch::channel(false);
     let (progress, progress_receiver) = watch::channel(Progress::default());
