@@ -30,15 +30,9 @@ pub(super) fn settlement_of(sealed: &Sealed, state: &State) -> Result<SignedSett
 pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, executed: &Executed) -> Commit<'a> {
     let open = before.next();
     let mut commit = Commit {
-        block: stored,
         changes: executed.changes.clone(),
-        intervals: Vec::new(),
-        corrections: Vec::new(),
-        inputs: Vec::new(),
-        events: Vec::new(),
-        instructions: Vec::new(),
-        decisions: Vec::new(),
         changes_validators: chain::changes_validators(&block.header),
+        ..Commit::only(stored)
     };
     let mut events: BTreeSet<(AccountId, Interval)> = BTreeSet::new();
     for booked in &executed.booked {

@@ -96,6 +96,23 @@ pub struct Commit<'a> {
     pub changes_validators: bool,
 }
 
+impl Commit<'_> {
+    /// A block that changes nothing else.
+    pub fn only(block: &StoredBlock) -> Commit<'_> {
+        Commit {
+            block,
+            changes: Changes::new(),
+            intervals: Vec::new(),
+            corrections: Vec::new(),
+            inputs: Vec::new(),
+            events: Vec::new(),
+            instructions: Vec::new(),
+            decisions: Vec::new(),
+            changes_validators: false,
+        }
+    }
+}
+
 /// Why the store cannot do what was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
