@@ -165,6 +165,12 @@ pub struct Correctable {
     pub inputs: Vec<MemberInput>,
     /// How often the interval was corrected.
     pub corrections: u32,
+    /// The seed of its clearing's tie-breaks.
+    pub tie_seed: Hash,
+    /// The rules that it was settled under.
+    pub rules: Rules,
+    /// The grid of its time, if known.
+    pub grid: Option<GridPlan>,
 }
 
 /// A committed block: all that proves it, and the names of what is in it.

@@ -1,5 +1,7 @@
 //! The command line of `ledger`.
 
+mod correct;
+mod decide;
 mod export;
 mod init;
 mod receipt;
@@ -11,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{audit, node};
 use market::client::Client;
@@ -62,17 +64,15 @@ enum Command {
         config: PathBuf,
     },
     /// Ask a running node how it is doing
-    Status {
-        /// The node's API
-        #[arg(long, default_value = "http://127.0.0.1:26000")]
-        url: String,
-        /// PEM file with the certificates that the node's own must lead to; an https address needs one
-        #[arg(long, value_name = "FILE")]
-        ca: Option<PathBuf>,
-        /// File with a token of the role `read` or `submit`, where the node asks for one
-        #[arg(long, value_name = "FILE")]
-        token: Option<PathBuf>,
-    },
+    Status(Asked),
+    /// Draft the correction of an interval from validated values, as a decision to be approved
+    Correct(correct::Correct),
+    /// Approve a decision with a validator's key
+    Approve(decide::Approve),
+    /// Hand in a decision that enough validators have approved
+    Submit(decide::Submit),
+    /// Sign an instruction with a member's key, and hand it in
+    Instruct(decide::Instruct),
     /// Redo every signature, clearing, transfer, root and certificate of a stopped node's state directory
     Audit {
         /// The state directory, such as validator-0
@@ -98,6 +98,26 @@ enum Command {
     },
 }
 
+/// A running node, and how to speak to it.
+#[derive(Args)]
+pub(crate) struct Asked {
+    /// The node's API
+    #[arg(long, default_value = "http://127.0.0.1:26000")]
+    url: String,
+    /// PEM file with the certificates that the node's own must lead to; an https address needs one
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// File with a token of the role `read` or `submit`, where the node asks for one
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
+}
+
+impl Asked {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)
+    }
+}
+
 /// How a command ends when it does not succeed.
 pub(crate) enum Failure {
     /// Bad input: exit code 2.
@@ -118,7 +138,11 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Init { directory } => init::init(&directory),
         Command::Serve { config } => serve(&config),
-        Command::Status { url, ca, token } => status(&url, ca.as_deref(), token.as_deref()),
+        Command::Status(node) => status(&node),
+        Command::Correct(correct) => correct.write(),
+        Command::Approve(approve) => approve.write(),
+        Command::Submit(submit) => submit.send(),
+        Command::Instruct(instruct) => instruct.send(),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
         Command::Export(export) => export.write(),
         Command::Receipt(receipt) => receipt.write(),
@@ -173,8 +197,8 @@ async fn stop_signal() {
     }
 }
 
-fn status(url: &str, ca: Option<&Path>, token: Option<&Path>) -> Result<(), Failure> {
-    let client = Client::new(url, ca, token).map_err(bad_input)?;
+fn status(node: &Asked) -> Result<(), Failure> {
+    let (client, url) = (node.client()?, &node.url);
     let (code, body) = runtime()?
         .block_on(client.get("/v1/status", ANSWER_TIMEOUT))
         .map_err(|error| bad_input(format!("expected a node at {url}, found none: {error}")))?;

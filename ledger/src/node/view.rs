@@ -17,7 +17,7 @@ use protocol::{
 };
 
 use super::{Ledger, LedgerError};
-use crate::{chain, store::StoreError};
+use crate::{chain, state::Version, store::StoreError};
 
 /// A committed block, opened.
 pub(super) struct Opened {
@@ -87,6 +87,9 @@ impl Ledger {
     /// What a correction of an interval begins with; none if it is not settled, or its readings were pruned.
     pub fn correctable(&self, interval: Interval) -> Result<Option<Correctable>, LedgerError> {
         let Some(inputs) = self.store.inputs(interval)?.filter(|inputs| !inputs.is_empty()) else { return Ok(None) };
+        let head = self.head();
+        let Some(record) = head.state.record(interval) else { return Ok(None) };
+        let (Version { rules, plan, .. }, _) = head.state.rules_at(interval);
         let heights = self.store.corrections(interval)?;
         let settlement = match heights.last() {
             None => self.settlement(interval)?,
@@ -96,7 +99,14 @@ impl Ledger {
             }
         };
         let corrections = u32::try_from(heights.len()).unwrap_or(u32::MAX);
-        Ok(settlement.map(|settlement| Correctable { settlement, inputs, corrections }))
+        Ok(settlement.map(|settlement| Correctable {
+            settlement,
+            inputs,
+            corrections,
+            tie_seed: record.tie_seed,
+            rules: rules.clone(),
+            grid: plan.clone(),
+        }))
     }
 
     /// The receipts of an interval as it was first settled, in ascending order of member; none if it is not settled.
