@@ -15,6 +15,7 @@ use protocol::{
     key::SecretKey,
     member::{AccountId, MemberId},
     money::Amount,
+    parameters::{Fees, LineFee, Parameters},
     reading::{ChainHead, Registers},
 };
 use support::Community;
@@ -108,6 +109,9 @@ fn a_new_member_is_settled_from_the_interval_after_the_open_one_on() {
     assert_eq!(apply(&mut state, &community.decide(1, taken_key)), Err("key_in_use".into()));
     let taken_device = newcomer(7, &own_key, &community.members[0].device);
     assert_eq!(apply(&mut state, &community.decide(1, taken_device)), Err("device_in_use".into()));
+    let Action::RegisterMember(mut nowhere) = newcomer(7, &own_key, &own_device) else { unreachable!() };
+    nowhere.bus = Some("../bus".into());
+    assert_eq!(apply(&mut state, &community.decide(1, Action::RegisterMember(nowhere))), Err("bad_name".into()));
     assert_eq!(apply(&mut state, &community.decide(1, newcomer(7, &own_key, &own_device))), Ok(()));
     let again = newcomer(7, &own_key, &own_device);
     assert_eq!(apply(&mut state, &community.decide(2, again)), Err("exists".into()));
@@ -238,6 +242,10 @@ fn rules_hold_from_their_interval_on() {
     assert_eq!(refused(set(0, rules("0.4"), None)), "rules_too_early");
     assert_eq!(refused(set(1, rules("0.01"), None)), "bad_rules");
     assert_eq!(refused(set(1, Rules { mechanism: "barter".into(), ..rules("0.4") }, None)), "unknown_mechanism");
+    let fee = LineFee { line: "nowhere".into(), fee: "0.01".parse().unwrap() };
+    let fees = Fees { lines: vec![fee], ..Fees::default() };
+    let parameters = Some(Parameters { fees: Some(fees), ..Parameters::default() });
+    assert_eq!(refused(set(1, Rules { parameters, ..rules("0.4") }, None)), "bad_terms");
     let lines = vec![GridLine { line: "l".into(), from: "a".into(), to: "b".into(), rated_va: 1 }];
     let plan = GridPlan { transformer: "t".into(), transformer_va: 1, root: "a".into(), lines };
     assert_eq!(refused(set(1, rules("0.4"), Some(plan))), "bad_grid", "nobody says at which bus the members are");

@@ -15,11 +15,13 @@ use ledger::{
     store::{MemoryStore, Store},
 };
 use protocol::{
-    correction::{Correction, Values},
+    correction::{Correction, Validated, Values},
     decision::Action,
     energy::Energy,
-    genesis::Genesis,
+    genesis::{Genesis, GenesisMember},
     interval::Interval,
+    key::SecretKey,
+    member::MemberId,
     receipt::Receipt,
 };
 use support::history::History;
@@ -132,7 +134,7 @@ fn every_lie_in_a_correction_is_refused_by_name() {
         ("values_not_ascending", Box::new(|it| it.values.clear())),
         ("values_not_ascending", Box::new(|it| it.values.push(it.values[0]))),
         ("implausible_values", Box::new(|it| it.values[0].values.export = Energy::from_wh(25_001))),
-        ("unknown_member", Box::new(|it| it.values[0].member = protocol::member::MemberId::from_bytes([0; 16]))),
+        ("unknown_member", Box::new(|it| it.values[0].member = MemberId::from_bytes([0; 16]))),
     ];
     let before = history.state.root();
     for (name, lie) in lies {
@@ -144,7 +146,18 @@ fn every_lie_in_a_correction_is_refused_by_name() {
         assert_eq!(refusal.name(), name, "{refusal}");
         assert_eq!(history.state.root(), before);
     }
-    history.correct(1, first, 1, &values(400));
+    let newcomer = GenesisMember {
+        member: MemberId::from_bytes([0xff; 16]),
+        key: SecretKey::from_seed(&[77; 32]).public(),
+        device: SecretKey::from_seed(&[78; 32]).public(),
+        ..history.community.genesis.members[0].clone()
+    };
+    let mut of_a_stranger = honest.clone();
+    of_a_stranger.values.push(Validated { member: newcomer.member, values: Values::default() });
+    history.block(vec![history.community.decide(1, Action::RegisterMember(Box::new(newcomer)))]);
+    let transaction = history.community.decide(2, Action::Correct(Box::new(of_a_stranger)));
+    assert_eq!(history.state.apply(&transaction).unwrap_err().name(), "values_of_strangers");
+    history.correct(2, first, 1, &values(400));
     let corrected = history.state.record(first).unwrap();
     let minted: u64 = corrected.issues[0].bundles.iter().map(|bundle| bundle.energy.wh()).sum();
     assert_eq!((corrected.corrections, minted), (1, 400), "certificates that nobody moved are issued anew");
