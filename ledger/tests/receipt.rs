@@ -133,3 +133,33 @@ fn a_receipt_of_others_proves_nothing() {
     twice.certificate.signatures[1] = twice.certificate.signatures[0].clone();
     assert!(matches!(verifier.verify(&twice), Err(ProofError::Certificate { .. })));
 }
+
+/// A genesis, its hash and receipts to check another light client against. Made anew with `VOISIN_WRITE_VECTORS=1`.
+#[cfg(feature = "node")]
+#[test]
+fn the_published_vectors_are_what_this_program_makes_and_accepts() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/vectors/receipts.json");
+    let (history, far) = far_receipts();
+    let (community, near) = receipts();
+    let vector = |genesis: &protocol::genesis::Genesis, receipt: &Receipt| {
+        serde_json::json!({
+            "genesis": genesis,
+            "chain": genesis.chain(),
+            "genesis_cbor": hex(&protocol::cbor::encode(genesis)),
+            "header_cbor": hex(&protocol::cbor::encode(&receipt.header)),
+            "entry_cbor": hex(&receipt.leaf()),
+            "receipt": receipt,
+        })
+    };
+    let made = serde_json::json!([vector(&community.genesis, &near[1]), vector(&history.community.genesis, &far[0]),]);
+    let text = serde_json::to_string_pretty(&made).unwrap() + "\n";
+    if std::env::var_os("VOISIN_WRITE_VECTORS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+}
+
+#[cfg(feature = "node")]
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
