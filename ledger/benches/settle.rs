@@ -239,17 +239,25 @@ async fn settle(community: &Community, transactions: &[Transaction]) -> Vec<Dura
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     fs::write(root.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
-    let ports: [u16; VALIDATORS] = free_ports();
+    let [ports, gossip]: [[u16; VALIDATORS]; 2] = {
+        let all: [u16; 2 * VALIDATORS] = free_ports();
+        std::array::from_fn(|kind| std::array::from_fn(|index| all[kind * VALIDATORS + index]))
+    };
+    let others = |ports: &[u16; VALIDATORS], own: usize| -> Vec<String> {
+        ports.iter().filter(|port| **port != ports[own]).map(|port| multiaddr(*port)).collect()
+    };
     let mut nodes = Vec::new();
     for (index, key) in community.validators.iter().enumerate() {
         write_key(&root.join(format!("{index}.key")), key);
         write_key(&root.join(format!("{index}.network")), &SecretKey::from_seed(&[index as u8 + 1; 32]));
-        let peers: Vec<String> =
-            ports.iter().filter(|port| **port != ports[index]).map(|port| multiaddr(*port)).collect();
         let text = format!(
             "genesis = \"genesis.json\"\nkey = \"{index}.key\"\nnetwork_key = \"{index}.network\"\nstate = \"{index}\"\n\
-             listen = {:?}\npeers = {peers:?}\napi = \"127.0.0.1:0\"\nname = \"validator-{index}\"\n",
-            multiaddr(ports[index])
+             listen = {:?}\npeers = {:?}\ngossip_listen = {:?}\ngossip_peers = {:?}\napi = \"127.0.0.1:0\"\n\
+             name = \"validator-{index}\"\n",
+            multiaddr(ports[index]),
+            others(&ports, index),
+            multiaddr(gossip[index]),
+            others(&gossip, index)
         );
         let file = root.join(format!("{index}.toml"));
         fs::write(&file, text).unwrap();

@@ -280,7 +280,8 @@ fn a_configuration_that_opens_too_much_or_cannot_be_served_is_bad_input() {
         let config = directory.path().join("validator.toml");
         let text = format!(
             "genesis = \"genesis.json\"\nnetwork_key = \"network.key\"\nstate = \"state\"\nname = \"n\"\n\
-             listen = \"/ip4/127.0.0.1/tcp/0\"\npeers = []\napi = \"{api}\"\n{rest}"
+             listen = \"/ip4/127.0.0.1/tcp/0\"\npeers = []\n\
+             gossip_listen = \"/ip4/127.0.0.1/tcp/0\"\ngossip_peers = []\napi = \"{api}\"\n{rest}"
         );
         std::fs::write(&config, text).unwrap();
         assert_bad_input(&ledger(&["serve", "--config", config.to_str().unwrap()]), expected);

@@ -29,7 +29,7 @@ use protocol::{
 };
 use tempfile::TempDir;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
@@ -41,7 +41,6 @@ const PATIENCE: Duration = Duration::from_secs(240);
 struct Store {
     blocks: Vec<(CommitCertificate, Bytes)>,
     candidates: Vec<(Candidate, Bytes)>,
-    messages: Vec<Bytes>,
     tip: watch::Sender<u64>,
 }
 
@@ -67,7 +66,6 @@ struct Toy {
     store: Arc<Mutex<Store>>,
     /// There is work as long as this height isn't decided.
     goal: watch::Receiver<u64>,
-    outbox: Option<mpsc::Receiver<Bytes>>,
     vice: Vice,
 }
 
@@ -178,14 +176,6 @@ impl Application for Toy {
             _ => (certificate, body),
         }))
     }
-
-    fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {
-        self.outbox.take()
-    }
-
-    fn gossip(&mut self, message: Bytes) {
-        self.store.lock().unwrap().messages.push(message);
-    }
 }
 
 fn block_hash(body: &[u8]) -> Hash {
@@ -232,7 +222,7 @@ impl Net {
         let secret = |seed: u8| SecretKey::from_seed(&[seed; 32]);
         let node = |(index, (key, port)): (usize, (&Option<u8>, &u16))| {
             let (sender, tip) = watch::channel(0);
-            let store = Store { blocks: vec![], candidates: vec![], messages: vec![], tip: sender };
+            let store = Store { blocks: vec![], candidates: vec![], tip: sender };
             Node {
                 name: format!("node-{index}"),
                 key: key.map(secret),
@@ -281,7 +271,6 @@ impl Net {
             validators: self.validators.clone(),
             store: node.store.clone(),
             goal: node.goal.subscribe(),
-            outbox: None,
             vice: node.vice,
         }
     }
@@ -581,41 +570,6 @@ async fn a_lost_body_comes_back_from_the_others() {
     net.stop_all().await;
     net.assert_agreement();
     assert_eq!(net.nodes[1].metrics.restarted_heights.get(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_reach_every_node() {
-    log();
-    let mut net = Net::of(4);
-    let mut outboxes = Vec::new();
-    for index in 0..4 {
-        let (sender, outbox) = mpsc::channel(8);
-        outboxes.push(sender);
-        let toy = Toy { outbox: Some(outbox), ..net.toy(index) };
-        net.start_with(index, toy);
-    }
-    // Nothing is published to peers that aren't there yet.
-    net.want(4);
-    net.reach(4).await;
-    let long = Bytes::from(vec![b'x'; 1_000_000]);
-    let all: BTreeSet<_> = (0..4).map(|index| Bytes::from(format!("from {index}"))).chain([long.clone()]).collect();
-    for (index, outbox) in outboxes.iter().enumerate() {
-        outbox.send(format!("from {index}").into()).await.unwrap();
-    }
-    outboxes[0].send(long).await.unwrap();
-    for (index, node) in net.nodes.iter().enumerate() {
-        let has_all = async || loop {
-            let heard: BTreeSet<_> = node.store.lock().unwrap().messages.iter().cloned().collect();
-            let missing: Vec<_> = all.difference(&heard).collect();
-            let own = |message: &Bytes| *message == format!("from {index}") || (index == 0 && message.len() > 100);
-            if missing.iter().all(|message| own(message)) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
-        patiently("messages to arrive", has_all()).await;
-    }
-    net.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ mod routes;
 mod serve;
 mod settings;
 
+pub(crate) use self::rate::Client;
 pub use self::{
     refusal::CallRefusal,
     routes::router,

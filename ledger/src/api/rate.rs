@@ -14,7 +14,7 @@ use super::{refusal::CallRefusal, settings::Limits};
 
 /// What counts as one client. A household or an attacker has a whole /64 of IPv6 addresses to choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Client(IpAddr);
+pub(crate) struct Client(IpAddr);
 
 impl From<IpAddr> for Client {
     fn from(address: IpAddr) -> Client {

@@ -26,11 +26,12 @@ use tokio::{sync::mpsc, time::Instant};
 use tracing::warn;
 
 use super::{
-    Application, Halt, MESSAGE_BYTES_MAX, Settings, Timeouts,
+    Application, Halt, Settings, Timeouts,
     codec::{WalCodec, WireCodec},
     context::{Address, Context},
     inputs::{Input, Inputs},
     node::Node,
+    parts::CHUNK_BYTES,
     signing::{Signer, Verifier},
 };
 
@@ -41,6 +42,9 @@ pub(super) const SYNC_BYTES_MAX: usize = 12 * 1_024 * 1_024;
 const _: () = assert!(SYNC_BYTES_MAX > BLOCK_BYTES_MAX);
 /// Room for certificates and framing around [`SYNC_BYTES_MAX`].
 const FRAMING_BYTES_MAX: usize = 1_024 * 1_024;
+/// Room for what is published: votes, certificates and chunks of bodies, with gossip's own frame around them.
+const GOSSIP_BYTES_MAX: usize = 512 * 1_024;
+const _: () = assert!(GOSSIP_BYTES_MAX > 2 * CHUNK_BYTES);
 /// How often a node tells its peers which height it has. An idle node that missed a block learns of it this late.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for a peer's history.
@@ -53,7 +57,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// the engine running.
 pub async fn run(
     settings: Settings,
-    mut app: impl Application,
+    app: impl Application,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Halt> {
     let address = listen_address(&settings.listen)?;
@@ -64,20 +68,13 @@ pub async fn run(
 
     let timeouts = linear(settings.timeouts);
     let (sender, certificates) = mpsc::channel(64);
-    let outbox = app.outbox();
     let (chain, key, metrics) = (settings.chain, settings.key.clone(), settings.metrics.clone());
     let (Channels { consensus, network, events, requests, net_requests }, EngineHandle { actor, handle }) =
         start(settings, WireCodec { certificates: sender }).await?;
     // Dropping these would end tasks of the engine.
     let _requests = (requests, net_requests);
-    let mut inputs = Inputs {
-        stop: Box::pin(stop),
-        asks: consensus,
-        events: events.subscribe(),
-        engine: handle,
-        certificates,
-        outbox,
-    };
+    let mut inputs =
+        Inputs { stop: Box::pin(stop), asks: consensus, events: events.subscribe(), engine: handle, certificates };
     let result = async {
         let mut node = Node::new(app, chain, key, timeouts, metrics, network)?;
         loop {
@@ -199,7 +196,7 @@ impl EngineConfig {
                 ip_throttle_duration: Duration::ZERO,
                 ..DiscoveryConfig::default()
             },
-            pubsub_max_size: bytes(MESSAGE_BYTES_MAX + 64 * 1_024),
+            pubsub_max_size: bytes(GOSSIP_BYTES_MAX),
             pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
                 consensus: Some(bytes(4 * 1_024)),
                 proposal_parts: None,

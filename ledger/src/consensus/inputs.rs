@@ -6,7 +6,6 @@ use arc_malachitebft_app_channel::{
     AppMsg,
     app::{consensus::SignedConsensusMsg, engine::util::events::Event, events::RxEvent},
 };
-use bytes::Bytes;
 use protocol::certificate::CommitCertificate;
 use tokio::{
     sync::{
@@ -32,8 +31,6 @@ pub(super) enum Input {
     Certificate(CommitCertificate),
     /// There is a reason for the next block.
     Work,
-    /// The application wants something published.
-    Publish(Bytes),
 }
 
 /// Where inputs come from.
@@ -43,7 +40,6 @@ pub(super) struct Inputs {
     pub(super) events: RxEvent<Context>,
     pub(super) engine: JoinHandle<()>,
     pub(super) certificates: mpsc::Receiver<CommitCertificate>,
-    pub(super) outbox: Option<mpsc::Receiver<Bytes>>,
 }
 
 impl Inputs {
@@ -63,10 +59,6 @@ impl Inputs {
                     *work = None;
                     return Input::Work;
                 }
-                message = published(&mut self.outbox) => match message {
-                    Some(message) => return Input::Publish(message),
-                    None => self.outbox = None,
-                },
             }
         }
     }
@@ -106,13 +98,6 @@ fn significant(event: Result<Event<Context>, RecvError>) -> Option<Input> {
 async fn resolved(work: &mut Option<Work>) {
     match work {
         Some(work) => work.await,
-        None => pending().await,
-    }
-}
-
-async fn published(outbox: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
-    match outbox {
-        Some(outbox) => outbox.recv().await,
         None => pending().await,
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{
-    Application, Candidate, Halt, MESSAGE_BYTES_MAX, Metrics, Work, codec,
+    Application, Candidate, Halt, Metrics, Work, codec,
     context::{self, Address, Context, Height, Value},
     engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX},
     inputs::Input,
@@ -81,11 +81,6 @@ impl<A: Application> Node<A> {
                 self.start_next();
                 self.announce_start().await
             }
-            Input::Publish(message) if message.len() > MESSAGE_BYTES_MAX => {
-                warn!(bytes = message.len(), "not published: longer than {MESSAGE_BYTES_MAX} bytes");
-                Ok(())
-            }
-            Input::Publish(message) => self.publish(Part::Message(message)).await,
         }
     }
 
@@ -180,12 +175,11 @@ impl<A: Application> Node<A> {
     async fn take_part(&mut self, message: StreamMessage<Part>) -> Result<Option<Candidate>, Halt> {
         match message.content.into_data() {
             Some(Part::Body(part)) => return self.take_body_part(*part).await,
-            Some(Part::Message(message)) if message.len() <= MESSAGE_BYTES_MAX => self.app.gossip(message),
             Some(Part::Start(note)) => {
                 self.pace.hear_note(&note);
                 self.start_if_due();
             }
-            Some(Part::Message(_)) | None => {}
+            None => {}
         }
         Ok(None)
     }

@@ -11,7 +11,6 @@ use protocol::{
     hash::Hash,
     key::ValidatorId,
 };
-use tokio::sync::mpsc;
 
 use super::Ledger;
 use crate::{
@@ -26,18 +25,11 @@ pub(super) struct App {
     heartbeat: Duration,
     /// What the valid candidates of the next height lead to, so that a commit need not execute them again.
     executed: BTreeMap<Hash, (Block, Executed)>,
-    outgoing: Option<mpsc::Receiver<Bytes>>,
-    incoming: mpsc::Sender<Bytes>,
 }
 
 impl App {
-    pub(super) fn new(
-        ledger: Arc<Ledger>,
-        heartbeat: Duration,
-        outgoing: mpsc::Receiver<Bytes>,
-        incoming: mpsc::Sender<Bytes>,
-    ) -> App {
-        App { ledger, heartbeat, executed: BTreeMap::new(), outgoing: Some(outgoing), incoming }
+    pub(super) fn new(ledger: Arc<Ledger>, heartbeat: Duration) -> App {
+        App { ledger, heartbeat, executed: BTreeMap::new() }
     }
 
     /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
@@ -167,15 +159,6 @@ impl Application for App {
     async fn decided(&mut self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Halt> {
         let stored = self.ledger.store.block(height).map_err(halt)?;
         Ok(stored.filter(|stored| stored.pruned.is_none()).map(|stored| (stored.certificate, stored.body.into())))
-    }
-
-    fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {
-        self.outgoing.take()
-    }
-
-    fn gossip(&mut self, message: Bytes) {
-        // A full queue drops the message: whoever was handed the transaction proposes it.
-        let _ = self.incoming.try_send(message);
     }
 }
 

@@ -14,7 +14,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Ledger;
+use super::{Ledger, gossip};
 use crate::{
     api,
     consensus::{Settings, Timeouts},
@@ -42,6 +42,10 @@ pub struct Config {
     pub listen: String,
     /// Where the other nodes listen.
     pub peers: Vec<String>,
+    /// Where to listen for other nodes' transactions, a multiaddress.
+    pub gossip_listen: String,
+    /// Where the other nodes listen for transactions.
+    pub gossip_peers: Vec<String>,
     /// Where to serve the HTTP API.
     pub api: SocketAddr,
     /// Milliseconds between two blocks while there is nothing to settle.
@@ -51,7 +55,7 @@ pub struct Config {
     /// proof. Without it, they are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
-    /// Most inbound connections from one address.
+    /// Most inbound connections from one address, for consensus and for transactions each.
     #[serde(default = "connections_per_ip_max_default")]
     pub connections_per_ip_max: usize,
     /// The node's name in logs and to its peers.
@@ -144,6 +148,15 @@ impl Config {
         Duration::from_millis(self.heartbeat_ms)
     }
 
+    pub(super) fn gossip(&self, network_key: &SecretKey) -> gossip::Settings {
+        gossip::Settings {
+            network_seed: network_key.seed(),
+            listen: self.gossip_listen.clone(),
+            peers: self.gossip_peers.clone(),
+            limits: gossip::Limits { per_address_max: self.connections_per_ip_max, ..gossip::Limits::default() },
+        }
+    }
+
     pub(super) fn consensus(&self, ledger: &Ledger, key: Option<SecretKey>, network_key: &SecretKey) -> Settings {
         Settings {
             chain: ledger.chain(),
@@ -207,6 +220,10 @@ mod tests {
             assert!(config.key.as_ref().unwrap().starts_with(&config.state));
             let others: Vec<_> = shipped.iter().map(|other| &other.listen).filter(|it| **it != config.listen).collect();
             assert_eq!(config.peers.iter().collect::<Vec<_>>(), others);
+            let others: Vec<_> =
+                shipped.iter().map(|other| &other.gossip_listen).filter(|it| **it != config.gossip_listen).collect();
+            assert_eq!(config.gossip_peers.iter().collect::<Vec<_>>(), others);
+            assert_ne!(config.gossip_listen, config.listen);
         }
     }
 

@@ -22,7 +22,7 @@ use protocol::{
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::past::{commit_of, settlement_of};
-use super::{head::Head, metrics::Metrics, pool::Pool};
+use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::{
     chain::{Executed, Readings, Tip},
     state::{Refusal, State, StateError},
@@ -31,6 +31,21 @@ use crate::{
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
 const OUTGOING_MAX: usize = 256;
+
+/// What a transaction is refused for when too many wait.
+const POOL_FULL: &str = "pool_full";
+
+/// What became of a transaction.
+enum Taken {
+    /// It waits from now on.
+    New,
+    /// It waits already.
+    Waiting,
+    /// It does not apply.
+    Refused(Refusal),
+    /// Too many wait.
+    PoolFull,
+}
 
 /// Why what is stored is no ledger.
 #[derive(Debug, thiserror::Error)]
@@ -128,54 +143,73 @@ impl Ledger {
 
     /// Takes a transaction into the pool if it applies to the state as it is, and tells the other nodes.
     pub fn submit(&self, transaction: Transaction) -> Result<Submitted, LedgerError> {
+        let id = transaction.id();
         let bytes = cbor::encode(&transaction);
-        let submitted = self.take_in(transaction, bytes.len())?;
-        if let Submitted::Pending { .. } = submitted {
-            // A full queue is no loss: this node proposes it as well.
-            let _ = self.outgoing.try_send(bytes.into());
-        }
-        Ok(submitted)
+        Ok(match self.take_in(transaction, bytes.len())? {
+            Taken::New | Taken::Waiting => {
+                // A full queue is no loss: this node proposes it as well.
+                let _ = self.outgoing.try_send(bytes.into());
+                Submitted::Pending { transaction: id }
+            }
+            Taken::Refused(Refusal::Exists) => Submitted::Exists { transaction: id },
+            Taken::Refused(refusal) => {
+                let (refusal, detail) = (refusal.name(), refusal.to_string());
+                Submitted::Refused { transaction: id, refusal, detail }
+            }
+            Taken::PoolFull => {
+                let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
+                Submitted::Refused { transaction: id, refusal: POOL_FULL.into(), detail }
+            }
+        })
     }
 
-    pub(super) fn take_in_gossip(&self, message: &[u8]) {
+    /// Whether a transaction waits here for a block.
+    pub fn is_waiting(&self, transaction: &Hash) -> bool {
+        lock(&self.pool).contains(transaction)
+    }
+
+    /// Takes in what another node sent.
+    pub(super) fn take_in_gossip(&self, message: &[u8]) -> Verdict {
         let Ok(transaction) = cbor::decode::<Transaction>(message) else {
             self.metrics.refused("malformed".into());
-            return;
+            return Verdict::Rejected("malformed".into());
         };
-        if let Err(error) = self.take_in(transaction, message.len()) {
-            tracing::error!(%error, "a transaction from another node could not be checked");
+        match self.take_in(transaction, message.len()) {
+            Ok(Taken::New) => Verdict::Accepted,
+            Ok(Taken::Waiting) => Verdict::Ignored("waiting".into()),
+            Ok(Taken::Refused(refusal)) => Verdict::refused(&refusal),
+            Ok(Taken::PoolFull) => Verdict::Ignored(POOL_FULL.into()),
+            Err(error) => {
+                tracing::error!(%error, "a transaction from another node could not be checked");
+                Verdict::Ignored("not_checked".into())
+            }
         }
     }
 
-    fn take_in(&self, transaction: Transaction, bytes: usize) -> Result<Submitted, LedgerError> {
+    fn take_in(&self, transaction: Transaction, bytes: usize) -> Result<Taken, LedgerError> {
         let id = transaction.id();
         if lock(&self.pool).contains(&id) {
-            return Ok(Submitted::Pending { transaction: id });
+            return Ok(Taken::Waiting);
         }
         // Verified here, once: whoever executes a block with this transaction takes the readings from the pool.
         let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
         let opened = Signed::<Reading>::open_all(readings, &self.chain(), |_| true).unwrap_or_default();
         let interval = match self.check(&transaction, &opened)? {
             Ok(interval) => interval,
-            Err(Refusal::Exists) => return Ok(Submitted::Exists { transaction: id }),
+            Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
             Err(refusal) => {
                 tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
                 self.metrics.refused(refusal.name());
-                return Ok(Submitted::Refused {
-                    transaction: id,
-                    refusal: refusal.name(),
-                    detail: refusal.to_string(),
-                });
+                return Ok(Taken::Refused(refusal));
             }
         };
         if !lock(&self.pool).insert(transaction, opened, interval, bytes) {
-            self.metrics.refused("pool_full".into());
-            let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
-            return Ok(Submitted::Refused { transaction: id, refusal: "pool_full".into(), detail });
+            self.metrics.refused(POOL_FULL.into());
+            return Ok(Taken::PoolFull);
         }
         // Waiters are woken one by one: consensus is the only one.
         self.work.notify_one();
-        Ok(Submitted::Pending { transaction: id })
+        Ok(Taken::New)
     }
 
     /// Whether a transaction applies now; if it settles an interval, which.

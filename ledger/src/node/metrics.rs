@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::Ledger;
+use super::{Ledger, gossip};
 use crate::consensus;
 
 /// Label and value: `refusal`, and its name.
@@ -16,6 +16,7 @@ type Label = [(&'static str, String); 1];
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     pub(super) consensus: consensus::Metrics,
+    pub(super) gossip: gossip::Metrics,
     refusals: Family<Label, Counter>,
     refused_calls: Family<Label, Counter>,
 }
@@ -52,6 +53,7 @@ impl Ledger {
         let refused_calls = self.metrics.refused_calls.clone();
         registry.register("api_refusals", "Calls and connections turned away, by name", refused_calls);
         self.metrics.consensus.register(&mut registry);
+        self.metrics.gossip.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

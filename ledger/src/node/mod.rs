@@ -2,7 +2,7 @@
 
 mod app;
 mod config;
-mod gossip;
+pub mod gossip;
 mod head;
 mod ledger;
 mod metrics;
@@ -18,6 +18,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use self::{
     config::{Config, ConfigError, read_genesis, read_key},
+    gossip::Gossip,
     head::Head,
     ledger::{Ledger, LedgerError},
     past::commit_of,
@@ -52,6 +53,9 @@ pub enum StartError {
     /// What is stored is not what the genesis leads to.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Transactions can neither be heard nor told of.
+    #[error(transparent)]
+    Gossip(#[from] gossip::GossipError),
     /// The port of the API is taken, or not ours.
     #[error("cannot serve the API on {address}: {error}; is another node running there?")]
     Listen {
@@ -89,12 +93,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (stop, stopped) = watch::channel(false);
 
     let height_age_ms_max = config.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED_MAX);
-    let (incoming, gossip) = gossip::queue();
-    let app = app::App::new(ledger.clone(), config.heartbeat(), outgoing, incoming);
+    let gossip = Gossip::open(config.gossip(&network_key), ledger.clone(), outgoing).await?;
+    let app = app::App::new(ledger.clone(), config.heartbeat());
     let settings = config.consensus(&ledger, key, &network_key);
     let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
     let mut services = vec![
-        tokio::spawn(gossip::take_in(ledger.clone(), gossip)),
+        tokio::spawn(gossip.run(until(stopped.clone()))),
         tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, access, until(stopped))),
     ];
     if let Some(days) = config.retention_days {
