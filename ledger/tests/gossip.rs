@@ -272,4 +272,7 @@ async fn addresses_that_cannot_be_used_are_refused() {
     assert!(matches!(open("/dns4/localhost/tcp/28000", good).await, Some(GossipError::BadAddress { .. })));
     assert!(matches!(open(good, "localhost:28000").await, Some(GossipError::BadAddress { .. })));
     assert!(matches!(open(&taken, good).await, Some(GossipError::Listen { .. })));
+    let other = Node::start(&community, 1, &[]).await;
+    assert!(matches!(open(&other.address.to_string(), good).await, Some(GossipError::Listen { .. })));
+    other.stop().await;
 }
