@@ -134,7 +134,7 @@ async fn a_transaction_handed_to_one_node_reaches_those_that_are_not_its_peers()
     let early = last.hand(&order(&community, 0, 1));
     let middle = Node::start(&community, 2, &[&last]).await;
     let first = Node::start(&community, 1, &[&middle]).await;
-    first.hears_of(&early).await;
+    middle.hears_of(&early).await;
     middle.has_peers(2).await;
     first.has_peers(1).await;
     last.has_peers(1).await;

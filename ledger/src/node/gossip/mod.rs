@@ -314,7 +314,8 @@ impl Gossip {
 
     fn count_connections(&self) {
         let network = self.swarm.network_info();
-        self.metrics().peers.set(i64::try_from(network.num_peers()).unwrap_or(i64::MAX));
+        let passed_on_to = self.swarm.behaviour().gossipsub.mesh_peers(&self.topic.hash()).count();
+        self.metrics().peers.set(i64::try_from(passed_on_to).unwrap_or(i64::MAX));
         self.metrics().connections.set(network.connection_counters().num_connections().into());
     }
 
