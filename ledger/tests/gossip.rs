@@ -134,7 +134,7 @@ async fn a_transaction_handed_to_one_node_reaches_those_that_are_not_its_peers()
     let early = last.hand(&order(&community, 0, 1));
     let middle = Node::start(&community, 2, &[&last]).await;
     let first = Node::start(&community, 1, &[&middle]).await;
-    first.hears_of(&early).await;
+    middle.hears_of(&early).await;
     middle.has_peers(2).await;
     first.has_peers(1).await;
     last.has_peers(1).await;
@@ -272,4 +272,7 @@ async fn addresses_that_cannot_be_used_are_refused() {
     assert!(matches!(open("/dns4/localhost/tcp/28000", good).await, Some(GossipError::BadAddress { .. })));
     assert!(matches!(open(good, "localhost:28000").await, Some(GossipError::BadAddress { .. })));
     assert!(matches!(open(&taken, good).await, Some(GossipError::Listen { .. })));
+    let other = Node::start(&community, 1, &[]).await;
+    assert!(matches!(open(&other.address.to_string(), good).await, Some(GossipError::Listen { .. })));
+    other.stop().await;
 }

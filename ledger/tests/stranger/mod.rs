@@ -70,9 +70,8 @@ impl Stranger {
     pub(crate) async fn is_connected(&mut self) -> bool {
         let events = async {
             loop {
-                match self.swarm.select_next_some().await {
-                    SwarmEvent::ConnectionClosed { num_established: 0, .. } => return,
-                    _ => {}
+                if let SwarmEvent::ConnectionClosed { num_established: 0, .. } = self.swarm.select_next_some().await {
+                    return;
                 }
             }
         };

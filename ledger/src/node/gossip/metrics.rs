@@ -29,7 +29,7 @@ impl Metrics {
     }
 
     pub(in crate::node) fn register(&self, registry: &mut Registry) {
-        registry.register("gossip_peers", "Nodes connected for transactions", self.peers.clone());
+        registry.register("gossip_peers", "Nodes that transactions are passed on to", self.peers.clone());
         let help = "Connections for transactions, those in handshake included";
         registry.register("gossip_connections", help, self.connections.clone());
         registry.register(

@@ -9,6 +9,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -126,11 +127,13 @@ impl Gossip {
         ledger: Arc<Ledger>,
         submitted: mpsc::Receiver<Bytes>,
     ) -> Result<Gossip, GossipError> {
-        let listen = listen_address(&settings.listen)?;
+        let (listen, socket) = listen_address(&settings.listen)?;
+        let cannot = |reason: String| GossipError::Listen { address: settings.listen.clone(), reason };
+        // libp2p would share the port with another node of the same user, and each would hear half of the others.
+        TcpListener::bind(socket).map_err(|error| cannot(error.to_string()))?;
         let peers: Vec<Multiaddr> = settings.peers.iter().map(|peer| parse(peer)).collect::<Result<_, _>>()?;
         let chain = ledger.chain();
         let mut swarm = network::swarm(&chain, settings.network_seed, &settings.limits, peers.len())?;
-        let cannot = |reason: String| GossipError::Listen { address: settings.listen.clone(), reason };
         swarm.listen_on(listen).map_err(|error| cannot(error.to_string()))?;
         let address = loop {
             match swarm.select_next_some().await {
@@ -311,7 +314,8 @@ impl Gossip {
 
     fn count_connections(&self) {
         let network = self.swarm.network_info();
-        self.metrics().peers.set(i64::try_from(network.num_peers()).unwrap_or(i64::MAX));
+        let passed_on_to = self.swarm.behaviour().gossipsub.mesh_peers(&self.topic.hash()).count();
+        self.metrics().peers.set(i64::try_from(passed_on_to).unwrap_or(i64::MAX));
         self.metrics().connections.set(network.connection_counters().num_connections().into());
     }
 
@@ -337,12 +341,16 @@ fn parse(text: &str) -> Result<Multiaddr, GossipError> {
     text.parse().map_err(|_| GossipError::BadAddress { expected, found: text.to_owned() })
 }
 
-fn listen_address(text: &str) -> Result<Multiaddr, GossipError> {
+fn listen_address(text: &str) -> Result<(Multiaddr, SocketAddr), GossipError> {
     let address = parse(text)?;
     let parts: Vec<Protocol<'_>> = address.iter().collect();
-    if matches!(parts[..], [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_)]) {
-        return Ok(address);
-    }
-    let expected = "/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT";
-    Err(GossipError::BadAddress { expected, found: text.to_owned() })
+    let socket: SocketAddr = match parts[..] {
+        [Protocol::Ip4(ip), Protocol::Tcp(port)] => (ip, port).into(),
+        [Protocol::Ip6(ip), Protocol::Tcp(port)] => (ip, port).into(),
+        _ => {
+            let expected = "/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT";
+            return Err(GossipError::BadAddress { expected, found: text.to_owned() });
+        }
+    };
+    Ok((address, socket))
 }

@@ -87,7 +87,12 @@ impl Exiles {
 
     /// A peer that may come back by `now`.
     pub(super) fn release(&mut self, now: Instant) -> Option<PeerId> {
-        self.0.pop_front_if(|(until, _)| *until <= now).map(|(_, peer)| peer)
+        let (until, peer) = *self.0.front()?;
+        if until > now {
+            return None;
+        }
+        self.0.pop_front();
+        Some(peer)
     }
 }
 
