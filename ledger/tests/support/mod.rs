@@ -3,6 +3,8 @@
 
 #[cfg(feature = "node")]
 pub(crate) mod history;
+#[cfg(feature = "node")]
+pub(crate) mod nodes;
 
 use std::collections::BTreeMap;
 
