@@ -159,6 +159,9 @@ async fn run(seed: u64) {
             validator: Some(index.min(HONEST)),
             listen: &format!("/ip4/127.0.0.1/tcp/{}", ports[index]),
             peers: &peers,
+            gossip_listen: &format!("/ip4/127.0.0.1/tcp/{}", free_port()),
+            // Nobody hears of a transaction but in a proposal: so the twins go on knowing different ones.
+            gossip_peers: &[],
             api: "127.0.0.1:0",
             heartbeat_ms: HEARTBEAT_MS,
         };

@@ -80,14 +80,19 @@ impl Lan {
         let community = Community::new(1, VALIDATORS);
         let directory = TempDir::new().unwrap();
         let address = |index: usize| format!("/ip4/10.77.0.{}/tcp/27000", index + 1);
+        let gossip = |index: usize| format!("/ip4/10.77.0.{}/tcp/28000", index + 1);
         let configs = (0..NODES)
             .map(|index| {
-                let peers: Vec<_> = (0..NODES).filter(|peer| *peer != index).map(address).collect();
+                let others = || (0..NODES).filter(|peer| *peer != index);
+                let (peers, gossip_peers): (Vec<_>, Vec<_>) =
+                    (others().map(address).collect(), others().map(gossip).collect());
                 let files = NodeFiles {
                     number: index as u8,
                     validator: (index != FOLLOWER).then_some(index),
                     listen: &address(index),
                     peers: &peers,
+                    gossip_listen: &gossip(index),
+                    gossip_peers: &gossip_peers,
                     api: "127.0.0.1:26000",
                     heartbeat_ms: HEARTBEAT_MS,
                 };

@@ -17,6 +17,8 @@ pub(crate) struct NodeFiles<'a> {
     pub(crate) validator: Option<usize>,
     pub(crate) listen: &'a str,
     pub(crate) peers: &'a [String],
+    pub(crate) gossip_listen: &'a str,
+    pub(crate) gossip_peers: &'a [String],
     pub(crate) api: &'a str,
     pub(crate) heartbeat_ms: u64,
 }
@@ -24,7 +26,7 @@ pub(crate) struct NodeFiles<'a> {
 impl NodeFiles<'_> {
     /// Writes the files below `directory` and returns the configuration's path.
     pub(crate) fn write(&self, directory: &Path, community: &Community) -> PathBuf {
-        let NodeFiles { number, validator, listen, peers, api, heartbeat_ms } = self;
+        let NodeFiles { number, validator, listen, peers, gossip_listen, gossip_peers, api, heartbeat_ms } = self;
         let directory = directory.join(format!("node-{number}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
@@ -39,6 +41,7 @@ impl NodeFiles<'_> {
         let text = format!(
             "genesis = \"genesis.json\"\n{key}network_key = \"network.key\"\nstate = \"state\"\n\
              name = \"node-{number}\"\nlisten = \"{listen}\"\npeers = {peers:?}\napi = \"{api}\"\n\
+             gossip_listen = \"{gossip_listen}\"\ngossip_peers = {gossip_peers:?}\n\
              heartbeat_ms = {heartbeat_ms}\n[api_limits]\nrequests_per_second_max = 1000000\n\
              requests_burst_max = 1000000\n"
         );

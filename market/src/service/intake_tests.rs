@@ -199,14 +199,14 @@ fn orders_are_checked_before_the_ledger_sees_them() {
         orders: Default::default(),
         order_sequences: [(MemberId::from_bytes([1; 16]), 7)].into(),
         members: Vec::new(),
-        rules: RulesInForce {
+        rules: Box::new(RulesInForce {
             interval: interval(4),
             from: interval(0),
             rules: community.genesis.rules.clone(),
             grid: None,
             market: community.genesis.market,
             decision_sequence: 0,
-        },
+        }),
     };
     let order = |sequence, valid_from, number| {
         let cap = Some(Energy::from_wh(5));

@@ -72,7 +72,7 @@ pub(crate) struct Snapshot {
     pub(crate) order_sequences: BTreeMap<MemberId, u64>,
     /// All that is known of the members.
     pub(crate) members: Vec<MemberStatus>,
-    pub(crate) rules: RulesInForce,
+    pub(crate) rules: Box<RulesInForce>,
 }
 
 /// Asks the ledger. Clones share connections.
@@ -270,7 +270,7 @@ fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: R
         orders: members.iter().filter_map(|member| Some((member.member, member.order.clone()?))).collect(),
         order_sequences: members.iter().map(|member| (member.member, member.order_sequence)).collect(),
         members,
-        rules,
+        rules: Box::new(rules),
     }
 }
 
