@@ -1,12 +1,12 @@
 //! Receipts, verified offline against nothing but the genesis.
 
 use protocol::{
-    block::validators_hash,
-    certificate::{CertificateError, Validator},
+    block::{Header, validators_hash},
+    certificate::{CertificateError, CommitCertificate, Validator},
     envelope::ChainId,
     genesis::Genesis,
     hash::Hash,
-    receipt::Receipt,
+    receipt::{Receipt, ValidatorStep},
 };
 
 /// Why a receipt proves nothing. In the order of the checks.
@@ -20,20 +20,44 @@ pub enum ProofError {
         /// The receipt's.
         found: ChainId,
     },
-    /// The header was decided by validators that the genesis does not lead to.
-    #[error("expected the validators {expected} of the genesis, found {found}")]
+    /// A header was decided by validators that the genesis does not lead to.
+    #[error("expected block {height} to be decided by the validators {expected}, found {found}")]
     OtherValidators {
-        /// Hash of the genesis' validators.
+        /// Height of the header.
+        height: u64,
+        /// Hash of the validators that the genesis and the steps before lead to.
         expected: Hash,
-        /// The receipt's.
+        /// The header's.
         found: Hash,
     },
-    /// The certificate is of another block or height than the header.
-    #[error("the certificate is not of this header")]
-    OtherBlock,
-    /// The certificate does not hold.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
+    /// A certificate is of another block or height than its header.
+    #[error("the certificate of block {height} is not of its header")]
+    OtherBlock {
+        /// Height of the header.
+        height: u64,
+    },
+    /// A certificate does not hold.
+    #[error("block {height}: {error}")]
+    Certificate {
+        /// Height of the header.
+        height: u64,
+        /// What is wrong.
+        error: CertificateError,
+    },
+    /// A step is not later than the one before, or the receipt's block not later than the last step.
+    #[error("expected a block after height {after}, found height {found}")]
+    NotAscending {
+        /// Height of the block before.
+        after: u64,
+        /// Height of this one.
+        found: u64,
+    },
+    /// A step that changes nothing, or to validators that its header does not name.
+    #[error("block {height} does not hand over to the validators that follow it")]
+    NoHandover {
+        /// Height of the step's header.
+        height: u64,
+    },
     /// The entry is not in the block.
     #[error("the entry is not under the header's root of entries")]
     NotIncluded,
@@ -45,33 +69,55 @@ pub enum ProofError {
 pub struct Verifier {
     chain: ChainId,
     validators: Vec<Validator>,
-    validators_hash: Hash,
 }
 
 impl Verifier {
     /// Trusts `genesis`, and nobody else.
     pub fn new(genesis: &Genesis) -> Verifier {
-        Verifier {
-            chain: genesis.chain(),
-            validators: genesis.validators.clone(),
-            validators_hash: validators_hash(&genesis.validators),
-        }
+        Verifier { chain: genesis.chain(), validators: genesis.validators.clone() }
     }
 
-    /// Checks that the receipt's entry is in a block that the validators committed: the chain, the validator set, every
-    /// commit signature, and the entry's Merkle path.
+    /// Checks that the receipt's entry is in a block that the validators committed: the chain, every change of the
+    /// validators since the genesis, every commit signature, and the entry's Merkle path.
     pub fn verify(&self, receipt: &Receipt) -> Result<(), ProofError> {
-        let Receipt { entry: _, proof, header, certificate } = receipt;
+        let Receipt { entry: _, proof, header, certificate, steps } = receipt;
+        let mut validators = &self.validators;
+        let mut after = 0;
+        for ValidatorStep { header, certificate, validators: next } in steps {
+            self.check_block(header, certificate, validators, after)?;
+            let hands_over =
+                header.next_validators != header.validators && header.next_validators == validators_hash(next);
+            if !hands_over {
+                return Err(ProofError::NoHandover { height: header.height });
+            }
+            (validators, after) = (next, header.height);
+        }
+        self.check_block(header, certificate, validators, after)?;
+        if proof.proves(&receipt.leaf(), &header.entries) { Ok(()) } else { Err(ProofError::NotIncluded) }
+    }
+
+    /// Checks that `validators` committed the block of `header`, and that it comes after a height.
+    fn check_block(
+        &self,
+        header: &Header,
+        certificate: &CommitCertificate,
+        validators: &[Validator],
+        after: u64,
+    ) -> Result<(), ProofError> {
+        let height = header.height;
         if header.chain != self.chain {
             return Err(ProofError::OtherChain { expected: self.chain, found: header.chain });
         }
-        if header.validators != self.validators_hash {
-            return Err(ProofError::OtherValidators { expected: self.validators_hash, found: header.validators });
+        if height <= after {
+            return Err(ProofError::NotAscending { after, found: height });
         }
-        if certificate.block != header.hash() || certificate.height != header.height {
-            return Err(ProofError::OtherBlock);
+        let expected = validators_hash(validators);
+        if header.validators != expected {
+            return Err(ProofError::OtherValidators { height, expected, found: header.validators });
         }
-        certificate.verify(&self.chain, &self.validators)?;
-        if proof.proves(&receipt.leaf(), &header.entries) { Ok(()) } else { Err(ProofError::NotIncluded) }
+        if certificate.block != header.hash() || certificate.height != height {
+            return Err(ProofError::OtherBlock { height });
+        }
+        certificate.verify(&self.chain, validators).map_err(|error| ProofError::Certificate { height, error })
     }
 }

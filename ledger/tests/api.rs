@@ -7,19 +7,23 @@ mod support;
 
 use std::sync::Arc;
 
-use ledger::{api, node::Ledger, proof::Verifier, state::State};
+use ledger::{api, node::Ledger, proof::Verifier, state::State, store::MemoryStore};
 use protocol::{
-    api::{BlockSummary, Health, MemberStatus, Settled, Status, Submitted},
+    api::{BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, Status, Submitted},
     cbor,
     certificate::Validator,
+    correction,
+    decision::Action,
+    instruction::MemberAction,
     limits::TRANSACTION_BYTES_MAX,
-    member::MemberId,
+    member::{AccountId, MemberId},
+    money::Amount,
+    origin::Certificates,
     receipt::Receipt,
-    settlement::Entry,
 };
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
-use support::Community;
+use support::{Community, history::History};
 
 const INTERVALS: u64 = 3;
 
@@ -34,6 +38,10 @@ impl Node {
     async fn start(height_age_ms_max: u64) -> Node {
         let mut community = Community::new(4, 4);
         let (store, state) = community.ledger(INTERVALS, || {});
+        Node::serve(community, store, state, height_age_ms_max).await
+    }
+
+    async fn serve(community: Community, store: MemoryStore, state: State, height_age_ms_max: u64) -> Node {
         let (ledger, _) = Ledger::open(community.genesis.clone(), Arc::new(store), None).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -85,11 +93,11 @@ async fn everything_that_is_told_fits_together() {
 
     let members: Vec<MemberStatus> = node.get("/v1/members").await;
     for MemberStatus { member, balance, .. } in members {
-        let statement: Vec<Entry> = node.get(&format!("/v1/members/{member}/statement")).await;
-        let sum: i128 = statement.iter().map(|entry| i128::from(entry.line.net().unwrap().nano())).sum();
+        let statement: Vec<Posting> = node.get(&format!("/v1/members/{member}/statement")).await;
+        let sum: i128 = statement.iter().map(|posting| i128::from(posting.amount.nano())).sum();
         assert_eq!(sum, i128::from(balance.nano()), "the statement adds up to the balance");
         let from = settled[1].interval.start_text();
-        let one: Vec<Entry> = node.get(&format!("/v1/members/{member}/statement?from={from}&limit=1")).await;
+        let one: Vec<Posting> = node.get(&format!("/v1/members/{member}/statement?from={from}&limit=1")).await;
         assert_eq!(one, statement[1..2]);
     }
     let validators: Vec<Validator> = node.get("/v1/validators").await;
@@ -147,4 +155,89 @@ async fn a_node_without_new_blocks_calls_itself_unhealthy() {
         assert_eq!((status, health.healthy), (expected, expected == StatusCode::OK), "{text}");
         assert_eq!((health.height, health.height_age_ms_max), (INTERVALS, height_age_ms_max));
     }
+}
+
+#[tokio::test]
+async fn statements_and_proofs_hold_across_transfers_corrections_and_new_validators() {
+    let History { community, store, state, .. } = History::eventful();
+    let transfer =
+        Event::Transfer { with: AccountId::Member(community.members[1].id), reference: "for the ladder".into() };
+    let giver = community.members[0].id;
+    let node = Node::serve(community, store, state, u64::MAX).await;
+    let verifier = Verifier::new(&node.community.genesis);
+    let members: Vec<MemberStatus> = node.get("/v1/members").await;
+    let mut kinds = [0; 4];
+    for MemberStatus { member, balance, debits, credits, .. } in members {
+        assert_eq!(credits.checked_sub(debits), Some(balance));
+        let statement: Vec<Posting> = node.get(&format!("/v1/members/{member}/statement")).await;
+        let sum: i128 = statement.iter().map(|posting| i128::from(posting.amount.nano())).sum();
+        assert_eq!(sum, i128::from(balance.nano()), "the statement adds up to the balance: {statement:?}");
+        for Posting { event, .. } in &statement {
+            kinds[match event {
+                Event::Settled(_) => 0,
+                Event::Reversed(_) => 1,
+                Event::Corrected(_) => 2,
+                Event::Transfer { .. } => 3,
+            }] += 1;
+        }
+        assert_eq!(member == giver, statement.iter().any(|posting| posting.event == transfer));
+    }
+    assert_eq!(kinds, [4 * 5, 2 * 5, 2 * 5, 2], "settled, reversed, corrected, given and taken");
+
+    let settled: Vec<Settled> = node.get("/v1/settlements").await;
+    assert_eq!(settled.iter().map(|settled| settled.corrections).collect::<Vec<_>>(), [0, 2, 0, 0]);
+    let mut steps = Vec::new();
+    for settled in &settled {
+        let start = settled.interval.start_text();
+        let mut receipts: Vec<Receipt> = node.get(&format!("/v1/settlements/{start}/receipts")).await;
+        let corrections: Vec<Receipt> = node.get(&format!("/v1/settlements/{start}/corrections")).await;
+        assert_eq!(corrections.len(), 5 * settled.corrections as usize);
+        receipts.extend(corrections);
+        for receipt in receipts {
+            assert_eq!(verifier.verify(&receipt), Ok(()));
+            steps.push(receipt.steps.len());
+        }
+        let correctable: Correctable = node.get(&format!("/v1/settlements/{start}/inputs")).await;
+        assert_eq!(correctable.corrections, settled.corrections);
+        assert_eq!(correction::inputs_hash(&correctable.inputs), correctable.settlement.inputs);
+    }
+    steps.sort_unstable();
+    steps.dedup();
+    assert_eq!(steps, [0, 1, 2], "receipts from before, between and after the changes of validators");
+
+    let all: Vec<Certificates> = node.get("/v1/certificates").await;
+    let retired: Vec<&Certificates> = all.iter().filter(|it| it.retired.is_some()).collect();
+    assert_eq!(retired.len(), 1);
+    let own: Vec<Certificates> = node.get(&format!("/v1/certificates?holder={}", retired[0].holder)).await;
+    assert!(own.contains(retired[0]) && own.len() < all.len());
+    let rules: RulesInForce = node.get("/v1/rules").await;
+    assert_eq!((rules.rules, rules.decision_sequence), (node.community.genesis.rules.clone(), 4));
+}
+
+#[tokio::test]
+async fn what_was_handed_in_long_ago_is_known_by_name() {
+    let mut history = History::eventful();
+    let to = AccountId::Supplier;
+    let give = |nano| MemberAction::Transfer { to, amount: Amount::from_nano(nano), reference: String::new() };
+    history.block(vec![history.community.instruct(3, 1, give(5))]);
+    history.block(vec![history.community.instruct(3, 2, give(6))]);
+    let old = history.community.decide(1, Action::SetValidators { validators: Vec::new() });
+    let again = history.community.instruct(3, 1, give(5));
+    let other = history.community.instruct(3, 1, give(7));
+    let ahead = history.community.instruct(3, 9, give(7));
+    let History { community, store, state, .. } = history;
+    let node = Node::serve(community, store, state, u64::MAX).await;
+    let mut names = Vec::new();
+    for transaction in [again, other, ahead, old] {
+        let (_, text) = node.post(cbor::encode(&transaction)).await;
+        names.push(match serde_json::from_str(&text).unwrap() {
+            Submitted::Exists { .. } => "exists".into(),
+            Submitted::Refused { refusal, .. } => refusal,
+            Submitted::Pending { .. } => "pending".into(),
+        });
+    }
+    assert_eq!(
+        names,
+        ["exists", "exists_with_different_action", "instruction_not_next", "exists_with_different_action"]
+    );
 }

@@ -9,17 +9,14 @@
 mod net;
 
 use std::{
-    collections::BTreeSet,
     io::{Read, Seek, SeekFrom, Write},
     net::TcpListener,
     time::Duration,
 };
 
-use bytes::Bytes;
 use ledger::consensus::{Halt, Settings, proposer, run};
-use net::{Net, Toy, Vice, let_time_pass, log, patiently};
+use net::{Net, Vice, let_time_pass, log, patiently};
 use protocol::key::SecretKey;
-use tokio::sync::mpsc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_validators_agree_and_rest_when_there_is_no_work() {
@@ -223,41 +220,6 @@ async fn a_lost_body_comes_back_from_the_others() {
     net.stop_all().await;
     net.assert_agreement();
     assert_eq!(net.nodes[1].metrics.restarted_heights.get(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_reach_every_node() {
-    log();
-    let mut net = Net::of(4);
-    let mut outboxes = Vec::new();
-    for index in 0..4 {
-        let (sender, outbox) = mpsc::channel(8);
-        outboxes.push(sender);
-        let toy = Toy { outbox: Some(outbox), ..net.toy(index) };
-        net.start_with(index, toy);
-    }
-    // Nothing is published to peers that aren't there yet.
-    net.want(4);
-    net.reach(4).await;
-    let long = Bytes::from(vec![b'x'; 1_000_000]);
-    let all: BTreeSet<_> = (0..4).map(|index| Bytes::from(format!("from {index}"))).chain([long.clone()]).collect();
-    for (index, outbox) in outboxes.iter().enumerate() {
-        outbox.send(format!("from {index}").into()).await.unwrap();
-    }
-    outboxes[0].send(long).await.unwrap();
-    for (index, node) in net.nodes.iter().enumerate() {
-        let has_all = async || loop {
-            let heard: BTreeSet<_> = node.store.lock().unwrap().messages.iter().cloned().collect();
-            let missing: Vec<_> = all.difference(&heard).collect();
-            let own = |message: &Bytes| *message == format!("from {index}") || (index == 0 && message.len() > 100);
-            if missing.iter().all(|message| own(message)) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
-        patiently("messages to arrive", has_all()).await;
-    }
-    net.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

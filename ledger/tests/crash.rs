@@ -20,15 +20,14 @@ use indicatif::ProgressBar;
 use ledger::{
     audit::{AuditError, audit},
     chain::Tip,
-    store::{Commit, SledStore, Store, StoreError, StoredCandidate},
+    node::{commit_of, prune_next},
+    store::{SledStore, Store, StoreError, StoredCandidate},
 };
 use protocol::hash::Hash;
 use support::Community;
 
 const MEMBERS: usize = 5;
 const SIGKILL: i32 = 9;
-/// A candidate, then the commit.
-const WRITES_PER_BLOCK: usize = 2;
 const SHORT_RUN: u64 = 4;
 const LONG_RUN: u64 = 400;
 
@@ -79,17 +78,20 @@ fn run(directory: &Path, last: u64, stop: usize) {
     let mut state = community.state();
     let mut tip = Tip { height: 0, block: community.genesis.chain() };
     for height in 1..=last {
-        let (block, executed) = community.next_block(&state, tip);
-        tip = Tip { height, block: block.certificate.block };
+        let (block, whole, executed) = community.next_block(&state, tip);
+        tip = Tip { height, block: whole.certificate.block };
         if height > stored {
             let proposer = community.validators[0].public();
             let candidate =
                 StoredCandidate { block: tip.block, height, round: 0, proposer, valid_round: None, valid: true };
             before_write();
-            store.put_candidate(&candidate, &block.body).unwrap();
+            store.put_candidate(&candidate, &whole.body).unwrap();
             before_write();
-            let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
-            store.commit(&Commit { block: &block, entries: executed.state.entries(), intervals }).unwrap();
+            store.commit(&commit_of(&state, &block, &whole, &executed)).unwrap();
+            while store.unpruned_from().unwrap() < height {
+                before_write();
+                assert!(prune_next(&store, &community.genesis).unwrap().is_some());
+            }
             println!("{height}");
             std::io::stdout().flush().unwrap();
         }
@@ -113,18 +115,38 @@ fn check(store: &dyn Store) -> Hash {
     audit(&community().genesis, store, &ProgressBar::hidden()).unwrap().state_root
 }
 
+/// What a run writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Candidate,
+    Commit,
+    /// The readings of the block before are forgotten.
+    Prune,
+}
+
+fn writes(last: u64) -> Vec<Step> {
+    let of_block = |height| match height {
+        1 => vec![Step::Candidate, Step::Commit],
+        _ => vec![Step::Candidate, Step::Commit, Step::Prune],
+    };
+    (1..=last).flat_map(of_block).collect()
+}
+
 fn killed_at_every_write() {
-    for stop in 0..=SHORT_RUN as usize * WRITES_PER_BLOCK {
+    let writes = writes(SHORT_RUN);
+    for stop in 0..=writes.len() {
         let directory = tempfile::tempdir().unwrap();
         let status = start(directory.path(), SHORT_RUN, stop).wait().unwrap();
         assert_eq!(status.signal(), Some(SIGKILL), "before write {stop}");
 
         let store = open(directory.path());
         let height = store.height().unwrap();
-        assert_eq!(height as usize, stop / WRITES_PER_BLOCK, "before write {stop}");
+        let done = |kind: Step| writes[..stop].iter().filter(|write| **write == kind).count() as u64;
+        assert_eq!(height, done(Step::Commit), "before write {stop}");
+        assert_eq!(store.unpruned_from().unwrap(), done(Step::Prune) + 1, "before write {stop}");
         check(&store);
         let candidates = store.candidates(height + 1).unwrap();
-        assert_eq!(candidates.len(), stop % WRITES_PER_BLOCK, "before write {stop}");
+        assert_eq!(candidates.len() as u64, done(Step::Candidate) - done(Step::Commit), "before write {stop}");
         for candidate in candidates {
             let body = store.candidate_body(height + 1, &candidate.block).unwrap();
             assert!(body.is_some(), "a candidate is stored with its body, before write {stop}");

@@ -69,7 +69,7 @@ fn both_formats_say_what_the_ledger_says() {
         let written =
             export(&community.genesis, &store, &out, format, Period::default(), &ProgressBar::hidden()).unwrap();
         let names: Vec<&str> = written.iter().map(|file| file.path.file_stem().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["accounts", "settlements", "lines", "trades"]);
+        assert_eq!(names, ["accounts", "settlements", "lines", "trades", "certificates"]);
         let tables: Vec<Rows> = written.iter().map(|file| reader(&file.path)).collect();
         let rows = |(file, rows): (&Written, &Rows)| file.rows == rows.len() as u64;
         assert!(written.iter().zip(&tables).all(rows), "{written:?}");
@@ -77,12 +77,16 @@ fn both_formats_say_what_the_ledger_says() {
     }
     assert_eq!(read[0], read[1]);
 
-    let [accounts, settlements, lines, trades] = read[0].as_slice() else { unreachable!() };
+    let [accounts, settlements, lines, trades, certificates] = read[0].as_slice() else { unreachable!() };
     assert_eq!(sum(accounts, "balance_nano"), 0);
     for (id, member) in state.members() {
         let row = accounts.iter().find(|row| row["member"] == id.to_string()).unwrap();
         assert_eq!(row["balance_nano"], member.balance().nano().to_string());
     }
+    assert_eq!(sum(accounts, "debits_nano"), sum(accounts, "credits_nano"));
+    let sold = sum(lines, "sold_wh") + sum(lines, "exported_wh");
+    assert_eq!(sum(certificates, "energy_wh"), sold, "a certificate for every Wh that was fed in");
+    assert!(certificates.iter().any(|row| row["holder"] != row["producer"]), "some follow a trade");
     assert_eq!(settlements.len() as u64, INTERVALS);
     assert_eq!(settlements[1]["interval"], "2026-06-01T12:15:00Z");
     assert!(trades.len() > 5, "the test trades something");
@@ -133,5 +137,5 @@ fn nothing_is_overwritten_and_no_half_file_passes_for_a_whole() {
     std::fs::remove_file(&lines).unwrap();
     run().unwrap();
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left.len(), 4, "{left:?}");
+    assert_eq!(left.len(), 5, "{left:?}");
 }

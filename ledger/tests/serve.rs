@@ -27,12 +27,16 @@ fn validator(directory: &Path) {
     write("network.key", key_text(&SecretKey::from_seed(&[77; 32])));
     let path = signed_path(&directory.join("validator.key"));
     new_record(&path, community.validators[0].public(), 0).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    // Held together, so that they are two.
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [listen, gossip] = listeners.each_ref().map(free);
     write(
         "validator.toml",
         format!(
             "name = \"alone\"\ngenesis = \"genesis.json\"\nkey = \"validator.key\"\nnetwork_key = \"network.key\"\n\
-             state = \".\"\nlisten = \"/ip4/127.0.0.1/tcp/{port}\"\npeers = []\napi = \"127.0.0.1:0\"\n"
+             state = \".\"\nlisten = \"/ip4/127.0.0.1/tcp/{listen}\"\npeers = []\napi = \"127.0.0.1:0\"\n\
+             gossip_listen = \"/ip4/127.0.0.1/tcp/{gossip}\"\ngossip_peers = []\n"
         ),
     );
 }

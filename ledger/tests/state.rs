@@ -4,7 +4,7 @@
 
 mod support;
 
-use ledger::state::State;
+use ledger::state::{ORDERS_PER_MEMBER_MAX, State};
 use protocol::{
     block::Transaction,
     energy::Energy,
@@ -224,6 +224,11 @@ fn an_order_stands_from_its_interval_on() {
         let found = state.apply(&community.order(0, order.clone())).map(drop).map_err(|refusal| refusal.name());
         assert_eq!(found, expected.map_err(String::from), "{order:?}");
     }
+    let mut crowded = state.clone();
+    let later = |count: u64| community.order(0, order(2 + count, 10 + count as i64, "0.1"));
+    let taken = (1..20).take_while(|count| crowded.apply(&later(*count)).is_ok()).count();
+    assert_eq!(taken, ORDERS_PER_MEMBER_MAX - 2, "two wait already");
+    assert_eq!(crowded.apply(&later(20)).unwrap_err().name(), "too_many_orders");
     let member = community.members[0].id;
     let buy = |state: &State| {
         let (_, found) = state.members().find(|(id, _)| **id == member).unwrap();
@@ -252,9 +257,9 @@ fn fresh(community: &mut Community, state: &State) -> Vec<SignedReading> {
 fn the_state_is_restored_from_its_entries() {
     let (community, mut state, readings, settlement) = prepared();
     state.apply(&community.transaction(settlement, &readings)).unwrap();
-    let entries = state.entries();
-    let entries = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    let (root, changes) = state.seal();
+    let entries = changes.iter().filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
     let restored = State::from_entries(&community.genesis, entries).unwrap();
-    assert_eq!(restored.root(), state.root());
+    assert_eq!((restored.root(), state.root()), (root, root));
     assert_ne!(restored.root(), community.state().root());
 }

@@ -6,8 +6,14 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use ledger::store::{Commit, MemoryStore, SledStore, Store, StoreError, StoredBlock, StoredCandidate};
-use protocol::hash::Hash;
+use ledger::store::{Commit, MemoryStore, Pruning, SledStore, Store, StoreError, StoredBlock, StoredCandidate};
+use protocol::{
+    correction::{MemberInput, Values},
+    energy::Energy,
+    envelope::Sealed,
+    hash::Hash,
+    member::{AccountId, MemberId},
+};
 use support::Community;
 
 /// Several chunks, the last one short.
@@ -19,11 +25,38 @@ fn commit(community: &Community, store: &dyn Store, height: u64) -> Result<(), S
     let body = body(height as u8);
     let certificate = community.certificate(height, Hash::of(&body));
     let interval = community.genesis.first_interval.offset(height as i64).unwrap();
-    let entries = BTreeMap::from([
-        (b"same".to_vec(), height.to_be_bytes().to_vec()),
-        (height.to_be_bytes().to_vec(), b"own".to_vec()),
+    let changes = BTreeMap::from([
+        (b"same".to_vec(), Some(height.to_be_bytes().to_vec())),
+        (height.to_be_bytes().to_vec(), Some(b"own".to_vec())),
+        ((height - 1).to_be_bytes().to_vec(), (height == 3).then(|| b"again".to_vec())),
     ]);
-    store.commit(&Commit { block: &StoredBlock { body, certificate }, entries, intervals: vec![interval] })
+    let member = community.members[0].id;
+    store.commit(&Commit {
+        block: &StoredBlock { body, certificate, pruned: None },
+        changes,
+        intervals: vec![interval],
+        corrections: (height == 3).then_some((interval.offset(-1).unwrap(), 1)).into_iter().collect(),
+        inputs: vec![(interval, inputs(member, height))],
+        events: vec![(AccountId::Supplier, interval), (AccountId::Member(member), interval)],
+        instructions: vec![(member, height)],
+        decisions: vec![height + 10],
+        changes_validators: height == 2,
+    })
+}
+
+fn inputs(member: MemberId, height: u64) -> Vec<MemberInput> {
+    let values = Some(Values { import: Energy::from_wh(height), ..Values::default() });
+    let input = MemberInput {
+        member,
+        device: None,
+        renewable: true,
+        buy: None,
+        sell: None,
+        buy_cap: None,
+        sell_cap: None,
+        values,
+    };
+    vec![input; 2_000]
 }
 
 fn candidate(community: &Community, height: u64, round: u32, body: &[u8]) -> StoredCandidate {
@@ -70,13 +103,74 @@ fn suite(mut store: Box<dyn Store>, reopen: &dyn Fn(Box<dyn Store>) -> Box<dyn S
     }
     assert_eq!(store.height_of(community.genesis.first_interval).unwrap(), None);
     let entries = store.entries().unwrap();
-    assert_eq!(entries.len(), 4);
-    assert_eq!(entries[&b"same".to_vec()], 3u64.to_be_bytes());
+    let expected: BTreeMap<Vec<u8>, Vec<u8>> = [
+        (b"same".to_vec(), 3u64.to_be_bytes().to_vec()),
+        (2u64.to_be_bytes().to_vec(), b"again".to_vec()),
+        (3u64.to_be_bytes().to_vec(), b"own".to_vec()),
+    ]
+    .into();
+    assert_eq!(entries, expected, "the entry of height 1 was removed by height 2");
+
+    check_indexes(&community, &*store);
+    store = prune(&community, store, reopen);
 
     for wrong in [3, 5] {
         assert!(matches!(commit(&community, &*store, wrong), Err(StoreError::Damaged { .. })), "{wrong}");
     }
     assert_eq!(store.height().unwrap(), 3);
+}
+
+/// What is found again by its name.
+fn check_indexes(community: &Community, store: &dyn Store) {
+    let interval = |number| community.genesis.first_interval.offset(number).unwrap();
+    let member = community.members[0].id;
+    assert_eq!(store.corrections(interval(2)).unwrap(), [3]);
+    assert_eq!(store.corrections(interval(3)).unwrap(), [0; 0]);
+    assert_eq!(store.height_of_instruction(member, 2).unwrap(), Some(2));
+    assert_eq!(store.height_of_instruction(member, 4).unwrap(), None);
+    assert_eq!(store.height_of_decision(13).unwrap(), Some(3));
+    assert_eq!(store.height_of_decision(3).unwrap(), None);
+    assert_eq!(store.validator_changes().unwrap(), [2]);
+    for account in [AccountId::Supplier, AccountId::Member(member)] {
+        assert_eq!(store.events(account, interval(0), interval(9)).unwrap(), [1, 2, 3]);
+        assert_eq!(store.events(account, interval(2), interval(3)).unwrap(), [2]);
+    }
+    assert_eq!(store.events(AccountId::Operator, interval(0), interval(9)).unwrap(), [0; 0]);
+    assert_eq!(store.inputs(interval(2)).unwrap(), Some(inputs(member, 2)));
+    assert_eq!(store.inputs(interval(9)).unwrap(), None);
+}
+
+/// Prunes two of three blocks, across reopening.
+fn prune(
+    community: &Community,
+    mut store: Box<dyn Store>,
+    reopen: &dyn Fn(Box<dyn Store>) -> Box<dyn Store>,
+) -> Box<dyn Store> {
+    let device = community.members[0].device.public();
+    let interval = |height: u64| community.genesis.first_interval.offset(height as i64).unwrap();
+    let pruning = |height: u64| Pruning {
+        height,
+        body: vec![height as u8; 70_000],
+        heads: vec![vec![(device, Hash::of(&[height as u8]))]],
+        last: vec![(device, Sealed(vec![height as u8]))],
+        intervals: vec![interval(height)],
+    };
+    assert_eq!((store.unpruned_from().unwrap(), store.pruned_readings().unwrap()), (1, vec![]));
+    for height in 1..=2 {
+        assert!(store.prune(&pruning(height + 1)).is_err(), "not the next one");
+        store.prune(&pruning(height)).unwrap();
+        store = reopen(store);
+        let block = store.block(height).unwrap().unwrap();
+        assert_eq!((block.body, block.pruned), (pruning(height).body, Some(pruning(height).heads)));
+        assert_eq!(store.unpruned_from().unwrap(), height + 1);
+        assert_eq!(store.pruned_readings().unwrap(), [Sealed(vec![height as u8])], "one of each device");
+        assert_eq!(store.inputs(interval(height)).unwrap(), None);
+    }
+    assert_eq!(store.block(3).unwrap().unwrap().pruned, None);
+    assert!(store.inputs(interval(3)).unwrap().is_some());
+    store.prune(&pruning(3)).unwrap();
+    assert!(matches!(store.prune(&pruning(4)), Err(StoreError::Missing { height: 4 })));
+    store
 }
 
 #[test]

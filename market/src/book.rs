@@ -17,7 +17,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    clearing::{Book, BrokenClearing, Context, Order, UnknownMechanism, mechanism},
+    clearing::{Book, BrokenClearing, Clearing, Context, FeederClearing, Order, Terms, UnknownMechanism, mechanism},
     grid::{BusIndex, Grid, GridError},
 };
 use parse::{NamedOrder, RawBook};
@@ -144,8 +144,11 @@ pub struct BookTrade {
     pub offer: String,
     /// Energy, Wh.
     pub quantity: Energy,
-    /// Price per kWh.
+    /// What the buyer pays, per kWh.
     pub price: Price,
+    /// What the seller receives, per kWh, where that is less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<Price>,
 }
 
 /// A cleared book.
@@ -166,17 +169,37 @@ pub struct BookAnswer {
     pub fills: BTreeMap<String, Energy>,
     /// Who trades with whom.
     pub trades: Vec<BookTrade>,
+    /// What the trades do to the grid, where the mechanism knows.
+    #[serde(flatten)]
+    pub feeder: Option<FeederAnswer>,
+}
+
+/// What the trades of a cleared book do to the grid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FeederAnswer {
+    /// The surplus less the fees of the lines, in currency: exact, and the most there is.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub welfare: Decimal,
+    /// Wh over every line and the transformer because of the trades, positive away from the transformer.
+    pub flows: BTreeMap<String, i128>,
+    /// Price per kWh at every bus; null where nothing trades.
+    pub nodal_prices: BTreeMap<String, Option<Price>>,
 }
 
 /// Clears a book where no grid is known: orders of the same bus are paired first, all others are equally near.
 ///
 /// A book has no block before it, so ties are decided with a seed of zeros.
 pub fn clear_json(json: &[u8], mechanism: &str) -> Result<BookAnswer, BookError> {
-    clear_json_on(json, mechanism, None)
+    clear_json_on(json, mechanism, None, &Terms::default())
 }
 
 /// Clears a book on a grid, if there is one: then every order names its bus.
-pub fn clear_json_on(json: &[u8], mechanism_name: &str, grid: Option<&Grid>) -> Result<BookAnswer, BookError> {
+pub fn clear_json_on(
+    json: &[u8],
+    mechanism_name: &str,
+    grid: Option<&Grid>,
+    terms: &Terms,
+) -> Result<BookAnswer, BookError> {
     let mechanism = mechanism(mechanism_name)?;
     let raw = RawBook::read(json)?;
     let (bids, offers) = (accept(Side::Bid, raw.bids)?, accept(Side::Offer, raw.offers)?);
@@ -191,7 +214,7 @@ pub fn clear_json_on(json: &[u8], mechanism_name: &str, grid: Option<&Grid>) -> 
         }
     };
     let book = Book { bids: places.orders(Side::Bid, &bids)?, offers: places.orders(Side::Offer, &offers)? };
-    let clearing = mechanism.clear(&book, &Context { grid: places.grid, tie_seed: &Hash::ZERO });
+    let clearing = mechanism.clear(&book, &Context { grid: places.grid, tie_seed: &Hash::ZERO, terms });
     clearing.check(&book).map_err(|broken| BookError::BrokenClearing { mechanism: mechanism.name(), broken })?;
 
     let trades = clearing.trades.iter().map(|trade| BookTrade {
@@ -199,19 +222,36 @@ pub fn clear_json_on(json: &[u8], mechanism_name: &str, grid: Option<&Grid>) -> 
         offer: offers[trade.offer].id.to_string(),
         quantity: trade.energy,
         price: trade.price,
+        received: (trade.received != trade.price).then_some(trade.received),
     });
     Ok(BookAnswer {
         mechanism: mechanism.name(),
         quantity: clearing.quantity,
         price: clearing.price,
         price_interval: clearing.price_interval,
-        // The largest book has less than 10^7 orders of at most 10^18 nano-units: a Decimal holds 7 × 10^28.
-        surplus: Decimal::from_i128_with_scale(clearing.surplus(&book), SURPLUS_DECIMALS).normalize(),
+        surplus: currency(clearing.surplus(&book)),
+        feeder: feeder_answer(&clearing, places.grid),
         trades: trades.collect(),
         fills: (bids.iter().zip(&clearing.bids))
             .chain(offers.iter().zip(&clearing.offers))
             .map(|(order, fill)| (order.id.to_string(), *fill))
             .collect(),
+    })
+}
+
+/// Nano-units as a decimal of currency.
+fn currency(nano: i128) -> Decimal {
+    // The largest book has less than 10^7 orders of at most 10^18 nano-units: a Decimal holds 7 × 10^28.
+    Decimal::from_i128_with_scale(nano, SURPLUS_DECIMALS).normalize()
+}
+
+fn feeder_answer(clearing: &Clearing, grid: &Grid) -> Option<FeederAnswer> {
+    let FeederClearing { welfare, flows, nodal_prices } = clearing.feeder.as_ref()?;
+    let named = |(bus, flow): (usize, &i128)| Some((grid.line_above(bus)?.name.clone(), *flow));
+    Some(FeederAnswer {
+        welfare: currency(*welfare),
+        flows: flows.iter().enumerate().filter_map(named).collect(),
+        nodal_prices: grid.bus_names().map(|(name, bus)| (name.to_owned(), nodal_prices.get(bus).copied())).collect(),
     })
 }
 

@@ -7,14 +7,18 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use market::{
-    book::{BOOK_BYTES_MAX, BookError, clear_json},
-    clearing::mechanisms,
+    book::{BOOK_BYTES_MAX, BookError, clear_json_on},
+    clearing::{Network, Terms, mechanisms},
     service::{self, Config},
 };
+use protocol::{interval::Interval, money::Price, parameters::Parameters};
+use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+mod files;
 
 const BAD_INPUT: u8 = 2;
 const FAILURE: u8 = 1;
@@ -34,10 +38,15 @@ const CLEAR_EXAMPLES: &str = r#"A book holds bids and offers, prices per kWh as 
 The answer names what was traded, at which price, and what every order got:
   {"mechanism": …, "quantity": Wh, "price": …, "price_interval": [low, high], "surplus": …,
    "fills": {id: Wh}, "trades": [{"bid", "offer", "quantity", "price"}]}
+Where a seller receives less than the buyer pays, the trade also has "received". `feeder` also answers
+  "welfare": …, "flows": {line: Wh, positive away from the transformer}, "nodal_prices": {bus: …}
 
 Examples:
   market clear book.json
-  market clear book.json --mechanism uniform
+  market clear book.json --mechanism pay_as_bid
+  market clear book.json --mechanism mid_market_rate --price 0.19
+  market clear book.json --mechanism priority_key --keys keys.csv
+  market clear book.json --mechanism feeder --feeder config/neighbourhood --fees fees.csv --derate 0.05
   cat book.json | market clear -"#;
 
 const SERVE_HELP: &str = "The configuration file config/market.toml explains every key. The market runs until SIGINT \
@@ -64,6 +73,8 @@ enum Command {
         /// How to clear it; `market mechanisms` lists them.
         #[arg(long, value_name = "NAME", default_value = "uniform")]
         mechanism: String,
+        #[command(flatten)]
+        terms: ClearTerms,
     },
     /// List the mechanisms.
     Mechanisms,
@@ -74,6 +85,28 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+}
+
+/// What mechanisms may want to know beside the book.
+#[derive(Args)]
+struct ClearTerms {
+    /// Price per kWh of `mid_market_rate` and the keys [default: midpoint of the highest bid and the lowest offer]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
+    price: Option<Price>,
+    /// Consumers of the keys, a CSV: `id,share` for `static_key` (shares as decimals, in all at most 1); `id` in the
+    /// order in which `priority_key` serves them [default: equal shares, no order]
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Directory of the grid: grid_buses.csv, grid_lines.csv, grid_transformer.csv; every order then names its bus, or
+    /// the transformer for whoever is beyond it
+    #[arg(long, value_name = "DIR")]
+    feeder: Option<PathBuf>,
+    /// Fees of `feeder`, a CSV `line_id,fee`: decimal per kWh, the transformer by its `trafo_id` [default: no fees]
+    #[arg(long, value_name = "FILE", requires = "feeder")]
+    fees: Option<PathBuf>,
+    /// Part of every rating that `feeder` may use, from 0 to 1; the interval is a quarter of an hour
+    #[arg(long, value_name = "X", default_value = "1", requires = "feeder")]
+    derate: Decimal,
 }
 
 /// What went wrong, and whose fault it is.
@@ -97,7 +130,7 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return refuse_arguments(&error),
     };
     let done = match arguments.command {
-        Command::Clear { book, mechanism } => clear(&book, &mechanism),
+        Command::Clear { book, mechanism, terms } => clear(&book, &mechanism, &terms),
         Command::Mechanisms => list_mechanisms(),
         Command::Serve { config } => serve(&config),
     };
@@ -126,15 +159,42 @@ fn refuse_arguments(error: &clap::Error) -> ExitCode {
     ExitCode::from(BAD_INPUT)
 }
 
-fn clear(path: &Path, mechanism: &str) -> Result<(), Failure> {
+fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failure> {
+    let grid = options.feeder.as_deref().map(files::grid).transpose().map_err(bad_input)?;
+    let keys = options.keys.as_deref().map(files::keys).transpose().map_err(bad_input)?.unwrap_or_default();
+    let derate_ppm = files::ppm(options.derate).ok_or_else(|| {
+        bad_input(format!(
+            "--derate: expected a number from 0 to 1 with at most six decimals, found {}",
+            options.derate
+        ))
+    })?;
+    let fees = options.fees.as_deref().map(files::fees).transpose().map_err(bad_input)?;
+    let parameters = Parameters { derate_ppm: Some(derate_ppm), fees, ..Parameters::default() };
+    parameters.check().map_err(bad_input)?;
+    let network = grid.as_ref().map(|grid| Network::new(grid, &parameters, quarter_hour(), &[]));
+    let terms = Terms {
+        community_price: options.price,
+        shares: keys.shares,
+        priority: keys.priority,
+        network: network.transpose().map_err(bad_input)?,
+    };
+
     let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let json = read_book(path).map_err(|error| bad_input(format!("{name}: cannot be read: {error}")))?;
-    let answer = clear_json(&json, mechanism).map_err(|error| match error {
+    let answer = clear_json_on(&json, mechanism, grid.as_ref(), &terms).map_err(|error| match error {
         BookError::BrokenClearing { .. } => failure(error),
         BookError::UnknownMechanism(_) => bad_input(error),
         _ => bad_input(format!("{name}: {error}")),
     })?;
     print(&serde_json::to_string(&answer).map_err(failure)?)
+}
+
+/// A book has no time, only a length: what lines carry in a quarter of an hour.
+fn quarter_hour() -> Interval {
+    match "1970-01-01T00:00:00Z/PT15M".parse() {
+        Ok(interval) => interval,
+        Err(error) => unreachable!("the text is an interval: {error}"),
+    }
 }
 
 /// Reads no more than a byte past what a book may have: the book's own check refuses that.

@@ -15,6 +15,17 @@ pub struct Grid {
     names: Option<BTreeMap<String, BusIndex>>,
     /// The bus above each; the root is above itself. Always lower than the bus's own number.
     parents: Vec<usize>,
+    /// The line or transformer above each bus; none above the root, and none at all where only names are known.
+    lines: Vec<Option<LineAbove>>,
+}
+
+/// The line, or the transformer, between a bus and the one above it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineAbove {
+    /// Its name.
+    pub name: String,
+    /// Thermal rating, VA.
+    pub rated_va: u64,
 }
 
 /// Why something is no radial grid, or a bus none of it.
@@ -65,15 +76,18 @@ struct Reached<'a> {
 }
 
 impl Grid {
-    /// The bus at the top.
+    /// The top: the far side of the transformer, or the one bus where no grid is known.
     pub const ROOT: BusIndex = BusIndex(0);
 
     /// Where no grid is known: everyone on one bus.
     pub fn single_bus() -> Grid {
-        Grid { names: None, parents: vec![0] }
+        Grid { names: None, parents: vec![0], lines: vec![None] }
     }
 
     /// The tree of a plan. Its numbering depends on names only, not on the order of the lines.
+    ///
+    /// At the top of it is the transformer's far side, above the plan's root: a bus by the transformer's own name, for
+    /// whoever trades from beyond it.
     pub fn from_plan(plan: &GridPlan) -> Result<Grid, GridError> {
         let mut neighbours: BTreeMap<&str, BTreeSet<(&str, usize)>> = BTreeMap::new();
         neighbours.entry(&plan.root).or_default();
@@ -104,9 +118,17 @@ impl Grid {
         if !island.is_empty() {
             return Err(GridError::Island { root: plan.root.clone(), buses: island });
         }
+        // One further down than in `buses`, because the transformer's far side comes first.
+        let mut names = BTreeMap::from([(plan.transformer.clone(), Grid::ROOT)]);
+        names.extend(numbers.into_iter().map(|(name, number)| (name.to_owned(), bus_index(number + 1))));
+        let transformer = LineAbove { name: plan.transformer.clone(), rated_va: plan.transformer_va };
+        let line =
+            |index: usize| LineAbove { name: plan.lines[index].line.clone(), rated_va: plan.lines[index].rated_va };
+        let below = buses.iter().map(|bus| bus.line.map_or_else(|| transformer.clone(), line));
         Ok(Grid {
-            names: Some(numbers.into_iter().map(|(name, number)| (name.to_owned(), bus_index(number))).collect()),
-            parents: buses.iter().map(|bus| bus.parent).collect(),
+            names: Some(names),
+            parents: [0, 0].into_iter().chain(buses.iter().skip(1).map(|bus| bus.parent + 1)).collect(),
+            lines: std::iter::once(None).chain(below.map(Some)).collect(),
         })
     }
 
@@ -119,8 +141,9 @@ impl Grid {
     pub(crate) fn star<'a>(names: impl IntoIterator<Item = &'a str>) -> Grid {
         let names: BTreeSet<&str> = names.into_iter().collect();
         let parents = vec![0; names.len() + 1];
+        let lines = vec![None; parents.len()];
         let names = names.into_iter().zip(1..).map(|(name, number)| (name.to_owned(), bus_index(number)));
-        Grid { names: Some(names.collect()), parents }
+        Grid { names: Some(names.collect()), parents, lines }
     }
 
     /// The bus of this name. Where no grid is known, every name and none is the one bus.
@@ -128,6 +151,27 @@ impl Grid {
         let Some(names) = &self.names else { return Ok(Grid::ROOT) };
         let name = name.ok_or(GridError::MissingBus)?;
         names.get(name).copied().ok_or_else(|| GridError::UnknownBus { bus: name.to_owned() })
+    }
+
+    /// The line above a bus, if one is known.
+    pub fn line_above(&self, bus: usize) -> Option<&LineAbove> {
+        self.lines.get(bus)?.as_ref()
+    }
+
+    /// The names of all buses, with their numbers.
+    pub fn bus_names(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.names.iter().flatten().map(|(name, bus)| (name.as_str(), bus.0 as usize))
+    }
+
+    /// The bus below the line of this name.
+    pub(crate) fn bus_below(&self, line: &str) -> Option<usize> {
+        self.lines.iter().position(|above| above.as_ref().is_some_and(|above| above.name == line))
+    }
+
+    /// The bus below the transformer, if there is one.
+    pub(crate) fn below_transformer(&self) -> Option<usize> {
+        // The only line above the plan's root, and no other bus of a plan is without one.
+        self.lines.get(1)?.as_ref().map(|_| 1)
     }
 
     /// The bus above each bus, lower than the bus itself; the root is above itself. Backwards, this is bottom-up.
@@ -183,8 +227,10 @@ mod tests {
         for lines in [lines, reversed] {
             let grid = Grid::from_plan(&plan("root", &lines)).unwrap();
             let numbers = ["root", "a", "c", "b", "d"].map(|bus| grid.bus(Some(bus)).unwrap().0);
-            assert_eq!(numbers, [0, 1, 2, 3, 4]);
-            assert_eq!(grid.parents(), [0, 0, 0, 1, 3]);
+            assert_eq!(numbers, [1, 2, 3, 4, 5]);
+            assert_eq!(grid.parents(), [0, 0, 1, 1, 2, 4]);
+            let above = |bus| grid.line_above(bus).map(|line| line.name.as_str());
+            assert_eq!([0, 1, 2, 3, 4, 5].map(above), [None, Some("T"), Some("2"), Some("3"), Some("1"), Some("4")]);
         }
     }
 
@@ -216,7 +262,8 @@ mod tests {
     #[test]
     fn a_bus_is_found_by_name_or_the_name_is_in_the_error() {
         let grid = Grid::from_plan(&plan("root", &[])).unwrap();
-        assert_eq!(grid.bus(Some("root")), Ok(Grid::ROOT));
+        assert_eq!(grid.bus(Some("root")), Ok(BusIndex(1)));
+        assert_eq!(grid.bus(Some("T")), Ok(Grid::ROOT), "beyond the transformer");
         assert_eq!(grid.bus(Some("a")), Err(GridError::UnknownBus { bus: "a".into() }));
         assert_eq!(grid.bus(None), Err(GridError::MissingBus));
         for name in [None, Some("a")] {

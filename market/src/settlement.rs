@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use protocol::{
     api::StandingOrder,
-    cbor,
     energy::Energy,
     genesis::Rules,
     hash::Hash,
@@ -21,7 +20,10 @@ use protocol::{
 use serde::Serialize;
 
 use crate::{
-    clearing::{Book, BrokenClearing, Clearing, Context, Order, UnknownMechanism, mechanism},
+    clearing::{
+        Book, BrokenClearing, Clearing, Context, Network, Order, Terms, TermsError, UnknownMechanism, community_price,
+        mechanism,
+    },
     grid::{BusIndex, Grid},
     metering::{Metered, netted},
 };
@@ -81,6 +83,8 @@ pub struct IntervalInput<'a> {
     pub members: &'a [MeteredMember],
     /// Commitments to the readings, copied into the settlement.
     pub readings: Vec<Hash>,
+    /// Hash of [the inputs](crate::inputs) of all members, copied into the settlement.
+    pub inputs: Hash,
 }
 
 /// Why an interval cannot be settled.
@@ -89,6 +93,9 @@ pub enum SettleError {
     /// The rules name a mechanism that this program does not have.
     #[error(transparent)]
     UnknownMechanism(#[from] UnknownMechanism),
+    /// The rules' parameters do not fit the grid.
+    #[error("rules: {0}")]
+    Terms(#[from] TermsError),
     /// A member is there twice.
     #[error("expected each member once, found {member} twice")]
     DuplicateMember {
@@ -211,6 +218,12 @@ fn amount(account: AccountId, nano: i128) -> Result<Amount, SettleError> {
 const BUY: u8 = 0;
 const SELL: u8 = 1;
 
+fn order_id(member: MemberId, side: u8) -> [u8; 17] {
+    let mut id = [side; 17];
+    id[..16].copy_from_slice(member.as_bytes());
+    id
+}
+
 /// The members of a book's bids and offers, by their place among the positions, and the ids of their orders.
 struct Sides {
     buyers: Vec<(usize, [u8; 17])>,
@@ -221,17 +234,10 @@ impl Sides {
     fn new(positions: &[Position<'_>], rules: &Rules) -> Sides {
         let mut sides = Sides { buyers: Vec::new(), sellers: Vec::new() };
         for (index, position) in positions.iter().enumerate() {
-            let mut id = [0; 17];
-            id[..16].copy_from_slice(position.of.member.as_bytes());
+            let member = position.of.member;
             match position.wish(rules) {
-                Some(Wish::Buy(..)) => {
-                    id[16] = BUY;
-                    sides.buyers.push((index, id));
-                }
-                Some(Wish::Sell(..)) => {
-                    id[16] = SELL;
-                    sides.sellers.push((index, id));
-                }
+                Some(Wish::Buy(..)) => sides.buyers.push((index, order_id(member, BUY))),
+                Some(Wish::Sell(..)) => sides.sellers.push((index, order_id(member, SELL))),
                 None => {}
             }
         }
@@ -263,25 +269,60 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
 
     let sides = Sides::new(&positions, input.rules);
     let book = sides.book(&positions, input.rules);
-    let clearing = mechanism.clear(&book, &Context { grid: input.grid, tie_seed: input.tie_seed });
+    let terms = terms(&input, &positions)?;
+    let clearing = mechanism.clear(&book, &Context { grid: input.grid, tie_seed: input.tie_seed, terms: &terms });
     clearing.check(&book).map_err(|broken| SettleError::BrokenClearing { mechanism: mechanism.name(), broken })?;
 
     let trades = book_trades(&clearing, &sides, &mut positions);
     let lines: Vec<Line> = positions.iter().map(|position| position.line(input.rules)).collect::<Result<_, _>>()?;
     let supplier =
         lines.iter().map(|line| i128::from(line.supply_cost.nano()) - i128::from(line.supply_revenue.nano()));
+    // What buyers pay more than sellers receive: fees and congestion rent, or what trade reduction leaves over.
+    let operator: i128 = positions.iter().map(|position| position.paid - position.earned).sum();
     let settlement = Settlement {
         interval: input.interval,
         readings: input.readings,
         price: clearing.price,
         supplier: amount(AccountId::Supplier, supplier.sum())?,
-        operator: Amount::ZERO,
+        operator: amount(AccountId::Operator, operator)?,
         lines,
         trades,
         minted: positions.iter().filter_map(Position::minted).collect(),
+        inputs: input.inputs,
     };
     check_balance(&settlement)?;
     Ok(settlement)
+}
+
+/// What the rules say to the mechanism, in the ids and buses of this interval's book.
+fn terms(input: &IntervalInput<'_>, positions: &[Position<'_>]) -> Result<Terms, TermsError> {
+    let parameters = input.rules.parameters.clone().unwrap_or_default();
+    // What members have but do not bring to the market goes to and from the supplier, over the same lines.
+    let mut base = Vec::new();
+    for position in positions {
+        let (buys, sells) = match position.wish(input.rules) {
+            Some(Wish::Buy(_, energy)) => (energy, Energy::ZERO),
+            Some(Wish::Sell(_, energy)) => (Energy::ZERO, energy),
+            None => (Energy::ZERO, Energy::ZERO),
+        };
+        let out = position.surplus.saturating_sub(sells).wh();
+        let drawn = position.deficit.saturating_sub(buys).wh();
+        let bus = position.of.bus.0 as usize;
+        if bus >= base.len() {
+            base.resize(bus + 1, 0);
+        }
+        base[bus] += i128::from(out) - i128::from(drawn);
+    }
+    let network = Network::new(input.grid, &parameters, input.interval, &base)?;
+    let bid = |member: MemberId| order_id(member, BUY).to_vec();
+    let shares = parameters.shares.as_ref();
+    let priority = parameters.priority.iter().flatten();
+    Ok(Terms {
+        community_price: Some(community_price(input.rules)),
+        shares: shares.map(|shares| shares.iter().map(|share| (bid(share.member), share.ppm)).collect()),
+        priority: priority.enumerate().map(|(place, member)| (bid(*member), place)).collect(),
+        network: Some(network),
+    })
 }
 
 /// Books a clearing's fills and trades to the positions, and names the trades' members.
@@ -296,7 +337,7 @@ fn book_trades(clearing: &Clearing, sides: &Sides, positions: &mut [Position<'_>
     for trade in &clearing.trades {
         let (buyer, seller) = (sides.buyers[trade.bid].0, sides.sellers[trade.offer].0);
         positions[buyer].paid += trade.price.times(trade.energy);
-        positions[seller].earned += trade.price.times(trade.energy);
+        positions[seller].earned += trade.received.times(trade.energy);
         trades.push(Trade {
             seller: positions[seller].of.member,
             buyer: positions[buyer].of.member,
@@ -329,7 +370,7 @@ fn check_balance(settlement: &Settlement) -> Result<(), SettleError> {
 /// The seed of the tie-breaks in the interval after `settlement`: the hash of its content. It covers readings that
 /// nobody knows before that interval's orders are fixed.
 pub fn tie_seed_after(settlement: &Settlement) -> Hash {
-    Hash::of(&cbor::encode(settlement))
+    settlement.content_hash()
 }
 
 /// All the energy that is wanted or offered at one price.

@@ -57,6 +57,7 @@ fn genesis(community: &str) -> Genesis {
             retail_price: "0.30".parse().unwrap(),
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
+            parameters: None,
         },
         market: key(21).public(),
         validators: vec![protocol::certificate::Validator { key: key(31).public(), power: 1 }],

@@ -170,7 +170,7 @@ pub fn check_entry(
     limits: &Limits,
     unsettled: &[OwnReading],
 ) -> Result<Vec<u64>, ReceiptFault> {
-    let Entry { interval, price, line } = entry;
+    let Entry { interval, price, line, correction: _ } = entry;
     if line.member != member {
         return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
     }

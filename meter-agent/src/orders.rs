@@ -117,7 +117,12 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { retail_price: price(300_000), feed_in_price: price(80_000), mechanism: "uniform".into() }
+        Rules {
+            retail_price: price(300_000),
+            feed_in_price: price(80_000),
+            mechanism: "uniform".into(),
+            parameters: None,
+        }
     }
 
     fn buy(micro: i64) -> OrderConfig {

@@ -6,8 +6,12 @@
 //! | `GET /v1/status` | | [`Status`] |
 //! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS` | | list of [`Settled`] |
 //! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
-//! | `GET /v1/members` | | list of [`MemberStatus`] |
-//! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Entry`](crate::settlement::Entry) |
+//! | `GET /v1/settlements/INTERVAL/corrections` | | list of [`Receipt`](crate::receipt::Receipt) of corrections |
+//! | `GET /v1/settlements/INTERVAL/inputs` | | [`Correctable`] |
+//! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
+//! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
+//! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
+//! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
 //! | `GET /v1/validators` | | list of [`Validator`](crate::certificate::Validator), of the next height |
 //! | `GET /v1/health` | | [`Health`]; status 503 where no block was committed for too long |
@@ -19,18 +23,22 @@ use serde::{Deserialize, Serialize};
 use crate::{
     block::Header,
     certificate::CommitCertificate,
+    correction::MemberInput,
     energy::Energy,
     envelope::{ChainId, Sealed},
+    genesis::{GridPlan, Rules, Technology},
     hash::Hash,
     interval::Interval,
     key::PublicKey,
-    member::MemberId,
+    member::{AccountId, MemberId},
     money::{Amount, Price},
-    settlement::{Line, Trade},
+    settlement::{Entry, Line, Settlement, Trade},
 };
 
 /// Most settlements in one answer.
 pub const SETTLEMENTS_PER_PAGE_MAX: usize = 200;
+/// Most members in one answer.
+pub const MEMBERS_PER_PAGE_MAX: usize = 1_000;
 /// Longest that a call waits for something to be settled, ms.
 pub const WAIT_MS_MAX: u64 = 30_000;
 
@@ -111,6 +119,58 @@ pub struct Settled {
     pub supplier: Amount,
     /// What the grid operator's account gained.
     pub operator: Amount,
+    /// How often it was corrected since.
+    pub corrections: u32,
+}
+
+/// Something that was booked to an account. All of a member's postings add up to its balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Posting {
+    /// The block it is in.
+    pub height: u64,
+    /// What the account gained (lost, if negative).
+    pub amount: Amount,
+    /// What it was.
+    pub event: Event,
+}
+
+/// What was booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// An interval was settled.
+    Settled(Entry),
+    /// An earlier entry was taken back, because a correction takes its place.
+    Reversed(Entry),
+    /// An interval was settled again.
+    Corrected(Entry),
+    /// Money came from another account, or went to it.
+    Transfer {
+        /// The other account.
+        with: AccountId,
+        /// What for.
+        reference: String,
+    },
+}
+
+/// All that a correction of an interval begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Correctable {
+    /// The settlement in force.
+    pub settlement: Settlement,
+    /// What it was computed from.
+    pub inputs: Vec<MemberInput>,
+    /// How often the interval was corrected.
+    pub corrections: u32,
+    /// The seed of its clearing's tie-breaks.
+    pub tie_seed: Hash,
+    /// The rules that it was settled under.
+    pub rules: Rules,
+    /// The grid of its time, if known.
+    pub grid: Option<GridPlan>,
 }
 
 /// A committed block: all that proves it, and the names of what is in it.
@@ -149,10 +209,22 @@ pub struct Health {
 pub struct MemberStatus {
     /// The pseudonym.
     pub member: MemberId,
-    /// Balance of the account.
+    /// Balance of the account: credits less debits.
     pub balance: Amount,
-    /// The device that measures.
-    pub device: PublicKey,
+    /// All that was ever taken from the account.
+    pub debits: Amount,
+    /// All that was ever given to it.
+    pub credits: Amount,
+    /// The key that signs orders and instructions.
+    pub key: PublicKey,
+    /// The device that measures; none where it was revoked.
+    pub device: Option<PublicKey>,
+    /// Rated power of the grid connection, W.
+    pub rated_power_w: u64,
+    /// The bus of the grid that it is connected to.
+    pub bus: Option<String>,
+    /// What its production is made from, where certificates are minted for it.
+    pub technology: Option<Technology>,
     /// Sequence number of the device's last settled reading.
     pub sequence: u64,
     /// Hash of the device's last settled reading.
@@ -169,6 +241,26 @@ pub struct MemberStatus {
     pub order: Option<StandingOrder>,
     /// Sequence number of the last placed order, standing or not yet; 0 before the first.
     pub order_sequence: u64,
+    /// Sequence number of the last instruction; 0 before the first.
+    pub instruction_sequence: u64,
+}
+
+/// The rules of an interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RulesInForce {
+    /// The interval: the next one to settle.
+    pub interval: Interval,
+    /// Since which interval they hold.
+    pub from: Interval,
+    /// Tariffs and mechanism.
+    pub rules: Rules,
+    /// The grid, if known.
+    pub grid: Option<GridPlan>,
+    /// The key that signs the interval's settlement.
+    pub market: PublicKey,
+    /// Sequence number of the last decision; 0 before the first.
+    pub decision_sequence: u64,
 }
 
 /// A member's price limits for an interval.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor,
+    certificate::CommitSignature,
+    decision::Decision,
     envelope::{ChainId, Sealed},
     hash::Hash,
     merkle::MerkleRoot,
@@ -31,14 +33,31 @@ pub enum Transaction {
     /// out any more. For a member that the market does not answer.
     #[n(2)]
     CommitReading(#[n(0)] Sealed),
+    /// Do what a member instructs: an [`Instruction`](crate::instruction::Instruction), signed by the member.
+    #[n(3)]
+    Instruct(#[n(0)] Sealed),
+    /// Do what the validators have decided.
+    #[n(4)]
+    Decide {
+        /// The decision.
+        #[n(0)]
+        decision: Box<Decision>,
+        /// Signatures over it, in ascending order of validator key. They travel beside it: the transaction's id does
+        /// not cover them, so that any two thirds make the same transaction.
+        #[n(1)]
+        approvals: Vec<CommitSignature>,
+    },
 }
 
 impl Transaction {
-    /// The transaction's id: the hash of its signed message.
+    /// The transaction's id: the hash of its signed message, or of the decision.
     pub fn id(&self) -> Hash {
         match self {
             Transaction::Settle { settlement, .. } => settlement.hash(),
-            Transaction::PlaceOrder(message) | Transaction::CommitReading(message) => message.hash(),
+            Transaction::PlaceOrder(message) | Transaction::CommitReading(message) | Transaction::Instruct(message) => {
+                message.hash()
+            }
+            Transaction::Decide { decision, .. } => decision.id(),
         }
     }
 
@@ -47,7 +66,7 @@ impl Transaction {
         match self {
             Transaction::Settle { readings, .. } => readings,
             Transaction::CommitReading(reading) => std::slice::from_ref(reading),
-            Transaction::PlaceOrder(_) => &[],
+            Transaction::PlaceOrder(_) | Transaction::Instruct(_) | Transaction::Decide { .. } => &[],
         }
     }
 }
@@ -70,14 +89,17 @@ pub struct Header {
     /// Hash of the validator set that decides this height.
     #[n(3)]
     pub validators: Hash,
-    /// Merkle root of the ids of the block's transactions.
+    /// Hash of the validator set that decides the next height: with it, a light client can follow changes.
     #[n(4)]
-    pub transactions: MerkleRoot,
-    /// Merkle root of the [entries](crate::settlement::Entry) settled in this block.
+    pub next_validators: Hash,
+    /// Merkle root of the ids of the block's transactions.
     #[n(5)]
+    pub transactions: MerkleRoot,
+    /// Merkle root of the [entries](crate::settlement::Entry) settled or corrected in this block.
+    #[n(6)]
     pub entries: MerkleRoot,
     /// Merkle root of the state after this block.
-    #[n(6)]
+    #[n(7)]
     pub state: MerkleRoot,
 }
 

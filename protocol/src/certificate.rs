@@ -121,15 +121,21 @@ impl CommitCertificate {
     /// Checks that the signers are validators of this height, each once, with enough power: all but their
     /// signatures.
     pub fn check_signers(&self, validators: &[Validator]) -> Result<(), CertificateError> {
-        if !self.signatures.is_sorted_by(|a, b| a.validator < b.validator) {
-            return Err(CertificateError::NotAscending);
-        }
-        let mut signed = 0;
-        for CommitSignature { validator, .. } in &self.signatures {
-            let known = validators.iter().find(|known| known.key == *validator);
-            signed += u128::from(known.ok_or(CertificateError::UnknownValidator(*validator))?.power);
-        }
-        let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
-        if signed * 3 > total * 2 { Ok(()) } else { Err(CertificateError::NotEnoughPower { signed, total }) }
+        check_signers(&self.signatures, validators)
     }
+}
+
+/// Checks that signers are validators, in ascending order, each once, and hold more than two thirds of the power: all
+/// but their signatures.
+pub fn check_signers(signatures: &[CommitSignature], validators: &[Validator]) -> Result<(), CertificateError> {
+    if !signatures.is_sorted_by(|a, b| a.validator < b.validator) {
+        return Err(CertificateError::NotAscending);
+    }
+    let mut signed = 0;
+    for CommitSignature { validator, .. } in signatures {
+        let known = validators.iter().find(|known| known.key == *validator);
+        signed += u128::from(known.ok_or(CertificateError::UnknownValidator(*validator))?.power);
+    }
+    let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
+    if signed * 3 > total * 2 { Ok(()) } else { Err(CertificateError::NotEnoughPower { signed, total }) }
 }

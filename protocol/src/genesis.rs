@@ -15,11 +15,13 @@ use crate::{
     limits::{MEMBERS_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
+    parameters::{Parameters, ParametersError},
     reading::Registers,
 };
 
 /// The rules of the market.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Rules {
@@ -32,13 +34,21 @@ pub struct Rules {
     /// Name of the clearing mechanism.
     #[n(2)]
     pub mechanism: String,
+    /// What the mechanism needs to know beside, where the defaults will not do.
+    #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Parameters>,
 }
 
 impl Rules {
     /// Checks what rules can get wrong by themselves.
     pub fn check(&self) -> Result<(), GenesisError> {
         let (retail, feed_in) = (self.retail_price, self.feed_in_price);
-        if feed_in > retail { Err(GenesisError::FeedInAboveRetail { retail, feed_in }) } else { Ok(()) }
+        if feed_in > retail {
+            return Err(GenesisError::FeedInAboveRetail { retail, feed_in });
+        }
+        self.parameters.as_ref().map_or(Ok(()), Parameters::check)?;
+        Ok(())
     }
 }
 
@@ -64,6 +74,19 @@ pub enum Technology {
     /// The heat of the earth.
     #[n(4)]
     Geothermal,
+}
+
+impl Technology {
+    /// Its name in files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Technology::Solar => "solar",
+            Technology::Wind => "wind",
+            Technology::Hydro => "hydro",
+            Technology::Biomass => "biomass",
+            Technology::Geothermal => "geothermal",
+        }
+    }
 }
 
 /// A member at the start, with the device that measures for it.
@@ -110,6 +133,7 @@ impl GenesisMember {
 
 /// A line of the grid, or the transformer, seen as the edge from a bus to the one above it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct GridLine {
@@ -129,6 +153,7 @@ pub struct GridLine {
 
 /// The radial low-voltage grid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct GridPlan {
@@ -219,6 +244,9 @@ pub enum GenesisError {
         /// Feed-in price.
         feed_in: Price,
     },
+    /// A parameter of a mechanism that makes no sense.
+    #[error("rules: parameters: {0}")]
+    Parameters(#[from] ParametersError),
 }
 
 impl Genesis {

@@ -25,3 +25,9 @@ pub const VALIDATORS_MAX: usize = 100;
 pub const READINGS_PER_DEVICE_MAX: usize = 97;
 /// Most bytes of a name: community, participant, bus, line.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Most bytes of a free text on the ledger: a transfer's reference, a retirement's purpose.
+pub const TEXT_BYTES_MAX: usize = 140;
+/// Days for which the ledger keeps what a correction needs, and certificates that can be moved or retired.
+pub const RECORD_DAYS: i64 = 366;
+/// Most changes that wait for their interval.
+pub const SCHEDULED_MAX: usize = 1_000;

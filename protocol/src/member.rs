@@ -60,6 +60,7 @@ serde_as_text!(MemberId, "16 bytes in 32 lowercase hex digits");
 
 /// Who is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AccountId {
     /// The supplier that covers and absorbs what the neighbourhood cannot.

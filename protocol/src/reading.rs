@@ -1,6 +1,7 @@
 //! Meter readings: what a device signs at the end of every interval.
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     energy::Energy,
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// The two cumulative registers of a meter at the grid connection, in whole Wh. They only ever grow.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Registers {
     /// Energy drawn from the grid since the meter was made (OBIS 1.8.0), Wh.

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    block::Header, cbor, certificate::CommitCertificate, hash::ParseError, merkle::MerkleProof, settlement::Entry,
+    block::Header,
+    cbor,
+    certificate::{CommitCertificate, Validator},
+    hash::ParseError,
+    merkle::MerkleProof,
+    settlement::Entry,
 };
 
 /// A receipt. Its JSON has one form only, which [`to_json`](Receipt::to_json) writes: a receipt in which any byte was
@@ -20,6 +25,21 @@ pub struct Receipt {
     pub header: Header,
     /// The validators' signatures on that header.
     pub certificate: CommitCertificate,
+    /// How the validators of the genesis became those of the header: every change before it, in order.
+    pub steps: Vec<ValidatorStep>,
+}
+
+/// A block after which others validate, and who.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorStep {
+    /// The header of the block, decided by the validators before.
+    pub header: Header,
+    /// Their signatures on it.
+    pub certificate: CommitCertificate,
+    /// The validators of the next height: what the header's `next_validators` is the hash of.
+    pub validators: Vec<Validator>,
 }
 
 impl Receipt {

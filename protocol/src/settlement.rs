@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cbor,
     energy::Energy,
     envelope::{Payload, Signed},
     hash::Hash,
@@ -90,7 +91,9 @@ pub struct Minted {
 }
 
 /// The settlement of one interval, as the market proposes it and every validator recomputes it.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Settlement {
     /// Which interval; at the same time the settlement's id.
@@ -117,6 +120,9 @@ pub struct Settlement {
     /// The certificates it mints, in ascending order of member.
     #[n(7)]
     pub minted: Vec<Minted>,
+    /// Hash of [what it was computed from](crate::correction::inputs_hash), for whoever has to correct it.
+    #[n(8)]
+    pub inputs: Hash,
 }
 
 impl Payload for Settlement {
@@ -142,11 +148,19 @@ pub struct Entry {
     /// The member's line.
     #[n(2)]
     pub line: Line,
+    /// 0 as first settled; then the number of the correction that puts this entry in the place of the one before.
+    #[n(3)]
+    pub correction: u32,
 }
 
 impl Settlement {
-    /// The entries of this settlement, in the order of its lines.
-    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.lines.iter().map(|line| Entry { interval: self.interval, price: self.price, line: *line })
+    /// The entries of this settlement, in the order of its lines: as first settled, or of a correction.
+    pub fn entries(&self, correction: u32) -> impl Iterator<Item = Entry> + '_ {
+        self.lines.iter().map(move |line| Entry { interval: self.interval, price: self.price, line: *line, correction })
+    }
+
+    /// The hash of its content.
+    pub fn content_hash(&self) -> Hash {
+        Hash::of(&cbor::encode(self))
     }
 }

@@ -15,11 +15,13 @@ use protocol::{
     certificate::CommitCertificate,
     envelope::ChainId,
     key::{Claim, all_hold},
-    reading::SignedReading,
 };
 
 use super::AuditError;
-use crate::{chain::open_readings, store::Store};
+use crate::{
+    chain::{Readings, open_readings},
+    store::Store,
+};
 
 /// Enough that a batch of signatures pays, few enough to keep in memory.
 const BLOCKS_PER_BATCH: u64 = 64;
@@ -31,8 +33,8 @@ pub(super) struct Ahead {
     pub(super) height: u64,
     pub(super) block: Block,
     pub(super) certificate: CommitCertificate,
-    /// Its readings, if their signatures hold.
-    pub(super) opened: Vec<SignedReading>,
+    /// What is known of its readings: that their signatures hold, or that they were pruned.
+    pub(super) readings: Readings,
     /// Whether the signatures of its certificate hold; if not, verifying it says which.
     pub(super) certified: bool,
 }
@@ -89,18 +91,20 @@ fn read_batch(store: &dyn Store, chain: &ChainId, heights: RangeInclusive<u64>) 
     let first = *heights.start();
     let mut blocks = Vec::new();
     let mut certificates = Vec::new();
+    let mut pruned = Vec::new();
     for height in heights {
         let unreadable = |reason: String| AuditError::Unreadable { height, reason };
         let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
         blocks.push(cbor::decode::<Block>(&stored.body).map_err(|error| unreadable(error.to_string()))?);
         certificates.push(stored.certificate);
+        pruned.push(stored.pruned);
     }
     let claims: Vec<Claim> = certificates.iter().flat_map(|certificate| certificate.claims(chain)).collect();
     let certified = all_hold(&claims);
-    let mut opened = open_readings(chain, &blocks).unwrap_or_default().into_iter();
-    let ahead = |((height, block), certificate)| {
-        let opened = opened.next().unwrap_or_default();
-        Ahead { height, block, certificate, opened, certified }
+    let mut opened = open_readings(chain, &blocks).map(Vec::into_iter);
+    let ahead = |(((height, block), certificate), pruned): (_, Option<_>)| {
+        let opened = opened.as_mut().and_then(Iterator::next).map_or(Readings::Sealed, Readings::Opened);
+        Ahead { height, block, certificate, readings: pruned.map_or(opened, Readings::Pruned), certified }
     };
-    Ok((first..).zip(blocks).zip(certificates).map(ahead).collect())
+    Ok((first..).zip(blocks).zip(certificates).zip(pruned).map(ahead).collect())
 }

@@ -2,15 +2,21 @@
 
 mod ahead;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use indicatif::ProgressBar;
-use protocol::{certificate::CertificateError, genesis::Genesis, hash::Hash, merkle::MerkleRoot};
+use protocol::{
+    certificate::CertificateError, genesis::Genesis, hash::Hash, interval::Interval, member::MemberId,
+    merkle::MerkleRoot,
+};
 use serde::Serialize;
 
 use self::ahead::Ahead;
 use crate::{
-    chain::{BlockError, Tip, execute_opened},
+    chain::{BlockError, Readings, Tip, execute},
     node::{ConfigError, GENESIS_FILE, LedgerError, STORE_DIRECTORY, read_genesis},
     state::{State, StateError},
     store::{SledStore, Store, StoreError},
@@ -23,8 +29,15 @@ pub struct Report {
     pub chain: Hash,
     /// Blocks executed again.
     pub blocks: u64,
-    /// Settlements computed again.
+    /// Settlements in them.
     pub settlements: u64,
+    /// Of these, the ones that could not be computed again, because their readings were pruned: the first in the ledger.
+    /// Their transfers, certificates and roots were followed, and the validators' signatures on them verified.
+    pub settlements_pruned: u64,
+    /// The first interval that was computed again; none if all readings were pruned.
+    pub recomputed_from: Option<Interval>,
+    /// Corrections computed again.
+    pub corrections: u64,
     /// Readings whose signatures were verified again.
     pub readings: u64,
     /// Commit signatures verified again.
@@ -120,10 +133,11 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
     progress.set_length(blocks);
     let mut state = State::genesis(genesis)?;
     let mut tip = Tip { height: 0, block: chain };
-    let mut readings = 0;
+    let (mut settlements_pruned, mut recomputed_from) = (0, None);
+    let mut readings_verified = 0;
     let mut commit_signatures = 0;
     ahead::for_each(store, &chain, blocks, |ahead| {
-        let Ahead { height, block, certificate, opened, certified } = ahead;
+        let Ahead { height, block, certificate, readings, certified } = ahead;
         let expected = block.header.hash();
         if certificate.block != expected || certificate.height != height {
             return Err(AuditError::OtherBlock { height, expected, found: certificate.block });
@@ -135,9 +149,18 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
         }
         .map_err(|error| AuditError::Certificate { height, error })?;
         commit_signatures += certificate.signatures.len() as u64;
-        let executed =
-            execute_opened(&state, tip, &block, opened).map_err(|error| AuditError::Block { height, error })?;
-        readings += executed.settlements.iter().map(|settlement| settlement.readings.len() as u64).sum::<u64>();
+        let pruned = matches!(readings, Readings::Pruned(_));
+        if !pruned {
+            restore_heads(store, &mut state, height)?;
+        }
+        let executed = execute(&state, tip, &block, readings).map_err(|error| AuditError::Block { height, error })?;
+        let settled = || executed.booked.iter().filter(|booked| booked.correction == 0);
+        if pruned {
+            settlements_pruned += settled().count() as u64;
+        } else {
+            readings_verified += block.transactions.iter().map(|it| it.readings().len() as u64).sum::<u64>();
+            recomputed_from = recomputed_from.or(settled().next().map(|booked| booked.settlement.interval));
+        }
         state = executed.state;
         tip = Tip { height, block: expected };
         progress.inc(1);
@@ -150,12 +173,35 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
             chain,
             blocks,
             settlements: state.settlements(),
-            readings,
+            settlements_pruned,
+            recomputed_from,
+            corrections: state.corrections(),
+            readings: readings_verified,
             commit_signatures,
             state_root: state.root().hash,
             balances_sum: 0,
         }),
         sum => Err(AuditError::Unbalanced(sum)),
+    }
+}
+
+/// Where the readings before were pruned, finds out what the last ones said: each is known by its hash.
+fn restore_heads(store: &dyn Store, state: &mut State, height: u64) -> Result<(), AuditError> {
+    let wanted: BTreeMap<Hash, MemberId> = state.pruned_heads().map(|(member, hash)| (hash, member)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    for reading in store.pruned_readings()? {
+        if let Some(member) = wanted.get(&reading.hash()) {
+            state.restore_head(*member, &reading);
+        }
+    }
+    match state.pruned_heads().next() {
+        None => Ok(()),
+        Some((member, hash)) => {
+            let reason = format!("expected the last pruned reading {hash} of member {member} to be kept, it is not");
+            Err(AuditError::Unreadable { height, reason })
+        }
     }
 }
 

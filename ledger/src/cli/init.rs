@@ -35,7 +35,7 @@ pub(super) fn init(directory: &Path) -> Result<(), Failure> {
     println!("validator key  {}", key.public());
     println!("Give this key to the others for the genesis file, put the genesis they agree on into");
     println!(
-        "{}, set `listen`, `peers` and `api` in {}, then:",
+        "{}, set `listen`, `peers`, `gossip_listen`, `gossip_peers` and `api` in {}, then:",
         directory.join("genesis.json").display(),
         config.display()
     );

@@ -1,5 +1,7 @@
 //! The command line of `ledger`.
 
+mod correct;
+mod decide;
 mod export;
 mod init;
 mod receipt;
@@ -8,15 +10,21 @@ use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{audit, node};
+use market::client::Client;
 use tracing_subscriber::EnvFilter;
 
 /// Exit code for input that is not what was expected; nothing was changed.
 const BAD_INPUT: u8 = 2;
+/// How long a node may take to say how it is doing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most of an error that is passed on.
+const ERROR_CHARACTERS_MAX: usize = 400;
 /// Quiet where consensus and its network talk to themselves.
 const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,informalsystems_malachitebft=warn,libp2p=error,sled=warn";
 
@@ -65,11 +73,15 @@ enum Command {
         signed: u64,
     },
     /// Ask a running node how it is doing
-    Status {
-        /// The node's API
-        #[arg(long, default_value = "http://127.0.0.1:26000")]
-        url: String,
-    },
+    Status(Asked),
+    /// Draft the correction of an interval from validated values, as a decision to be approved
+    Correct(correct::Correct),
+    /// Approve a decision with a validator's key
+    Approve(decide::Approve),
+    /// Hand in a decision that enough validators have approved
+    Submit(decide::Submit),
+    /// Sign an instruction with a member's key, and hand it in
+    Instruct(decide::Instruct),
     /// Redo every signature, clearing, transfer, root and certificate of a stopped node's state directory
     Audit {
         /// The state directory, such as validator-0
@@ -95,6 +107,26 @@ enum Command {
     },
 }
 
+/// A running node, and how to speak to it.
+#[derive(Args)]
+pub(crate) struct Asked {
+    /// The node's API
+    #[arg(long, default_value = "http://127.0.0.1:26000")]
+    url: String,
+    /// PEM file with the certificates that the node's own must lead to; an https address needs one
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// File with a token of the role `read` or `submit`, where the node asks for one
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
+}
+
+impl Asked {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)
+    }
+}
+
 /// How a command ends when it does not succeed.
 pub(crate) enum Failure {
     /// Bad input: exit code 2.
@@ -116,7 +148,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Init { directory } => init::init(&directory),
         Command::Serve { config } => serve(&config),
         Command::Vouch { config, signed } => vouch(&config, signed),
-        Command::Status { url } => status(&url),
+        Command::Status(node) => status(&node),
+        Command::Correct(correct) => correct.write(),
+        Command::Approve(approve) => approve.write(),
+        Command::Submit(submit) => submit.send(),
+        Command::Instruct(instruct) => instruct.send(),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
         Command::Export(export) => export.write(),
         Command::Receipt(receipt) => receipt.write(),
@@ -185,13 +221,17 @@ async fn stop_signal() {
     }
 }
 
-fn status(url: &str) -> Result<(), Failure> {
-    let status: protocol::api::Status = runtime()?.block_on(async {
-        let answer = reqwest::get(format!("{url}/v1/status"))
-            .await
-            .map_err(|error| bad_input(format!("expected a node at {url}, found none: {}", error.without_url())))?;
-        answer.json().await.map_err(|error| bad_input(format!("{url} is not a node: {}", error.without_url())))
-    })?;
+fn status(node: &Asked) -> Result<(), Failure> {
+    let (client, url) = (node.client()?, &node.url);
+    let (code, body) = runtime()?
+        .block_on(client.get("/v1/status", ANSWER_TIMEOUT))
+        .map_err(|error| bad_input(format!("expected a node at {url}, found none: {error}")))?;
+    if !code.is_success() {
+        let body: String = String::from_utf8_lossy(&body).chars().take(ERROR_CHARACTERS_MAX).collect();
+        return Err(bad_input(format!("{url} does not tell its status: {code}: {body}")));
+    }
+    let status: protocol::api::Status =
+        serde_json::from_slice(&body).map_err(|error| bad_input(format!("{url} is not a node: {error}")))?;
     print_json(&status)
 }
 
@@ -210,7 +250,16 @@ fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Resu
     }
     println!("chain        {}", report.chain);
     println!("blocks       {}, every one executed again", report.blocks);
-    println!("settlements  {}, every clearing computed again", report.settlements);
+    match (report.settlements_pruned, report.recomputed_from) {
+        (0, _) => println!("settlements  {}, every clearing computed again", report.settlements),
+        (pruned, from) => {
+            println!("settlements  {}, of which {pruned} can no longer be computed again: their", report.settlements);
+            println!("             readings were pruned. Transfers, certificates, roots and signatures were followed");
+            let from = from.map_or("none".into(), |from| from.to_string());
+            println!("recomputed   from {from} on");
+        }
+    }
+    println!("corrections  {}, every one computed again", report.corrections);
     println!("signatures   {} of readings, {} of commits", report.readings, report.commit_signatures);
     println!("state root   {}", report.state_root);
     println!("balances     sum to {}", report.balances_sum);

@@ -30,12 +30,13 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    Application, Halt, MESSAGE_BYTES_MAX, Settings, Timeouts,
+    Application, Halt, Settings, Timeouts,
     codec::{WalCodec, WireCodec},
     context::{Address, Context},
     doubt::{begin_silence, end_silence, open_record},
     inputs::{Input, Inputs},
     node::{Change, Node},
+    parts::CHUNK_BYTES,
     signing::{Signer, Verifier, proof},
 };
 
@@ -46,6 +47,9 @@ pub(super) const SYNC_BYTES_MAX: usize = 12 * 1_024 * 1_024;
 const _: () = assert!(SYNC_BYTES_MAX > BLOCK_BYTES_MAX);
 /// Room for certificates and framing around [`SYNC_BYTES_MAX`].
 const FRAMING_BYTES_MAX: usize = 1_024 * 1_024;
+/// Room for what is published: votes, certificates and chunks of bodies, with gossip's own frame around them.
+const GOSSIP_BYTES_MAX: usize = 512 * 1_024;
+const _: () = assert!(GOSSIP_BYTES_MAX > 2 * CHUNK_BYTES);
 /// How often a node tells its peers which height it has. An idle node that missed a block learns of it this late.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for a peer's history.
@@ -77,7 +81,6 @@ pub async fn run(
     lock(&wal).map_err(|error| Halt::Wal { path: wal.clone(), error })?;
 
     let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop);
-    let mut outbox = app.outbox();
     loop {
         let (signer_side, refusals) = mpsc::unbounded_channel();
         let (sender, certificates) = mpsc::channel(64);
@@ -99,7 +102,6 @@ pub async fn run(
             events: events.subscribe(),
             engine: handle,
             certificates,
-            outbox,
             refusals,
             asking,
             wal: wal.clone(),
@@ -122,7 +124,7 @@ pub async fn run(
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        (stop, outbox) = (inputs.stop, inputs.outbox);
+        stop = inputs.stop;
         app = node.into_app();
         let (Some(change), Some(record)) = (outcome?, &record) else { return Ok(()) };
         silence = match change {
@@ -249,7 +251,7 @@ impl EngineConfig {
                 ip_throttle_duration: Duration::ZERO,
                 ..DiscoveryConfig::default()
             },
-            pubsub_max_size: bytes(MESSAGE_BYTES_MAX + 64 * 1_024),
+            pubsub_max_size: bytes(GOSSIP_BYTES_MAX),
             pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
                 consensus: Some(bytes(4 * 1_024)),
                 proposal_parts: None,

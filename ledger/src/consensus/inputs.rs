@@ -10,7 +10,6 @@ use arc_malachitebft_app_channel::{
     AppMsg,
     app::{consensus::SignedConsensusMsg, engine::util::events::Event, events::RxEvent},
 };
-use bytes::Bytes;
 use protocol::certificate::CommitCertificate;
 use tokio::{
     sync::{
@@ -37,8 +36,6 @@ pub(super) enum Input {
     Certificate(CommitCertificate),
     /// There is a reason for the next block.
     Work,
-    /// The application wants something published.
-    Publish(Bytes),
     /// Something may not be signed.
     Refused(Doubt),
     /// Time to ask the others where they stand.
@@ -52,7 +49,6 @@ pub(super) struct Inputs {
     pub(super) events: RxEvent<Context>,
     pub(super) engine: JoinHandle<()>,
     pub(super) certificates: mpsc::Receiver<CommitCertificate>,
-    pub(super) outbox: Option<mpsc::Receiver<Bytes>>,
     pub(super) refusals: mpsc::UnboundedReceiver<Result<Doubt, Halt>>,
     /// When a silent validator asks.
     pub(super) asking: Option<Interval>,
@@ -81,10 +77,6 @@ impl Inputs {
                     *work = None;
                     return Input::Work;
                 }
-                message = published(&mut self.outbox) => match message {
-                    Some(message) => return Input::Publish(message),
-                    None => self.outbox = None,
-                },
             }
         }
     }
@@ -136,13 +128,6 @@ async fn ticked(interval: &mut Option<Interval>) {
         Some(interval) => {
             interval.tick().await;
         }
-        None => pending().await,
-    }
-}
-
-async fn published(outbox: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
-    match outbox {
-        Some(outbox) => outbox.recv().await,
         None => pending().await,
     }
 }

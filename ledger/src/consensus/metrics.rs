@@ -23,6 +23,8 @@ pub struct Metrics {
     pub silent: Gauge,
     /// Blocks taken from a peer's history.
     pub synced_blocks: Counter,
+    /// Votes of this validator in decided blocks that it does not know of.
+    pub unknown_votes: Counter,
     refused_parts: Family<Label, Counter>,
 }
 
@@ -46,6 +48,7 @@ impl Metrics {
         counter("consensus_invalid_bodies", "Bodies judged invalid", &self.invalid_bodies);
         counter("consensus_restarted_heights", "Heights decided again for want of a body", &self.restarted_heights);
         counter("consensus_synced_blocks", "Blocks taken from a peer's history", &self.synced_blocks);
+        counter("consensus_unknown_votes", "Votes of this key that this node did not cast", &self.unknown_votes);
         registry.register("consensus_silent", "1 while the validator may not vote", self.silent.clone());
         registry.register("consensus_refused_parts", "Parts of bodies that were refused", self.refused_parts.clone());
     }

@@ -23,7 +23,6 @@ use protocol::{
     hash::Hash,
     key::{SecretKey, ValidatorId},
 };
-use tokio::sync::mpsc;
 
 mod codec;
 mod context;
@@ -118,19 +117,7 @@ pub trait Application: Send + 'static {
 
     /// A decided block, for a peer that catches up.
     async fn decided(&mut self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Halt>;
-
-    /// Messages to publish to every node, at most [`MESSAGE_BYTES_MAX`] long: new transactions. Taken once, at the start.
-    fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {
-        None
-    }
-
-    /// A message that some node published. Nothing vouches for it, it may come twice or never, and there may be floods
-    /// of them. Must return at once.
-    fn gossip(&mut self, _message: Bytes) {}
 }
-
-/// Most bytes of a message published to every node.
-pub const MESSAGE_BYTES_MAX: usize = protocol::limits::TRANSACTION_BYTES_MAX + 1_024;
 
 /// How a node takes part in consensus.
 pub struct Settings {

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{
-    Application, Candidate, Doubt, Halt, MESSAGE_BYTES_MAX, Metrics, Settings, Work, codec,
+    Application, Candidate, Doubt, Halt, Metrics, Settings, Work, codec,
     context::{self, Address, Context, Height, Value},
     engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX, linear},
     inputs::Input,
@@ -61,6 +61,8 @@ pub(super) struct Node<A> {
     silence: Option<Silence>,
     change: Option<Change>,
     answered: BTreeMap<ValidatorId, Instant>,
+    /// The height of the last block from a peer's history.
+    synced: Option<u64>,
     timeouts: LinearTimeouts,
     metrics: Metrics,
     network: mpsc::Sender<NetworkMsg<Context>>,
@@ -89,6 +91,7 @@ impl<A: Application> Node<A> {
             silence,
             change: None,
             answered: BTreeMap::new(),
+            synced: None,
             timeouts: linear(settings.timeouts),
             metrics: settings.metrics.clone(),
             network,
@@ -131,11 +134,6 @@ impl<A: Application> Node<A> {
                 self.start_next();
                 self.announce_start().await
             }
-            Input::Publish(message) if message.len() > MESSAGE_BYTES_MAX => {
-                warn!(bytes = message.len(), "not published: longer than {MESSAGE_BYTES_MAX} bytes");
-                Ok(())
-            }
-            Input::Publish(message) => self.publish(Part::Message(message)).await,
             Input::Refused(doubt) => {
                 self.change = Some(Change::KeepSilent(doubt));
                 Ok(())
@@ -241,7 +239,6 @@ impl<A: Application> Node<A> {
     async fn take_part(&mut self, message: StreamMessage<Part>) -> Result<Option<Candidate>, Halt> {
         match message.content.into_data() {
             Some(Part::Body(part)) => return self.take_body_part(*part).await,
-            Some(Part::Message(message)) if message.len() <= MESSAGE_BYTES_MAX => self.app.gossip(message),
             Some(Part::Start(note)) => {
                 self.pace.hear_note(&note);
                 self.start_if_due();
@@ -253,7 +250,7 @@ impl<A: Application> Node<A> {
                     self.end_silence_if_due();
                 }
             }
-            Some(Part::Message(_)) | None => {}
+            None => {}
         }
         Ok(None)
     }
@@ -277,15 +274,21 @@ impl<A: Application> Node<A> {
         }
     }
 
-    /// Whether a block holds a vote of ours that our record doesn't know.
+    /// Whether a block holds a vote of ours that our record doesn't know. From a peer's history that means that the record
+    /// is old. While we decide blocks with the others, that another node votes with our key: silence would not stop it.
     fn find_unknown_vote(&self, certificate: &CommitCertificate) -> Option<Doubt> {
         let (key, record) = (self.key.as_ref()?, self.record.as_ref()?);
         let me = key.public();
         let is_signed = certificate.signatures.iter().any(|entry| entry.validator == me);
         let record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_unknown = is_signed && !record.knows_precommit(certificate.height, certificate.round);
         let is_asking = self.silence.as_ref().is_some_and(Silence::asks);
-        (is_unknown && !is_asking).then_some(Doubt::OldRecord { height: certificate.height })
+        if !is_signed || is_asking || record.knows_precommit(certificate.height, certificate.round) {
+            return None;
+        }
+        let doubt = Doubt::OldRecord { height: certificate.height };
+        warn!("{doubt}");
+        self.metrics.unknown_votes.inc();
+        (self.synced == Some(certificate.height)).then_some(doubt)
     }
 
     async fn take_body_part(&mut self, part: BodyPart) -> Result<Option<Candidate>, Halt> {
@@ -423,6 +426,7 @@ impl<A: Application> Node<A> {
         match self.app.receive(height.0, round, proposer.0, None, body).await? {
             Some(candidate) if candidate.valid => {
                 self.metrics.synced_blocks.inc();
+                self.synced = Some(height.0);
                 Ok(SyncedValueOutcome::Verdict(proposed_value(candidate)))
             }
             // Two thirds of the validators have signed the block, and yet it is invalid here: the peer has spoilt what

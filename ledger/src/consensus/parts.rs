@@ -36,21 +36,14 @@ pub(super) enum Part {
     /// A part of a proposed body.
     #[n(0)]
     Body(#[n(0)] Box<BodyPart>),
-    /// A message of the application to every node.
-    #[n(1)]
-    Message(
-        #[n(0)]
-        #[cbor(with = "bytes_as_cbor")]
-        Bytes,
-    ),
     /// A resting validator has found work: let the others start, too.
-    #[n(2)]
+    #[n(1)]
     Start(#[n(0)] Box<Start>),
     /// A validator that keeps silent asks where the others stand.
-    #[n(3)]
+    #[n(2)]
     Ask(#[n(0)] Box<Ask>),
     /// The answer to that.
-    #[n(4)]
+    #[n(3)]
     Answer(#[n(0)] Box<Answer>),
 }
 

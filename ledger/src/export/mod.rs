@@ -1,4 +1,4 @@
-//! The export: accounts, settlements, lines and trades of a ledger as tables, for billing and research.
+//! The export: accounts, certificates, settlements, lines and trades of a ledger as tables, for billing and research.
 //!
 //! Everything is a whole number with its unit in the column's name, or an ISO 8601 time in UTC, so nothing is rounded on
 //! the way. An export believes what is stored; [the audit](crate::audit) is what checks it.
@@ -15,20 +15,14 @@ use std::{
 
 use indicatif::ProgressBar;
 use protocol::{
-    block::Block,
-    cbor,
-    envelope::ChainId,
-    genesis::Genesis,
-    interval::Interval,
-    member::AccountId,
+    block::Block, cbor, energy::Energy, envelope::ChainId, genesis::Genesis, interval::Interval, member::AccountId,
     money::Amount,
-    settlement::{Settlement, SignedSettlement},
 };
 
-use self::table::{ACCOUNTS, LINES, SETTLEMENTS, TRADES, Table, Value};
+use self::table::{ACCOUNTS, CERTIFICATES, LINES, SETTLEMENTS, TRADES, Table, Value};
 use crate::{
     audit::AuditError,
-    chain,
+    chain::{self, Settled},
     state::{State, StateError},
     store::{Store, StoreError},
 };
@@ -160,21 +154,26 @@ pub fn export(
     let unwritable = |error: io::Error| ExportError::Write { path: directory.into(), reason: error.to_string() };
     fs::create_dir_all(directory).map_err(unwritable)?;
     let mut outputs = Vec::new();
-    for table in [&ACCOUNTS, &SETTLEMENTS, &LINES, &TRADES] {
+    for table in [&ACCOUNTS, &SETTLEMENTS, &LINES, &TRADES, &CERTIFICATES] {
         outputs.push(Output::create(directory, table, format)?);
     }
-    let [accounts, settlements, lines, trades] = outputs.as_mut_slice() else { unreachable!("four tables") };
+    let [accounts, settlements, lines, trades, certificates] = outputs.as_mut_slice() else {
+        unreachable!("five tables")
+    };
 
-    write_accounts(genesis, store, accounts)?;
+    let entries = store.entries()?;
+    let state = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
+    write_accounts(genesis, &state, accounts)?;
+    write_certificates(&state, period, certificates)?;
     let chain = genesis.chain();
     let last = store.height()?;
     progress.set_length(last);
     for height in 1..=last {
-        for settlement in settlements_of(&chain, store, height)? {
-            if period.holds(settlement.interval) {
-                settlements.row(&settlement_row(height, &settlement))?;
-                write_lines(&settlement, lines)?;
-                write_trades(&settlement, trades)?;
+        for settled in settlements_of(&chain, store, height)? {
+            if period.holds(settled.settlement.interval) {
+                settlements.row(&settlement_row(height, &settled))?;
+                write_lines(&settled, lines)?;
+                write_trades(&settled, trades)?;
             }
         }
         progress.inc(1);
@@ -183,30 +182,54 @@ pub fn export(
     outputs.into_iter().map(Output::finish).collect()
 }
 
-fn settlements_of(chain: &ChainId, store: &dyn Store, height: u64) -> Result<Vec<SignedSettlement>, ExportError> {
+fn settlements_of(chain: &ChainId, store: &dyn Store, height: u64) -> Result<Vec<Settled>, ExportError> {
     let unreadable = |reason: String| AuditError::Unreadable { height, reason };
     let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
     let block: Block = cbor::decode(&stored.body).map_err(|error| unreadable(error.to_string()))?;
     Ok(chain::settlements(chain, &block).map_err(|error| unreadable(error.to_string()))?)
 }
 
-fn write_accounts(genesis: &Genesis, store: &dyn Store, output: &mut Output) -> Result<(), ExportError> {
-    let entries = store.entries()?;
-    let state = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
-    for (account, balance) in state.accounts() {
-        let (kind, member) = match account {
+fn write_accounts(genesis: &Genesis, state: &State, output: &mut Output) -> Result<(), ExportError> {
+    for (id, account) in state.accounts() {
+        let (kind, member) = match id {
             AccountId::Supplier => ("supplier", Value::Missing),
             AccountId::Operator => ("operator", Value::Missing),
             AccountId::Member(member) => ("member", Value::Text(member.to_string())),
         };
-        output.row(&[Value::Text(kind.into()), member, amount(balance), Value::Text(genesis.currency.clone())])?;
+        let [debits, credits, balance] = [account.debits(), account.credits(), account.balance()].map(amount);
+        let currency = Value::Text(genesis.currency.clone());
+        output.row(&[Value::Text(kind.into()), member, debits, credits, balance, currency])?;
     }
     Ok(())
 }
 
-fn settlement_row(height: u64, settlement: &Settlement) -> [Value; 6] {
+fn write_certificates(state: &State, period: Period, output: &mut Output) -> Result<(), ExportError> {
+    for interval in state.recorded().filter(|interval| period.holds(*interval)) {
+        for issue in state.record(interval).map(|record| record.issues).unwrap_or_default() {
+            let mut first = Energy::ZERO;
+            for bundle in &issue.bundles {
+                output.row(&[
+                    Value::Time(interval),
+                    Value::Text(issue.device.to_string()),
+                    Value::Text(issue.technology.name().into()),
+                    Value::Text(issue.producer.to_string()),
+                    energy(first),
+                    energy(bundle.energy),
+                    Value::Text(bundle.holder.to_string()),
+                    bundle.retired.map_or(Value::Missing, |instruction| Value::Text(instruction.to_string())),
+                ])?;
+                first = Energy::from_wh(first.wh() + bundle.energy.wh());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn settlement_row(height: u64, settled: &Settled) -> [Value; 7] {
+    let Settled { settlement, correction, .. } = settled;
     [
         Value::Time(settlement.interval),
+        Value::Integer((*correction).into()),
         Value::Integer(settlement.interval.length().minutes().into()),
         Value::Integer(i64::try_from(height).unwrap_or(i64::MAX)),
         settlement.price.map_or(Value::Missing, |price| Value::Integer(price.micro())),
@@ -215,11 +238,12 @@ fn settlement_row(height: u64, settlement: &Settlement) -> [Value; 6] {
     ]
 }
 
-fn write_lines(settlement: &Settlement, output: &mut Output) -> Result<(), ExportError> {
-    for line in &settlement.lines {
+fn write_lines(settled: &Settled, output: &mut Output) -> Result<(), ExportError> {
+    for line in &settled.settlement.lines {
         let [bought, sold, imported, exported] = [line.bought, line.sold, line.imported, line.exported].map(energy);
         output.row(&[
-            Value::Time(settlement.interval),
+            Value::Time(settled.settlement.interval),
+            Value::Integer(settled.correction.into()),
             Value::Text(line.member.to_string()),
             bought,
             sold,
@@ -234,10 +258,11 @@ fn write_lines(settlement: &Settlement, output: &mut Output) -> Result<(), Expor
     Ok(())
 }
 
-fn write_trades(settlement: &Settlement, output: &mut Output) -> Result<(), ExportError> {
-    for trade in &settlement.trades {
+fn write_trades(settled: &Settled, output: &mut Output) -> Result<(), ExportError> {
+    for trade in &settled.settlement.trades {
         output.row(&[
-            Value::Time(settlement.interval),
+            Value::Time(settled.settlement.interval),
+            Value::Integer(settled.correction.into()),
             Value::Text(trade.seller.to_string()),
             Value::Text(trade.buyer.to_string()),
             energy(trade.energy),
@@ -251,7 +276,7 @@ fn amount(amount: Amount) -> Value {
     Value::Integer(amount.nano())
 }
 
-fn energy(energy: protocol::energy::Energy) -> Value {
+fn energy(energy: Energy) -> Value {
     // An energy on the ledger is at most ENERGY_WH_MAX.
     Value::Integer(i64::try_from(energy.wh()).unwrap_or(i64::MAX))
 }

@@ -34,16 +34,19 @@ pub(super) static ACCOUNTS: Table = Table {
     columns: &[
         ("account", Kind::Text),
         ("member", Kind::OptionalText),
+        ("debits_nano", Kind::Integer),
+        ("credits_nano", Kind::Integer),
         ("balance_nano", Kind::Integer),
         ("currency", Kind::Text),
     ],
 };
 
-/// One row an interval.
+/// One row an interval, and one more for each correction of it: the highest one is in force.
 pub(super) static SETTLEMENTS: Table = Table {
     name: "settlements",
     columns: &[
         ("interval", Kind::Time),
+        ("correction", Kind::Integer),
         ("minutes", Kind::Integer),
         ("block", Kind::Integer),
         ("price_micro_per_kwh", Kind::OptionalInteger),
@@ -52,11 +55,12 @@ pub(super) static SETTLEMENTS: Table = Table {
     ],
 };
 
-/// One row a member and interval.
+/// One row a member, interval and correction.
 pub(super) static LINES: Table = Table {
     name: "lines",
     columns: &[
         ("interval", Kind::Time),
+        ("correction", Kind::Integer),
         ("member", Kind::Text),
         ("bought_wh", Kind::Integer),
         ("sold_wh", Kind::Integer),
@@ -69,14 +73,30 @@ pub(super) static LINES: Table = Table {
     ],
 };
 
-/// One row a trade.
+/// One row a trade, as settled or corrected.
 pub(super) static TRADES: Table = Table {
     name: "trades",
     columns: &[
         ("interval", Kind::Time),
+        ("correction", Kind::Integer),
         ("seller", Kind::Text),
         ("buyer", Kind::Text),
         ("energy_wh", Kind::Integer),
         ("price_micro_per_kwh", Kind::Integer),
+    ],
+};
+
+/// One row a bundle of certificates, as held after the last block.
+pub(super) static CERTIFICATES: Table = Table {
+    name: "certificates",
+    columns: &[
+        ("interval", Kind::Time),
+        ("device", Kind::Text),
+        ("technology", Kind::Text),
+        ("producer", Kind::Text),
+        ("first_wh", Kind::Integer),
+        ("energy_wh", Kind::Integer),
+        ("holder", Kind::Text),
+        ("retired_by", Kind::OptionalText),
     ],
 };

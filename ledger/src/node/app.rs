@@ -11,7 +11,6 @@ use protocol::{
     hash::Hash,
     key::ValidatorId,
 };
-use tokio::sync::mpsc;
 
 use super::Ledger;
 use crate::{
@@ -26,24 +25,17 @@ pub(super) struct App {
     heartbeat: Duration,
     /// What the valid candidates of the next height lead to, so that a commit need not execute them again.
     executed: BTreeMap<Hash, (Block, Executed)>,
-    outgoing: Option<mpsc::Receiver<Bytes>>,
-    incoming: mpsc::Sender<Bytes>,
 }
 
 impl App {
-    pub(super) fn new(
-        ledger: Arc<Ledger>,
-        heartbeat: Duration,
-        outgoing: mpsc::Receiver<Bytes>,
-        incoming: mpsc::Sender<Bytes>,
-    ) -> App {
-        App { ledger, heartbeat, executed: BTreeMap::new(), outgoing: Some(outgoing), incoming }
+    pub(super) fn new(ledger: Arc<Ledger>, heartbeat: Duration) -> App {
+        App { ledger, heartbeat, executed: BTreeMap::new() }
     }
 
     /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
     fn execute(&self, block: &Block) -> Option<Executed> {
         let head = self.ledger.head();
-        match chain::execute(&head.state, head.tip, block) {
+        match chain::execute(&head.state, head.tip, block, self.ledger.readings_of(block)) {
             Ok(executed) => Some(executed),
             Err(error) => {
                 let height = block.header.height;
@@ -160,21 +152,13 @@ impl Application for App {
     }
 
     fn history_start(&self) -> u64 {
-        1
+        // A store that cannot say it cannot serve either.
+        self.ledger.store.unpruned_from().unwrap_or(u64::MAX)
     }
 
     async fn decided(&mut self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Halt> {
         let stored = self.ledger.store.block(height).map_err(halt)?;
-        Ok(stored.map(|stored| (stored.certificate, Bytes::from(stored.body))))
-    }
-
-    fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {
-        self.outgoing.take()
-    }
-
-    fn gossip(&mut self, message: Bytes) {
-        // A full queue drops the message: whoever was handed the transaction proposes it.
-        let _ = self.incoming.try_send(message);
+        Ok(stored.filter(|stored| stored.pruned.is_none()).map(|stored| (stored.certificate, stored.body.into())))
     }
 }
 

@@ -14,8 +14,11 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Ledger;
-use crate::consensus::{Settings, Timeouts};
+use super::{Ledger, gossip};
+use crate::{
+    api,
+    consensus::{Settings, Timeouts},
+};
 
 /// Milliseconds between two blocks while there is nothing to settle.
 const HEARTBEAT_MS_DEFAULT: u64 = 60_000;
@@ -42,16 +45,33 @@ pub struct Config {
     pub listen: String,
     /// Where the other nodes listen.
     pub peers: Vec<String>,
+    /// Where to listen for other nodes' transactions, a multiaddress.
+    pub gossip_listen: String,
+    /// Where the other nodes listen for transactions.
+    pub gossip_peers: Vec<String>,
     /// Where to serve the HTTP API.
     pub api: SocketAddr,
     /// Milliseconds between two blocks while there is nothing to settle.
     #[serde(default = "heartbeat_ms_default")]
     pub heartbeat_ms: u64,
-    /// Most inbound connections from one address.
+    /// Days after which readings are forgotten: they are needed to correct an interval and to clear it again, not for any
+    /// proof. Without it, they are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
+    /// Most inbound connections from one address, for consensus and for transactions each.
     #[serde(default = "connections_per_ip_max_default")]
     pub connections_per_ip_max: usize,
     /// The node's name in logs and to its peers.
     pub name: String,
+    /// How the API proves that it is this node's; needed beyond loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_tls: Option<api::Tls>,
+    /// Who may ask; needed beyond loopback.
+    #[serde(default)]
+    pub api_tokens: api::Tokens,
+    /// How much one client, and all together, may ask.
+    #[serde(default)]
+    pub api_limits: api::Limits,
 }
 
 fn heartbeat_ms_default() -> u64 {
@@ -109,7 +129,18 @@ impl Config {
         }
         config.key = config.key.map(|key| directory.join(key));
         config.signed = config.signed.map(|signed| directory.join(signed));
+        if let Some(api::Tls { certificate_chain, private_key }) = &mut config.api_tls {
+            *certificate_chain = directory.join(&*certificate_chain);
+            *private_key = directory.join(&*private_key);
+        }
+        config.api_settings().check(config.api).map_err(|error| malformed(error.to_string()))?;
         Ok(config)
+    }
+
+    /// Who may ask the API, and how much.
+    pub(super) fn api_settings(&self) -> api::Settings {
+        let (tls, tokens, limits) = (self.api_tls.clone(), self.api_tokens.clone(), self.api_limits.clone());
+        api::Settings { tls, tokens, limits }
     }
 
     /// Reads the genesis file.
@@ -125,6 +156,15 @@ impl Config {
 
     pub(super) fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
+    }
+
+    pub(super) fn gossip(&self, network_key: &SecretKey) -> gossip::Settings {
+        gossip::Settings {
+            network_seed: network_key.seed(),
+            listen: self.gossip_listen.clone(),
+            peers: self.gossip_peers.clone(),
+            limits: gossip::Limits { per_address_max: self.connections_per_ip_max, ..gossip::Limits::default() },
+        }
     }
 
     pub(super) fn consensus(&self, ledger: &Ledger, key: Option<SecretKey>, network_key: &SecretKey) -> Settings {
@@ -198,6 +238,54 @@ mod tests {
             assert!(config.key.as_ref().unwrap().starts_with(&config.state));
             let others: Vec<_> = shipped.iter().map(|other| &other.listen).filter(|it| **it != config.listen).collect();
             assert_eq!(config.peers.iter().collect::<Vec<_>>(), others);
+            let others: Vec<_> =
+                shipped.iter().map(|other| &other.gossip_listen).filter(|it| **it != config.gossip_listen).collect();
+            assert_eq!(config.gossip_peers.iter().collect::<Vec<_>>(), others);
+            assert_ne!(config.gossip_listen, config.listen);
         }
+    }
+
+    #[test]
+    fn the_shipped_files_explain_every_key_of_the_api_with_its_default() {
+        for n in 0..4 {
+            let path = format!("{}/../config/validator-{n}.toml", env!("CARGO_MANIFEST_DIR"));
+            let text = fs::read_to_string(path).unwrap();
+            // What is commented out: tables and keys, but not sentences.
+            let (_, commented) = text.split_once("\n# [api_tls]").unwrap();
+            let commented = format!("# [api_tls]{commented}");
+            let key = |line: &&str| {
+                line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+            };
+            let lines: Vec<_> = commented.lines().filter_map(|line| line.strip_prefix("# ")).filter(key).collect();
+            let table: toml::Table = toml::from_str(&lines.join("\n")).unwrap();
+            let limits: api::Limits = table["api_limits"].clone().try_into().unwrap();
+            assert_eq!(limits, api::Limits::default());
+            assert_eq!(
+                table["api_limits"].as_table().unwrap(),
+                &toml::Table::try_from(&limits).unwrap(),
+                "a key is missing"
+            );
+            let tokens: api::Tokens = table["api_tokens"].clone().try_into().unwrap();
+            assert_eq!(table["api_tokens"].as_table().unwrap(), &toml::Table::try_from(&tokens).unwrap());
+            let tls: api::Tls = table["api_tls"].clone().try_into().unwrap();
+            assert_eq!(table["api_tls"].as_table().unwrap(), &toml::Table::try_from(&tls).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_files_of_the_api_are_relative_to_the_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("validator.toml");
+        let shipped = include_str!("../../../config/validator-0.toml").replace("127.0.0.1:26000", "192.0.2.7:26000");
+        let digest = protocol::hash::Hash::ZERO;
+        let opened = "[api_tls]\ncertificate_chain = \"tls/chain.pem\"\nprivate_key = \"/etc/key.pem\"\n";
+        fs::write(&path, format!("{shipped}{opened}[api_tokens]\nread = [\"{digest}\"]\n")).unwrap();
+        let config = Config::load(&path).unwrap();
+        let tls =
+            api::Tls { certificate_chain: directory.path().join("tls/chain.pem"), private_key: "/etc/key.pem".into() };
+        assert_eq!(config.api_tls, Some(tls));
+        fs::write(&path, shipped).unwrap();
+        let error = Config::load(&path).unwrap_err().to_string();
+        assert!(error.starts_with(&path.display().to_string()) && error.contains("needs TLS"), "{error}");
     }
 }

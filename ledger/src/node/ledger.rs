@@ -17,19 +17,35 @@ use protocol::{
     interval::Interval,
     key::ValidatorId,
     merkle::MerkleRoot,
-    settlement::Settlement,
+    reading::{Reading, SignedReading},
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{head::Head, metrics::Metrics, pool::Pool};
+use super::past::{commit_of, settlement_of};
+use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::{
-    chain::{Executed, Tip},
+    chain::{Executed, Readings, Tip},
     state::{Refusal, State, StateError},
-    store::{Commit, Store, StoreError, StoredBlock},
+    store::{Store, StoreError, StoredBlock},
 };
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
 const OUTGOING_MAX: usize = 256;
+
+/// What a transaction is refused for when too many wait.
+const POOL_FULL: &str = "pool_full";
+
+/// What became of a transaction.
+enum Taken {
+    /// It waits from now on.
+    New,
+    /// It waits already.
+    Waiting,
+    /// It does not apply.
+    Refused(Refusal),
+    /// Too many wait.
+    PoolFull,
+}
 
 /// Why what is stored is no ledger.
 #[derive(Debug, thiserror::Error)]
@@ -127,90 +143,97 @@ impl Ledger {
 
     /// Takes a transaction into the pool if it applies to the state as it is, and tells the other nodes.
     pub fn submit(&self, transaction: Transaction) -> Result<Submitted, LedgerError> {
+        let id = transaction.id();
         let bytes = cbor::encode(&transaction);
-        let submitted = self.take_in(transaction, bytes.len())?;
-        if let Submitted::Pending { .. } = submitted {
-            // A full queue is no loss: this node proposes it as well.
-            let _ = self.outgoing.try_send(bytes.into());
-        }
-        Ok(submitted)
+        Ok(match self.take_in(transaction, bytes.len())? {
+            Taken::New | Taken::Waiting => {
+                // A full queue is no loss: this node proposes it as well.
+                let _ = self.outgoing.try_send(bytes.into());
+                Submitted::Pending { transaction: id }
+            }
+            Taken::Refused(Refusal::Exists) => Submitted::Exists { transaction: id },
+            Taken::Refused(refusal) => {
+                let (refusal, detail) = (refusal.name(), refusal.to_string());
+                Submitted::Refused { transaction: id, refusal, detail }
+            }
+            Taken::PoolFull => {
+                let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
+                Submitted::Refused { transaction: id, refusal: POOL_FULL.into(), detail }
+            }
+        })
     }
 
-    pub(super) fn take_in_gossip(&self, message: &[u8]) {
+    /// Whether a transaction waits here for a block.
+    pub fn is_waiting(&self, transaction: &Hash) -> bool {
+        lock(&self.pool).contains(transaction)
+    }
+
+    /// Takes in what another node sent.
+    pub(super) fn take_in_gossip(&self, message: &[u8]) -> Verdict {
         let Ok(transaction) = cbor::decode::<Transaction>(message) else {
             self.metrics.refused("malformed".into());
-            return;
+            return Verdict::Rejected("malformed".into());
         };
-        if let Err(error) = self.take_in(transaction, message.len()) {
-            tracing::error!(%error, "a transaction from another node could not be checked");
+        match self.take_in(transaction, message.len()) {
+            Ok(Taken::New) => Verdict::Accepted,
+            Ok(Taken::Waiting) => Verdict::Ignored("waiting".into()),
+            Ok(Taken::Refused(refusal)) => Verdict::refused(&refusal),
+            Ok(Taken::PoolFull) => Verdict::Ignored(POOL_FULL.into()),
+            Err(error) => {
+                tracing::error!(%error, "a transaction from another node could not be checked");
+                Verdict::Ignored("not_checked".into())
+            }
         }
     }
 
-    fn take_in(&self, transaction: Transaction, bytes: usize) -> Result<Submitted, LedgerError> {
+    fn take_in(&self, transaction: Transaction, bytes: usize) -> Result<Taken, LedgerError> {
         let id = transaction.id();
         if lock(&self.pool).contains(&id) {
-            return Ok(Submitted::Pending { transaction: id });
+            return Ok(Taken::Waiting);
         }
-        let interval = match self.check(&transaction)? {
+        // Verified here, once: whoever executes a block with this transaction takes the readings from the pool.
+        let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
+        let opened = Signed::<Reading>::open_all(readings, &self.chain(), |_| true).unwrap_or_default();
+        let interval = match self.check(&transaction, &opened)? {
             Ok(interval) => interval,
-            Err(Refusal::Exists) => return Ok(Submitted::Exists { transaction: id }),
+            Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
             Err(refusal) => {
                 tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
                 self.metrics.refused(refusal.name());
-                return Ok(Submitted::Refused {
-                    transaction: id,
-                    refusal: refusal.name(),
-                    detail: refusal.to_string(),
-                });
+                return Ok(Taken::Refused(refusal));
             }
         };
-        if !lock(&self.pool).insert(transaction, interval, bytes) {
-            self.metrics.refused("pool_full".into());
-            let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
-            return Ok(Submitted::Refused { transaction: id, refusal: "pool_full".into(), detail });
+        if !lock(&self.pool).insert(transaction, opened, interval, bytes) {
+            self.metrics.refused(POOL_FULL.into());
+            return Ok(Taken::PoolFull);
         }
         // Waiters are woken one by one: consensus is the only one.
         self.work.notify_one();
-        Ok(Submitted::Pending { transaction: id })
+        Ok(Taken::New)
     }
 
     /// Whether a transaction applies now; if it settles an interval, which.
-    fn check(&self, transaction: &Transaction) -> Result<Result<Option<Interval>, Refusal>, LedgerError> {
+    fn check(
+        &self,
+        transaction: &Transaction,
+        opened: &[SignedReading],
+    ) -> Result<Result<Option<Interval>, Refusal>, LedgerError> {
         let head = self.head();
         let interval = match transaction {
-            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => None,
-            Transaction::Settle { settlement, .. } => {
-                let market = self.genesis.market;
-                let opened = Signed::<Settlement>::open(&settlement.0, &head.state.chain(), |signer| *signer == market);
-                match opened {
-                    Ok(proposed) if proposed.interval < head.state.next() => {
-                        return self.compare_with_settled(&proposed).map(Err);
-                    }
-                    Ok(proposed) => Some(proposed.interval),
-                    Err(error) => return Ok(Err(error.into())),
+            Transaction::Settle { settlement, .. } => match settlement_of(settlement, &head.state) {
+                Ok(proposed) if proposed.interval < head.state.next() => {
+                    return self.compare_with_settled(&proposed).map(Err);
                 }
-            }
+                Ok(proposed) => Some(proposed.interval),
+                Err(error) => return Ok(Err(error.into())),
+            },
+            _ => None,
         };
-        Ok(head.state.clone().apply(transaction).map(|_| interval))
-    }
-
-    /// `exists`, or the first field in which the settlement on the ledger differs.
-    fn compare_with_settled(&self, proposed: &Settlement) -> Result<Refusal, LedgerError> {
-        let Some(settled) = self.settlement(proposed.interval)? else {
-            let expected = self.head().state.next();
-            return Ok(Refusal::IntervalNotNext { expected, found: proposed.interval });
+        let refusal = match head.state.clone().apply_opened(transaction, opened.to_vec()) {
+            Ok(_) => return Ok(Ok(interval)),
+            Err(refusal) => refusal,
         };
-        let fields = [
-            ("readings", settled.readings == proposed.readings),
-            ("price", settled.price == proposed.price),
-            ("lines", settled.lines == proposed.lines),
-            ("trades", settled.trades == proposed.trades),
-            ("minted", settled.minted == proposed.minted),
-            ("supplier", settled.supplier == proposed.supplier),
-            ("operator", settled.operator == proposed.operator),
-        ];
-        let different = fields.into_iter().find(|(_, same)| !same);
-        Ok(different.map_or(Refusal::Exists, |(field, _)| Refusal::ExistsWithDifferent(field)))
+        Ok(Err(self.compare_with_past(transaction, refusal)?))
     }
 
     /// Resolves when a transaction waits.
@@ -224,8 +247,29 @@ impl Ledger {
         }
     }
 
-    pub(super) fn waiting(&self) -> Vec<Transaction> {
+    /// The transactions that wait, each with its readings if their signatures were verified.
+    pub(super) fn waiting(&self) -> Vec<(Transaction, Vec<SignedReading>)> {
         lock(&self.pool).transactions()
+    }
+
+    /// The readings of a block, opened: those that wait here were verified before.
+    pub(super) fn readings_of(&self, block: &Block) -> Readings {
+        let mut opened = Vec::new();
+        for transaction in &block.transactions {
+            let known = lock(&self.pool).opened(&transaction.id());
+            match known {
+                Some(known) => opened.extend(known),
+                None => {
+                    let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
+                    let Ok(fresh) = Signed::<Reading>::open_all(readings, &self.chain(), |_| true) else {
+                        // Executing the block says which one cannot be opened, and why.
+                        return Readings::Sealed;
+                    };
+                    opened.extend(fresh);
+                }
+            }
+        }
+        Readings::Opened(opened)
     }
 
     pub(super) fn drop_refused(&self, refused: &[(Hash, Refusal)]) {
@@ -244,16 +288,13 @@ impl Ledger {
         certificate: CommitCertificate,
         executed: Executed,
     ) -> Result<(), StoreError> {
-        let mut entries = executed.state.entries();
-        let before = self.head().state.entries();
-        entries.retain(|key, value| before.get(key) != Some(value));
         let tip = Tip { height: certificate.height, block: certificate.block };
-        let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
-        self.store.commit(&Commit { block: &StoredBlock { body, certificate }, entries, intervals })?;
+        let stored = StoredBlock { body, certificate, pruned: None };
+        self.store.commit(&commit_of(&self.head().state, block, &stored, &executed))?;
 
-        let head =
-            Head { tip, state_root: block.header.state, state: executed.state, committed_at: Some(Instant::now()) };
-        let next = head.state.next();
+        let Executed { state, root, .. } = executed;
+        let next = state.next();
+        let head = Head { tip, state_root: root, state, committed_at: Some(Instant::now()) };
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(head);
         let mut pool = lock(&self.pool);
         block.transactions.iter().for_each(|transaction| pool.remove(&transaction.id()));
@@ -271,13 +312,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn read_head(genesis: &Genesis, store: &dyn Store) -> Result<Head, LedgerError> {
     let height = store.height()?;
-    let state = if height == 0 {
+    let mut state = if height == 0 {
         State::genesis(genesis)?
     } else {
         let entries = store.entries()?;
         State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?
     };
-    let found = state.root();
+    // Before the first block nothing is stored yet: the first one stores all of it.
+    let found = if height == 0 { state.root() } else { state.seal().0 };
     let tip = if height == 0 {
         Tip { height, block: genesis.chain() }
     } else {

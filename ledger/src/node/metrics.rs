@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::Ledger;
+use super::{Ledger, gossip};
 use crate::consensus;
 
 /// Label and value: `refusal`, and its name.
@@ -16,7 +16,9 @@ type Label = [(&'static str, String); 1];
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     pub(super) consensus: consensus::Metrics,
+    pub(super) gossip: gossip::Metrics,
     refusals: Family<Label, Counter>,
+    refused_calls: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -26,6 +28,11 @@ impl Metrics {
 }
 
 impl Ledger {
+    /// Counts a call of the API, or a connection to it, that was turned away.
+    pub(crate) fn count_refused_call(&self, name: &str) {
+        self.metrics.refused_calls.get_or_create(&[("refusal", name.to_owned())]).inc();
+    }
+
     /// Everything counted, as a Prometheus server reads it.
     pub fn metrics_text(&self) -> Result<String, std::fmt::Error> {
         let status = self.status();
@@ -43,7 +50,10 @@ impl Ledger {
         }
         let refusals = self.metrics.refusals.clone();
         registry.register("refusals", "Transactions and proposals refused, by name", refusals);
+        let refused_calls = self.metrics.refused_calls.clone();
+        registry.register("api_refusals", "Calls and connections turned away, by name", refused_calls);
         self.metrics.consensus.register(&mut registry);
+        self.metrics.gossip.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

@@ -2,11 +2,13 @@
 
 mod app;
 mod config;
-mod gossip;
+pub mod gossip;
 mod head;
 mod ledger;
 mod metrics;
+mod past;
 mod pool;
+mod retention;
 mod view;
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
@@ -16,8 +18,11 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use self::{
     config::{Config, ConfigError, read_genesis, read_key, signed_path},
+    gossip::Gossip,
     head::Head,
     ledger::{Ledger, LedgerError},
+    past::commit_of,
+    retention::prune_next,
 };
 use crate::{
     api,
@@ -31,6 +36,9 @@ pub enum StartError {
     /// The configuration, or a file that it names.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Who may ask the API is not said, or not as it must be.
+    #[error(transparent)]
+    Access(#[from] api::AccessError),
     /// The state directory cannot be used.
     #[error("{path}: {error}")]
     Directory {
@@ -45,6 +53,9 @@ pub enum StartError {
     /// What is stored is not what the genesis leads to.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Transactions can neither be heard nor told of.
+    #[error(transparent)]
+    Gossip(#[from] gossip::GossipError),
     /// The port of the API is taken, or not ours.
     #[error("cannot serve the API on {address}: {error}; is another node running there?")]
     Listen {
@@ -71,6 +82,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let genesis = config.read_genesis()?;
     let key = config.key.as_deref().map(read_key).transpose()?;
     let network_key = read_key(&config.network_key)?;
+    let access = config.api_settings().open(config.api)?;
     prepare_directory(&config.state, &genesis)?;
     let api = TcpListener::bind(config.api).await.map_err(|error| StartError::Listen { address: config.api, error })?;
     let address = api.local_addr().map_err(|error| StartError::Listen { address: config.api, error })?;
@@ -81,14 +93,17 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (stop, stopped) = watch::channel(false);
 
     let height_age_ms_max = config.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED_MAX);
-    let (incoming, gossip) = gossip::queue();
-    let app = app::App::new(ledger.clone(), config.heartbeat(), outgoing, incoming);
+    let gossip = Gossip::open(config.gossip(&network_key), ledger.clone(), outgoing).await?;
+    let app = app::App::new(ledger.clone(), config.heartbeat());
     let settings = config.consensus(&ledger, key, &network_key);
     let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
-    let services = vec![
-        tokio::spawn(gossip::take_in(ledger.clone(), gossip)),
-        tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, until(stopped))),
+    let mut services = vec![
+        tokio::spawn(gossip.run(until(stopped.clone()))),
+        tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, access, until(stopped))),
     ];
+    if let Some(days) = config.retention_days {
+        services.push(tokio::spawn(retention::run(ledger.clone(), days)));
+    }
     Ok(Running { api: address, ledger, stop, consensus, services })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{block::Transaction, hash::Hash, interval::Interval};
+use protocol::{block::Transaction, hash::Hash, interval::Interval, reading::SignedReading};
 
 /// Most transactions that wait.
 const TRANSACTIONS_MAX: usize = 10_000;
@@ -20,6 +20,8 @@ pub(super) struct Pool {
 
 struct Waiting {
     transaction: Transaction,
+    /// Its readings, if their signatures were verified.
+    opened: Vec<SignedReading>,
     /// The interval it settles, if it does.
     interval: Option<Interval>,
     bytes: usize,
@@ -35,23 +37,35 @@ impl Pool {
     }
 
     /// Takes a transaction of `bytes` bytes; `false` if there is no room.
-    pub(super) fn insert(&mut self, transaction: Transaction, interval: Option<Interval>, bytes: usize) -> bool {
+    pub(super) fn insert(
+        &mut self,
+        transaction: Transaction,
+        opened: Vec<SignedReading>,
+        interval: Option<Interval>,
+        bytes: usize,
+    ) -> bool {
         if self.waiting.len() >= TRANSACTIONS_MAX || self.bytes + bytes > BYTES_MAX {
             return false;
         }
         let id = transaction.id();
         if let std::collections::btree_map::Entry::Vacant(vacant) = self.ids.entry(id) {
             vacant.insert(self.arrivals);
-            self.waiting.insert(self.arrivals, Waiting { transaction, interval, bytes });
+            self.waiting.insert(self.arrivals, Waiting { transaction, opened, interval, bytes });
             self.arrivals += 1;
             self.bytes += bytes;
         }
         true
     }
 
-    /// All that wait, in the order of their arrival.
-    pub(super) fn transactions(&self) -> Vec<Transaction> {
-        self.waiting.values().map(|waiting| waiting.transaction.clone()).collect()
+    /// All that wait, in the order of their arrival, with their verified readings.
+    pub(super) fn transactions(&self) -> Vec<(Transaction, Vec<SignedReading>)> {
+        self.waiting.values().map(|waiting| (waiting.transaction.clone(), waiting.opened.clone())).collect()
+    }
+
+    /// The verified readings of a transaction that waits.
+    pub(super) fn opened(&self, id: &Hash) -> Option<Vec<SignedReading>> {
+        let waiting = self.waiting.get(self.ids.get(id)?)?;
+        (waiting.opened.len() == waiting.transaction.readings().len()).then(|| waiting.opened.clone())
     }
 
     pub(super) fn remove(&mut self, id: &Hash) {

@@ -1,25 +1,29 @@
 //! What a node tells of its ledger: the answers of the API, from the head and the store.
 
 use protocol::{
-    api::{BlockSummary, Health, MemberStatus, Settled, Status},
+    api::{BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, Status},
     block::{Block, Transaction},
     cbor,
     certificate::{CommitCertificate, Validator},
+    decision::Action,
+    envelope::Signed,
+    instruction::{Instruction, MemberAction, Portion},
     interval::Interval,
-    member::MemberId,
+    member::{AccountId, MemberId},
     money::Amount,
-    receipt::Receipt,
-    settlement::{Entry, Settlement, SignedSettlement},
+    origin::Certificates,
+    receipt::{Receipt, ValidatorStep},
+    settlement::{Entry, Settlement},
 };
 
 use super::{Ledger, LedgerError};
-use crate::chain;
+use crate::{chain, state::Version, store::StoreError};
 
 /// A committed block, opened.
-struct Opened {
-    block: Block,
+pub(super) struct Opened {
+    pub(super) block: Block,
     certificate: CommitCertificate,
-    settlements: Vec<SignedSettlement>,
+    settled: Vec<chain::Settled>,
 }
 
 impl Ledger {
@@ -49,56 +53,197 @@ impl Ledger {
         head.state.members().map(|(id, member)| member.status(*id, head.state.next())).collect()
     }
 
-    /// At most `limit` settled intervals from `from` on.
+    /// The rules of the next interval.
+    pub fn rules(&self) -> RulesInForce {
+        self.head().state.rules()
+    }
+
+    /// At most `limit` settled intervals from `from` on, each as it was first settled.
     pub fn settlements(&self, from: Interval, limit: usize) -> Result<Vec<Settled>, LedgerError> {
+        let head = self.head();
         let mut settled = Vec::new();
         let mut interval = Some(from);
         while let Some(next) = interval.filter(|_| settled.len() < limit) {
             let Some(height) = self.store.height_of(next)? else { break };
-            let opened = self.opened(height)?;
-            settled.extend(opened.settlements.iter().filter(|found| found.interval == next).map(|found| {
-                let Settlement { interval, price, lines, trades, supplier, operator, readings: _, minted: _ } =
-                    found.payload();
-                Settled {
-                    interval: *interval,
-                    height,
-                    settlement: found.hash(),
-                    price: *price,
-                    lines: lines.clone(),
-                    trades: trades.clone(),
-                    supplier: *supplier,
-                    operator: *operator,
-                }
+            let corrections = head.state.record(next).map_or(0, |record| record.corrections);
+            let first = |found: &chain::Settled| found.correction == 0 && found.settlement.interval == next;
+            settled.extend(self.opened(height)?.settled.into_iter().filter(first).map(|found| {
+                let Settlement { interval, price, lines, trades, supplier, operator, .. } = found.settlement;
+                let settlement = found.transaction;
+                Settled { interval, height, settlement, price, lines, trades, supplier, operator, corrections }
             }));
             interval = next.next();
         }
         Ok(settled)
     }
 
-    /// The settlement of an interval.
+    /// The settlement of an interval, as it was first settled.
     pub fn settlement(&self, interval: Interval) -> Result<Option<Settlement>, LedgerError> {
         let Some(height) = self.store.height_of(interval)? else { return Ok(None) };
-        let settlements = self.opened(height)?.settlements;
-        Ok(settlements.into_iter().find(|found| found.interval == interval).map(|found| found.payload().clone()))
+        let mut settled = self.opened(height)?.settled.into_iter().filter(|settled| settled.correction == 0);
+        Ok(settled.find(|found| found.settlement.interval == interval).map(|found| found.settlement))
     }
 
-    /// The receipts of an interval, in ascending order of member; none if it is not settled.
+    /// What a correction of an interval begins with; none if it is not settled, or its readings were pruned.
+    pub fn correctable(&self, interval: Interval) -> Result<Option<Correctable>, LedgerError> {
+        let Some(inputs) = self.store.inputs(interval)?.filter(|inputs| !inputs.is_empty()) else { return Ok(None) };
+        let head = self.head();
+        let Some(record) = head.state.record(interval) else { return Ok(None) };
+        let (Version { rules, plan, .. }, _) = head.state.rules_at(interval);
+        let heights = self.store.corrections(interval)?;
+        let settlement = match heights.last() {
+            None => self.settlement(interval)?,
+            Some(height) => {
+                let corrects = |found: &chain::Settled| found.correction > 0 && found.settlement.interval == interval;
+                self.opened(*height)?.settled.into_iter().rfind(corrects).map(|found| found.settlement)
+            }
+        };
+        let corrections = u32::try_from(heights.len()).unwrap_or(u32::MAX);
+        Ok(settlement.map(|settlement| Correctable {
+            settlement,
+            inputs,
+            corrections,
+            tie_seed: record.tie_seed,
+            rules: rules.clone(),
+            grid: plan.clone(),
+        }))
+    }
+
+    /// The receipts of an interval as it was first settled, in ascending order of member; none if it is not settled.
     pub fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
-        let Some(height) = self.store.height_of(interval)? else { return Ok(Vec::new()) };
-        let Opened { block, certificate, settlements } = self.opened(height)?;
-        let mut receipts = chain::receipts(&block.header, &certificate, &settlements);
-        receipts.retain(|receipt| receipt.entry.interval == interval);
+        let height = self.store.height_of(interval)?;
+        self.receipts_at(height, |entry| entry.interval == interval && entry.correction == 0)
+    }
+
+    /// The receipts of an interval's corrections, in their order, then in ascending order of member.
+    pub fn correction_receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
+        let heights = self.store.corrections(interval)?;
+        self.receipts_at(heights, |entry| entry.interval == interval && entry.correction > 0)
+    }
+
+    fn receipts_at(
+        &self,
+        heights: impl IntoIterator<Item = u64>,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<Receipt>, LedgerError> {
+        let mut heights: Vec<u64> = heights.into_iter().collect();
+        heights.dedup();
+        let mut receipts = Vec::new();
+        for height in heights {
+            let Opened { block, certificate, settled } = self.opened(height)?;
+            let steps = self.steps_before(height)?;
+            let of_block = chain::receipts(&block.header, &certificate, &settled, &steps);
+            receipts.extend(of_block.into_iter().filter(|receipt| wanted(&receipt.entry)));
+        }
         Ok(receipts)
     }
 
-    /// A member's entries of at most `limit` settled intervals from `from` on: none where it was not read.
-    pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Entry>, LedgerError> {
-        let settled = self.settlements(from, limit)?;
-        let entry = |settled: &Settled| {
-            let line = settled.lines.iter().find(|line| line.member == member)?;
-            Some(Entry { interval: settled.interval, price: settled.price, line: *line })
+    /// How the genesis' validators became those of a height.
+    fn steps_before(&self, height: u64) -> Result<Vec<ValidatorStep>, LedgerError> {
+        let changed = self.store.validator_changes()?.into_iter().take_while(|changed| *changed < height);
+        changed.map(|changed| self.step(changed)).collect()
+    }
+
+    fn step(&self, height: u64) -> Result<ValidatorStep, LedgerError> {
+        let Opened { block, certificate, .. } = self.opened(height)?;
+        // The last decision of a block about the validators is the one that holds after it.
+        let decided = block.transactions.iter().rev().find_map(|transaction| match transaction {
+            Transaction::Decide { decision, .. } => match &decision.action {
+                Action::SetValidators { validators } => Some(validators.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        let validators = decided.ok_or_else(|| StoreError::Damaged {
+            key: format!("the block of height {height}"),
+            reason: "expected a decision about the validators in it".into(),
+        })?;
+        Ok(chain::step(&block.header, &certificate, &validators))
+    }
+
+    /// What was booked to a member's account: the settled intervals among `limit` from `from` on, and whatever else
+    /// happened while one of them was open. In the order of the blocks.
+    pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Posting>, LedgerError> {
+        let mut postings = Vec::new();
+        for Settled { interval, height, price, lines, .. } in self.settlements(from, limit)? {
+            let Some(line) = lines.into_iter().find(|line| line.member == member) else { continue };
+            let entry = Entry { interval, price, line, correction: 0 };
+            postings.extend(posting(height, &entry, false, Event::Settled(entry.clone())));
+        }
+        let account = AccountId::Member(member);
+        let before = from.offset(i64::try_from(limit).unwrap_or(i64::MAX)).unwrap_or(from);
+        for height in self.store.events(account, from, before)? {
+            postings.extend(self.events_of(account, height)?);
+        }
+        postings.sort_by_key(|posting| posting.height);
+        Ok(postings)
+    }
+
+    /// What happened on an account in a block beside plain settlements.
+    fn events_of(&self, account: AccountId, height: u64) -> Result<Vec<Posting>, LedgerError> {
+        let Opened { block, settled, .. } = self.opened(height)?;
+        let mut postings = Vec::new();
+        let mut transfer = |from: AccountId, to: AccountId, amount: Amount, reference: &str| {
+            let reference = reference.to_owned();
+            if from == account {
+                let amount = amount.checked_neg().unwrap_or(Amount::ZERO);
+                postings.push(Posting { height, amount, event: Event::Transfer { with: to, reference } });
+            } else if to == account {
+                postings.push(Posting { height, amount, event: Event::Transfer { with: from, reference } });
+            }
         };
-        Ok(settled.iter().filter_map(entry).collect())
+        for transaction in &block.transactions {
+            match transaction {
+                Transaction::Instruct(sealed) => {
+                    let opened = Signed::<Instruction>::open(&sealed.0, &self.chain(), |_| true);
+                    let Ok(Instruction { member, action, .. }) = opened.as_deref() else { continue };
+                    if let MemberAction::Transfer { to, amount, reference } = action {
+                        transfer(AccountId::Member(*member), *to, *amount, reference);
+                    }
+                }
+                Transaction::Decide { decision, .. } => {
+                    if let Action::Transfer { from, to, amount, reference } = &decision.action {
+                        transfer(*from, *to, *amount, reference);
+                    }
+                }
+                Transaction::Settle { .. } | Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => {}
+            }
+        }
+        for chain::Settled { settlement, reversed, correction, .. } in settled {
+            let Some(reversed) = reversed else { continue };
+            let own = |entry: &Entry| AccountId::Member(entry.line.member) == account;
+            let before = reversed.entries(correction - 1).find(own);
+            let after = settlement.entries(correction).find(own);
+            postings.extend(before.and_then(|entry| posting(height, &entry, true, Event::Reversed(entry.clone()))));
+            postings.extend(after.and_then(|entry| posting(height, &entry, false, Event::Corrected(entry.clone()))));
+        }
+        Ok(postings)
+    }
+
+    /// The certificates of at most `limit` intervals from `from` on that a member holds or has retired; all, without one.
+    pub fn certificates(&self, holder: Option<MemberId>, from: Interval, limit: usize) -> Vec<Certificates> {
+        let head = self.head();
+        let recorded = head.state.recorded().skip_while(|interval| *interval < from).take(limit);
+        let mut found = Vec::new();
+        for interval in recorded {
+            for issue in head.state.record(interval).map(|record| record.issues).unwrap_or_default() {
+                let mut first = 0;
+                for bundle in issue.bundles {
+                    let portion = Portion { interval, device: issue.device, first, energy: bundle.energy };
+                    first += bundle.energy.wh();
+                    if holder.is_none_or(|holder| holder == bundle.holder) {
+                        found.push(Certificates {
+                            portion,
+                            producer: issue.producer,
+                            technology: issue.technology,
+                            holder: bundle.holder,
+                            retired: bundle.retired,
+                        });
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// The block of a height; none if there is no such block yet.
@@ -106,13 +251,13 @@ impl Ledger {
         if height == 0 || height > self.head().tip.height {
             return Ok(None);
         }
-        let Opened { block, certificate, settlements } = self.opened(height)?;
+        let Opened { block, certificate, settled } = self.opened(height)?;
         Ok(Some(BlockSummary {
             block: block.header.hash(),
             header: block.header,
             certificate,
             transactions: block.transactions.iter().map(Transaction::id).collect(),
-            intervals: settlements.iter().map(|settlement| settlement.interval).collect(),
+            intervals: settled.iter().map(|settled| settled.settlement.interval).collect(),
         }))
     }
 
@@ -129,17 +274,20 @@ impl Ledger {
         Health { healthy: height_age_ms < height_age_ms_max, height: head.tip.height, height_age_ms, height_age_ms_max }
     }
 
-    fn opened(&self, height: u64) -> Result<Opened, LedgerError> {
-        let stored = self.store.block(height)?.ok_or_else(|| crate::store::StoreError::Damaged {
-            key: format!("a block of height {height}"),
-            reason: "it is missing".into(),
-        })?;
+    pub(super) fn opened(&self, height: u64) -> Result<Opened, LedgerError> {
+        let stored = self.store.block(height)?.ok_or(StoreError::Missing { height })?;
         let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
-        let settlements =
-            chain::settlements(&self.chain(), &block).map_err(|error| crate::store::StoreError::Damaged {
-                key: format!("a settlement in the block of height {height}"),
-                reason: error.to_string(),
-            })?;
-        Ok(Opened { block, certificate: stored.certificate, settlements })
+        let settled = chain::settlements(&self.chain(), &block).map_err(|error| StoreError::Damaged {
+            key: format!("a settlement in the block of height {height}"),
+            reason: error.to_string(),
+        })?;
+        Ok(Opened { block, certificate: stored.certificate, settled })
     }
+}
+
+/// What an entry moved, or moved back. Its net fits an amount, because it was booked.
+fn posting(height: u64, entry: &Entry, reverse: bool, event: Event) -> Option<Posting> {
+    let net = entry.line.net()?;
+    let amount = if reverse { net.checked_neg()? } else { net };
+    Some(Posting { height, amount, event })
 }

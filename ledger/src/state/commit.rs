@@ -8,27 +8,31 @@ use protocol::{
     settlement::Settlement,
 };
 
-use super::{Refusal, State};
+use super::{Refusal, State, entries::Key};
 
 impl State {
     /// Takes a reading that the next settlement could have: the one after the device's last settled reading, of an
     /// interval that has come.
     pub(super) fn commit_reading(&mut self, sealed: &Sealed) -> Result<MemberId, Refusal> {
-        let devices = &self.community.devices;
-        let is_known = |device: &_| devices.contains_key(device);
-        let reading = Signed::<Reading>::open(&sealed.0, &self.community.chain, is_known)?;
+        let directory = self.directory.clone();
+        let is_known = |device: &_| directory.member_of_device(device).is_some();
+        let reading = Signed::<Reading>::open(&sealed.0, &self.chain, is_known)?;
         let device = reading.signer();
-        let id = devices.get(&device).copied().ok_or(Refusal::UnknownSigner(device))?;
+        let id = directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
         let member = self.members.get_mut(&id).ok_or(Refusal::UnknownSigner(device))?;
         match member.committed() {
             Some(committed) if committed == sealed => return Err(Refusal::Exists),
             Some(_) => return Err(Refusal::ExistsWithDifferent("reading")),
-            None if member.head().hash == reading.hash() => return Err(Refusal::Exists),
-            None => {}
+            None if member.head_hash() == reading.hash() => return Err(Refusal::Exists),
+            // When this was committed, the validators measured it.
+            None if member.is_pruned() => {}
+            None => {
+                measure(member.head(), &[reading], self.totals.next, member.rated_power_w())
+                    .map_err(|error| Refusal::ReadingRefused { device, error: Box::new(error) })?;
+            }
         }
-        measure(member.head(), &[reading], self.totals.next, member.rated_power_w())
-            .map_err(|error| Refusal::ReadingRefused { device, error: Box::new(error) })?;
         member.commit(sealed.clone());
+        self.leaves.touch(Key::Account(id));
         Ok(id)
     }
 

@@ -1,21 +1,25 @@
-//! A member of the ledger: account, device and standing orders.
+//! A member of the ledger: who it is, its account, its device's chain and its standing orders.
 
-use market::{grid::BusIndex, settlement::Limits};
+use std::sync::Arc;
+
+use market::{inputs::member_input, metering::Metered, settlement::Limits};
 use minicbor::{Decode, Encode};
 use protocol::{
     api::{MemberStatus, StandingOrder},
     cbor::{self, CborError},
+    correction::MemberInput,
     envelope::{Sealed, Signed},
     genesis::{GenesisMember, Technology},
+    hash::Hash,
     interval::Interval,
-    key::DeviceId,
+    key::{DeviceId, PublicKey},
     member::MemberId,
     money::Amount,
     order::Order,
-    reading::ChainHead,
+    reading::{ChainHead, Registers},
 };
 
-use super::Refusal;
+use super::{Refusal, account::Account};
 
 /// Most orders of one member that wait for their interval.
 pub const ORDERS_PER_MEMBER_MAX: usize = 8;
@@ -23,21 +27,38 @@ pub const ORDERS_PER_MEMBER_MAX: usize = 8;
 /// A member: who measures for it, what it is owed, at which prices it trades.
 #[derive(Debug, Clone)]
 pub struct Member {
-    device: DeviceId,
-    rated_power_w: u64,
-    bus: BusIndex,
-    technology: Option<Technology>,
+    registration: Arc<Registration>,
     record: Record,
+    head: ChainHead,
+    /// Whether the head is known by its hash alone, because the reading that it names was pruned.
+    pruned: bool,
 }
 
-/// The part of a member that changes: what the state's entry holds.
+/// Who a member is: what seldom changes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct Registration {
+    #[n(0)]
+    key: PublicKey,
+    #[n(1)]
+    device: Option<DeviceId>,
+    #[n(2)]
+    rated_power_w: u64,
+    #[n(3)]
+    bus: Option<String>,
+    #[n(4)]
+    technology: Option<Technology>,
+}
+
+/// What changes with every settlement.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 struct Record {
     #[n(0)]
-    balance: Amount,
+    account: Account,
+    /// Hash of the last settled reading: it covers the registers and hides them.
     #[n(1)]
-    head: ChainHead,
+    head: Hash,
     #[n(2)]
     order_sequence: u64,
     /// By ascending sequence number and ascending start; the last that has started stands.
@@ -46,33 +67,55 @@ struct Record {
     /// A reading after the head that every settlement must have.
     #[n(4)]
     committed: Option<Sealed>,
+    #[n(5)]
+    instruction_sequence: u64,
+    /// Hash of the last instruction; zero before the first.
+    #[n(6)]
+    instruction: Hash,
 }
 
 impl Member {
-    /// A member as the genesis registers it; `before` is the interval before the first.
-    pub(super) fn register(registered: &GenesisMember, bus: BusIndex, before: Interval) -> Member {
-        let head = ChainHead {
-            sequence: 0,
-            hash: protocol::hash::Hash::ZERO,
-            interval: before,
-            registers: registered.registers(),
-        };
-        Member {
-            device: registered.device,
+    /// A new member, whose first reading comes after the interval `before`.
+    pub(super) fn register(registered: &GenesisMember, before: Interval) -> Member {
+        let registration = Registration {
+            key: registered.key,
+            device: Some(registered.device),
             rated_power_w: registered.rated_power_w,
-            bus,
+            bus: registered.bus.clone(),
             technology: registered.technology,
-            record: Record { balance: Amount::ZERO, head, order_sequence: 0, orders: Vec::new(), committed: None },
-        }
+        };
+        let record = Record {
+            account: Account::default(),
+            head: Hash::ZERO,
+            order_sequence: 0,
+            orders: Vec::new(),
+            committed: None,
+            instruction_sequence: 0,
+            instruction: Hash::ZERO,
+        };
+        let head = start(before, registered.registers());
+        Member { registration: Arc::new(registration), record, head, pruned: false }
     }
 
-    pub(super) fn entry(&self) -> Vec<u8> {
+    /// A member read back from its three entries.
+    pub(super) fn restore(registration: &[u8], account: &[u8], head: &[u8]) -> Result<Member, CborError> {
+        let registration = Arc::new(cbor::decode(registration)?);
+        let record: Record = cbor::decode(account)?;
+        let head: ChainHead = cbor::decode(head)?;
+        let pruned = head.hash != record.head;
+        Ok(Member { registration, record, head, pruned })
+    }
+
+    pub(super) fn registration_entry(&self) -> Vec<u8> {
+        cbor::encode(&*self.registration)
+    }
+
+    pub(super) fn account_entry(&self) -> Vec<u8> {
         cbor::encode(&self.record)
     }
 
-    pub(super) fn restore(&mut self, entry: &[u8]) -> Result<(), CborError> {
-        self.record = cbor::decode(entry)?;
-        Ok(())
+    pub(super) fn head_entry(&self) -> Vec<u8> {
+        cbor::encode(&self.head)
     }
 
     /// Takes an order while `open` is the next interval to settle.
@@ -97,25 +140,78 @@ impl Member {
         Ok(())
     }
 
-    /// Forgets the orders that another one has replaced when `open` is the next interval to settle.
-    pub(super) fn retire_orders(&mut self, open: Interval) {
+    /// Forgets the orders that another one has replaced when `open` is the next interval to settle. Whether there were
+    /// any.
+    pub(super) fn retire_orders(&mut self, open: Interval) -> bool {
         let started = self.record.orders.iter().take_while(|order| order.valid_from <= open).count();
-        self.record.orders.drain(..started.saturating_sub(1));
+        self.record.orders.drain(..started.saturating_sub(1)).count() > 0
     }
 
-    pub(super) fn book(&mut self, net: Amount) -> Result<(), Refusal> {
-        self.record.balance = self.record.balance.checked_add(net).ok_or(Refusal::AmountOverflow)?;
-        Ok(())
+    pub(super) fn account_mut(&mut self) -> &mut Account {
+        &mut self.record.account
     }
 
     pub(super) fn advance(&mut self, head: ChainHead) {
+        self.advance_pruned(head.hash);
+        self.head = head;
+        self.pruned = false;
+    }
+
+    /// Advances to a reading of which only the hash is left.
+    pub(super) fn advance_pruned(&mut self, head: Hash) {
         self.record.head = head;
+        self.pruned = true;
         // It was the reading after the head before, and no settlement leaves it out.
         self.record.committed = None;
     }
 
+    /// Says what the head is, where only its hash was known. Whether it is that one.
+    pub(super) fn restore_head(&mut self, head: ChainHead) -> bool {
+        let known = head.hash == self.record.head;
+        if known {
+            self.head = head;
+            self.pruned = false;
+        }
+        known
+    }
+
     pub(super) fn commit(&mut self, reading: Sealed) {
         self.record.committed = Some(reading);
+    }
+
+    pub(super) fn set_key(&mut self, key: PublicKey) {
+        Arc::make_mut(&mut self.registration).key = key;
+    }
+
+    /// Another key signs the readings of the same meter; or none does any more.
+    pub(super) fn set_device(&mut self, device: Option<DeviceId>) {
+        Arc::make_mut(&mut self.registration).device = device;
+        self.record.committed = None;
+    }
+
+    /// Another meter: a new hash chain begins after the interval `before`.
+    pub(super) fn set_meter(
+        &mut self,
+        device: DeviceId,
+        registers: Registers,
+        rated_power_w: u64,
+        technology: Option<Technology>,
+        before: Interval,
+    ) {
+        self.set_device(Some(device));
+        let registration = Arc::make_mut(&mut self.registration);
+        (registration.rated_power_w, registration.technology) = (rated_power_w, technology);
+        self.advance(start(before, registers));
+    }
+
+    pub(super) fn instructed(&mut self, instruction: Hash) {
+        self.record.instruction_sequence += 1;
+        self.record.instruction = instruction;
+    }
+
+    /// Number and hash of the last instruction; 0 and zero before the first.
+    pub(super) fn last_instruction(&self) -> (u64, Hash) {
+        (self.record.instruction_sequence, self.record.instruction)
     }
 
     /// A reading that the next settlement must not leave out.
@@ -129,60 +225,98 @@ impl Member {
 
     /// The price limits that stand for the interval `open`; without an order, none.
     pub fn limits(&self, open: Interval) -> Limits {
-        match self.standing(open) {
-            Some(Order { buy, sell, buy_cap, sell_cap, .. }) => {
-                Limits { buy: *buy, sell: *sell, buy_cap: *buy_cap, sell_cap: *sell_cap }
-            }
-            None => Limits::default(),
-        }
+        self.standing(open).map(Limits::from).unwrap_or_default()
     }
 
     /// What the account holds.
     pub fn balance(&self) -> Amount {
-        self.record.balance
+        self.record.account.balance()
+    }
+
+    /// The account.
+    pub fn account(&self) -> Account {
+        self.record.account
     }
 
     /// Where the device's hash chain stands.
     pub fn head(&self) -> &ChainHead {
-        &self.record.head
+        &self.head
+    }
+
+    /// Whether only the hash of the head is known.
+    pub(super) fn is_pruned(&self) -> bool {
+        self.pruned
+    }
+
+    /// Hash of the last settled reading.
+    pub(super) fn head_hash(&self) -> Hash {
+        self.record.head
+    }
+
+    /// The key that signs orders and instructions.
+    pub fn key(&self) -> PublicKey {
+        self.registration.key
+    }
+
+    /// The device that measures; none where it was revoked.
+    pub fn device(&self) -> Option<DeviceId> {
+        self.registration.device
     }
 
     /// Rated power of the connection, W.
     pub fn rated_power_w(&self) -> u64 {
-        self.rated_power_w
+        self.registration.rated_power_w
     }
 
-    /// The bus it is connected to.
-    pub fn bus(&self) -> BusIndex {
-        self.bus
+    /// Name of the bus it is connected to, where the grid is known.
+    pub fn bus(&self) -> Option<&str> {
+        self.registration.bus.as_deref()
     }
 
     /// What it feeds in is made from, if certificates are minted for it.
     pub fn technology(&self) -> Option<Technology> {
-        self.technology
+        self.registration.technology
+    }
+
+    /// What the clearing of the interval `open` knows of it.
+    pub(super) fn input(&self, member: MemberId, open: Interval, metered: Option<Metered>) -> MemberInput {
+        member_input(member, self.device(), self.technology().is_some(), self.limits(open), metered)
     }
 
     /// All of it as the HTTP API shows it, while `open` is the next interval to settle.
     pub fn status(&self, member: MemberId, open: Interval) -> MemberStatus {
-        let Record { balance, head, order_sequence, .. } = self.record;
+        let Record { account, order_sequence, instruction_sequence, .. } = self.record;
         let order = self.standing(open).map(|order| StandingOrder {
             buy: order.buy,
             sell: order.sell,
             buy_cap: order.buy_cap,
             sell_cap: order.sell_cap,
         });
+        let Registration { key, device, rated_power_w, ref bus, technology } = *self.registration;
         MemberStatus {
             member,
-            balance,
-            device: self.device,
-            sequence: head.sequence,
-            reading: head.hash,
-            read: head.interval,
-            import_wh: head.registers.import_wh,
-            export_wh: head.registers.export_wh,
+            balance: account.balance(),
+            debits: account.debits(),
+            credits: account.credits(),
+            key,
+            device,
+            rated_power_w,
+            bus: bus.clone(),
+            technology,
+            sequence: self.head.sequence,
+            reading: self.head.hash,
+            read: self.head.interval,
+            import_wh: self.head.registers.import_wh,
+            export_wh: self.head.registers.export_wh,
             committed: self.record.committed.clone(),
             order,
             order_sequence,
+            instruction_sequence,
         }
     }
+}
+
+/// Where a chain starts whose first reading comes after the interval `before`.
+fn start(before: Interval, registers: Registers) -> ChainHead {
+    ChainHead { sequence: 0, hash: Hash::ZERO, interval: before, registers }
 }

@@ -1,15 +1,27 @@
 //! The state machine: pure, deterministic, the same on every validator.
 //!
 //! In: a [`Genesis`] and [`Transaction`]s in the order of the blocks. Out: accounts whose balances sum to zero, the chain
-//! heads of all devices, the orders that stand; or a named [`Refusal`], and then nothing has changed.
+//! heads of all devices, the orders that stand, the rules, who holds which certificates, who validates; or a named
+//! [`Refusal`], and then nothing has changed.
 //!
 //! Everything that a clearing depends on, except the readings themselves, is in the state before the interval before it
-//! is settled: an order placed now stands from the interval after the open one. So the market and every validator
-//! compute a clearing from the same inputs, whatever else happens meanwhile.
+//! is settled: an order placed now, or a key changed, stands from the interval after the open one. So the market and
+//! every validator compute a clearing from the same inputs, whatever else happens meanwhile.
 
+mod account;
+mod certificates;
 mod commit;
+mod correct;
+mod decide;
+mod directory;
+mod entries;
+mod instruct;
 mod member;
+mod records;
 mod refusal;
+mod replay;
+mod rulebook;
+mod schedule;
 mod settle;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,37 +29,39 @@ use std::{collections::BTreeMap, sync::Arc};
 use market::grid::{Grid, GridError};
 use minicbor::{Decode, Encode};
 use protocol::{
+    api::RulesInForce,
     block::Transaction,
     cbor,
     certificate::Validator,
     envelope::{ChainId, Signed},
-    genesis::{Genesis, Rules},
+    genesis::Genesis,
     hash::Hash,
     interval::Interval,
-    key::{DeviceId, PublicKey},
+    key::PublicKey,
     member::{AccountId, MemberId},
-    merkle::{MerkleRoot, MerkleTree},
+    merkle::MerkleRoot,
     money::Amount,
     order::Order,
     reading::SignedReading,
-    settlement::Settlement,
 };
 
 pub use self::{
+    account::Account,
+    entries::Changes,
     member::{Member, ORDERS_PER_MEMBER_MAX},
+    records::Record,
     refusal::Refusal,
+    rulebook::Version,
+    schedule::Change,
+    settle::Booked,
 };
-
-/// What the genesis fixes and no transaction changes.
-#[derive(Debug)]
-struct Community {
-    chain: ChainId,
-    market: PublicKey,
-    rules: Rules,
-    grid: Grid,
-    devices: BTreeMap<DeviceId, MemberId>,
-    member_keys: BTreeMap<PublicKey, MemberId>,
-}
+use self::{
+    directory::Directory,
+    entries::{Key, Leaves},
+    records::Records,
+    rulebook::Rulebook,
+    schedule::Schedule,
+};
 
 /// What the state says of the market as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -62,30 +76,48 @@ struct Totals {
     #[n(3)]
     settlements: u64,
     #[n(4)]
-    supplier: Amount,
+    supplier: Account,
     #[n(5)]
-    operator: Amount,
+    operator: Account,
     #[n(6)]
     validators: Vec<Validator>,
+    #[n(7)]
+    market: PublicKey,
+    #[n(8)]
+    decision_sequence: u64,
+    /// Id of the last decision; zero before the first.
+    #[n(9)]
+    decision: Hash,
+    #[n(10)]
+    corrections: u64,
 }
 
 /// The state of the ledger after some block.
 #[derive(Debug, Clone)]
 pub struct State {
-    community: Arc<Community>,
+    chain: ChainId,
     totals: Totals,
     members: BTreeMap<MemberId, Member>,
+    directory: Arc<Directory>,
+    rulebook: Arc<Rulebook>,
+    schedule: Schedule,
+    records: Records,
+    leaves: Leaves,
 }
 
 /// What a transaction did.
 #[derive(Debug, Clone)]
 pub enum Applied {
-    /// An interval was settled.
-    Settled(Box<Signed<Settlement>>),
+    /// An interval was settled, or settled again.
+    Booked(Box<Booked>),
     /// An order was placed.
     Ordered(MemberId),
     /// A reading was committed.
     Committed(MemberId),
+    /// A member's instruction was carried out.
+    Instructed(MemberId),
+    /// A decision that settles nothing was carried out.
+    Decided,
 }
 
 /// Why a genesis, or stored entries, are no state.
@@ -94,9 +126,9 @@ pub enum StateError {
     /// The grid is not a tree, or a member is on no bus of it.
     #[error("grid: {0}")]
     Grid(#[from] GridError),
-    /// The rules name a mechanism that does not exist.
-    #[error("rules: {0}")]
-    Mechanism(#[from] market::clearing::UnknownMechanism),
+    /// The rules name a mechanism that does not exist, or parameters that do not fit the grid.
+    #[error(transparent)]
+    Rules(Refusal),
     /// The first interval has none before it.
     #[error("expected a first interval after 1970, found {0}")]
     FirstInterval(Interval),
@@ -106,82 +138,139 @@ pub enum StateError {
     /// A stored entry cannot be read.
     #[error("state entry {key}: {reason}")]
     Entry {
-        /// The entry's key, in hex where it is not text.
+        /// The entry's key, escaped where it is not text.
         key: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// Key of the entry of [`Totals`].
-const TOTALS_KEY: &[u8] = b"totals";
-/// First bytes of the key of a member's entry; the member's 16 bytes follow.
-const MEMBER_KEY: &[u8] = b"member/";
-
 impl State {
     /// The state before the first block.
     pub fn genesis(genesis: &Genesis) -> Result<State, StateError> {
-        let grid = Grid::from_genesis(genesis)?;
-        market::clearing::mechanism(&genesis.rules.mechanism)?;
-        let before = genesis.first_interval.offset(-1).ok_or(StateError::FirstInterval(genesis.first_interval))?;
+        let first = genesis.first_interval;
+        let before = first.offset(-1).ok_or(StateError::FirstInterval(first))?;
+        let version = Version { from: first, rules: genesis.rules.clone(), plan: genesis.grid.clone() };
         let mut members = BTreeMap::new();
-        let mut devices = BTreeMap::new();
-        let mut member_keys = BTreeMap::new();
+        let mut directory = Directory::default();
+        let grid = rulebook::grid(genesis.grid.as_ref())?;
         for registered in &genesis.members {
-            let bus = grid.bus(registered.bus.as_deref())?;
-            members.insert(registered.member, Member::register(registered, bus, before));
-            devices.insert(registered.device, registered.member);
-            if member_keys.insert(registered.key, registered.member).is_some() {
+            grid.bus(registered.bus.as_deref())?;
+            if directory.member_of_key(&registered.key).is_some() {
                 return Err(StateError::DuplicateKey(registered.key));
             }
+            let member = Member::register(registered, before);
+            directory.add(registered.member, &member);
+            members.insert(registered.member, member);
         }
         let chain = genesis.chain();
-        let community =
-            Community { chain, market: genesis.market, rules: genesis.rules.clone(), grid, devices, member_keys };
         let totals = Totals {
             settled: None,
-            next: genesis.first_interval,
+            next: first,
             tie_seed: chain,
             settlements: 0,
-            supplier: Amount::ZERO,
-            operator: Amount::ZERO,
+            supplier: Account::default(),
+            operator: Account::default(),
             validators: genesis.validators.clone(),
+            market: genesis.market,
+            decision_sequence: 0,
+            decision: Hash::ZERO,
+            corrections: 0,
         };
-        Ok(State { community: Arc::new(community), totals, members })
+        let mut state = State {
+            chain,
+            totals,
+            members,
+            directory: Arc::new(directory),
+            rulebook: Arc::new(Rulebook::new(vec![version])?),
+            schedule: Schedule::default(),
+            records: Records::default(),
+            leaves: Leaves::default(),
+        };
+        state.touch_all();
+        Ok(state)
     }
 
-    /// The state that [`entries`](Self::entries) wrote.
+    /// The state that the [changes](Changes) of all blocks, in their order, lead to. Before the first block it is the
+    /// genesis'.
     pub fn from_entries<'a>(
         genesis: &Genesis,
         entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<State, StateError> {
+        let error = |key: &[u8], reason: String| StateError::Entry { key: printable(key), reason };
         let mut state = State::genesis(genesis)?;
+        let mut parts: BTreeMap<MemberId, [Option<&[u8]>; 3]> = BTreeMap::new();
         for (key, value) in entries {
-            let error = |reason: String| StateError::Entry { key: String::from_utf8_lossy(key).into_owned(), reason };
-            if key == TOTALS_KEY {
-                state.totals = cbor::decode(value).map_err(|e| error(e.to_string()))?;
-                continue;
+            let named = |reason: cbor::CborError| error(key, reason.to_string());
+            match Key::stored(key).ok_or_else(|| error(key, "expected the key of an entry".into()))? {
+                Key::Member(id) => parts.entry(id).or_default()[0] = Some(value),
+                Key::Account(id) => parts.entry(id).or_default()[1] = Some(value),
+                Key::Head(id) => parts.entry(id).or_default()[2] = Some(value),
+                Key::Interval(interval) => state.records.restore(interval, value).map_err(named)?,
+                Key::Rules => {
+                    let versions = cbor::decode::<Vec<Version>>(value).map_err(named)?;
+                    state.rulebook = Arc::new(Rulebook::new(versions)?);
+                }
+                Key::Schedule => state.schedule = Schedule::from_list(cbor::decode(value).map_err(named)?),
+                Key::Totals => state.totals = cbor::decode(value).map_err(named)?,
+                // Not stored.
+                Key::Day(_) => {}
             }
-            let id = key.strip_prefix(MEMBER_KEY).and_then(|id| id.try_into().ok()).map(MemberId::from_bytes);
-            let id = id.ok_or_else(|| error("expected a member or the totals".into()))?;
-            let member = state.members.get_mut(&id).ok_or_else(|| error("no such member in the genesis".into()))?;
-            member.restore(value).map_err(|e| error(e.to_string()))?;
         }
+        for (id, parts) in parts {
+            let [Some(registration), Some(account), Some(head)] = parts else {
+                return Err(error(&Key::Member(id).bytes(), "expected a member, its account and its head".into()));
+            };
+            let member = Member::restore(registration, account, head)
+                .map_err(|reason| error(&Key::Member(id).bytes(), reason.to_string()))?;
+            state.members.insert(id, member);
+        }
+        state.directory = Arc::new(Directory::of(&state.members));
+        state.touch_all();
         Ok(state)
     }
 
-    /// Everything in the state as sorted keys and values: what is stored, and what the root is made of.
-    pub fn entries(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        let members = self.members.iter().map(|(id, member)| ([MEMBER_KEY, id.as_bytes()].concat(), member.entry()));
-        members.chain([(TOTALS_KEY.to_vec(), cbor::encode(&self.totals))]).collect()
+    fn touch_all(&mut self) {
+        for id in self.members.keys() {
+            for key in [Key::Account(*id), Key::Head(*id), Key::Member(*id)] {
+                self.leaves.touch(key);
+            }
+        }
+        for interval in self.records.intervals() {
+            self.leaves.touch(Key::Interval(interval));
+            self.leaves.touch(Key::Day(records::day_of(interval)));
+        }
+        for key in [Key::Rules, Key::Schedule, Key::Totals] {
+            self.leaves.touch(key);
+        }
     }
 
-    /// The Merkle root of the entries, each a leaf `[key, value]` in order of key.
+    /// The value of an entry; none if there is no such entry.
+    fn value(&self, key: Key) -> Option<Vec<u8>> {
+        match key {
+            Key::Account(id) => self.members.get(&id).map(Member::account_entry),
+            Key::Day(day) => self.records.root(day).map(|root| cbor::encode(&root)),
+            Key::Head(id) => self.members.get(&id).map(Member::head_entry),
+            Key::Interval(interval) => self.records.bytes(interval),
+            Key::Member(id) => self.members.get(&id).map(Member::registration_entry),
+            Key::Rules => Some(cbor::encode(&self.rulebook.versions().cloned().collect::<Vec<_>>())),
+            Key::Schedule => Some(cbor::encode(&self.schedule.list())),
+            Key::Totals => Some(cbor::encode(&self.totals)),
+        }
+    }
+
+    /// Ends a block: makes the root, and returns the entries that changed since the last time, for the store. The first
+    /// time, that is all of them.
+    pub fn seal(&mut self) -> (MerkleRoot, Changes) {
+        let mut leaves = std::mem::take(&mut self.leaves);
+        let sealed = leaves.seal(|key| self.value(key));
+        self.leaves = leaves;
+        sealed
+    }
+
+    /// The Merkle root of the state: over its entries in order of key, each a leaf of key and hash of value.
     pub fn root(&self) -> MerkleRoot {
-        let leaf = |(key, value): (Vec<u8>, Vec<u8>)| {
-            cbor::encode(&(minicbor::bytes::ByteVec::from(key), minicbor::bytes::ByteVec::from(value)))
-        };
-        self.entries().into_iter().map(leaf).collect::<MerkleTree>().root()
+        self.leaves.root().unwrap_or_else(|| self.clone().seal().0)
     }
 
     /// Applies a transaction, or refuses it and changes nothing.
@@ -190,30 +279,72 @@ impl State {
     }
 
     /// Applies a transaction whose readings were [opened](Signed::open_all) before, for this very chain: their
-    /// signatures are not verified again. Readings that are not the transaction's own count for nothing.
+    /// signatures are not verified again.
     pub fn apply_opened(&mut self, transaction: &Transaction, opened: Vec<SignedReading>) -> Result<Applied, Refusal> {
         match transaction {
             Transaction::Settle { settlement, readings } => {
-                let settled = self.settle(settlement, readings, opened)?;
-                Ok(Applied::Settled(Box::new(settled)))
+                let booked = self.settle(settlement, readings, opened)?;
+                Ok(Applied::Booked(Box::new(booked)))
             }
             Transaction::PlaceOrder(order) => self.place_order(&order.0).map(Applied::Ordered),
             Transaction::CommitReading(reading) => self.commit_reading(reading).map(Applied::Committed),
+            Transaction::Instruct(instruction) => self.instruct(instruction).map(Applied::Instructed),
+            Transaction::Decide { decision, approvals } => self.decide(decision, approvals),
         }
     }
 
     fn place_order(&mut self, bytes: &[u8]) -> Result<MemberId, Refusal> {
-        let keys = &self.community.member_keys;
-        let order = Signed::<Order>::open(bytes, &self.community.chain, |key| keys.contains_key(key))?;
-        let id = keys.get(&order.signer()).copied().ok_or(Refusal::UnknownMember(order.signer()))?;
-        let member = self.members.get_mut(&id).ok_or(Refusal::UnknownMember(order.signer()))?;
-        member.place(&order, self.totals.next)?;
+        let directory = self.directory.clone();
+        let order = Signed::<Order>::open(bytes, &self.chain, |key| directory.member_of_key(key).is_some())?;
+        let unknown = Refusal::UnknownSigner(order.signer());
+        let Some(id) = directory.member_of_key(&order.signer()) else { return Err(unknown) };
+        let next = self.totals.next;
+        self.members.get_mut(&id).ok_or(unknown)?.place(&order, next)?;
+        self.leaves.touch(Key::Account(id));
         Ok(id)
+    }
+
+    /// Moves money between accounts: all of it, or nothing.
+    fn post(&mut self, postings: &[(AccountId, Amount)]) -> Result<(), Refusal> {
+        let mut accounts: BTreeMap<AccountId, Account> = BTreeMap::new();
+        for (id, net) in postings {
+            let account = match accounts.entry(*id) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.account(*id)?),
+            };
+            account.post(*net)?;
+        }
+        for (id, account) in accounts {
+            match id {
+                AccountId::Supplier => self.totals.supplier = account,
+                AccountId::Operator => self.totals.operator = account,
+                AccountId::Member(id) => {
+                    if let Some(member) = self.members.get_mut(&id) {
+                        *member.account_mut() = account;
+                        self.leaves.touch(Key::Account(id));
+                    }
+                }
+            }
+        }
+        self.leaves.touch(Key::Totals);
+        Ok(())
+    }
+
+    fn account(&self, id: AccountId) -> Result<Account, Refusal> {
+        match id {
+            AccountId::Supplier => Ok(self.totals.supplier),
+            AccountId::Operator => Ok(self.totals.operator),
+            AccountId::Member(id) => self.member(id).map(Member::account),
+        }
+    }
+
+    fn member(&self, id: MemberId) -> Result<&Member, Refusal> {
+        self.members.get(&id).ok_or(Refusal::UnknownMember(id))
     }
 
     /// The chain: the hash of the genesis.
     pub fn chain(&self) -> ChainId {
-        self.community.chain
+        self.chain
     }
 
     /// The last settled interval.
@@ -236,9 +367,24 @@ impl State {
         self.totals.settlements
     }
 
+    /// How often a settled interval was corrected.
+    pub fn corrections(&self) -> u64 {
+        self.totals.corrections
+    }
+
     /// The validators of the next height.
     pub fn validators(&self) -> &[Validator] {
         &self.totals.validators
+    }
+
+    /// The key that signs the next settlement.
+    pub fn market(&self) -> PublicKey {
+        self.totals.market
+    }
+
+    /// Sequence number of the last decision; 0 before the first.
+    pub fn decision_sequence(&self) -> u64 {
+        self.totals.decision_sequence
     }
 
     /// The members, in ascending order of pseudonym.
@@ -246,14 +392,54 @@ impl State {
         self.members.iter()
     }
 
-    /// Every account and what it holds: the supplier's, the grid operator's, then the members'.
-    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, Amount)> {
+    /// What changes with intervals to come.
+    pub fn scheduled(&self) -> impl Iterator<Item = (Interval, Vec<Change>)> {
+        self.schedule.list().into_iter()
+    }
+
+    /// The rules of an interval, as far as they are known, and its grid.
+    pub fn rules_at(&self, interval: Interval) -> (&Version, &Grid) {
+        match self.rulebook.at(interval) {
+            Some((version, grid)) => (version, grid),
+            None => unreachable!("the genesis has rules, and the last rules are never forgotten"),
+        }
+    }
+
+    /// The rules of the next interval, as the HTTP API shows them.
+    pub fn rules(&self) -> RulesInForce {
+        let (Version { from, rules, plan }, _) = self.rules_at(self.totals.next);
+        RulesInForce {
+            interval: self.totals.next,
+            from: *from,
+            rules: rules.clone(),
+            grid: plan.clone(),
+            market: self.totals.market,
+            decision_sequence: self.totals.decision_sequence,
+        }
+    }
+
+    /// What is remembered of a settled interval; none if it is not settled, or too long ago.
+    pub fn record(&self, interval: Interval) -> Option<Record> {
+        self.records.get(interval)
+    }
+
+    /// The intervals that are remembered, from the oldest to the newest.
+    pub fn recorded(&self) -> impl Iterator<Item = Interval> + '_ {
+        self.records.intervals()
+    }
+
+    /// Every account, in the order of their ids.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, Account)> {
         let others = [(AccountId::Supplier, self.totals.supplier), (AccountId::Operator, self.totals.operator)];
-        others.into_iter().chain(self.members.iter().map(|(id, member)| (AccountId::Member(*id), member.balance())))
+        others.into_iter().chain(self.members.iter().map(|(id, member)| (AccountId::Member(*id), member.account())))
     }
 
     /// Sum of all balances, in nano-units: zero, or it is a bug.
     pub fn balances_sum(&self) -> i128 {
-        self.accounts().map(|(_, balance)| balance).sum()
+        self.accounts().map(|(_, account)| account.balance()).sum()
     }
+}
+
+fn printable(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
 }

@@ -1,7 +1,23 @@
 //! Why the ledger refuses a transaction.
 
-use market::{metering::MeteringError, settlement::SettleError};
-use protocol::{envelope::EnvelopeError, hash::Hash, interval::Interval, key::PublicKey, member::MemberId};
+use market::{
+    clearing::{TermsError, UnknownMechanism},
+    grid::GridError,
+    metering::MeteringError,
+    settlement::SettleError,
+};
+use protocol::{
+    certificate::CertificateError,
+    envelope::EnvelopeError,
+    genesis::GenesisError,
+    hash::{Hash, ParseError},
+    instruction::Portion,
+    interval::Interval,
+    key::PublicKey,
+    limits::{MEMBERS_MAX, SCHEDULED_MAX, TEXT_BYTES_MAX},
+    member::MemberId,
+    money::Amount,
+};
 
 /// A refusal: the transaction changed nothing. [`name`](Refusal::name) is what APIs, logs and metrics call it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -15,9 +31,9 @@ pub enum Refusal {
     /// Signed by a key that may not do this.
     #[error("signed by {0}, who may not do this")]
     UnknownSigner(PublicKey),
-    /// The key belongs to no member.
-    #[error("{0} is the key of no member")]
-    UnknownMember(PublicKey),
+    /// There is no such member.
+    #[error("expected a member of the community, found {0}")]
+    UnknownMember(MemberId),
     /// This very transaction is on the ledger already.
     #[error("on the ledger already")]
     Exists,
@@ -96,6 +112,153 @@ pub enum Refusal {
     /// Too many orders wait for their interval.
     #[error("expected at most {} orders that wait for their interval", super::ORDERS_PER_MEMBER_MAX)]
     TooManyOrders,
+    /// The readings before were pruned, so that nothing can be measured against them.
+    #[error("the last reading of member {0} was pruned, so the next one cannot be measured")]
+    ReadingsPruned(MemberId),
+    /// Not a member's next instruction.
+    #[error("expected the instruction with sequence number {expected}, found {found}")]
+    InstructionNotNext {
+        /// The next number.
+        expected: u64,
+        /// The instruction's.
+        found: u64,
+    },
+    /// Not the ledger's next decision.
+    #[error("expected the decision with sequence number {expected}, found {found}")]
+    DecisionNotNext {
+        /// The next number.
+        expected: u64,
+        /// The decision's.
+        found: u64,
+    },
+    /// A decision without enough validators behind it.
+    #[error("not approved: {0}")]
+    NotApproved(CertificateError),
+    /// A transfer of nothing, or of less.
+    #[error("expected an amount of more than zero, found {0}")]
+    AmountNotPositive(Amount),
+    /// A transfer from an account to itself.
+    #[error("expected two different accounts, found one")]
+    SameAccount,
+    /// A member gives more than it has.
+    #[error("expected at most the balance of {balance}, found {found}")]
+    ExceedsBalance {
+        /// What the account holds.
+        balance: Amount,
+        /// What was to be given.
+        found: Amount,
+    },
+    /// A text that is too long, or has control characters.
+    #[error("expected a text of at most {TEXT_BYTES_MAX} bytes without control characters, found {found_bytes} bytes")]
+    BadText {
+        /// Its length.
+        found_bytes: usize,
+    },
+    /// A name that cannot be used.
+    #[error("{0}")]
+    BadName(ParseError),
+    /// The key signs for a member already.
+    #[error("expected a key that nobody uses, found {0}")]
+    KeyInUse(PublicKey),
+    /// The device measures for a member already, or will.
+    #[error("expected a device that measures for nobody, found {0}")]
+    DeviceInUse(PublicKey),
+    /// There is nothing to revoke.
+    #[error("member {0} has no device")]
+    NoDevice(MemberId),
+    /// The community is full.
+    #[error("expected at most {MEMBERS_MAX} members")]
+    TooManyMembers,
+    /// Too many changes wait for their interval.
+    #[error("expected at most {SCHEDULED_MAX} changes that wait for their interval")]
+    TooManyScheduled,
+    /// Rules for an interval whose clearing they could no longer enter.
+    #[error("expected rules from an interval after {open}, the open one, found {found}")]
+    RulesTooEarly {
+        /// The open interval.
+        open: Interval,
+        /// The first interval of the rules.
+        found: Interval,
+    },
+    /// Rules that contradict themselves.
+    #[error("rules: {0}")]
+    BadRules(GenesisError),
+    /// Rules with a mechanism that this program does not have.
+    #[error("rules: {0}")]
+    UnknownMechanism(UnknownMechanism),
+    /// Rules with parameters that do not fit the grid.
+    #[error("rules: {0}")]
+    BadTerms(TermsError),
+    /// A grid that is no tree, or without a member's bus.
+    #[error("grid: {0}")]
+    BadGrid(GridError),
+    /// A set of validators that cannot decide, or is the present one.
+    #[error("validators: {reason}")]
+    BadValidators {
+        /// What was expected.
+        reason: &'static str,
+    },
+    /// A correction of an interval that is not settled, or too long ago.
+    #[error("nothing is on record for {0} that could be corrected")]
+    NothingToCorrect(Interval),
+    /// A correction that reverses something else than what is in force.
+    #[error("expected the settlement in force to be reversed, {expected}, found {found}")]
+    OtherSettlementInForce {
+        /// Hash of the settlement in force.
+        expected: Hash,
+        /// Hash of the one to be reversed.
+        found: Hash,
+    },
+    /// Not the interval's next correction.
+    #[error("expected correction {expected} of the interval, found {found}")]
+    CorrectionNotNext {
+        /// The next number.
+        expected: u32,
+        /// The correction's.
+        found: u32,
+    },
+    /// The inputs are not those of the settlement.
+    #[error("expected the inputs {expected} of the settlement, found {found}")]
+    OtherInputs {
+        /// Their hash in the settlement.
+        expected: Hash,
+        /// The hash of those in the correction.
+        found: Hash,
+    },
+    /// No values, or not one per member in order.
+    #[error("expected validated values in strictly ascending order of member, at least one")]
+    ValuesNotAscending,
+    /// Values of someone who was no member then.
+    #[error("expected values of members that the settlement knew")]
+    ValuesOfStrangers,
+    /// More energy than the connection can carry.
+    #[error("expected at most {expected_max_wh} Wh of member {member}, found {found_wh} Wh")]
+    ImplausibleValues {
+        /// Whose.
+        member: MemberId,
+        /// What the rated power gives in the interval.
+        expected_max_wh: u128,
+        /// The larger of both values.
+        found_wh: u64,
+    },
+    /// There are no such certificates, or they have expired.
+    #[error(
+        "expected certificates on record, found {} Wh from {} on of {} in {}",
+        .0.energy.wh(), .0.first, .0.device, .0.interval
+    )]
+    UnknownCertificates(Box<Portion>),
+    /// Somebody else holds some of the certificates.
+    #[error("some of these certificates are held by {holder}")]
+    CertificatesNotHeld {
+        /// Who.
+        holder: MemberId,
+    },
+    /// Some of the certificates are used up.
+    #[error("some of these certificates were retired by the instruction {instruction}")]
+    CertificatesRetired {
+        /// By which instruction.
+        instruction: Hash,
+    },
 }
 
 impl Refusal {
@@ -119,6 +282,36 @@ impl Refusal {
             Refusal::OrderSequenceNotHigher { .. } => "order_sequence_not_higher",
             Refusal::OrderTooLate { .. } => "order_too_late",
             Refusal::TooManyOrders => "too_many_orders",
+            Refusal::ReadingsPruned(_) => "readings_pruned",
+            Refusal::InstructionNotNext { .. } => "instruction_not_next",
+            Refusal::DecisionNotNext { .. } => "decision_not_next",
+            Refusal::NotApproved(_) => "not_approved",
+            Refusal::AmountNotPositive(_) => "amount_not_positive",
+            Refusal::SameAccount => "same_account",
+            Refusal::ExceedsBalance { .. } => "exceeds_balance",
+            Refusal::BadText { .. } => "bad_text",
+            Refusal::BadName(_) => "bad_name",
+            Refusal::KeyInUse(_) => "key_in_use",
+            Refusal::DeviceInUse(_) => "device_in_use",
+            Refusal::NoDevice(_) => "no_device",
+            Refusal::TooManyMembers => "too_many_members",
+            Refusal::TooManyScheduled => "too_many_scheduled",
+            Refusal::RulesTooEarly { .. } => "rules_too_early",
+            Refusal::BadRules(_) => "bad_rules",
+            Refusal::UnknownMechanism(_) => "unknown_mechanism",
+            Refusal::BadTerms(_) => "bad_terms",
+            Refusal::BadGrid(_) => "bad_grid",
+            Refusal::BadValidators { .. } => "bad_validators",
+            Refusal::NothingToCorrect(_) => "nothing_to_correct",
+            Refusal::OtherSettlementInForce { .. } => "other_settlement_in_force",
+            Refusal::CorrectionNotNext { .. } => "correction_not_next",
+            Refusal::OtherInputs { .. } => "other_inputs",
+            Refusal::ValuesNotAscending => "values_not_ascending",
+            Refusal::ValuesOfStrangers => "values_of_strangers",
+            Refusal::ImplausibleValues { .. } => "implausible_values",
+            Refusal::UnknownCertificates(_) => "unknown_certificates",
+            Refusal::CertificatesNotHeld { .. } => "certificates_not_held",
+            Refusal::CertificatesRetired { .. } => "certificates_retired",
         }
         .into()
     }

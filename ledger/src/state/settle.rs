@@ -1,25 +1,59 @@
 //! Settling an interval: every signature verified, the clearing run again, then the accounts moved.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use market::{
+    inputs::metered_member,
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle, tie_seed_after},
 };
 use protocol::{
+    correction::{MemberInput, inputs_hash},
     envelope::{Sealed, Signed},
     hash::Hash,
+    interval::Interval,
     key::DeviceId,
-    member::MemberId,
+    member::{AccountId, MemberId},
+    money::Amount,
     reading::{ChainHead, Reading, SignedReading},
-    settlement::{Settlement, SignedSettlement},
+    settlement::{Entry, Settlement},
 };
 
-use super::{Refusal, State};
+use super::{Change, Record, Refusal, State, directory::Directory, entries::Key, records::day_of};
 
-/// A member as the readings say, and where its chain stands after them.
+/// A settlement that is booked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booked {
+    /// Id of the transaction that booked it.
+    pub transaction: Hash,
+    /// What was booked.
+    pub settlement: Settlement,
+    /// 0 as first settled, then the number of the correction.
+    pub correction: u32,
+    /// What it was computed from, in ascending order of member; none where the readings were pruned.
+    pub inputs: Vec<MemberInput>,
+}
+
+impl Booked {
+    /// Its entries in a block's tree.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.settlement.entries(self.correction)
+    }
+}
+
+/// Where the chains of the devices that were read stand afterwards.
+pub(super) enum Heads {
+    /// As the readings say.
+    Read(BTreeMap<MemberId, ChainHead>),
+    /// The readings were pruned; their hashes are left.
+    Pruned(BTreeMap<MemberId, Hash>),
+}
+
+/// What the readings say.
+#[derive(Default)]
 struct Measured {
-    member: MemberId,
-    metered: Metered,
-    head: ChainHead,
+    metered: BTreeMap<MemberId, Metered>,
+    heads: BTreeMap<MemberId, ChainHead>,
 }
 
 impl State {
@@ -30,10 +64,8 @@ impl State {
         sealed: &Sealed,
         readings: &[Sealed],
         opened: Vec<SignedReading>,
-    ) -> Result<SignedSettlement, Refusal> {
-        let market = self.community.market;
-        let proposed = Signed::<Settlement>::open(&sealed.0, &self.community.chain, |signer| *signer == market)?;
-        self.check_interval(&proposed)?;
+    ) -> Result<Booked, Refusal> {
+        let proposed = self.open_settlement(sealed)?;
         check_commitments(&proposed.readings, readings)?;
         self.check_committed(&proposed)?;
         let opened = if readings.iter().map(|reading| &reading.0[..]).eq(opened.iter().map(Signed::bytes)) {
@@ -42,92 +74,199 @@ impl State {
             self.open_readings(readings)?
         };
         check_ascending(&opened)?;
-        let measured = self.measure_devices(&proposed, &opened)?;
-        let expected = self.recompute(&proposed, &measured)?;
+        let Measured { metered, heads } = self.measure_devices(proposed.interval, &opened)?;
+        let inputs = self.inputs(proposed.interval, &metered);
+        let tie_seed = self.totals.tie_seed;
+        let expected = self.recompute(proposed.interval, &tie_seed, &inputs, proposed.readings.clone())?;
         compare(&expected, &proposed)?;
-        self.book(&proposed, measured)?;
-        Ok(proposed)
+        self.book(sealed.hash(), expected, inputs, Heads::Read(heads))
     }
 
-    fn check_interval(&self, proposed: &Settlement) -> Result<(), Refusal> {
+    /// Opens a settlement of the next interval, signed by the market.
+    pub(super) fn open_settlement(&self, sealed: &Sealed) -> Result<Signed<Settlement>, Refusal> {
+        let market = self.totals.market;
+        let proposed = Signed::<Settlement>::open(&sealed.0, &self.chain, |signer| *signer == market)?;
         let (expected, found) = (self.totals.next, proposed.interval);
-        if found == expected { Ok(()) } else { Err(Refusal::IntervalNotNext { expected, found }) }
+        if found == expected { Ok(proposed) } else { Err(Refusal::IntervalNotNext { expected, found }) }
     }
 
     fn open_readings(&self, readings: &[Sealed]) -> Result<Vec<SignedReading>, Refusal> {
-        let devices = &self.community.devices;
         let messages = readings.iter().map(|sealed| sealed.0.as_slice());
-        let is_known = |device: &DeviceId| devices.contains_key(device);
-        Signed::<Reading>::open_all(messages, &self.community.chain, is_known)
-            .map_err(|(_, error)| Refusal::from(error))
+        let is_known = |device: &DeviceId| self.directory.member_of_device(device).is_some();
+        Signed::<Reading>::open_all(messages, &self.chain, is_known).map_err(|(_, error)| Refusal::from(error))
     }
 
-    fn measure_devices(&self, proposed: &Settlement, readings: &[SignedReading]) -> Result<Vec<Measured>, Refusal> {
-        let measure_device = |readings: &[SignedReading]| {
+    fn measure_devices(&self, interval: Interval, readings: &[SignedReading]) -> Result<Measured, Refusal> {
+        let mut measured = Measured::default();
+        for readings in readings.chunk_by(|a, b| a.signer() == b.signer()) {
             let device: DeviceId = readings[0].signer();
-            let id = self.community.devices.get(&device).copied().ok_or(Refusal::UnknownSigner(device))?;
-            let member = self.members.get(&id).ok_or(Refusal::UnknownSigner(device))?;
-            let (metered, head) = measure(member.head(), readings, proposed.interval, member.rated_power_w())
+            let id = self.directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
+            let member = self.member(id)?;
+            if member.is_pruned() {
+                return Err(Refusal::ReadingsPruned(id));
+            }
+            let (metered, head) = measure(member.head(), readings, interval, member.rated_power_w())
                 .map_err(|error| Refusal::ReadingRefused { device, error: Box::new(error) })?;
-            Ok(Measured { member: id, metered, head })
-        };
-        readings.chunk_by(|a, b| a.signer() == b.signer()).map(measure_device).collect()
+            measured.metered.insert(id, metered);
+            measured.heads.insert(id, head);
+        }
+        Ok(measured)
     }
 
-    fn recompute(&self, proposed: &Settlement, measured: &[Measured]) -> Result<Settlement, Refusal> {
-        let members: Vec<MeteredMember> = measured
-            .iter()
-            .filter_map(|measured| {
-                let member = self.members.get(&measured.member)?;
-                Some(MeteredMember {
-                    member: measured.member,
-                    bus: member.bus(),
-                    limits: member.limits(proposed.interval),
-                    metered: measured.metered,
-                    renewable: member.technology().is_some(),
-                })
-            })
-            .collect();
+    /// What the clearing of the interval knows of every member.
+    fn inputs(&self, interval: Interval, metered: &BTreeMap<MemberId, Metered>) -> Vec<MemberInput> {
+        let input = |(id, member): (&MemberId, &super::Member)| member.input(*id, interval, metered.get(id).copied());
+        self.members.iter().map(input).collect()
+    }
+
+    /// Clears an interval, as it was to be cleared at its time.
+    pub(super) fn recompute(
+        &self,
+        interval: Interval,
+        tie_seed: &Hash,
+        inputs: &[MemberInput],
+        readings: Vec<Hash>,
+    ) -> Result<Settlement, Refusal> {
+        let (version, grid) = self.rules_at(interval);
+        let mut members: Vec<MeteredMember> = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            // Every grid that was ever set has all buses of the members.
+            let bus = grid.bus(self.member(input.member)?.bus()).map_err(Refusal::BadGrid)?;
+            members.extend(metered_member(input, bus));
+        }
         settle(IntervalInput {
-            interval: proposed.interval,
-            rules: &self.community.rules,
-            grid: &self.community.grid,
-            tie_seed: &self.totals.tie_seed,
+            interval,
+            rules: &version.rules,
+            grid,
+            tie_seed,
             members: &members,
-            readings: proposed.readings.clone(),
+            readings,
+            inputs: inputs_hash(inputs),
         })
         .map_err(Refusal::CannotSettle)
     }
 
-    /// Moves the accounts. All sums are computed before the first is written, so that a refusal changes nothing.
-    fn book(&mut self, settlement: &Settlement, measured: Vec<Measured>) -> Result<(), Refusal> {
-        let next = settlement.interval.next().ok_or(Refusal::AmountOverflow)?;
-        let mut totals = self.totals.clone();
-        totals.supplier = totals.supplier.checked_add(settlement.supplier).ok_or(Refusal::AmountOverflow)?;
-        totals.operator = totals.operator.checked_add(settlement.operator).ok_or(Refusal::AmountOverflow)?;
-        totals.settled = Some(settlement.interval);
-        totals.next = next;
-        totals.tie_seed = tie_seed_after(settlement);
-        totals.settlements += 1;
+    /// Moves the accounts, mints the certificates, and opens the next interval. Whatever can be refused comes before the
+    /// first change.
+    pub(super) fn book(
+        &mut self,
+        transaction: Hash,
+        settlement: Settlement,
+        inputs: Vec<MemberInput>,
+        heads: Heads,
+    ) -> Result<Booked, Refusal> {
+        let interval = settlement.interval;
+        let next = interval.next().ok_or(Refusal::AmountOverflow)?;
+        let devices = |id| self.members.get(&id).and_then(|member| member.device());
+        let issues = self.issues(&settlement, devices)?;
+        self.post(&postings(&settlement)?)?;
+        let record =
+            Record { settlement: settlement.content_hash(), tie_seed: self.totals.tie_seed, corrections: 0, issues };
+        self.put_record(interval, &record);
+        self.advance(heads);
 
-        let mut changed = Vec::with_capacity(settlement.lines.len());
-        for line in &settlement.lines {
-            let mut member = self.members.get(&line.member).cloned().ok_or(Refusal::AmountOverflow)?;
-            member.book(line.net().ok_or(Refusal::AmountOverflow)?)?;
-            changed.push((line.member, member));
-        }
-        self.members.extend(changed);
-        for Measured { member, head, .. } in measured {
-            if let Some(member) = self.members.get_mut(&member) {
-                member.advance(head);
+        let totals = &mut self.totals;
+        totals.settled = Some(interval);
+        totals.next = next;
+        totals.tie_seed = tie_seed_after(&settlement);
+        totals.settlements += 1;
+        self.open_interval(next);
+        Ok(Booked { transaction, settlement, correction: 0, inputs })
+    }
+
+    pub(super) fn put_record(&mut self, interval: Interval, record: &Record) {
+        self.records.put(interval, record);
+        self.leaves.touch(Key::Interval(interval));
+        self.leaves.touch(Key::Day(day_of(interval)));
+    }
+
+    fn advance(&mut self, heads: Heads) {
+        let mut each = |id: &MemberId, advance: &dyn Fn(&mut super::Member)| {
+            if let Some(member) = self.members.get_mut(id) {
+                advance(member);
+                self.leaves.touch(Key::Account(*id));
+                self.leaves.touch(Key::Head(*id));
+            }
+        };
+        match heads {
+            Heads::Read(heads) => heads.iter().for_each(|(id, head)| each(id, &|member| member.advance(*head))),
+            Heads::Pruned(heads) => {
+                heads.iter().for_each(|(id, hash)| each(id, &|member| member.advance_pruned(*hash)))
             }
         }
-        for member in self.members.values_mut() {
-            member.retire_orders(next);
+    }
+
+    /// What changes with the interval `next`, and what ends before it.
+    fn open_interval(&mut self, next: Interval) {
+        for (id, member) in &mut self.members {
+            if member.retire_orders(next) {
+                self.leaves.touch(Key::Account(*id));
+            }
         }
-        self.totals = totals;
+        let due = self.schedule.due(next);
+        if !due.is_empty() {
+            self.leaves.touch(Key::Schedule);
+            due.into_iter().for_each(|change| self.carry_out(change));
+        }
+        let expired = self.records.expire(next);
+        for (day, intervals) in &expired {
+            self.leaves.touch(Key::Day(*day));
+            intervals.iter().for_each(|interval| self.leaves.touch(Key::Interval(*interval)));
+        }
+        if !expired.is_empty()
+            && let Some(oldest) = self.records.intervals().next()
+            && Arc::make_mut(&mut self.rulebook).expire(oldest)
+        {
+            self.leaves.touch(Key::Rules);
+        }
+    }
+
+    fn carry_out(&mut self, change: Change) {
+        // The interval that was settled just now: the new chain begins after it.
+        let settled = self.totals.settled;
+        match change {
+            Change::Market(key) => self.totals.market = key,
+            Change::Device(id, device) => self.change_member(id, |member| member.set_device(device)),
+            Change::Meter { member: id, device, registers, rated_power_w, technology } => {
+                let Some(before) = settled else { return };
+                self.change_member(id, |member| {
+                    member.set_meter(device, registers, rated_power_w, technology, before);
+                });
+            }
+        }
+    }
+
+    /// Changes who a member is, and looks it up anew.
+    pub(super) fn change_member(&mut self, id: MemberId, change: impl FnOnce(&mut super::Member)) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let directory: &mut Directory = Arc::make_mut(&mut self.directory);
+        directory.remove(member);
+        change(member);
+        directory.add(id, member);
+        for key in [Key::Account(id), Key::Head(id), Key::Member(id)] {
+            self.leaves.touch(key);
+        }
+    }
+
+    /// Lets a change wait for the interval after the open one.
+    pub(super) fn schedule(&mut self, change: Change) -> Result<(), Refusal> {
+        self.schedule.check_room()?;
+        let from = self.totals.next.next().ok_or(Refusal::AmountOverflow)?;
+        self.schedule.add(from, change);
+        self.leaves.touch(Key::Schedule);
         Ok(())
     }
+}
+
+/// What a settlement moves, account by account.
+pub(super) fn postings(settlement: &Settlement) -> Result<Vec<(AccountId, Amount)>, Refusal> {
+    let others =
+        [(AccountId::Supplier, settlement.supplier), (AccountId::Operator, settlement.operator)].into_iter().map(Ok);
+    let lines = settlement
+        .lines
+        .iter()
+        .map(|line| Ok((AccountId::Member(line.member), line.net().ok_or(Refusal::AmountOverflow)?)));
+    others.chain(lines).collect()
 }
 
 fn check_ascending(readings: &[SignedReading]) -> Result<(), Refusal> {
@@ -146,8 +285,8 @@ fn check_commitments(committed: &[Hash], readings: &[Sealed]) -> Result<(), Refu
     Err(Refusal::ReadingsDiffer { committed: committed.len(), found: readings.len(), at: same })
 }
 
-/// Names the first field in which the market's settlement is not what the inputs lead to.
-fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
+/// Names the first field in which a settlement is not what the inputs lead to.
+pub(super) fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
     fn differs<T: PartialEq + std::fmt::Debug>(field: &'static str, expected: &T, found: &T) -> Result<(), Refusal> {
         if expected == found {
             return Ok(());
@@ -155,6 +294,8 @@ fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
         let quote = |value: &T| format!("{value:?}").chars().take(200).collect();
         Err(Refusal::ClearingDiffers { field, expected: quote(expected), found: quote(found) })
     }
+    differs("interval", &expected.interval, &found.interval)?;
+    differs("readings", &expected.readings, &found.readings)?;
     differs("price", &expected.price, &found.price)?;
     for (expected, found) in expected.lines.iter().zip(&found.lines) {
         differs("lines", expected, found)?;
@@ -166,5 +307,6 @@ fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
     differs("trades", &expected.trades.len(), &found.trades.len())?;
     differs("minted", &expected.minted, &found.minted)?;
     differs("supplier", &expected.supplier, &found.supplier)?;
-    differs("operator", &expected.operator, &found.operator)
+    differs("operator", &expected.operator, &found.operator)?;
+    differs("inputs", &expected.inputs, &found.inputs)
 }

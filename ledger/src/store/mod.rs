@@ -9,17 +9,44 @@ mod sled;
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
-use protocol::{certificate::CommitCertificate, hash::Hash, interval::Interval, key::ValidatorId};
+use protocol::{
+    certificate::CommitCertificate,
+    correction::MemberInput,
+    envelope::Sealed,
+    hash::Hash,
+    interval::Interval,
+    key::{DeviceId, ValidatorId},
+    member::{AccountId, MemberId},
+};
+
+use crate::{chain::PrunedHeads, state::Changes};
 
 pub use self::{memory::MemoryStore, sled::SledStore};
 
 /// A committed block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlock {
-    /// The block's bytes.
+    /// The block's bytes; without its readings, where they were pruned.
     pub body: Vec<u8>,
     /// The signatures that made it final.
     pub certificate: CommitCertificate,
+    /// What is left of its readings, where they were pruned.
+    pub pruned: Option<Vec<PrunedHeads>>,
+}
+
+/// A committed block's readings, to be forgotten.
+#[derive(Debug, Clone)]
+pub struct Pruning {
+    /// The block.
+    pub height: u64,
+    /// Its bytes without the readings.
+    pub body: Vec<u8>,
+    /// The hashes that are left of them.
+    pub heads: Vec<PrunedHeads>,
+    /// Each device's last reading: kept until a later one takes its place, because the next is measured by it.
+    pub last: Vec<(DeviceId, Sealed)>,
+    /// The intervals settled in it, whose inputs are forgotten too.
+    pub intervals: Vec<Interval>,
 }
 
 /// A block proposed for the height being decided, with our verdict.
@@ -52,9 +79,38 @@ pub struct Commit<'a> {
     /// The block.
     pub block: &'a StoredBlock,
     /// The state's entries that changed.
-    pub entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub changes: Changes,
     /// The intervals settled in it.
     pub intervals: Vec<Interval>,
+    /// The corrections in it, by interval and number.
+    pub corrections: Vec<(Interval, u32)>,
+    /// The inputs of what was settled or corrected in it.
+    pub inputs: Vec<(Interval, Vec<MemberInput>)>,
+    /// What happened on whose account beside plain settlements, and in which open interval: to be found again.
+    pub events: Vec<(AccountId, Interval)>,
+    /// Each member's instructions in it, by sequence number.
+    pub instructions: Vec<(MemberId, u64)>,
+    /// The decisions in it, by sequence number.
+    pub decisions: Vec<u64>,
+    /// Whether others validate after it.
+    pub changes_validators: bool,
+}
+
+impl Commit<'_> {
+    /// A block that changes nothing else.
+    pub fn only(block: &StoredBlock) -> Commit<'_> {
+        Commit {
+            block,
+            changes: Changes::new(),
+            intervals: Vec::new(),
+            corrections: Vec::new(),
+            inputs: Vec::new(),
+            events: Vec::new(),
+            instructions: Vec::new(),
+            decisions: Vec::new(),
+            changes_validators: false,
+        }
+    }
 }
 
 /// Why the store cannot do what was asked. Nothing was changed.
@@ -73,6 +129,12 @@ pub enum StoreError {
         expected: Hash,
         /// The chain in the directory.
         found: Hash,
+    },
+    /// A block that is not here.
+    #[error("there is no block of height {height} here")]
+    Missing {
+        /// Its height.
+        height: u64,
     },
     /// A stored value is not what was written.
     #[error("{key} is damaged: {reason}")]
@@ -94,6 +156,34 @@ pub trait Store: Send + Sync {
 
     /// The height of the block that settled an interval.
     fn height_of(&self, interval: Interval) -> Result<Option<u64>, StoreError>;
+
+    /// The heights of the blocks that corrected an interval, in their order.
+    fn corrections(&self, interval: Interval) -> Result<Vec<u64>, StoreError>;
+
+    /// The height of the block with a member's instruction.
+    fn height_of_instruction(&self, member: MemberId, sequence: u64) -> Result<Option<u64>, StoreError>;
+
+    /// The height of the block with a decision.
+    fn height_of_decision(&self, sequence: u64) -> Result<Option<u64>, StoreError>;
+
+    /// The heights of the blocks after which others validate, in ascending order.
+    fn validator_changes(&self) -> Result<Vec<u64>, StoreError>;
+
+    /// The heights of the blocks in which something beside plain settlements happened on an account, while an interval
+    /// from the first to before the second was open. In ascending order.
+    fn events(&self, account: AccountId, from: Interval, before: Interval) -> Result<Vec<u64>, StoreError>;
+
+    /// The inputs of an interval, as last settled or corrected; none if they were pruned.
+    fn inputs(&self, interval: Interval) -> Result<Option<Vec<MemberInput>>, StoreError>;
+
+    /// The first block whose readings are still here; 1 if none were pruned.
+    fn unpruned_from(&self) -> Result<u64, StoreError>;
+
+    /// The last reading of each device that was pruned.
+    fn pruned_readings(&self) -> Result<Vec<Sealed>, StoreError>;
+
+    /// Forgets the readings of the first block that has them, in one atomic and durable write.
+    fn prune(&self, pruning: &Pruning) -> Result<(), StoreError>;
 
     /// The state's entries after the last committed block.
     fn entries(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>;

@@ -24,7 +24,7 @@ use protocol::{
 };
 use tempfile::TempDir;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
@@ -36,7 +36,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 pub(crate) struct Store {
     pub(crate) blocks: Vec<(CommitCertificate, Bytes)>,
     pub(crate) candidates: Vec<(Candidate, Bytes)>,
-    pub(crate) messages: Vec<Bytes>,
     pub(crate) tip: watch::Sender<u64>,
 }
 
@@ -62,7 +61,6 @@ pub(crate) struct Toy {
     pub(crate) store: Arc<Mutex<Store>>,
     /// There is work as long as this height isn't decided.
     pub(crate) goal: watch::Receiver<u64>,
-    pub(crate) outbox: Option<mpsc::Receiver<Bytes>>,
     pub(crate) vice: Vice,
 }
 
@@ -173,14 +171,6 @@ impl Application for Toy {
             _ => (certificate, body),
         }))
     }
-
-    fn outbox(&mut self) -> Option<mpsc::Receiver<Bytes>> {
-        self.outbox.take()
-    }
-
-    fn gossip(&mut self, message: Bytes) {
-        self.store.lock().unwrap().messages.push(message);
-    }
 }
 
 pub(crate) fn block_hash(body: &[u8]) -> Hash {
@@ -235,7 +225,7 @@ impl Net {
         let secret = |seed: u8| SecretKey::from_seed(&[seed; 32]);
         let node = |(index, (key, port)): (usize, (&Option<u8>, &u16))| {
             let (sender, tip) = watch::channel(0);
-            let store = Store { blocks: vec![], candidates: vec![], messages: vec![], tip: sender };
+            let store = Store { blocks: vec![], candidates: vec![], tip: sender };
             Node {
                 name: format!("node-{index}"),
                 key: key.map(secret),
@@ -261,15 +251,18 @@ impl Net {
         net
     }
 
-    /// Whether a decided block above `height` holds a vote of a node.
+    /// Whether all other nodes hold a node's vote for one block above `height`. Each keeps the votes that it heard first.
     pub(crate) fn has_vote_above(&self, height: u64, index: usize) -> bool {
         let voter = self.nodes[index].key.as_ref().map(SecretKey::public);
-        self.nodes.iter().any(|node| {
+        let voted = |node: &Node| -> BTreeSet<u64> {
             let store = node.store.lock().unwrap();
             let certificates = store.blocks.iter().map(|(certificate, _)| certificate);
-            let mut later = certificates.filter(|certificate| certificate.height > height);
-            later.any(|certificate| certificate.signatures.iter().any(|entry| Some(entry.validator) == voter))
-        })
+            let by_it = certificates.filter(|it| it.signatures.iter().any(|entry| Some(entry.validator) == voter));
+            by_it.map(|certificate| certificate.height).filter(|found| *found > height).collect()
+        };
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != index);
+        let common = others.map(|(_, node)| voted(node)).reduce(|a, b| a.intersection(&b).copied().collect());
+        common.is_some_and(|heights| !heights.is_empty())
     }
 
     /// Lets the running nodes decide blocks until one holds a vote of a node.
@@ -358,7 +351,6 @@ impl Net {
             validators: self.validators.clone(),
             store: node.store.clone(),
             goal: node.goal.subscribe(),
-            outbox: None,
             vice: node.vice,
         }
     }

@@ -1,17 +1,27 @@
 //! A small community with real keys, for the tests of the ledger.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+#[cfg(feature = "node")]
+pub(crate) mod history;
+#[cfg(feature = "node")]
+pub(crate) mod nodes;
+
+use std::collections::BTreeMap;
+
 use market::{
-    grid::Grid,
-    metering::measure,
+    inputs::{member_input, metered_member},
+    metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle},
 };
 use protocol::{
     block::Transaction,
     certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
+    correction::{MemberInput, inputs_hash},
+    decision::{Action, Decision},
     envelope::{Sealed, Signed},
-    genesis::{Genesis, GenesisMember, Rules},
+    genesis::{Genesis, GenesisMember, Rules, Technology},
     hash::Hash,
+    instruction::{Instruction, MemberAction},
     interval::Interval,
     key::SecretKey,
     member::MemberId,
@@ -25,10 +35,38 @@ use ledger::state::State;
 use {
     ledger::{
         chain::{Executed, Tip, build},
-        store::{Commit, MemoryStore, Store, StoredBlock},
+        node::commit_of,
+        store::{MemoryStore, Store, StoredBlock},
     },
-    protocol::cbor,
+    protocol::{block::Block, cbor},
 };
+
+/// What these inputs lead to.
+pub(crate) fn settled(
+    state: &State,
+    interval: Interval,
+    tie_seed: &Hash,
+    inputs: &[MemberInput],
+    readings: Vec<Hash>,
+) -> Settlement {
+    let (version, grid) = state.rules_at(interval);
+    let bus = |id: MemberId| {
+        let (_, member) = state.members().find(|(found, _)| **found == id).unwrap();
+        grid.bus(member.bus()).unwrap()
+    };
+    let members: Vec<MeteredMember> =
+        inputs.iter().filter_map(|input| metered_member(input, bus(input.member))).collect();
+    settle(IntervalInput {
+        interval,
+        rules: &version.rules,
+        grid,
+        tie_seed,
+        members: &members,
+        readings,
+        inputs: inputs_hash(inputs),
+    })
+    .unwrap()
+}
 
 /// Who holds which key.
 pub(crate) struct Community {
@@ -78,6 +116,7 @@ impl Community {
                 retail_price: "0.30".parse().unwrap(),
                 feed_in_price: "0.08".parse().unwrap(),
                 mechanism: "uniform".into(),
+                parameters: None,
             },
             market: market.public(),
             validators: validators.iter().map(|key| Validator { key: key.public(), power: 1 }).collect(),
@@ -91,7 +130,7 @@ impl Community {
                     bus: None,
                     import_wh: 0,
                     export_wh: 0,
-                    technology: None,
+                    technology: Some(Technology::Solar),
                 })
                 .collect(),
             grid: None,
@@ -139,32 +178,24 @@ impl Community {
     /// What an honest market settles from these readings.
     pub(crate) fn settlement(&self, state: &State, readings: &[SignedReading]) -> Settlement {
         let interval = state.next();
-        let grid = Grid::from_genesis(&self.genesis).unwrap();
-        let metered: Vec<MeteredMember> = readings
+        let metered: BTreeMap<MemberId, Metered> = readings
             .chunk_by(|a, b| a.signer() == b.signer())
             .map(|readings| {
-                let registered =
-                    self.genesis.members.iter().find(|found| found.device == readings[0].signer()).unwrap();
-                let (_, member) = state.members().find(|(id, _)| **id == registered.member).unwrap();
+                let device = Some(readings[0].signer());
+                let (id, member) = state.members().find(|(_, member)| member.device() == device).unwrap();
                 let (metered, _) = measure(member.head(), readings, interval, member.rated_power_w()).unwrap();
-                MeteredMember {
-                    member: registered.member,
-                    bus: member.bus(),
-                    limits: member.limits(interval),
-                    metered,
-                    renewable: registered.technology.is_some(),
-                }
+                (*id, metered)
             })
             .collect();
-        settle(IntervalInput {
-            interval,
-            rules: &self.genesis.rules,
-            grid: &grid,
-            tie_seed: &state.tie_seed(),
-            members: &metered,
-            readings: readings.iter().map(Signed::hash).collect(),
-        })
-        .unwrap()
+        let inputs: Vec<MemberInput> = state
+            .members()
+            .map(|(id, member)| {
+                let renewable = member.technology().is_some();
+                member_input(*id, member.device(), renewable, member.limits(interval), metered.get(id).copied())
+            })
+            .collect();
+        let hashes = readings.iter().map(Signed::hash).collect();
+        settled(state, interval, &state.tie_seed(), &inputs, hashes)
     }
 
     /// Signs a settlement as the market.
@@ -176,6 +207,27 @@ impl Community {
     pub(crate) fn order(&self, member: usize, order: Order) -> Transaction {
         let signed = Signed::sign(order, &self.genesis.chain(), &self.members[member].key);
         Transaction::PlaceOrder(Sealed::from(&signed))
+    }
+
+    /// An instruction of a member.
+    pub(crate) fn instruct(&self, member: usize, sequence: u64, action: MemberAction) -> Transaction {
+        let TestMember { id, key, .. } = &self.members[member];
+        let instruction = Instruction { member: *id, sequence, action };
+        Transaction::Instruct(Sealed::from(&Signed::sign(instruction, &self.genesis.chain(), key)))
+    }
+
+    /// A decision that all validators approve.
+    pub(crate) fn decide(&self, sequence: u64, action: Action) -> Transaction {
+        self.decide_by(sequence, action, &self.validators)
+    }
+
+    /// A decision that these validators approve.
+    pub(crate) fn decide_by(&self, sequence: u64, action: Action, validators: &[SecretKey]) -> Transaction {
+        let decision = Decision { sequence, action };
+        let chain = self.genesis.chain();
+        let mut approvals: Vec<CommitSignature> = validators.iter().map(|key| decision.approve(&chain, key)).collect();
+        approvals.sort_by_key(|approval| approval.validator);
+        Transaction::Decide { decision: Box::new(decision), approvals }
     }
 
     /// A certificate that all validators signed.
@@ -193,13 +245,13 @@ impl Community {
 
     /// The block after `tip`, which settles the next interval, and what it leads to.
     #[cfg(feature = "node")]
-    pub(crate) fn next_block(&mut self, state: &State, tip: Tip) -> (StoredBlock, Executed) {
+    pub(crate) fn next_block(&mut self, state: &State, tip: Tip) -> (Block, StoredBlock, Executed) {
         let readings = self.read_all(state.next());
         let transaction = self.transaction(self.settlement(state, &readings), &readings);
-        let (block, executed, refused) = build(state, tip, [transaction]);
+        let (block, executed, refused) = build(state, tip, [(transaction, Vec::new())]);
         assert!(refused.is_empty(), "{refused:?}");
         let certificate = self.certificate(block.header.height, block.header.hash());
-        (StoredBlock { body: cbor::encode(&block), certificate }, executed)
+        (block.clone(), StoredBlock { body: cbor::encode(&block), certificate, pruned: None }, executed)
     }
 
     /// A ledger with a settlement in every block, and the state after the last.
@@ -209,10 +261,9 @@ impl Community {
         let mut state = self.state();
         let mut tip = Tip { height: 0, block: self.genesis.chain() };
         for height in 1..=intervals {
-            let (block, executed) = self.next_block(&state, tip);
-            tip = Tip { height, block: block.certificate.block };
-            let intervals = executed.settlements.iter().map(|settlement| settlement.interval).collect();
-            store.commit(&Commit { block: &block, entries: executed.state.entries(), intervals }).unwrap();
+            let (block, stored, executed) = self.next_block(&state, tip);
+            tip = Tip { height, block: stored.certificate.block };
+            store.commit(&commit_of(&state, &block, &stored, &executed)).unwrap();
             state = executed.state;
             each();
         }

@@ -62,7 +62,7 @@ fn on_a_grid_every_order_names_a_bus_of_it() {
     let plan =
         protocol::genesis::GridPlan { transformer: "T".into(), transformer_va: 1, root: "r".into(), lines: vec![] };
     let grid = Grid::from_plan(&plan).unwrap();
-    let clear = |bus: &str| clear_json_on(book(bus).as_bytes(), "uniform", Some(&grid));
+    let clear = |bus: &str| clear_json_on(book(bus).as_bytes(), "uniform", Some(&grid), &Terms::default());
     assert_eq!(clear(r#","bus":"r""#).unwrap().quantity, 0);
     let problem =
         |error| BookError::Order { side: Side::Bid, order: "\"b\"".into(), problem: OrderProblem::Bus(error) };
@@ -185,5 +185,6 @@ fn a_book_beyond_the_limit_is_not_even_read() {
 #[test]
 fn an_unknown_mechanism_is_refused_with_the_known_ones() {
     let error = clear_json(b"{}", "barter").unwrap_err();
-    assert_eq!(error.to_string(), "expected a mechanism (`uniform`), found `barter`");
+    let text = error.to_string();
+    assert!(text.starts_with("expected a mechanism (`uniform`, ") && text.ends_with("), found `barter`"), "{text}");
 }

@@ -4,19 +4,39 @@
 //! [`mechanisms`]. To add one, copy `template.rs`. All of them are described in `docs/mechanisms.md`.
 
 mod crossing;
+mod dynamic_key;
+mod feeder;
+mod mcafee;
+mod mid_market_rate;
 mod pairing;
+mod pay_as_bid;
+mod posted;
+mod priority_key;
 mod rationing;
+mod static_key;
 #[cfg(test)]
 mod template;
+mod terms;
 mod uniform;
 
 use protocol::{energy::Energy, hash::Hash, money::Price};
 
 use crate::grid::{BusIndex, Grid};
 
+pub use terms::{Edge, Network, Terms, TermsError, community_price};
+
 /// Every mechanism, the default first.
 pub fn mechanisms() -> &'static [&'static dyn Mechanism] {
-    &[&uniform::Uniform]
+    &[
+        &uniform::Uniform,
+        &pay_as_bid::PayAsBid,
+        &mcafee::McAfee,
+        &feeder::Feeder,
+        &mid_market_rate::MidMarketRate,
+        &static_key::StaticKey,
+        &dynamic_key::DynamicKey,
+        &priority_key::PriorityKey,
+    ]
 }
 
 /// A rule that turns a book into a clearing.
@@ -61,6 +81,8 @@ pub struct Context<'a> {
     pub grid: &'a Grid,
     /// Decides who gets a Wh that cannot be shared; nobody could know it when the orders were placed.
     pub tie_seed: &'a Hash,
+    /// What the rules say beside the mechanism's name.
+    pub terms: &'a Terms,
 }
 
 /// Energy from an offer to a bid.
@@ -72,8 +94,10 @@ pub struct Match {
     pub offer: usize,
     /// How much, at least 1 Wh.
     pub energy: Energy,
-    /// At what price.
+    /// What the buyer pays, per kWh.
     pub price: Price,
+    /// What the seller receives, per kWh: the difference, if there is one, is the grid operator's.
+    pub received: Price,
 }
 
 /// The result of clearing a book.
@@ -91,6 +115,19 @@ pub struct Clearing {
     pub offers: Vec<Energy>,
     /// Who trades with whom: fewer matches than orders.
     pub trades: Vec<Match>,
+    /// What only the mechanism `feeder` knows.
+    pub feeder: Option<FeederClearing>,
+}
+
+/// What a clearing does to the grid. Both lists are by the bus's number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeederClearing {
+    /// What trading is worth less the fees of the lines it uses, in nano-units: no trades reach more.
+    pub welfare: i128,
+    /// What the trades send over the edge above each bus, Wh: positive towards the bus.
+    pub flows: Vec<i128>,
+    /// What a Wh costs at each bus, per kWh; empty where nothing trades.
+    pub nodal_prices: Vec<Price>,
 }
 
 /// A name that no mechanism has.
@@ -150,6 +187,14 @@ pub enum BrokenClearing {
         /// The trade's price.
         price: Price,
     },
+    /// A seller receives more than the buyer pays.
+    #[error("expected a seller to receive at most the {price} that the buyer pays, found {received}")]
+    Subsidised {
+        /// What the buyer pays.
+        price: Price,
+        /// What the seller receives.
+        received: Price,
+    },
     /// The trades do not add up to the fills.
     #[error("expected trades that add up to the fills, found {found} Wh left over")]
     TradesDiffer {
@@ -168,6 +213,7 @@ impl Clearing {
             bids: vec![Energy::ZERO; book.bids.len()],
             offers: vec![Energy::ZERO; book.offers.len()],
             trades: Vec::new(),
+            feeder: None,
         }
     }
 
@@ -180,7 +226,7 @@ impl Clearing {
     }
 
     /// Checks what every clearing must hold: nobody gets more than asked for, as much is bought as sold, every trade
-    /// is within both limits, and the trades add up to the fills.
+    /// is within both limits and needs no subsidy, and the trades add up to the fills.
     pub fn check(&self, book: &Book<'_>) -> Result<(), BrokenClearing> {
         let bought = check_fills(&book.bids, &self.bids)?;
         let sold = check_fills(&book.offers, &self.offers)?;
@@ -191,8 +237,13 @@ impl Clearing {
         let mut offers_left: Vec<u64> = self.offers.iter().map(|fill| fill.wh()).collect();
         for trade in &self.trades {
             let (bid, offer) = (book.bids[trade.bid].price, book.offers[trade.offer].price);
-            if trade.price > bid || trade.price < offer {
-                return Err(BrokenClearing::LimitBroken { offer, bid, price: trade.price });
+            for price in [trade.price, trade.received] {
+                if price > bid || price < offer {
+                    return Err(BrokenClearing::LimitBroken { offer, bid, price });
+                }
+            }
+            if trade.received > trade.price {
+                return Err(BrokenClearing::Subsidised { price: trade.price, received: trade.received });
             }
             for left in [&mut bids_left[trade.bid], &mut offers_left[trade.offer]] {
                 let excess = trade.energy.wh().saturating_sub(*left);
@@ -247,7 +298,7 @@ mod tests {
     fn every_way_to_break_a_clearing_is_named() {
         let book = Book { bids: vec![order(b"b", 20, 10)], offers: vec![order(b"o", 10, 10)] };
         let price = Price::from_micro(15).unwrap();
-        let trade = Match { bid: 0, offer: 0, energy: wh(6), price };
+        let trade = Match { bid: 0, offer: 0, energy: wh(6), price, received: price };
         let good = Clearing {
             quantity: 6,
             price: Some(price),
@@ -255,6 +306,7 @@ mod tests {
             bids: vec![wh(6)],
             offers: vec![wh(6)],
             trades: vec![trade],
+            feeder: None,
         };
         assert_eq!(good.check(&book), Ok(()));
         assert_eq!(good.surplus(&book), 60);
@@ -262,7 +314,10 @@ mod tests {
         let price_of = |micro| Price::from_micro(micro).unwrap();
         let limit =
             |micro| BrokenClearing::LimitBroken { offer: price_of(10), bid: price_of(20), price: price_of(micro) };
-        let traded = |micro, energy| vec![Match { bid: 0, offer: 0, energy: wh(energy), price: price_of(micro) }];
+        let match_at = |pays, receives, energy| {
+            vec![Match { bid: 0, offer: 0, energy: wh(energy), price: price_of(pays), received: price_of(receives) }]
+        };
+        let traded = |micro, energy| match_at(micro, micro, energy);
         let cases = [
             (Clearing { bids: vec![], ..good.clone() }, BrokenClearing::FillMissing { expected: 1, found: 0 }),
             (
@@ -276,6 +331,12 @@ mod tests {
             (Clearing { quantity: 7, ..good.clone() }, BrokenClearing::Unbalanced { bought: 6, sold: 6, quantity: 7 }),
             (Clearing { trades: traded(21, 6), ..good.clone() }, limit(21)),
             (Clearing { trades: traded(9, 6), ..good.clone() }, limit(9)),
+            (Clearing { trades: match_at(21, 15, 6), ..good.clone() }, limit(21)),
+            (Clearing { trades: match_at(15, 9, 6), ..good.clone() }, limit(9)),
+            (
+                Clearing { trades: match_at(14, 15, 6), ..good.clone() },
+                BrokenClearing::Subsidised { price: price_of(14), received: price_of(15) },
+            ),
             (Clearing { trades: traded(15, 7), ..good.clone() }, BrokenClearing::TradesDiffer { found: 1 }),
             (Clearing { trades: traded(15, 5), ..good.clone() }, BrokenClearing::TradesDiffer { found: 2 }),
             (Clearing { trades: vec![], ..good }, BrokenClearing::TradesDiffer { found: 12 }),

@@ -21,6 +21,8 @@ struct Side {
     next: Vec<usize>,
     /// First and last order at each bus.
     queues: Vec<(usize, usize)>,
+    /// How many orders are filled.
+    queued: usize,
 }
 
 /// The first bytes of an id as a number: where two of them differ, they are in the order of the ids.
@@ -40,7 +42,8 @@ impl Side {
         // first bytes, which are near, while the rest of them is anywhere in memory.
         filled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| orders[a.1].id.cmp(orders[b.1].id)));
         let buses = grid.parents().len();
-        let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses] };
+        let mut side =
+            Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses], queued: filled.len() };
         for (_, index) in filled {
             // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
             let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < buses).unwrap_or(0);
@@ -79,17 +82,34 @@ impl Side {
     }
 }
 
-/// Pairs the fills of a book, each match at the price that `price` gives for a bid and an offer.
+/// What a matched pair agrees on, per kWh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deal {
+    /// By the buyer.
+    pub(crate) pays: Price,
+    /// By the seller; what the buyer pays more is the grid operator's.
+    pub(crate) receives: Price,
+}
+
+impl Deal {
+    /// One price for both.
+    pub(crate) const fn at(price: Price) -> Deal {
+        Deal { pays: price, receives: price }
+    }
+}
+
+/// Pairs the fills of a book, each match at the prices that `deal` gives for a bid and an offer.
 pub(crate) fn pair(
     book: &Book<'_>,
     bids: &[Energy],
     offers: &[Energy],
     grid: &Grid,
-    price: impl Fn(&Order<'_>, &Order<'_>) -> Price,
+    deal: impl Fn(&Order<'_>, &Order<'_>) -> Deal,
 ) -> Vec<Match> {
     let mut buyers = Side::new(&book.bids, bids, grid);
     let mut sellers = Side::new(&book.offers, offers, grid);
-    let mut matches = Vec::new();
+    // Each match uses up an order: never moved to make room, and what is not needed of this is never touched.
+    let mut matches = Vec::with_capacity(buyers.queued + sellers.queued);
     // Backwards from the leaves to the root. A bus's own orders are at the front of its queues, because they were there
     // before any came up from below: so they meet each other first.
     for (bus, &parent) in grid.parents().iter().enumerate().rev() {
@@ -97,8 +117,8 @@ pub(crate) fn pair(
             let wh = buyers.left[bid].min(sellers.left[offer]);
             buyers.take(bus, wh);
             sellers.take(bus, wh);
-            let price = price(&book.bids[bid], &book.offers[offer]);
-            matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price });
+            let Deal { pays, receives } = deal(&book.bids[bid], &book.offers[offer]);
+            matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price: pays, received: receives });
         }
         if bus != parent {
             buyers.climb(bus, parent);
@@ -143,7 +163,7 @@ mod tests {
         };
         let book = Book { bids: orders(bids), offers: orders(offers) };
         let fills = |orders: &[Order<'_>]| -> Vec<Energy> { orders.iter().map(|order| order.quantity).collect() };
-        let matches = pair(&book, &fills(&book.bids), &fills(&book.offers), &grid, |bid, _| bid.price);
+        let matches = pair(&book, &fills(&book.bids), &fills(&book.offers), &grid, |bid, _| Deal::at(bid.price));
         let name = |order: &Order<'static>| std::str::from_utf8(order.id).unwrap();
         matches.iter().map(|m| (name(&book.bids[m.bid]), name(&book.offers[m.offer]), m.energy.wh())).collect()
     }

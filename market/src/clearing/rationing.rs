@@ -31,11 +31,9 @@ pub(crate) fn fill(
     fills
 }
 
-/// Shares `total` Wh among some orders in proportion to their quantities.
-///
-/// Each gets the whole part of its share, the largest remainders one Wh more. Where remainders tie for the last Wh,
-/// the lowest SHA-256(tie seed ‖ order id) wins: neither coming first nor a chosen id can.
-fn share(orders: &[Order<'_>], among: &[usize], total: u128, tie_seed: &Hash, fills: &mut [Energy]) {
+/// Shares `total` Wh among some orders in proportion to their quantities, and at most those.
+pub(crate) fn share(orders: &[Order<'_>], among: &[usize], total: u128, tie_seed: &Hash, fills: &mut [Energy]) {
+    let claim = |&index: &usize| Claim { index, weight: orders[index].quantity.wh().into() };
     let whole: u128 = among.iter().map(|&index| u128::from(orders[index].quantity.wh())).sum();
     if total >= whole {
         for &index in among {
@@ -43,54 +41,103 @@ fn share(orders: &[Order<'_>], among: &[usize], total: u128, tie_seed: &Hash, fi
         }
         return;
     }
-    let mut left = total;
-    let mut remainders = Vec::with_capacity(among.len());
-    for &index in among {
-        let (part, remainder) = part_of(orders[index].quantity.wh(), total, whole);
-        fills[index] = Energy::from_wh(part);
-        left -= u128::from(part);
-        remainders.push((remainder, index));
-    }
-    // Fewer Wh are left than there are remainders, and whoever has a remainder asked for at least one Wh more.
-    let Some(last) = usize::try_from(left).ok().and_then(|left| left.checked_sub(1)) else { return };
-    let (above, &mut (cut, at_cut), below) = remainders.select_nth_unstable_by(last, |a, b| b.0.cmp(&a.0));
-    let one_more = |index: usize, fills: &mut [Energy]| fills[index] = Energy::from_wh(fills[index].wh() + 1);
-    let mut tied = vec![at_cut];
-    let mut left = last + 1;
-    for &(remainder, index) in above.iter() {
-        if remainder > cut {
-            one_more(index, fills);
-            left -= 1;
-        } else {
-            tied.push(index);
-        }
-    }
-    tied.extend(below.iter().filter(|(remainder, _)| *remainder == cut).map(|(_, index)| *index));
-    if left < tied.len() {
-        let rank = |index: usize| Hash::of_parts(&[tie_seed.as_bytes(), orders[index].id]);
-        let mut ranked: Vec<(Hash, usize)> = tied.iter().map(|&index| (rank(index), index)).collect();
-        ranked.select_nth_unstable(left);
-        tied = ranked.into_iter().take(left).map(|(_, index)| index).collect();
-    }
-    for index in tied {
-        one_more(index, fills);
-    }
+    let claims: Vec<Claim> = among.iter().map(claim).collect();
+    // No share is larger than the quantity, because the total is less than all quantities.
+    let give = |index: usize, wh: u128| fills[index] = Energy::from_wh(wh as u64);
+    entitle(&claims, total, whole, |index| rank(tie_seed, orders[index].id), give);
 }
 
-/// `quantity · total / whole` and its remainder, exactly; `total` < `whole` < 2⁹⁵, which 2³¹ orders cannot reach.
-fn part_of(quantity: u64, total: u128, whole: u128) -> (u64, u128) {
-    if let (Ok(narrow), Ok(divisor)) = (u64::try_from(total), u64::try_from(whole))
-        && let Some(product) = quantity.checked_mul(narrow)
-    {
-        return (product / divisor, (product % divisor).into());
+/// Where an order stands when remainders tie: the lowest comes first. Neither coming first nor a chosen id helps.
+pub(crate) fn rank(tie_seed: &Hash, id: &[u8]) -> Hash {
+    Hash::of_parts(&[tie_seed.as_bytes(), id])
+}
+
+/// A right to a part of something.
+pub(crate) struct Claim {
+    /// Whose.
+    pub(crate) index: usize,
+    /// How much of the whole weight.
+    pub(crate) weight: u128,
+}
+
+/// Gives each claim its *weight ÷ `whole`* of `total` Wh, in whole Wh: the whole part of it, and the largest remainders
+/// one Wh more, as far as all claims together have a right to whole Wh. Where remainders tie for the last Wh, the
+/// lowest rank wins. The weights add up to at most `whole`.
+pub(crate) fn entitle(
+    claims: &[Claim],
+    total: u128,
+    whole: u128,
+    rank: impl Fn(usize) -> Hash,
+    mut give: impl FnMut(usize, u128),
+) {
+    let claimed: u128 = claims.iter().map(|claim| claim.weight).sum();
+    let mut left = if claimed == whole { total } else { part_of(claimed, total, whole).0 };
+    let mut shares: Vec<Share> = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let (wh, remainder) = part_of(claim.weight, total, whole);
+        left -= wh;
+        shares.push(Share { remainder, wh, index: claim.index });
     }
-    // The product may have 160 bits: long division with digits of 32.
-    let (high, low) = (u128::from(quantity >> 32), u128::from(quantity & 0xffff_ffff));
-    let high_product = high * total;
-    let low_product = ((high_product % whole) << 32) + low * total;
-    // Less than the quantity, because `total` is less than `whole`.
-    let part = ((high_product / whole) << 32) + low_product / whole;
-    (part as u64, low_product % whole)
+    // Fewer Wh are left than there are remainders, and whoever has a remainder has a right to a part of one Wh more.
+    if let Some(last) = usize::try_from(left).ok().and_then(|left| left.checked_sub(1)) {
+        let (above, at_cut, below) = shares.select_nth_unstable_by(last, |a, b| b.remainder.cmp(&a.remainder));
+        let cut = at_cut.remainder;
+        let mut left = last + 1;
+        let mut tied = vec![at_cut];
+        for share in above {
+            if share.remainder > cut {
+                share.wh += 1;
+                left -= 1;
+            } else {
+                tied.push(share);
+            }
+        }
+        tied.extend(below.iter_mut().filter(|share| share.remainder == cut));
+        if left < tied.len() {
+            let mut ranked: Vec<(Hash, &mut Share)> =
+                tied.into_iter().map(|share| (rank(share.index), share)).collect();
+            ranked.select_nth_unstable_by(left, |a, b| a.0.cmp(&b.0));
+            tied = ranked.into_iter().take(left).map(|(_, share)| share).collect();
+        }
+        tied.into_iter().for_each(|share| share.wh += 1);
+    }
+    shares.iter().for_each(|share| give(share.index, share.wh));
+}
+
+/// A claim's share while it is being found.
+struct Share {
+    remainder: u128,
+    wh: u128,
+    index: usize,
+}
+
+/// `weight · total / whole` and its remainder, exactly; `weight` ≤ `whole` < 2¹²⁷.
+fn part_of(weight: u128, total: u128, whole: u128) -> (u128, u128) {
+    if let (Ok(weight), Ok(total), Ok(whole)) = (u64::try_from(weight), u64::try_from(total), u64::try_from(whole)) {
+        return match weight.checked_mul(total) {
+            Some(product) => ((product / whole).into(), (product % whole).into()),
+            None => {
+                let product = u128::from(weight) * u128::from(total);
+                (product / u128::from(whole), product % u128::from(whole))
+            }
+        };
+    }
+    if let Some(product) = weight.checked_mul(total) {
+        return (product / whole, product % whole);
+    }
+    // Wider than 128 bits: written multiplication in binary, divided as it goes.
+    let (mut part, mut remainder) = (0u128, 0u128);
+    let (more, rest) = (total / whole, total % whole);
+    for bit in (0..128 - weight.leading_zeros()).rev() {
+        part *= 2;
+        remainder *= 2;
+        if weight >> bit & 1 == 1 {
+            remainder += rest;
+        }
+        part += remainder / whole;
+        remainder %= whole;
+    }
+    (part + more * weight, remainder)
 }
 
 #[cfg(test)]
@@ -171,9 +218,10 @@ mod tests {
     fn parts_are_exact_where_products_are_wide() {
         assert_eq!(part_of(7, 3, 10), (2, 1));
         let all = u128::from(u64::MAX);
-        for whole in [all, all * 3, all << 30, (1 << 95) - 1] {
-            assert_eq!(part_of(u64::MAX, whole - 1, whole), (u64::MAX - 1, whole - all));
-            assert_eq!(part_of(u64::MAX, 0, whole), (0, 0));
+        for whole in [all, all * 3, all << 30, (1 << 95) - 1, (1 << 126) - 1] {
+            assert_eq!(part_of(all, whole - 1, whole), (all - 1, whole - all));
+            assert_eq!(part_of(whole - 1, whole - 1, whole), (whole - 2, 1));
+            assert_eq!(part_of(all, 0, whole), (0, 0));
         }
         assert_eq!(shares(&[u64::MAX - 1; 4], 2 * (all - 1), &Hash::ZERO), [u64::MAX / 2; 4]);
     }

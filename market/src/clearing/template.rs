@@ -4,6 +4,8 @@
 //! 2. In `mod.rs` add `mod your_rule;` and one line to `mechanisms()`: `&your_rule::YourRule`.
 //! 3. Describe it in `docs/mechanisms.md`: formula, source, guarantees, what it gives up, a worked example.
 //!
+//! A rule that needs parameters finds them in `context.terms`; `protocol::parameters` is where rules state them.
+//!
 //! `clear` is a pure function: no clock, no randomness, no floating-point number, and no dependence on the order of the
 //! orders. Every validator calls it and must get the same bytes. It has nothing to refuse: any book has a clearing, if
 //! only `Clearing::nothing`.
@@ -12,7 +14,11 @@ use std::cmp::Ordering;
 
 use protocol::money::Price;
 
-use super::{Book, Clearing, Context, Mechanism, Order, pairing::pair, rationing::fill};
+use super::{
+    Book, Clearing, Context, Mechanism, Order,
+    pairing::{Deal, pair},
+    rationing::fill,
+};
 
 /// This example trades at a posted price: whoever accepts it takes part, the short side in full, the long side pro rata.
 pub(super) struct PostedPrice(pub(super) Price);
@@ -48,11 +54,12 @@ impl Mechanism for PostedPrice {
         let bids = fill(&book.bids, quantity, context.tie_seed, bid);
         let offers = fill(&book.offers, quantity, context.tie_seed, offer);
 
-        // 4. Who trades with whom: nearest first. The closure may give every pair a price of its own.
-        let trades = pair(book, &bids, &offers, context.grid, |_, _| price);
+        // 4. Who trades with whom: nearest first. The closure may give every pair a price of its own, and even let the
+        // buyer pay more than the seller receives: the difference is booked to the grid operator.
+        let trades = pair(book, &bids, &offers, context.grid, |_, _| Deal::at(price));
 
         // A mechanism without one price has `price: None`; `price_interval` is for those that know every clearing price.
-        Clearing { quantity, price: Some(price), price_interval: None, bids, offers, trades }
+        Clearing { quantity, price: Some(price), bids, offers, trades, ..Clearing::nothing(book) }
     }
 }
 
@@ -61,7 +68,7 @@ mod tests {
     use protocol::{energy::Energy, hash::Hash};
 
     use super::*;
-    use crate::grid::Grid;
+    use crate::{clearing::Terms, grid::Grid};
 
     #[test]
     fn the_template_holds_what_every_clearing_must_hold() {
@@ -75,7 +82,7 @@ mod tests {
             bids: vec![order(b"b1", 30, 10), order(b"b2", 20, 20), order(b"b3", 10, 50)],
             offers: vec![order(b"o1", 10, 15), order(b"o2", 25, 99)],
         };
-        let context = Context { grid: &Grid::single_bus(), tie_seed: &Hash::ZERO };
+        let context = Context { grid: &Grid::single_bus(), tie_seed: &Hash::ZERO, terms: &Terms::default() };
         let clearing = PostedPrice(Price::from_micro(20).unwrap()).clear(&book, &context);
         assert_eq!(clearing.check(&book), Ok(()));
         assert_eq!(clearing.bids, [5, 10, 0].map(Energy::from_wh));

@@ -1,8 +1,13 @@
 //! `uniform`: the k-double auction, pay-as-clear. The largest volume, at one price in the middle of all clearing prices.
 
-use protocol::money::Price;
+use protocol::{energy::Energy, money::Price};
 
-use super::{Book, Clearing, Context, Mechanism, crossing::crossing, pairing::pair, rationing::fill};
+use super::{
+    Book, Clearing, Context, Mechanism,
+    crossing::{Crossing, crossing},
+    pairing::{Deal, pair},
+    rationing::fill,
+};
 
 /// The mechanism `uniform`.
 pub(super) struct Uniform;
@@ -17,11 +22,9 @@ impl Mechanism for Uniform {
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {
-        let Some(crossing) = crossing(book) else { return Clearing::nothing(book) };
+        let Some((crossing, bids, offers)) = fill_at_crossing(book, context) else { return Clearing::nothing(book) };
         let price = Price::midpoint(crossing.low, crossing.high);
-        let bids = fill(&book.bids, crossing.quantity, context.tie_seed, |bid| bid.price.cmp(&crossing.low));
-        let offers = fill(&book.offers, crossing.quantity, context.tie_seed, |offer| crossing.low.cmp(&offer.price));
-        let trades = pair(book, &bids, &offers, context.grid, |_, _| price);
+        let trades = pair(book, &bids, &offers, context.grid, |_, _| Deal::at(price));
         Clearing {
             quantity: crossing.quantity,
             price: Some(price),
@@ -29,6 +32,15 @@ impl Mechanism for Uniform {
             bids,
             offers,
             trades,
+            feeder: None,
         }
     }
+}
+
+/// Where a book crosses, and what each bid and each offer trades there; none where nothing trades.
+pub(super) fn fill_at_crossing(book: &Book<'_>, context: &Context<'_>) -> Option<(Crossing, Vec<Energy>, Vec<Energy>)> {
+    let crossing = crossing(book)?;
+    let bids = fill(&book.bids, crossing.quantity, context.tie_seed, |bid| bid.price.cmp(&crossing.low));
+    let offers = fill(&book.offers, crossing.quantity, context.tie_seed, |offer| crossing.low.cmp(&offer.price));
+    Some((crossing, bids, offers))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{
+    api::MemberStatus,
     genesis::Genesis,
     interval::Interval,
     key::DeviceId,
@@ -111,6 +112,25 @@ impl Book {
     /// Whether any reading waits to be settled.
     pub(crate) fn any_waiting(&self) -> bool {
         self.devices.values().any(|device| !device.waiting.is_empty())
+    }
+
+    /// Takes over who measures for whom, and returns what no longer waits: the readings of devices that were revoked.
+    pub(crate) fn enroll(&mut self, members: &[MemberStatus], heads: &BTreeMap<DeviceId, ChainHead>) -> Vec<Gone> {
+        let mut gone = Vec::new();
+        self.devices.retain(|id, device| {
+            let stays = heads.contains_key(id);
+            if !stays {
+                gone.extend(device.waiting.iter().map(|reading| (*id, reading.sequence)));
+            }
+            stays
+        });
+        for MemberStatus { member, device, rated_power_w, .. } in members {
+            let Some((id, head)) = device.and_then(|id| Some((id, heads.get(&id)?))) else { continue };
+            let device = Device { member: *member, rated_power_w: *rated_power_w, settled: *head, waiting: Vec::new() };
+            let known = self.devices.entry(id).or_insert(device);
+            (known.member, known.rated_power_w) = (*member, *rated_power_w);
+        }
+        gone
     }
 
     /// Takes over what the ledger has settled, and returns what no longer waits: what is settled now, and what does

@@ -1,10 +1,15 @@
-//! What the genesis fixes: read once, shared by all parts of the service.
+//! The community as its market knows it: what the genesis fixes, and who takes part under which rules, which the ledger
+//! says and says anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use protocol::{
+    api::{MemberStatus, RulesInForce},
     envelope::ChainId,
-    genesis::Genesis,
+    genesis::{Genesis, GenesisMember, GridPlan, Rules},
     interval::Interval,
     key::{DeviceId, PublicKey, SecretKey},
     member::MemberId,
@@ -12,35 +17,51 @@ use protocol::{
 };
 
 use crate::{
-    clearing::{UnknownMechanism, mechanism},
+    clearing::{Network, TermsError, UnknownMechanism, mechanism},
     grid::{BusIndex, Grid, GridError},
 };
 
-/// The community as its market knows it.
+/// The community.
 #[derive(Debug)]
 pub(crate) struct Community {
     pub(crate) genesis: Genesis,
     pub(crate) chain: ChainId,
     pub(crate) topics: Topics,
-    pub(crate) grid: Grid,
     /// The key that signs settlements.
     pub(crate) key: SecretKey,
     /// The interval before the first.
     pub(crate) before_first: Interval,
-    buses: BTreeMap<MemberId, BusIndex>,
-    devices: BTreeMap<MemberId, DeviceId>,
-    renewable: BTreeSet<MemberId>,
-    member_keys: BTreeSet<PublicKey>,
-    keys_by_device: BTreeMap<DeviceId, (MemberId, PublicKey)>,
+    roll: RwLock<Arc<Roll>>,
 }
 
-/// Why a genesis and a key do not make a market.
+/// Who takes part in the next interval, and under which rules.
+#[derive(Debug)]
+pub(crate) struct Roll {
+    pub(crate) rules: Rules,
+    pub(crate) grid: Grid,
+    members: BTreeMap<MemberId, Enrolled>,
+    by_device: BTreeMap<DeviceId, MemberId>,
+    by_key: BTreeMap<PublicKey, MemberId>,
+}
+
+/// A member as registered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Enrolled {
+    pub(crate) key: PublicKey,
+    /// None where it was revoked.
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) bus: BusIndex,
+    /// Whether what it feeds in is renewable.
+    pub(crate) renewable: bool,
+}
+
+/// Why a genesis and a key do not make a market, or the ledger's members and rules none.
 #[derive(Debug, thiserror::Error)]
 pub enum CommunityError {
     /// The key is another market's.
-    #[error("expected the secret key of {expected}, the genesis' market, found that of {found}")]
+    #[error("expected the secret key of {expected}, which the ledger says signs settlements, found that of {found}")]
     WrongKey {
-        /// The market of the genesis.
+        /// The market of the ledger.
         expected: Box<PublicKey>,
         /// Whose key it is.
         found: Box<PublicKey>,
@@ -51,67 +72,106 @@ pub enum CommunityError {
     /// The mechanism does not exist.
     #[error("rules: {0}")]
     Mechanism(#[from] UnknownMechanism),
+    /// The mechanism's parameters do not fit the grid.
+    #[error("rules: {0}")]
+    Terms(#[from] TermsError),
     /// The first interval has none before it.
     #[error("expected a first interval after 1970, found {0}")]
     FirstInterval(Interval),
 }
 
+impl Roll {
+    fn new<'a>(
+        interval: Interval,
+        rules: &Rules,
+        plan: Option<&GridPlan>,
+        members: impl Iterator<Item = (MemberId, PublicKey, Option<DeviceId>, Option<&'a str>, bool)>,
+    ) -> Result<Roll, CommunityError> {
+        mechanism(&rules.mechanism)?;
+        let grid = plan.map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)?;
+        Network::new(&grid, &rules.parameters.clone().unwrap_or_default(), interval, &[])?;
+        let mut roll = Roll {
+            rules: rules.clone(),
+            grid,
+            members: BTreeMap::new(),
+            by_device: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+        };
+        for (member, key, device, bus, renewable) in members {
+            let bus = roll.grid.bus(bus)?;
+            roll.members.insert(member, Enrolled { key, device, bus, renewable });
+            roll.by_key.insert(key, member);
+            if let Some(device) = device {
+                roll.by_device.insert(device, member);
+            }
+        }
+        Ok(roll)
+    }
+
+    /// All members, in ascending order of pseudonym.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&MemberId, &Enrolled)> {
+        self.members.iter()
+    }
+}
+
 impl Community {
     pub(crate) fn new(genesis: Genesis, key: SecretKey) -> Result<Community, CommunityError> {
-        if key.public() != genesis.market {
-            return Err(CommunityError::WrongKey { expected: Box::new(genesis.market), found: Box::new(key.public()) });
-        }
-        mechanism(&genesis.rules.mechanism)?;
         let first = genesis.first_interval;
         let before_first = first.offset(-1).ok_or(CommunityError::FirstInterval(first))?;
-        let grid = Grid::from_genesis(&genesis)?;
-        let mut buses = BTreeMap::new();
-        for member in &genesis.members {
-            buses.insert(member.member, grid.bus(member.bus.as_deref())?);
-        }
+        let members = genesis.members.iter().map(|GenesisMember { member, key, device, bus, technology, .. }| {
+            (*member, *key, Some(*device), bus.as_deref(), technology.is_some())
+        });
+        let roll = Roll::new(first, &genesis.rules, genesis.grid.as_ref(), members)?;
         let chain = genesis.chain();
-        let members = &genesis.members;
         Ok(Community {
             chain,
             topics: Topics::new(&chain),
-            grid,
             key,
             before_first,
-            buses,
-            devices: members.iter().map(|member| (member.member, member.device)).collect(),
-            renewable: members
-                .iter()
-                .filter(|member| member.technology.is_some())
-                .map(|member| member.member)
-                .collect(),
-            member_keys: members.iter().map(|member| member.key).collect(),
-            keys_by_device: members.iter().map(|member| (member.device, (member.member, member.key))).collect(),
+            roll: RwLock::new(Arc::new(roll)),
             genesis,
         })
     }
 
-    /// Where a member is connected to the grid.
-    pub(crate) fn bus(&self, member: &MemberId) -> Option<BusIndex> {
-        self.buses.get(member).copied()
+    /// Checks that the market's key is the one that signs settlements.
+    pub(crate) fn check_key(&self, signs: PublicKey) -> Result<(), CommunityError> {
+        let own = self.key.public();
+        if signs == own {
+            return Ok(());
+        }
+        Err(CommunityError::WrongKey { expected: Box::new(signs), found: Box::new(own) })
     }
 
-    /// Whether what a member feeds in is renewable.
-    pub(crate) fn is_renewable(&self, member: &MemberId) -> bool {
-        self.renewable.contains(member)
+    /// Takes over what the ledger says of the next interval.
+    pub(crate) fn update(&self, members: &[MemberStatus], rules: &RulesInForce) -> Result<(), CommunityError> {
+        self.check_key(rules.market)?;
+        let members = members.iter().map(|MemberStatus { member, key, device, bus, technology, .. }| {
+            (*member, *key, *device, bus.as_deref(), technology.is_some())
+        });
+        let roll = Roll::new(rules.interval, &rules.rules, rules.grid.as_ref(), members)?;
+        *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);
+        Ok(())
+    }
+
+    /// Who takes part in the next interval.
+    pub(crate) fn roll(&self) -> Arc<Roll> {
+        self.roll.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The device that measures for a member.
     pub(crate) fn device(&self, member: &MemberId) -> Option<DeviceId> {
-        self.devices.get(member).copied()
+        self.roll().members.get(member)?.device
     }
 
     /// Whether some member signs orders with `key`.
     pub(crate) fn is_member_key(&self, key: &PublicKey) -> bool {
-        self.member_keys.contains(key)
+        self.roll().by_key.contains_key(key)
     }
 
     /// Whose device this is, and the key that signs this member's orders.
     pub(crate) fn member(&self, device: &DeviceId) -> Option<(MemberId, PublicKey)> {
-        self.keys_by_device.get(device).copied()
+        let roll = self.roll();
+        let member = roll.by_device.get(device)?;
+        Some((*member, roll.members.get(member)?.key))
     }
 }

@@ -8,6 +8,8 @@ use std::{
 use protocol::{hash::ParseError, interval::parse_utc};
 use serde::Deserialize;
 
+pub use super::ledger_node::{LedgerNode, LedgerUrl};
+
 /// Longest that the gate may wait for missing readings: a day, ms.
 const GATE_DELAY_MS_MAX: u64 = 86_400_000;
 /// Longest pause between two intervals of a replay: a day, ms.
@@ -32,7 +34,7 @@ pub struct Config {
     /// The MQTT broker.
     pub broker: Broker,
     /// The validators' HTTP APIs.
-    pub ledger: Vec<LedgerUrl>,
+    pub ledger: Vec<LedgerNode>,
     /// Where the console listens.
     pub console: ConsoleAddress,
     /// How long the gate waits for missing readings, ms.
@@ -97,31 +99,6 @@ impl TryFrom<String> for Broker {
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "mqtt://{}:{}", self.host, self.port)
-    }
-}
-
-/// The HTTP API of a ledger node, `http://HOST:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerUrl(String);
-
-text_or_number!(LedgerUrl, String);
-
-impl LedgerUrl {
-    /// The address, without a slash at the end.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for LedgerUrl {
-    type Error = ParseError;
-
-    fn try_from(text: String) -> Result<LedgerUrl, ParseError> {
-        let url = text.strip_suffix('/').unwrap_or(&text);
-        match url.strip_prefix("http://").and_then(host_and_port) {
-            Some((_, port)) if port != 0 => Ok(LedgerUrl(url.into())),
-            _ => Err(ParseError::new("a ledger node such as http://127.0.0.1:26000", &text)),
-        }
     }
 }
 
@@ -204,7 +181,7 @@ impl TryFrom<String> for UtcTime {
     }
 }
 
-fn host_and_port(text: &str) -> Option<(&str, u16)> {
+pub(super) fn host_and_port(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let plain = !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#']);
     if plain && port.bytes().all(|b| b.is_ascii_digit()) { Some((host, port.parse().ok()?)) } else { None }
@@ -259,6 +236,10 @@ impl Config {
         for path in [&mut config.genesis, &mut config.key, &mut config.state] {
             *path = directory.join(&*path);
         }
+        let beside_keys = config.ledger.iter_mut().flat_map(|node| [&mut node.ca, &mut node.token]);
+        for path in beside_keys.flatten() {
+            *path = directory.join(&*path);
+        }
         config.directory = config.directory.map(|names| directory.join(names));
         Ok(config)
     }
@@ -289,12 +270,14 @@ fn invalid(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
 mod tests {
     use super::*;
 
+    const LEDGER: &str = r#"["http://127.0.0.1:26000", "http://[::1]:26001/", { url = "https://ledger.example:26002", ca = "ca.pem", token = "market.token" }]"#;
+
     const GOOD: &str = r#"
 genesis = "genesis.json"
 key = "key"
 state = "/var/lib/voisin"
 broker = "mqtt://127.0.0.1:1883"
-ledger = ["http://127.0.0.1:26000", "http://[::1]:26001/"]
+ledger = ["http://127.0.0.1:26000", "http://[::1]:26001/", { url = "https://ledger.example:26002", ca = "ca.pem", token = "market.token" }]
 console = "off"
 gate_delay_ms = 2000
 [clock]
@@ -310,7 +293,10 @@ until = "2026-06-01T12:00:00Z"
         let config = Config::load(&path).unwrap();
         assert_eq!(config.genesis, directory.path().join("genesis.json"));
         assert_eq!(config.state, Path::new("/var/lib/voisin"));
-        assert_eq!(config.ledger[1].as_str(), "http://[::1]:26001");
+        assert_eq!(config.ledger[1].url.as_str(), "http://[::1]:26001");
+        assert_eq!(config.ledger[2].url.as_str(), "https://ledger.example:26002");
+        assert_eq!(config.ledger[2].ca, Some(directory.path().join("ca.pem")));
+        assert_eq!(config.ledger[2].token, Some(directory.path().join("market.token")));
         assert_eq!(config.gate_delay_ms.ms(), 2000);
         let until = Some(UtcTime(parse_utc("2026-06-01T12:00:00Z").unwrap()));
         assert_eq!(config.clock, Clock::Replay { interval_ms: IntervalMs(0), until });
@@ -334,13 +320,21 @@ until = "2026-06-01T12:00:00Z"
                 "expected a broker such as mqtt://127.0.0.1:1883, found `127.0.0.1`",
             ),
             ("http://127.0.0.1:26000", "https://x", "expected a ledger node"),
+            ("http://127.0.0.1:26000", "ftp://127.0.0.1:21", "expected a ledger node"),
+            (
+                "token = \"market.token\"",
+                "secret = \"7\"",
+                "unknown field `secret`, expected one of `url`, `ca`, `token`",
+            ),
+            ("url = \"https://ledger.example:26002\", ", "", "missing field `url`"),
+            ("[\"http://127.0.0.1:26000\"", "[7", "expected an address, or a table of `url`, `ca` and `token`"),
             ("\"off\"", "\"on\"", "expected an address such as 127.0.0.1:8080, or off, found `on`"),
             ("\"off\"", "7", "line 7 (`console = 7`): invalid type: integer `7`, expected a string"),
             ("genesis = \"genesis.json\"", "", "m.toml: missing field `genesis`"),
             ("kind = \"replay\"", "kind = \"moon\"", "unknown variant `moon`"),
             ("12:00:00Z\"", "12 o'clock\"", "expected a UTC time such as 2026-06-01T12:00:00Z"),
             ("[clock]", "[clock", "line 9"),
-            (r#"["http://127.0.0.1:26000", "http://[::1]:26001/"]"#, "[]", "ledger: expected at least one node"),
+            (LEDGER, "[]", "ledger: expected at least one node"),
         ] {
             let text = GOOD.replace(from, to);
             assert_ne!(text, GOOD, "{from}");

@@ -42,6 +42,8 @@ const GROUP_MAX: usize = 128;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Pause before an interval whose settlement was refused is settled again.
+/// Pause where the ledger has members or rules that this program does not know how to clear: until it is upgraded.
+const UNFIT_PAUSE: Duration = Duration::from_secs(10);
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// After so many answers that are behind what was seen settled, the sighting itself is doubted.
 const BEHIND_MAX: usize = 20;
@@ -299,7 +301,13 @@ impl Running {
     }
 
     async fn synced(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
-        let gone = self.book.settled(&snapshot.heads);
+        if let Err(error) = self.market.community.update(&snapshot.members, &snapshot.rules) {
+            tracing::error!(%error, "the market cannot clear what the ledger says; trying again");
+            self.sync(None, None, UNFIT_PAUSE);
+            return Ok(());
+        }
+        let mut gone = self.book.enroll(&snapshot.members, &snapshot.heads);
+        gone.extend(self.book.settled(&snapshot.heads));
         self.market.store.forget(&gone)?;
         self.take_committed(&snapshot.committed).await?;
         self.gate.next(snapshot.next);

@@ -1,4 +1,5 @@
 use protocol::{
+    api::RulesInForce,
     energy::Energy,
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,
@@ -37,6 +38,7 @@ fn community() -> Community {
             retail_price: "0.30".parse().unwrap(),
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
+            parameters: None,
         },
         market: key(21).public(),
         validators: Vec::new(),
@@ -196,6 +198,15 @@ fn orders_are_checked_before_the_ledger_sees_them() {
         committed: Vec::new(),
         orders: Default::default(),
         order_sequences: [(MemberId::from_bytes([1; 16]), 7)].into(),
+        members: Vec::new(),
+        rules: Box::new(RulesInForce {
+            interval: interval(4),
+            from: interval(0),
+            rules: community.genesis.rules.clone(),
+            grid: None,
+            market: community.genesis.market,
+            decision_sequence: 0,
+        }),
     };
     let order = |sequence, valid_from, number| {
         let cap = Some(Energy::from_wh(5));

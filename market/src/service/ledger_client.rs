@@ -4,8 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream::FuturesUnordered};
+use hyper::{StatusCode, body::Bytes};
 use protocol::{
-    api::{MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status, Submitted},
+    api::{
+        MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status,
+        Submitted,
+    },
     envelope::{ChainId, Sealed},
     hash::Hash,
     interval::Interval,
@@ -17,9 +21,9 @@ use protocol::{
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-use super::config::LedgerUrl;
+use super::config::LedgerNode;
+use crate::client::{AskError, Client, ClientError};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node is asked to wait for a settlement.
 const WAIT_MS: u64 = 5_000;
@@ -66,26 +70,30 @@ pub(crate) struct Snapshot {
     pub(crate) orders: BTreeMap<MemberId, StandingOrder>,
     /// Sequence number of each member's last order.
     pub(crate) order_sequences: BTreeMap<MemberId, u64>,
+    /// All that is known of the members.
+    pub(crate) members: Vec<MemberStatus>,
+    pub(crate) rules: Box<RulesInForce>,
 }
 
 /// Asks the ledger. Clones share connections.
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerClient {
-    http: reqwest::Client,
     chain: ChainId,
-    urls: Arc<[LedgerUrl]>,
+    nodes: Arc<[Client]>,
     settlements_per_page: usize,
 }
 
 impl LedgerClient {
-    pub(crate) fn new(chain: ChainId, urls: &[LedgerUrl], members: usize) -> Result<LedgerClient, reqwest::Error> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build()?;
+    pub(crate) fn new(chain: ChainId, nodes: &[LedgerNode], members: usize) -> Result<LedgerClient, ClientError> {
+        let client = |node: &LedgerNode| Client::new(node.url.as_str(), node.ca.as_deref(), node.token.as_deref());
+        let nodes = nodes.iter().map(client).collect::<Result<_, _>>()?;
         let settlements_per_page = (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX);
-        Ok(LedgerClient { http, chain, urls: urls.into(), settlements_per_page })
+        Ok(LedgerClient { chain, nodes, settlements_per_page })
     }
 
-    pub(crate) fn urls(&self) -> &[LedgerUrl] {
-        &self.urls
+    /// The addresses of the nodes, in the order of their numbers.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(Client::url)
     }
 
     /// What one node says of itself.
@@ -97,6 +105,11 @@ impl LedgerClient {
         Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain })
     }
 
+    /// The rules of the next interval, from any node that answers.
+    pub(crate) async fn rules(&self) -> Result<RulesInForce, LedgerError> {
+        first_good((0..self.nodes.len()).map(|node| self.get::<RulesInForce>(node, "/v1/rules", ANSWER_TIMEOUT))).await
+    }
+
     /// What the next clearing depends on, from any node that has settled all before `at_least`; from `avoid` only where
     /// no other answers.
     pub(crate) async fn snapshot(
@@ -104,7 +117,7 @@ impl LedgerClient {
         at_least: Option<Interval>,
         avoid: Option<usize>,
     ) -> Result<Snapshot, LedgerError> {
-        let others = (0..self.urls.len()).filter(|node| Some(*node) != avoid);
+        let others = (0..self.nodes.len()).filter(|node| Some(*node) != avoid);
         match (first_good(others.map(|node| self.snapshot_of(node, at_least))).await, avoid) {
             // Better one that is doubted than none at all.
             (Err(_), Some(doubted)) => self.snapshot_of(doubted, at_least).await,
@@ -118,13 +131,39 @@ impl LedgerClient {
             if let Some(expected) = at_least.filter(|at_least| status.next < *at_least) {
                 return Err(LedgerError::Behind { url: self.url(node), expected, found: status.next });
             }
-            let members: Vec<MemberStatus> = self.get(node, "/v1/members", ANSWER_TIMEOUT).await?;
+            let members = self.members(node).await?;
+            let rules: RulesInForce = self.get(node, "/v1/rules", ANSWER_TIMEOUT).await?;
             let after = self.status(node).await?;
             // A settlement between the two answers would mix the states of two intervals.
             if after.next == status.next {
-                return Ok(snapshot(node, &status, members));
+                return Ok(snapshot(node, &status, members, rules));
             }
             status = after;
+        }
+    }
+
+    /// All members, page by page.
+    async fn members(&self, node: usize) -> Result<Vec<MemberStatus>, LedgerError> {
+        let mut members: Vec<MemberStatus> = Vec::new();
+        loop {
+            let after = members.last().map_or_else(String::new, |last| format!("&after={}", last.member));
+            let path = format!("/v1/members?limit={MEMBERS_PER_PAGE_MAX}{after}");
+            let page: Vec<MemberStatus> = self.get(node, &path, ANSWER_TIMEOUT).await?;
+            // A node that does not go on in order would be asked for ever.
+            if let (Some(last), Some(next)) = (members.last(), page.first())
+                && next.member <= last.member
+            {
+                return Err(LedgerError::Unexpected {
+                    url: self.url(node),
+                    expected: "members in ascending order",
+                    found: next.member.to_string(),
+                });
+            }
+            let full = page.len() >= MEMBERS_PER_PAGE_MAX;
+            members.extend(page);
+            if !full {
+                return Ok(members);
+            }
         }
     }
 
@@ -143,7 +182,7 @@ impl LedgerClient {
             }
             tokio::time::sleep(PAUSE).await;
         };
-        let mut waiting: FuturesUnordered<_> = (0..self.urls.len()).map(wait).collect();
+        let mut waiting: FuturesUnordered<_> = (0..self.nodes.len()).map(wait).collect();
         tokio::time::timeout(Duration::from_millis(WAIT_MS), waiting.next()).await.ok().flatten()
     }
 
@@ -162,19 +201,19 @@ impl LedgerClient {
             }
             Err(error) => Err(error),
         };
-        first_good((0..self.urls.len()).map(page)).await
+        first_good((0..self.nodes.len()).map(page)).await
     }
 
     /// All receipts of a settled interval.
     pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
         let path = format!("/v1/settlements/{}/receipts", interval.start_text());
-        first_good((0..self.urls.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+        first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
     }
 
     /// Hands a transaction to every node. The answers come as they arrive.
     pub(crate) fn submit(&self, transaction: &Arc<[u8]>) -> JoinSet<Result<Submitted, LedgerError>> {
         let mut answers = JoinSet::new();
-        for node in 0..self.urls.len() {
+        for node in 0..self.nodes.len() {
             let (client, transaction) = (self.clone(), transaction.clone());
             answers.spawn(async move { client.submit_to(node, &transaction).await });
         }
@@ -182,28 +221,23 @@ impl LedgerClient {
     }
 
     async fn submit_to(&self, node: usize, transaction: &[u8]) -> Result<Submitted, LedgerError> {
-        let request = self.http.post(format!("{}/v1/transactions", self.urls[node].as_str()));
-        let request = request.header("content-type", "application/cbor").body(transaction.to_vec());
-        self.answer(node, request, ANSWER_TIMEOUT).await
+        let body = Bytes::copy_from_slice(transaction);
+        let answer = self.nodes[node].post_cbor("/v1/transactions", body, ANSWER_TIMEOUT).await;
+        self.answer(node, answer)
     }
 
     async fn get<T: DeserializeOwned>(&self, node: usize, path: &str, timeout: Duration) -> Result<T, LedgerError> {
-        self.answer(node, self.http.get(format!("{}{path}", self.urls[node].as_str())), timeout).await
+        let answer = self.nodes[node].get(path, timeout).await;
+        self.answer(node, answer)
     }
 
-    async fn answer<T: DeserializeOwned>(
+    fn answer<T: DeserializeOwned>(
         &self,
         node: usize,
-        request: reqwest::RequestBuilder,
-        timeout: Duration,
+        answer: Result<(StatusCode, Bytes), AskError>,
     ) -> Result<T, LedgerError> {
-        let unreachable = |error: reqwest::Error| LedgerError::Unreachable {
-            url: self.url(node),
-            reason: innermost(&error.without_url()),
-        };
-        let response = request.timeout(timeout).send().await.map_err(unreachable)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(unreachable)?;
+        let (status, body) =
+            answer.map_err(|error| LedgerError::Unreachable { url: self.url(node), reason: error.to_string() })?;
         let unexpected = |found: String| LedgerError::Unexpected {
             url: self.url(node),
             expected: "an answer in JSON",
@@ -216,36 +250,28 @@ impl LedgerClient {
     }
 
     fn url(&self, node: usize) -> String {
-        self.urls[node].as_str().into()
+        self.nodes[node].url().into()
     }
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
-}
-
-fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>) -> Snapshot {
-    let mut snapshot = Snapshot {
+fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: RulesInForce) -> Snapshot {
+    let head = |member: &MemberStatus| {
+        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
+        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
+        Some((member.device?, head))
+    };
+    Snapshot {
         source,
         settled: status.settled,
         next: status.next,
         tie_seed: status.tie_seed,
-        heads: BTreeMap::new(),
-        committed: Vec::new(),
-        orders: BTreeMap::new(),
-        order_sequences: BTreeMap::new(),
-    };
-    for member in members {
-        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
-        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
-        snapshot.heads.insert(member.device, head);
-        snapshot.committed.extend(member.committed);
-        snapshot.order_sequences.insert(member.member, member.order_sequence);
-        if let Some(order) = member.order {
-            snapshot.orders.insert(member.member, order);
-        }
+        heads: members.iter().filter_map(head).collect(),
+        committed: members.iter().filter_map(|member| member.committed.clone()).collect(),
+        orders: members.iter().filter_map(|member| Some((member.member, member.order.clone()?))).collect(),
+        order_sequences: members.iter().map(|member| (member.member, member.order_sequence)).collect(),
+        members,
+        rules: Box::new(rules),
     }
-    snapshot
 }
 
 /// The first good answer; if there is none, the last error.
@@ -262,3 +288,7 @@ async fn first_good<T>(
     }
     Err(last)
 }
+
+#[cfg(test)]
+#[path = "ledger_client_tests.rs"]
+mod tests;

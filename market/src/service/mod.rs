@@ -16,7 +16,7 @@
 //! | `orders.rs` | standing orders, on their way to the ledger |
 //! | `settle.rs` | clearing, signing, handing in |
 //! | `receipts.rs` | each receipt to its device |
-//! | `mqtt.rs`, `ledger_client.rs` | the broker; the validators |
+//! | `mqtt.rs`, `ledger_client.rs`, `ledger_node.rs` | the broker; the validators |
 //! | `console/` | what the operator sees |
 
 mod book;
@@ -27,6 +27,7 @@ mod event_loop;
 mod gate;
 mod intake;
 mod ledger_client;
+mod ledger_node;
 mod mqtt;
 mod orders;
 mod receipts;

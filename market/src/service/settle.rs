@@ -4,12 +4,16 @@
 //! validators until the interval is settled. Both are repeatable: the same readings make the same settlement, and the
 //! ledger takes one settlement of an interval.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use protocol::{
-    api::{Settled, StandingOrder, Submitted},
+    api::{Settled, Submitted},
     block::Transaction,
     cbor,
+    correction::{MemberInput, inputs_hash},
     envelope::{Sealed, Signed},
     hash::Hash,
     interval::Interval,
@@ -22,10 +26,11 @@ use protocol::{
 
 use super::{
     book::{Book, Device},
-    community::Community,
+    community::{Community, Enrolled},
     ledger_client::{LedgerClient, LedgerError, Snapshot},
 };
 use crate::{
+    inputs::{member_input, metered_member},
     metering::{Metered, MeteringError, measure},
     settlement::{Curves, IntervalInput, Limits, MeteredMember, SettleError, curves, settle},
 };
@@ -97,27 +102,30 @@ fn propose_some(
     limit: usize,
     left_out: &BTreeSet<MemberId>,
 ) -> Result<Proposal, SettleError> {
-    let mut members = Vec::new();
+    let roll = community.roll();
+    let mut metered: BTreeMap<MemberId, Metered> = BTreeMap::new();
     let mut readings: Vec<&SignedReading> = Vec::new();
     for (id, device) in book.devices().filter(|(_, device)| !left_out.contains(&device.member)) {
-        let (Some((due, metered)), Some(bus)) =
-            (measure_due(id, device, interval, limit), community.bus(&device.member))
-        else {
-            continue;
-        };
-        let limits = snapshot.orders.get(&device.member).map(limits).unwrap_or_default();
-        let renewable = community.is_renewable(&device.member);
-        members.push(MeteredMember { member: device.member, bus, limits, metered, renewable });
+        let Some((due, measured)) = measure_due(id, device, interval, limit) else { continue };
+        metered.insert(device.member, measured);
         readings.extend(due);
     }
-    let rules = &community.genesis.rules;
+    let mut inputs: Vec<MemberInput> = Vec::new();
+    let mut members: Vec<MeteredMember> = Vec::new();
+    for (id, &Enrolled { device, bus, renewable, .. }) in roll.members() {
+        let limits = snapshot.orders.get(id).map(Limits::from).unwrap_or_default();
+        let input = member_input(*id, device, renewable, limits, metered.get(id).copied());
+        members.extend(metered_member(&input, bus));
+        inputs.push(input);
+    }
     let settlement = settle(IntervalInput {
         interval,
-        rules,
-        grid: &community.grid,
+        rules: &roll.rules,
+        grid: &roll.grid,
         tie_seed: &snapshot.tie_seed,
         members: &members,
         readings: readings.iter().map(|reading| reading.hash()).collect(),
+        inputs: inputs_hash(&inputs),
     })?;
     let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
     let transaction = Transaction::Settle {
@@ -129,12 +137,8 @@ fn propose_some(
         settlement: signed.hash(),
         members: members.len(),
         transaction: cbor::encode(&transaction).into(),
-        curves: curves(&members, rules),
+        curves: curves(&members, &roll.rules),
     })
-}
-
-fn limits(order: &StandingOrder) -> Limits {
-    Limits::from(order)
 }
 
 /// The readings of a device that go into the settlement, and what they measure.

@@ -33,6 +33,7 @@ use super::{
     store::{Store, StoreError},
     validators,
 };
+use crate::client::ClientError;
 
 /// Why the market does not start: one line that says what was expected, what was found, and where.
 #[derive(Debug, thiserror::Error)]
@@ -102,9 +103,9 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
-    /// No HTTP client.
-    #[error("no HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
+    /// A ledger node cannot be asked as the configuration says.
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// A market that runs.
@@ -178,8 +179,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             Some(TcpListener::bind(address).await.map_err(error)?)
         }
     };
-    let store = Store::open(&config.state, &community.chain)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
+    // The genesis says who signs, until a decision of the validators says otherwise.
+    let signs = ledger.rules().await.map_or(community.genesis.market, |rules| rules.market);
+    community.check_key(signs).map_err(|error| StartError::Community { path: config.genesis.clone(), error })?;
+    let store = Store::open(&config.state, &community.chain)?;
 
     let (stop, stopped) = watch::channel(false);
     let (progress, progress_receiver) = watch::channel(Progress::default());

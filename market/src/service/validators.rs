@@ -23,12 +23,12 @@ pub(crate) async fn watch(ledger: LedgerClient, board: Board, ahead: mpsc::Sende
     loop {
         every.tick().await;
         let ask = async |node| tokio::time::timeout(PATIENCE, ledger_status(&ledger, node)).await.ok().flatten();
-        let answers = join_all((0..ledger.urls().len()).map(ask)).await;
+        let answers = join_all((0..ledger.urls().count()).map(ask)).await;
         if let Some(next) = agreed_next(&answers) {
             // One that waits already says as much.
             ahead.try_send(next).ok();
         }
-        let views = ledger.urls().iter().zip(answers).map(|(url, status)| view(url.as_str(), status.as_ref()));
+        let views = ledger.urls().zip(answers).map(|(url, status)| view(url, status.as_ref()));
         board.validators(views.collect());
     }
 }

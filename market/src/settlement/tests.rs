@@ -1,6 +1,10 @@
 //! What settlements must hold, case by case; `tests/clearing_properties.rs` tries it on random ones.
 
-use protocol::reading::Flow;
+use protocol::{
+    genesis::{GridLine, GridPlan},
+    parameters::{Fees, LineFee, Parameters, Share},
+    reading::Flow,
+};
 
 use super::*;
 
@@ -13,7 +17,7 @@ fn price(text: &str) -> Price {
 }
 
 fn rules() -> Rules {
-    Rules { retail_price: price("0.30"), feed_in_price: price("0.08"), mechanism: "uniform".into() }
+    Rules { retail_price: price("0.30"), feed_in_price: price("0.08"), mechanism: "uniform".into(), parameters: None }
 }
 
 fn flow(import: u64, export: u64) -> Flow {
@@ -38,6 +42,7 @@ fn settled_by(members: &[MeteredMember], rules: &Rules) -> Result<Settlement, Se
         tie_seed: &Hash::ZERO,
         members,
         readings: vec![Hash::of(b"reading")],
+        inputs: Hash::of(b"inputs"),
     })
 }
 
@@ -178,4 +183,87 @@ fn certificates_are_minted_for_what_renewable_sources_fed_in_and_for_nothing_lat
     ]);
     let minted: Vec<_> = settlement.minted.iter().map(|minted| (minted.member.as_bytes()[0], minted.energy)).collect();
     assert_eq!(minted, [(2, wh(500)), (3, wh(300))]);
+}
+
+/// Two buses below the transformer, and what a mechanism needs to know there.
+fn on_two_buses(parameters: Parameters, mechanism: &str, members: &[MeteredMember]) -> Result<Settlement, SettleError> {
+    let line = GridLine { line: "lane".into(), from: "square".into(), to: "mill".into(), rated_va: 4_000 };
+    let plan =
+        GridPlan { transformer: "trafo".into(), transformer_va: 100_000, root: "square".into(), lines: vec![line] };
+    let grid = Grid::from_plan(&plan).unwrap();
+    let bus = |member: &MeteredMember| {
+        let name = if member.member.as_bytes()[0] < 10 { "square" } else { "mill" };
+        MeteredMember { bus: grid.bus(Some(name)).unwrap(), ..member.clone() }
+    };
+    let members: Vec<MeteredMember> = members.iter().map(bus).collect();
+    settle(IntervalInput {
+        interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+        rules: &Rules { mechanism: mechanism.into(), parameters: Some(parameters), ..rules() },
+        grid: &grid,
+        tie_seed: &Hash::ZERO,
+        members: &members,
+        readings: vec![],
+        inputs: Hash::of(b"inputs"),
+    })
+}
+
+#[test]
+fn what_the_grid_earns_is_booked_to_its_operator() {
+    let fee = LineFee { line: "lane".into(), fee: price("0.02") };
+    let fees = Fees { lines: vec![fee], ..Fees::default() };
+    let parameters = Parameters { fees: Some(fees), derate_ppm: Some(500_000), ..Parameters::default() };
+    // 4 kVA × a quarter of an hour × ½ = 500 Wh.
+    let settlement = on_two_buses(parameters, "feeder", &[member(1, flow(800, 0)), member(11, flow(0, 900))]).unwrap();
+    let [buyer, seller] = settlement.lines[..] else { panic!("two lines") };
+    assert_eq!((buyer.bought, buyer.imported, seller.sold, seller.exported), (wh(500), wh(300), wh(500), wh(400)));
+    assert_eq!((buyer.paid, seller.earned), (amount_of("0.15"), amount_of("0.04")), "each at the own bus's price");
+    assert_eq!((settlement.operator, settlement.price), (amount_of("0.11"), None));
+    assert_eq!(settlement.trades[0].price, price("0.30"), "a trade shows what the buyer pays");
+}
+
+#[test]
+fn what_a_cap_keeps_out_of_the_market_uses_the_line_too() {
+    let derated = || Parameters { derate_ppm: Some(500_000), ..Parameters::default() };
+    let capped = |sell_cap| Limits { sell_cap: Some(wh(sell_cap)), ..Limits::default() };
+    // The first has 200 Wh that it does not offer: of the line's 500 Wh, 300 are left for the second.
+    let members = [
+        member(1, flow(800, 0)),
+        MeteredMember { limits: capped(0), ..member(11, flow(0, 200)) },
+        member(12, flow(0, 900)),
+    ];
+    let settlement = on_two_buses(derated(), "feeder", &members).unwrap();
+    assert_eq!(settlement.lines.iter().map(|line| line.sold.wh()).collect::<Vec<_>>(), [0, 0, 300]);
+    // A deficit that does not take part makes room instead.
+    let members = [
+        member(1, flow(800, 0)),
+        MeteredMember { limits: Limits { buy_cap: Some(wh(0)), ..Limits::default() }, ..member(11, flow(200, 0)) },
+        member(12, flow(0, 900)),
+    ];
+    let settlement = on_two_buses(derated(), "feeder", &members).unwrap();
+    assert_eq!(settlement.lines.iter().map(|line| line.sold.wh()).collect::<Vec<_>>(), [0, 0, 700]);
+}
+
+#[test]
+fn keys_of_the_rules_are_found_by_member() {
+    let members = [member(1, flow(500, 0)), member(2, flow(500, 0)), member(3, flow(0, 400))];
+    let bought = |mechanism: &str, parameters: Parameters| {
+        let settlement = on_two_buses(parameters, mechanism, &members).unwrap();
+        assert_eq!(settlement.price, Some(price("0.19")), "the midpoint of retail and feed-in price");
+        [settlement.lines[0].bought.wh(), settlement.lines[1].bought.wh()]
+    };
+    let id = |id| MemberId::from_bytes([id; 16]);
+    let shares = vec![Share { member: id(1), ppm: 250_000 }, Share { member: id(2), ppm: 500_000 }];
+    assert_eq!(bought("static_key", Parameters { shares: Some(shares), ..Parameters::default() }), [100, 200]);
+    assert_eq!(bought("static_key", Parameters::default()), [200, 200]);
+    assert_eq!(bought("priority_key", Parameters { priority: Some(vec![id(2)]), ..Parameters::default() }), [0, 400]);
+    let dear = Parameters { community_price: Some(price("0.25")), ..Parameters::default() };
+    assert_eq!(on_two_buses(dear, "dynamic_key", &members).unwrap().price, Some(price("0.25")));
+}
+
+#[test]
+fn a_fee_for_a_line_that_is_not_there_is_refused() {
+    let fee = LineFee { line: "line".into(), fee: price("0.02") };
+    let fees = Some(Fees { lines: vec![fee], ..Fees::default() });
+    let refused = on_two_buses(Parameters { fees, ..Parameters::default() }, "feeder", &[]);
+    assert_eq!(refused, Err(SettleError::Terms(TermsError::UnknownLine { line: "line".into() })));
 }

@@ -17,14 +17,16 @@ use axum::{
 };
 use market::{
     grid::Grid,
+    inputs::{member_input, metered_member},
     metering::measure,
-    settlement::{IntervalInput, Limits, MeteredMember, settle, tie_seed_after},
+    settlement::{IntervalInput, Limits, settle, tie_seed_after},
 };
 use protocol::{
-    api::{MemberStatus, Settled, Status, Submitted},
+    api::{MemberStatus, RulesInForce, Settled, Status, Submitted},
     block::{Header, Transaction},
     cbor,
     certificate::CommitCertificate,
+    correction::inputs_hash,
     envelope::{Sealed, Signed},
     genesis::Genesis,
     hash::Hash,
@@ -91,6 +93,7 @@ impl FakeLedger {
             .route("/v1/transactions", post(submit))
             .route("/v1/status", get(status))
             .route("/v1/members", get(members))
+            .route("/v1/rules", get(rules))
             .route("/v1/settlements", get(settlements))
             .route("/v1/settlements/{start}/receipts", get(receipts))
             .with_state(ledger.clone());
@@ -139,6 +142,9 @@ impl Chain {
     fn apply(&mut self, transaction: &Transaction) -> Result<(), String> {
         let chain = self.genesis.chain();
         match transaction {
+            Transaction::Instruct(_) | Transaction::Decide { .. } => {
+                Err("a market hands in nothing of the kind".into())
+            }
             Transaction::PlaceOrder(order) => {
                 let order = Signed::<Order>::open(&order.0, &chain, |_| true).map_err(|error| error.to_string())?;
                 let member = self.genesis.members.iter().position(|member| member.key == order.signer());
@@ -188,16 +194,17 @@ impl Chain {
             let member = &self.genesis.members[index];
             let (metered, head) = measure(&self.heads[index], readings, proposed.interval, member.rated_power_w)
                 .map_err(|error| format!("reading_refused: {error}"))?;
-            let bus = grid.bus(None).unwrap();
-            members.push(MeteredMember {
-                member: member.member,
-                bus,
-                limits: Limits::default(),
-                metered,
-                renewable: member.technology.is_some(),
-            });
+            members.push((member.member, metered));
             heads.push((index, head));
         }
+        let metered: BTreeMap<_, _> = members.into_iter().collect();
+        let input = |member: &protocol::genesis::GenesisMember| {
+            let (id, renewable) = (member.member, member.technology.is_some());
+            member_input(id, Some(member.device), renewable, Limits::default(), metered.get(&id).copied())
+        };
+        let inputs: Vec<_> = self.genesis.members.iter().map(input).collect();
+        let bus = grid.bus(None).unwrap();
+        let members: Vec<_> = inputs.iter().filter_map(|input| metered_member(input, bus)).collect();
         let expected = settle(IntervalInput {
             interval: proposed.interval,
             rules: &self.genesis.rules,
@@ -205,6 +212,7 @@ impl Chain {
             tie_seed: &self.tie_seed,
             members: &members,
             readings: readings.iter().map(Signed::hash).collect(),
+            inputs: inputs_hash(&inputs),
         })
         .map_err(|error| error.to_string())?;
         if expected == *proposed { Ok(heads) } else { Err("clearing_differs".into()) }
@@ -227,6 +235,7 @@ impl Chain {
             trades: content.trades.clone(),
             supplier: content.supplier,
             operator: content.operator,
+            corrections: 0,
         };
         self.settled.push((settled, content));
     }
@@ -278,7 +287,13 @@ async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
     let status = members.map(|(((member, head), order_sequence), committed)| MemberStatus {
         member: member.member,
         balance: Amount::ZERO,
-        device: member.device,
+        debits: Amount::ZERO,
+        credits: Amount::ZERO,
+        key: member.key,
+        device: Some(member.device),
+        rated_power_w: member.rated_power_w,
+        bus: member.bus.clone(),
+        technology: member.technology,
         sequence: head.sequence,
         reading: head.hash,
         read: head.interval,
@@ -287,8 +302,21 @@ async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
         committed: committed.clone(),
         order: None,
         order_sequence: *order_sequence,
+        instruction_sequence: 0,
     });
     Json(status.collect())
+}
+
+async fn rules(State(ledger): State<FakeLedger>) -> Json<RulesInForce> {
+    let chain = ledger.chain.lock().unwrap();
+    Json(RulesInForce {
+        interval: chain.next,
+        from: chain.genesis.first_interval,
+        rules: chain.genesis.rules.clone(),
+        grid: chain.genesis.grid.clone(),
+        market: chain.genesis.market,
+        decision_sequence: 0,
+    })
 }
 
 async fn settlements(
@@ -319,13 +347,14 @@ async fn receipts(
     let chain = ledger.chain.lock().unwrap();
     let settled = chain.settled.iter().find(|(settled, _)| settled.interval.start_text() == start);
     let (settled, settlement) = settled.ok_or(StatusCode::NOT_FOUND)?;
-    let entries: Vec<Entry> = settlement.entries().collect();
+    let entries: Vec<Entry> = settlement.entries(0).collect();
     let tree: MerkleTree = entries.iter().map(cbor::encode).collect();
     let header = Header {
         chain: chain.genesis.chain(),
         height: settled.height,
         previous: Hash::ZERO,
         validators: Hash::ZERO,
+        next_validators: Hash::ZERO,
         transactions: MerkleTree::default().root(),
         entries: tree.root(),
         state: MerkleTree::default().root(),
@@ -337,6 +366,7 @@ async fn receipts(
         proof: tree.prove(index).unwrap(),
         header: header.clone(),
         certificate: certificate.clone(),
+        steps: Vec::new(),
     };
     Ok(Json(entries.into_iter().enumerate().map(receipt).collect()))
 }

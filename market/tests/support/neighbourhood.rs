@@ -126,6 +126,7 @@ fn clear(
         trades,
         supplier,
         operator: Amount::ZERO,
+        corrections: 0,
     }
 }
 

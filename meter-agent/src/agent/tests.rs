@@ -52,7 +52,12 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         community: "test street".into(),
         currency: "EUR".into(),
         first_interval: interval(0),
-        rules: Rules { retail_price: price(300_000), feed_in_price: price(80_000), mechanism: "uniform".into() },
+        rules: Rules {
+            retail_price: price(300_000),
+            feed_in_price: price(80_000),
+            mechanism: "uniform".into(),
+            parameters: None,
+        },
         market: key(4).public(),
         validators: vec![Validator { key: key(3).public(), power: 1 }],
         members: vec![GenesisMember {

@@ -4,7 +4,7 @@ const RETAIL: i64 = 300_000;
 const FEED_IN: i64 = 80_000;
 
 fn rules() -> Rules {
-    Rules { retail_price: price(RETAIL), feed_in_price: price(FEED_IN), mechanism: "uniform".into() }
+    Rules { retail_price: price(RETAIL), feed_in_price: price(FEED_IN), mechanism: "uniform".into(), parameters: None }
 }
 
 fn price(micro: i64) -> Price {
@@ -39,7 +39,7 @@ fn entry(bought: u64, sold: u64, imported: u64, exported: u64) -> Entry {
         supply_cost: price(RETAIL).cost_of(imported).unwrap(),
         supply_revenue: price(FEED_IN).cost_of(exported).unwrap(),
     };
-    Entry { interval: interval(0), price: Some(clearing), line }
+    Entry { interval: interval(0), price: Some(clearing), line, correction: 0 }
 }
 
 fn check(entry: &Entry, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {

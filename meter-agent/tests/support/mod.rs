@@ -60,6 +60,7 @@ impl Home {
                 retail_price: Price::from_micro(300_000).unwrap(),
                 feed_in_price: Price::from_micro(80_000).unwrap(),
                 mechanism: "uniform".into(),
+                parameters: None,
             },
             market: key(4).public(),
             validators: vec![Validator { key: validator.public(), power: 1 }],
@@ -127,13 +128,14 @@ impl Home {
             supply_cost: rules.retail_price.cost_of(imported).unwrap(),
             supply_revenue: rules.feed_in_price.cost_of(exported).unwrap(),
         };
-        let entry = Entry { interval: interval(at), price: Some(price), line };
+        let entry = Entry { interval: interval(at), price: Some(price), line, correction: 0 };
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let header = Header {
             chain: self.genesis.chain(),
             height: at as u64 + 1,
             previous: Hash::ZERO,
             validators: validators_hash(&self.genesis.validators),
+            next_validators: validators_hash(&self.genesis.validators),
             transactions: MerkleTree::default().root(),
             entries: tree.root(),
             state: MerkleTree::default().root(),
@@ -143,7 +145,7 @@ impl Home {
         let signature =
             CommitSignature { validator: self.validator.public(), signature: self.validator.sign(&message) };
         let certificate = CommitCertificate { height, round: 0, block, signatures: vec![signature] };
-        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate }
+        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new() }
     }
 }
 

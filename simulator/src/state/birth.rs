@@ -62,7 +62,12 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         community: COMMUNITY.to_owned(),
         currency: CURRENCY.to_owned(),
         first_interval: setup.dataset.first,
-        rules: Rules { retail_price: setup.retail, feed_in_price: setup.feed_in, mechanism: setup.mechanism.clone() },
+        rules: Rules {
+            retail_price: setup.retail,
+            feed_in_price: setup.feed_in,
+            mechanism: setup.mechanism.clone(),
+            parameters: None,
+        },
         market: files::new_key(&market.join("market.key"))?.public(),
         validators,
         members,

@@ -60,6 +60,11 @@ pub struct Addresses {
 /// How long the gate waits for missing readings, ms: only a part that is broken takes that long here.
 pub(crate) const GATE_DELAY_MS: u64 = 60_000;
 
+/// Calls a second that a node takes from this machine: more than it can answer.
+const REQUESTS_PER_SECOND_MAX: u32 = 100_000;
+/// Connections that a node takes from this machine: all of them.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
+
 /// The configuration file in each part's directory.
 pub(super) const VALIDATOR_FILE: &str = "validator.toml";
 pub(super) const MARKET_FILE: &str = "market.toml";
@@ -69,11 +74,9 @@ const HEADER: &str = "# Written by the simulator at every start. Paths are relat
 
 /// Writes all configuration files; returns the addresses in them.
 pub(super) fn write(root: &Path, setup: &Setup, genesis: &Genesis, run: &Run) -> Result<Addresses, StateError> {
-    let (addresses, listen) = choose_addresses(root, setup, genesis, run)?;
+    let (addresses, ports) = choose_addresses(root, setup, genesis, run)?;
     for (index, api) in addresses.ledger.iter().enumerate() {
-        let peers: Vec<String> =
-            listen.iter().enumerate().filter(|(peer, _)| *peer != index).map(|(_, at)| multiaddress(*at)).collect();
-        let text = validator_text(index, listen[index], &peers, *api);
+        let text = validator_text(index, &ports, *api);
         files::write(&validator(root, index).join(VALIDATOR_FILE), text.as_bytes(), Readers::Everyone)?;
     }
     let text = market_text(&addresses, run);
@@ -93,6 +96,12 @@ pub(super) fn write(root: &Path, setup: &Setup, genesis: &Genesis, run: &Run) ->
     Ok(addresses)
 }
 
+/// Where a validator listens for the others.
+struct NodePorts {
+    consensus: u16,
+    gossip: u16,
+}
+
 /// Chooses free ports, and keeps those that an earlier start chose where they are still free. Beside the addresses,
 /// the ports on which the validators listen for each other.
 fn choose_addresses(
@@ -100,7 +109,7 @@ fn choose_addresses(
     setup: &Setup,
     genesis: &Genesis,
     run: &Run,
-) -> Result<(Addresses, Vec<u16>), StateError> {
+) -> Result<(Addresses, Vec<NodePorts>), StateError> {
     let mut ports = Ports::new()?;
     // Those that were given come first, so that none of the others is in their way.
     if let Some(console) = run.console {
@@ -109,7 +118,8 @@ fn choose_addresses(
     let (mut listen, mut ledger) = (Vec::new(), Vec::new());
     for index in 0..genesis.validators.len() {
         let earlier = Earlier::read(&validator(root, index).join(VALIDATOR_FILE));
-        listen.push(ports.take(earlier.port("listen"))?);
+        let consensus = ports.take(earlier.port("listen"))?;
+        listen.push(NodePorts { consensus, gossip: ports.take(earlier.port("gossip_listen"))? });
         ledger.push(loopback(ports.take(earlier.port("api"))?));
     }
     let earlier = Earlier::read(&root.join(MARKET).join(MARKET_FILE));
@@ -141,7 +151,12 @@ fn multiaddress(port: u16) -> String {
     format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
-fn validator_text(index: usize, listen: u16, peers: &[String], api: SocketAddr) -> String {
+fn validator_text(index: usize, ports: &[NodePorts], api: SocketAddr) -> String {
+    let others = |port: fn(&NodePorts) -> u16| {
+        let others = ports.iter().enumerate().filter(|(peer, _)| *peer != index);
+        list(&others.map(|(_, ports)| multiaddress(port(ports))).collect::<Vec<_>>())
+    };
+    let NodePorts { consensus, gossip } = &ports[index];
     format!(
         "{HEADER}\
          name = \"validator-{index}\"\n\
@@ -153,9 +168,18 @@ fn validator_text(index: usize, listen: u16, peers: &[String], api: SocketAddr) 
          state = \".\"\n\
          listen = {}\n\
          peers = {}\n\
-         api = \"{api}\"\n",
-        quoted(&multiaddress(listen)),
-        list(peers),
+         gossip_listen = {}\n\
+         gossip_peers = {}\n\
+         api = \"{api}\"\n\
+         # Market and simulator share an address, and a replay asks as fast as it goes.\n\
+         [api_limits]\n\
+         requests_per_second_max = {REQUESTS_PER_SECOND_MAX}\n\
+         requests_burst_max = {REQUESTS_PER_SECOND_MAX}\n\
+         connections_per_address_max = {CONNECTIONS_PER_ADDRESS_MAX}\n",
+        quoted(&multiaddress(*consensus)),
+        others(|ports| ports.consensus),
+        quoted(&multiaddress(*gossip)),
+        others(|ports| ports.gossip),
     )
 }
 

@@ -57,6 +57,8 @@ fn every_part_reads_its_configuration_file() {
         assert_eq!(config.read_genesis().unwrap(), state.genesis);
         assert_eq!(config.peers.len(), 3);
         assert!(!config.peers.contains(&config.listen), "a node is not its own peer");
+        assert_eq!(config.gossip_peers.len(), 3);
+        assert!(!config.gossip_peers.contains(&config.gossip_listen), "a node is not its own peer");
         let key = ledger::node::read_key(&config.key.unwrap()).unwrap();
         assert_eq!(key.public(), state.genesis.validators[index].key);
         ledger::node::read_key(&config.network_key).unwrap();

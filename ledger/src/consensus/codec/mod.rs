@@ -121,7 +121,7 @@ impl Written for Part {
 pub(in crate::consensus) fn stream_message(part: Part) -> StreamMessage<Part> {
     let (id, sequence) = match &part {
         Part::Body(part) => (Bytes::copy_from_slice(part.outline.body.as_bytes()), part.index.into()),
-        Part::Message(_) | Part::Start(_) | Part::Ask(_) | Part::Answer(_) => (Bytes::new(), 0),
+        Part::Start(_) | Part::Ask(_) | Part::Answer(_) => (Bytes::new(), 0),
     };
     StreamMessage::new(StreamId::new(id), sequence, StreamContent::Data(part))
 }
@@ -249,7 +249,6 @@ mod tests {
         let outline = Outline { height: 4, round: 2, valid_round: None, proposer: key, body: Hash::ZERO, count: 2 };
         let part = BodyPart { outline, index: 1, chunk: vec![5; 300].into(), streamer: key, signature: SIGNATURE };
         round_trips(&stream_message(Part::Body(Box::new(part))));
-        round_trips(&stream_message(Part::Message(Bytes::from_static(b"a transaction"))));
         round_trips(&stream_message(Part::Start(Box::new(Start { height: 4, validator: key, signature: SIGNATURE }))));
         let (tip_height, history_min_height) = (Height(9), Height(1));
         let peer_id = PeerId::from_bytes(&[0, 4, 8, 1, 18, 0]).unwrap();

@@ -1,7 +1,7 @@
-//! The HTTP API of a node: `protocol::api` over axum.
+//! The calls: `protocol::api` over axum.
 //!
-//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`], waiting by
-//! [`WAIT_MS_MAX`].
+//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`] and
+//! [`MEMBERS_PER_PAGE_MAX`], waiting by [`WAIT_MS_MAX`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,36 +14,28 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use protocol::{
-    api::{BlockSummary, Health, MemberStatus, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX},
+    api::{
+        BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, Posting, RulesInForce,
+        SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
+    },
     block::Transaction,
     cbor,
     certificate::Validator,
     interval::{Interval, parse_utc},
     limits::TRANSACTION_BYTES_MAX,
     member::MemberId,
+    origin::Certificates,
     receipt::Receipt,
-    settlement::Entry,
 };
-use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::{openapi::Guarded, problem::Problem};
 use crate::node::{Ledger, LedgerError};
 
-/// Serves the API until `stop` resolves.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    ledger: Arc<Ledger>,
-    height_age_ms_max: u64,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    if let Err(error) = axum::serve(listener, router(ledger, height_age_ms_max)).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the API stopped");
-    }
-}
-
-/// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old.
+/// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old. It answers everyone: see
+/// [`serve`](super::serve()) for one that asks who is there.
 pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
     let swagger = SwaggerUi::new("/docs")
         // Without this, Swagger UI asks a server on the internet to judge the document.
@@ -59,7 +51,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 10] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 14] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -70,6 +62,10 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 10] {
         ("/v1/members/{member}/statement", get(statement)),
         ("/v1/settlements", get(settlements)),
         ("/v1/settlements/{start}/receipts", get(receipts)),
+        ("/v1/settlements/{start}/corrections", get(corrections)),
+        ("/v1/settlements/{start}/inputs", get(inputs)),
+        ("/v1/certificates", get(certificates)),
+        ("/v1/rules", get(rules)),
         ("/metrics", get(metrics)),
     ]
 }
@@ -83,7 +79,23 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 10] {
                        are decimal text and exact, energies whole Wh; in a path an interval is named by its start, such \
                        as 2026-06-01T12:00:00Z."
     ),
-    paths(submit, status, health, validators, block, members, statement, settlements, receipts, metrics)
+    paths(
+        submit,
+        status,
+        health,
+        validators,
+        block,
+        members,
+        statement,
+        settlements,
+        receipts,
+        corrections,
+        inputs,
+        certificates,
+        rules,
+        metrics
+    ),
+    modifiers(&Guarded)
 )]
 struct ApiDoc;
 
@@ -98,6 +110,8 @@ enum ApiError {
     BadRequest(String),
     #[error("nothing is settled for {0}")]
     NotSettled(Interval),
+    #[error("nothing is on record for {0} that could be corrected")]
+    NothingToCorrect(Interval),
     #[error("expected a block of height 1 to {last}, found {found}")]
     NoBlock { last: u64, found: u64 },
     #[error("{0} is no member")]
@@ -108,21 +122,17 @@ enum ApiError {
     CutOff,
 }
 
-/// The body of every error.
-#[derive(Debug, Serialize, ToSchema)]
-struct Problem {
-    /// What was expected, and what was found.
-    error: String,
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
             ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
-            ApiError::NotSettled(_) | ApiError::NoBlock { .. } | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
+            ApiError::NotSettled(_)
+            | ApiError::NothingToCorrect(_)
+            | ApiError::NoBlock { .. }
+            | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
             ApiError::Ledger(_) | ApiError::CutOff => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, Json(Problem { error: self.to_string() })).into_response()
+        Problem::of(status, self)
     }
 }
 
@@ -159,10 +169,28 @@ async fn health(
     (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
 }
 
-/// All members: account, device, standing order.
-#[utoipa::path(get, path = "/v1/members", responses((status = 200, body = Vec<MemberStatus>)))]
-async fn members(State(ledger): State<Arc<Ledger>>) -> Json<Vec<MemberStatus>> {
-    Json(ledger.members())
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct MembersPage {
+    /// The last member of the page before; without it, the first page.
+    after: Option<String>,
+    /// Most members; at most 1,000.
+    limit: Option<usize>,
+}
+
+/// Members in ascending order: account, device, standing order.
+#[utoipa::path(get, path = "/v1/members", params(MembersPage),
+    responses((status = 200, body = Vec<MemberStatus>), (status = 400, body = Problem)))]
+async fn members(
+    State(ledger): State<Arc<Ledger>>,
+    Query(page): Query<MembersPage>,
+) -> Result<Json<Vec<MemberStatus>>, ApiError> {
+    let after: Option<MemberId> =
+        page.after.map(|after| after.parse()).transpose().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let limit = page.limit.unwrap_or(MEMBERS_PER_PAGE_MAX).min(MEMBERS_PER_PAGE_MAX);
+    let members = ledger.members().into_iter().filter(|found| after.is_none_or(|after| found.member > after));
+    Ok(Json(members.take(limit).collect()))
 }
 
 /// The validators of the next height, with their voting power.
@@ -190,15 +218,15 @@ struct Period {
     limit: Option<usize>,
 }
 
-/// A member's lines, one for each settled interval in which it was read.
+/// A member's account: what was booked to it in settled intervals, and whatever else happened while they were open.
 #[utoipa::path(get, path = "/v1/members/{member}/statement",
     params(("member" = String, Path, description = "The pseudonym, 32 hex digits"), Period),
-    responses((status = 200, body = Vec<Entry>), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = Vec<Posting>), (status = 400, body = Problem), (status = 404, body = Problem)))]
 async fn statement(
     State(ledger): State<Arc<Ledger>>,
     Path(member): Path<String>,
     Query(period): Query<Period>,
-) -> Result<Json<Vec<Entry>>, ApiError> {
+) -> Result<Json<Vec<Posting>>, ApiError> {
     let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
     if ledger.head().state.members().all(|(id, _)| *id != member) {
         return Err(ApiError::NoMember(member));
@@ -256,6 +284,60 @@ async fn receipts(
         return Err(ApiError::NotSettled(interval));
     }
     blocking(move || ledger.receipts(interval)).await
+}
+
+/// The receipts of an interval's corrections, in their order: each takes the place of the member's one before.
+#[utoipa::path(get, path = "/v1/settlements/{start}/corrections",
+    params(("start" = String, Path, description = "Start of the interval")),
+    responses((status = 200, body = Vec<Receipt>), (status = 400, body = Problem)))]
+async fn corrections(
+    State(ledger): State<Arc<Ledger>>,
+    Path(start): Path<String>,
+) -> Result<Json<Vec<Receipt>>, ApiError> {
+    let interval = interval(&ledger, &start)?;
+    blocking(move || ledger.correction_receipts(interval)).await
+}
+
+/// What an interval was settled from, to be corrected: the settlement in force and its inputs.
+#[utoipa::path(get, path = "/v1/settlements/{start}/inputs",
+    params(("start" = String, Path, description = "Start of the interval")),
+    responses((status = 200, body = Correctable), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn inputs(State(ledger): State<Arc<Ledger>>, Path(start): Path<String>) -> Result<Json<Correctable>, ApiError> {
+    let interval = interval(&ledger, &start)?;
+    let Json(correctable) = blocking(move || ledger.correctable(interval)).await?;
+    correctable.map(Json).ok_or(ApiError::NothingToCorrect(interval))
+}
+
+/// The rules of the next interval: tariffs, mechanism, grid, and who signs its settlement.
+#[utoipa::path(get, path = "/v1/rules", responses((status = 200, body = RulesInForce)))]
+async fn rules(State(ledger): State<Arc<Ledger>>) -> Json<RulesInForce> {
+    Json(ledger.rules())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Holdings {
+    /// Start of the first interval; without it, the ledger's first.
+    from: Option<String>,
+    /// Most intervals; at most 200.
+    limit: Option<usize>,
+    /// Only what this member holds or has retired: a pseudonym, 32 hex digits.
+    holder: Option<String>,
+}
+
+/// Certificates of origin, of as many intervals as asked for among those on record.
+#[utoipa::path(get, path = "/v1/certificates", params(Holdings),
+    responses((status = 200, body = Vec<Certificates>), (status = 400, body = Problem)))]
+async fn certificates(
+    State(ledger): State<Arc<Ledger>>,
+    Query(query): Query<Holdings>,
+) -> Result<Json<Vec<Certificates>>, ApiError> {
+    let Holdings { from, limit, holder } = query;
+    let (from, limit) = page(&ledger, from.as_deref(), limit)?;
+    let bad = |error| ApiError::BadRequest(format!("{error}"));
+    let holder: Option<MemberId> = holder.map(|holder| holder.parse().map_err(bad)).transpose()?;
+    blocking(move || Ok(ledger.certificates(holder, from, limit))).await
 }
 
 /// The interval that starts at `start`, in the length that the community trades in.

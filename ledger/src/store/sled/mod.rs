@@ -8,37 +8,30 @@
 //! - A flipped bit goes unnoticed: every value carries a checksum over its key and itself.
 //! - Atomic is a batch within one tree: there is only one tree, and the first byte of a key says what it holds.
 
-use std::{collections::BTreeMap, fs::File, path::Path};
+mod keys;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::Path,
+};
 
 use minicbor::{Decode, Encode};
-use protocol::{cbor, certificate::CommitCertificate, envelope::ChainId, hash::Hash, interval::Interval};
+use protocol::{
+    cbor,
+    certificate::CommitCertificate,
+    correction::MemberInput,
+    envelope::{ChainId, Sealed},
+    hash::Hash,
+    interval::Interval,
+    member::{AccountId, MemberId},
+};
 
-use super::{Commit, Store, StoreError, StoredBlock, StoredCandidate};
+use self::keys::*;
+use super::{Commit, Pruning, Store, StoreError, StoredBlock, StoredCandidate};
 
 /// Most bytes of sled's cache. Its default is a gigabyte.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// Bytes of a chunk of a body.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// Bytes of a value's checksum: a truncated SHA-256. It guards against accidents; signatures guard against forgery.
-const CHECKSUM_BYTES: usize = 8;
-
-/// The chain that the directory belongs to.
-const CHAIN: u8 = b'g';
-/// The height of the last committed block.
-const TIP: u8 = b't';
-/// A committed block's certificate, by height.
-const CERTIFICATE: u8 = b'c';
-/// A chunk of a committed block's body, by height and number.
-const BODY: u8 = b'b';
-/// The height that settled an interval, by its start.
-const INTERVAL: u8 = b'i';
-/// An entry of the state, by its key.
-const ENTRY: u8 = b's';
-/// A candidate, by height, round and hash.
-const CANDIDATE: u8 = b'p';
-/// A chunk of a candidate's body, by height, hash and number.
-const CANDIDATE_BODY: u8 = b'q';
-
 /// A store in a directory of its own.
 pub struct SledStore {
     db: sled::Db,
@@ -93,6 +86,23 @@ impl SledStore {
         Ok(body)
     }
 
+    /// The heights under some keys, in the order of the keys.
+    fn heights(&self, entries: sled::Iter) -> Result<Vec<u64>, StoreError> {
+        let height = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (key, sealed) = entry.map_err(io)?;
+            cbor::decode(unseal(&key, &sealed)?).map_err(|error| damaged(&key, error.to_string()))
+        };
+        entries.map(height).collect()
+    }
+
+    /// Removes all chunks under a prefix.
+    fn remove_prefix(&self, batch: &mut sled::Batch, prefix: &[u8]) -> Result<(), StoreError> {
+        for old in self.db.scan_prefix(prefix).keys() {
+            batch.remove(old.map_err(io)?);
+        }
+        Ok(())
+    }
+
     fn write(&self, batch: sled::Batch) -> Result<(), StoreError> {
         self.db.apply_batch(batch).map_err(io)?;
         self.db.flush().map_err(io)?;
@@ -111,11 +121,72 @@ impl Store for SledStore {
         };
         let prefix = key(BODY, &[&height.to_be_bytes()]);
         let body = self.body(&prefix)?.ok_or_else(|| damaged(&prefix, "the certificate is here, the body is not"))?;
-        Ok(Some(StoredBlock { body, certificate }))
+        let pruned = self.get(&key(PRUNED, &[&height.to_be_bytes()]))?;
+        Ok(Some(StoredBlock { body, certificate, pruned }))
     }
 
     fn height_of(&self, interval: Interval) -> Result<Option<u64>, StoreError> {
-        self.get(&interval_key(interval))
+        self.get(&interval_key(INTERVAL, interval))
+    }
+
+    fn corrections(&self, interval: Interval) -> Result<Vec<u64>, StoreError> {
+        self.heights(self.db.scan_prefix(interval_key(CORRECTION, interval)))
+    }
+
+    fn height_of_instruction(&self, member: MemberId, sequence: u64) -> Result<Option<u64>, StoreError> {
+        self.get(&key(INSTRUCTION, &[member.as_bytes(), &sequence.to_be_bytes()]))
+    }
+
+    fn height_of_decision(&self, sequence: u64) -> Result<Option<u64>, StoreError> {
+        self.get(&key(DECISION, &[&sequence.to_be_bytes()]))
+    }
+
+    fn validator_changes(&self) -> Result<Vec<u64>, StoreError> {
+        self.heights(self.db.scan_prefix([VALIDATORS]))
+    }
+
+    fn events(&self, account: AccountId, from: Interval, before: Interval) -> Result<Vec<u64>, StoreError> {
+        let heights = self.heights(self.db.range(event_key(account, from)..event_key(account, before)))?;
+        Ok(heights.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    fn inputs(&self, interval: Interval) -> Result<Option<Vec<MemberInput>>, StoreError> {
+        let prefix = interval_key(INPUTS, interval);
+        let Some(bytes) = self.body(&prefix)? else { return Ok(None) };
+        cbor::decode(&bytes).map(Some).map_err(|error| damaged(&prefix, error.to_string()))
+    }
+
+    fn unpruned_from(&self) -> Result<u64, StoreError> {
+        Ok(self.get::<u64>(&[PRUNED_TO])?.unwrap_or(0) + 1)
+    }
+
+    fn pruned_readings(&self) -> Result<Vec<Sealed>, StoreError> {
+        let reading = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (key, sealed) = entry.map_err(io)?;
+            Ok(Sealed(unseal(&key, &sealed)?.to_vec()))
+        };
+        self.db.scan_prefix([PRUNED_READING]).map(reading).collect()
+    }
+
+    fn prune(&self, pruning: &Pruning) -> Result<(), StoreError> {
+        let Pruning { height, body, heads, last, intervals } = pruning;
+        super::check_height(self.unpruned_from()?, *height)?;
+        if *height > self.height()? {
+            return Err(StoreError::Missing { height: *height });
+        }
+        let mut batch = sled::Batch::default();
+        let prefix = key(BODY, &[&height.to_be_bytes()]);
+        self.remove_prefix(&mut batch, &prefix)?;
+        insert_chunks(&mut batch, &prefix, body);
+        insert(&mut batch, key(PRUNED, &[&height.to_be_bytes()]), &cbor::encode(heads));
+        for (device, reading) in last {
+            insert(&mut batch, key(PRUNED_READING, &[device.as_bytes()]), &reading.0);
+        }
+        for interval in intervals {
+            self.remove_prefix(&mut batch, &interval_key(INPUTS, *interval))?;
+        }
+        insert(&mut batch, vec![PRUNED_TO], &cbor::encode(height));
+        self.write(batch)
     }
 
     fn entries(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
@@ -128,17 +199,42 @@ impl Store for SledStore {
     }
 
     fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
-        let StoredBlock { body, certificate } = commit.block;
+        let StoredBlock { body, certificate, .. } = commit.block;
         let height = certificate.height;
         super::check_height(self.height()? + 1, height)?;
         let mut batch = sled::Batch::default();
         insert_chunks(&mut batch, &key(BODY, &[&height.to_be_bytes()]), body);
         insert(&mut batch, key(CERTIFICATE, &[&height.to_be_bytes()]), &cbor::encode(certificate));
         for interval in &commit.intervals {
-            insert(&mut batch, interval_key(*interval), &cbor::encode(&height));
+            insert(&mut batch, interval_key(INTERVAL, *interval), &cbor::encode(&height));
         }
-        for (name, value) in &commit.entries {
-            insert(&mut batch, key(ENTRY, &[name]), value);
+        let mut found_at = |key: Vec<u8>| insert(&mut batch, key, &cbor::encode(&height));
+        for (interval, number) in &commit.corrections {
+            found_at([interval_key(CORRECTION, *interval), number.to_be_bytes().to_vec()].concat());
+        }
+        for (member, sequence) in &commit.instructions {
+            found_at(key(INSTRUCTION, &[member.as_bytes(), &sequence.to_be_bytes()]));
+        }
+        for sequence in &commit.decisions {
+            found_at(key(DECISION, &[&sequence.to_be_bytes()]));
+        }
+        for (account, interval) in &commit.events {
+            found_at([event_key(*account, *interval), height.to_be_bytes().to_vec()].concat());
+        }
+        if commit.changes_validators {
+            found_at(key(VALIDATORS, &[&height.to_be_bytes()]));
+        }
+        for (interval, inputs) in &commit.inputs {
+            let prefix = interval_key(INPUTS, *interval);
+            self.remove_prefix(&mut batch, &prefix)?;
+            insert_chunks(&mut batch, &prefix, &cbor::encode(inputs));
+        }
+        for (name, value) in &commit.changes {
+            let key = key(ENTRY, &[name]);
+            match value {
+                Some(value) => insert(&mut batch, key, value),
+                None => batch.remove(key),
+            }
         }
         for kind in [CANDIDATE, CANDIDATE_BODY] {
             for old in self.db.range(vec![kind]..key(kind, &[&(height + 1).to_be_bytes()])).keys() {
@@ -170,67 +266,4 @@ impl Store for SledStore {
     fn candidate_body(&self, height: u64, block: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
         self.body(&key(CANDIDATE_BODY, &[&height.to_be_bytes(), block.as_bytes()]))
     }
-}
-
-fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = vec![kind];
-    for part in parts {
-        key.extend_from_slice(part);
-    }
-    key
-}
-
-fn interval_key(interval: Interval) -> Vec<u8> {
-    key(INTERVAL, &[&interval.start_s().to_be_bytes(), &interval.length().minutes().to_be_bytes()])
-}
-
-fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let hash = Hash::of_parts(&[&(key.len() as u64).to_be_bytes(), key, value]);
-    let mut checksum = [0; CHECKSUM_BYTES];
-    checksum.copy_from_slice(&hash.as_bytes()[..CHECKSUM_BYTES]);
-    checksum
-}
-
-fn insert(batch: &mut sled::Batch, key: Vec<u8>, value: &[u8]) {
-    let mut sealed = Vec::with_capacity(CHECKSUM_BYTES + value.len());
-    sealed.extend_from_slice(&checksum(&key, value));
-    sealed.extend_from_slice(value);
-    batch.insert(key, sealed);
-}
-
-fn insert_chunks(batch: &mut sled::Batch, prefix: &[u8], body: &[u8]) {
-    for (number, chunk) in body.chunks(CHUNK_BYTES).enumerate() {
-        insert(batch, [prefix, &(number as u32).to_be_bytes()].concat(), chunk);
-    }
-}
-
-fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    match sealed.split_at_checked(CHECKSUM_BYTES) {
-        Some((sum, value)) if sum == checksum(key, value) => Ok(value),
-        _ => Err(damaged(key, "its checksum does not match")),
-    }
-}
-
-fn damaged(key: &[u8], reason: impl Into<String>) -> StoreError {
-    let what = match key.first() {
-        Some(&CHAIN) => "the chain's name",
-        Some(&TIP) => "the height",
-        Some(&CERTIFICATE) => "a certificate",
-        Some(&BODY) => "a block",
-        Some(&INTERVAL) => "the index of intervals",
-        Some(&ENTRY) => "the state",
-        Some(&CANDIDATE | &CANDIDATE_BODY) => "a candidate",
-        _ => "an unknown value",
-    };
-    let height = match key {
-        [CERTIFICATE | BODY | CANDIDATE | CANDIDATE_BODY, height @ ..] => {
-            height.first_chunk().map(|height| format!(" of height {}", u64::from_be_bytes(*height)))
-        }
-        _ => None,
-    };
-    StoreError::Damaged { key: format!("{what}{}", height.unwrap_or_default()), reason: reason.into() }
-}
-
-fn io(error: sled::Error) -> StoreError {
-    StoreError::Io(error.to_string())
 }

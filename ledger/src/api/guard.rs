@@ -1,0 +1,80 @@
+//! The layers around the routes. A call that they let through has an allowance, a role, and its whole body in memory.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state, map_response},
+    response::{IntoResponse, Response},
+};
+use http_body_util::LengthLimitError;
+use protocol::limits::TRANSACTION_BYTES_MAX;
+
+use super::{
+    auth, problem,
+    rate::{Client, Rate},
+    refusal::CallRefusal,
+    settings::Access,
+};
+use crate::node::Ledger;
+
+/// What the layers need to know.
+pub(super) struct Guard {
+    pub(super) access: Access,
+    pub(super) ledger: Arc<Ledger>,
+    rate: Rate,
+}
+
+impl Guard {
+    pub(super) fn new(access: Access, ledger: Arc<Ledger>) -> Arc<Guard> {
+        Arc::new(Guard { rate: Rate::new(&access.limits), access, ledger })
+    }
+
+    /// Takes one call from the client's allowance.
+    pub(super) fn take(&self, client: Client) -> Result<(), CallRefusal> {
+        self.rate.take(client)
+    }
+
+    /// Counts a refusal; it is what answers the call.
+    pub(super) fn refuse(&self, refusal: CallRefusal) -> Response {
+        self.count(&refusal);
+        refusal.into_response()
+    }
+
+    /// Counts a refusal that nobody is left to hear.
+    pub(super) fn count(&self, refusal: &CallRefusal) {
+        tracing::debug!(name = refusal.name(), %refusal, "a call is refused");
+        self.ledger.count_refused_call(refusal.name());
+    }
+}
+
+/// The routes, guarded.
+pub(super) fn guarded(router: Router, guard: &Arc<Guard>) -> Router {
+    router.layer(from_fn_with_state(guard.clone(), let_through)).layer(map_response(problem::explain))
+}
+
+async fn let_through(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match check(&guard, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => guard.refuse(refusal),
+    }
+}
+
+/// In the order of what it costs: the rate before the role, so that tokens cannot be tried out fast; the role before the
+/// body, so that a stranger's is never read.
+async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> {
+    if let Some(client) = request.extensions().get::<Client>() {
+        guard.take(*client)?;
+    }
+    auth::check(&guard.access.digests, request.method(), request.uri().path(), request.headers())?;
+    let (parts, body) = request.into_parts();
+    let ms_max = guard.access.limits.body_ms_max;
+    let body = tokio::time::timeout(Duration::from_millis(ms_max), to_bytes(body, TRANSACTION_BYTES_MAX)).await;
+    let body = body.map_err(|_| CallRefusal::BodyTooSlow { ms_max })?.map_err(|error| {
+        let too_large = error.source().is_some_and(|source| source.is::<LengthLimitError>());
+        if too_large { CallRefusal::BodyTooLarge { bytes_max: TRANSACTION_BYTES_MAX } } else { CallRefusal::BodyBroken }
+    })?;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}

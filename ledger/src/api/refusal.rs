@@ -1,0 +1,197 @@
+//! Why a call is not let through to the routes: every refusal by name, as it is answered and counted.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{problem::Problem, settings::Role};
+
+/// Why a call, or a connection, is turned away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallRefusal {
+    /// The call says nothing of who asks.
+    #[error("expected a token (`Authorization: Bearer TOKEN`) of the role `{needed}`, found none")]
+    TokenMissing {
+        /// The role that the call needs.
+        needed: Role,
+    },
+    /// Nobody was given this token. It is not repeated: it may be another node's.
+    #[error("expected a token of the role `{needed}`, found one that this node does not know")]
+    TokenUnknown {
+        /// The role that the call needs.
+        needed: Role,
+    },
+    /// The token is for other calls.
+    #[error("expected a token of the role `{needed}`, found one of `{found}`")]
+    RoleInsufficient {
+        /// The role that the call needs.
+        needed: Role,
+        /// The role of the token.
+        found: Role,
+    },
+    /// Too many calls from one address.
+    #[error(
+        "expected at most {per_second_max} calls a second from one address, found more; ask again in {retry_after_s} s"
+    )]
+    RateLimited {
+        /// Calls a second in the long run.
+        per_second_max: u32,
+        /// Whole seconds until the next call is let through.
+        retry_after_s: u64,
+    },
+    /// The node serves as many connections as it may.
+    #[error("expected at most {max} connections at once, found more; ask again later")]
+    TooManyConnections {
+        /// Most connections at once.
+        max: usize,
+    },
+    /// One address has as many connections as it may.
+    #[error("expected at most {max} connections at once from one address, found more; reuse them")]
+    TooManyConnectionsOfAddress {
+        /// Most connections of one address.
+        max: usize,
+    },
+    /// The body is larger than any transaction.
+    #[error("expected a body of at most {bytes_max} bytes, found more")]
+    BodyTooLarge {
+        /// Most bytes.
+        bytes_max: usize,
+    },
+    /// The body did not come in time.
+    #[error("expected the whole body within {ms_max} ms, found less")]
+    BodyTooSlow {
+        /// Most milliseconds from the head to the end of the body.
+        ms_max: u64,
+    },
+    /// The body ends before its end, or is not encoded as its head says.
+    #[error("expected a whole body, found one that is cut off or wrongly encoded")]
+    BodyBroken,
+    /// Plain HTTP where TLS is spoken.
+    #[error("this node speaks https only: ask at https://")]
+    TlsExpected,
+    /// No TLS connection came about.
+    #[error("no TLS connection came about: {0}")]
+    HandshakeFailed(String),
+    /// A connection never asked anything.
+    #[error("expected the head of a request within {ms_max} ms, found less")]
+    HeadTooSlow {
+        /// Most milliseconds for a request's head.
+        ms_max: u64,
+    },
+    /// The head of a request is too large.
+    #[error("expected the head of a request in at most {bytes_max} bytes, found more")]
+    HeadTooLarge {
+        /// Most bytes.
+        bytes_max: usize,
+    },
+    /// The answer is not read.
+    #[error("expected the answer to be read, found that it was not for {ms_max} ms")]
+    AnswerNotRead {
+        /// Longest pause of the reader, milliseconds.
+        ms_max: u64,
+    },
+}
+
+impl CallRefusal {
+    /// The names of all refusals.
+    pub const NAMES: [&'static str; 14] = [
+        "token_missing",
+        "token_unknown",
+        "role_insufficient",
+        "rate_limited",
+        "too_many_connections",
+        "too_many_connections_of_address",
+        "body_too_large",
+        "body_too_slow",
+        "body_broken",
+        "tls_expected",
+        "handshake_failed",
+        "head_too_slow",
+        "head_too_large",
+        "answer_not_read",
+    ];
+
+    /// Its name, in answers and metrics.
+    pub fn name(&self) -> &'static str {
+        let place = match self {
+            CallRefusal::TokenMissing { .. } => 0,
+            CallRefusal::TokenUnknown { .. } => 1,
+            CallRefusal::RoleInsufficient { .. } => 2,
+            CallRefusal::RateLimited { .. } => 3,
+            CallRefusal::TooManyConnections { .. } => 4,
+            CallRefusal::TooManyConnectionsOfAddress { .. } => 5,
+            CallRefusal::BodyTooLarge { .. } => 6,
+            CallRefusal::BodyTooSlow { .. } => 7,
+            CallRefusal::BodyBroken => 8,
+            CallRefusal::TlsExpected => 9,
+            CallRefusal::HandshakeFailed(_) => 10,
+            CallRefusal::HeadTooSlow { .. } => 11,
+            CallRefusal::HeadTooLarge { .. } => 12,
+            CallRefusal::AnswerNotRead { .. } => 13,
+        };
+        CallRefusal::NAMES[place]
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            CallRefusal::TokenMissing { .. } | CallRefusal::TokenUnknown { .. } => StatusCode::UNAUTHORIZED,
+            CallRefusal::RoleInsufficient { .. } => StatusCode::FORBIDDEN,
+            CallRefusal::RateLimited { .. } | CallRefusal::TooManyConnectionsOfAddress { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            CallRefusal::TooManyConnections { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            CallRefusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            CallRefusal::BodyTooSlow { .. } | CallRefusal::HeadTooSlow { .. } | CallRefusal::AnswerNotRead { .. } => {
+                StatusCode::REQUEST_TIMEOUT
+            }
+            CallRefusal::BodyBroken | CallRefusal::TlsExpected | CallRefusal::HandshakeFailed(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            CallRefusal::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        }
+    }
+
+    /// What the answer says in its head (RFC 6750 and 9110).
+    fn header(&self) -> Option<(header::HeaderName, String)> {
+        let challenge =
+            |rest: String| Some((header::WWW_AUTHENTICATE, format!("Bearer realm=\"voisin-ledger\"{rest}")));
+        match self {
+            CallRefusal::TokenMissing { .. } => challenge(String::new()),
+            CallRefusal::TokenUnknown { .. } => challenge(", error=\"invalid_token\"".into()),
+            CallRefusal::RoleInsufficient { needed, .. } => {
+                challenge(format!(", error=\"insufficient_scope\", scope=\"{needed}\""))
+            }
+            CallRefusal::RateLimited { retry_after_s, .. } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
+            CallRefusal::TooManyConnections { .. } | CallRefusal::TooManyConnectionsOfAddress { .. } => {
+                Some((header::RETRY_AFTER, "1".into()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for CallRefusal {
+    fn into_response(self) -> Response {
+        let mut response = Problem::named(self.status(), self.name(), &self);
+        if let Some((name, value)) = self.header()
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_page_explains_every_refusal() {
+        let page = include_str!("../../../docs/operator.md");
+        for name in CallRefusal::NAMES {
+            assert!(page.contains(&format!("| `{name}` |")), "docs/operator.md does not explain `{name}`");
+        }
+    }
+}

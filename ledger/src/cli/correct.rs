@@ -1,0 +1,126 @@
+//! `ledger correct`: from validated values to the draft of a decision.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::Args;
+use market::{
+    grid::Grid,
+    inputs::metered_member,
+    settlement::{IntervalInput, settle},
+};
+use protocol::{
+    api::{Correctable, MemberStatus, RulesInForce},
+    correction::{Correction, Validated, Values, corrected, inputs_hash},
+    decision::{Action, Decision},
+    energy::Energy,
+    member::MemberId,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{Asked, Failure, bad_input, decide::Draft, failed, print_json};
+
+#[derive(Args)]
+#[command(after_help = "The values are CSV with the columns member,import_wh,export_wh and, where energy of earlier
+intervals was settled with it, late_import_wh,late_export_wh. A row takes the place of all that was known of the member in
+this interval; who has no row stays as settled. Go on with `ledger approve`.")]
+pub(super) struct Correct {
+    /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
+    interval: String,
+    /// The grid operator's validated values, CSV
+    #[arg(long, value_name = "FILE")]
+    values: PathBuf,
+    #[command(flatten)]
+    node: Asked,
+}
+
+/// A row of the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    member: MemberId,
+    import_wh: u64,
+    export_wh: u64,
+    #[serde(default)]
+    late_import_wh: u64,
+    #[serde(default)]
+    late_export_wh: u64,
+}
+
+impl Correct {
+    /// Writes the draft to stdout.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let values = self.values()?;
+        let path = format!("/v1/settlements/{}/inputs", self.interval);
+        let correctable: Correctable = self.node.get(&path)?;
+        let rules: RulesInForce = self.node.get("/v1/rules")?;
+        let members: Vec<MemberStatus> = self.members()?;
+        let correction = correction(correctable, &members, values)?;
+        let action = Action::Correct(Box::new(correction));
+        let decision = Decision { sequence: rules.decision_sequence + 1, action };
+        print_json(&Draft { decision, approvals: Vec::new() })
+    }
+
+    fn values(&self) -> Result<Vec<Validated>, Failure> {
+        let named = |error: csv::Error| bad_input(format!("{}: {error}", self.values.display()));
+        let mut reader = csv::Reader::from_path(&self.values).map_err(named)?;
+        let mut values = Vec::new();
+        for row in reader.deserialize() {
+            let Row { member, import_wh, export_wh, late_import_wh, late_export_wh } = row.map_err(named)?;
+            let [import, export, late_import, late_export] =
+                [import_wh, export_wh, late_import_wh, late_export_wh].map(Energy::from_wh);
+            values.push(Validated { member, values: Values { import, export, late_import, late_export } });
+        }
+        values.sort_by_key(|value| value.member);
+        Ok(values)
+    }
+
+    fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
+        let mut members: Vec<MemberStatus> = Vec::new();
+        loop {
+            let after = members.last().map(|last| format!("?after={}", last.member)).unwrap_or_default();
+            let page: Vec<MemberStatus> = self.node.get(&format!("/v1/members{after}"))?;
+            if page.is_empty() {
+                return Ok(members);
+            }
+            members.extend(page);
+        }
+    }
+}
+
+/// Settles the interval again, as every validator will.
+fn correction(from: Correctable, members: &[MemberStatus], values: Vec<Validated>) -> Result<Correction, Failure> {
+    let Correctable { settlement: reversed, inputs, corrections, tie_seed, rules, grid } = from;
+    let stranger = || bad_input("expected values of members that the settlement knew; the file has another one");
+    let after = corrected(&inputs, &values).ok_or_else(stranger)?;
+    let grid = grid.map_or_else(|| Ok(Grid::single_bus()), |plan| Grid::from_plan(&plan)).map_err(failed)?;
+    let buses: BTreeMap<MemberId, Option<&str>> =
+        members.iter().map(|member| (member.member, member.bus.as_deref())).collect();
+    let mut metered = Vec::new();
+    for input in &after {
+        let bus = grid.bus(buses.get(&input.member).copied().flatten()).map_err(failed)?;
+        metered.extend(metered_member(input, bus));
+    }
+    let settlement = settle(IntervalInput {
+        interval: reversed.interval,
+        rules: &rules,
+        grid: &grid,
+        tie_seed: &tie_seed,
+        members: &metered,
+        readings: reversed.readings.clone(),
+        inputs: inputs_hash(&after),
+    })
+    .map_err(bad_input)?;
+    Ok(Correction { reversed, inputs, values, settlement, number: corrections + 1 })
+}
+
+impl Asked {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let client = self.client()?;
+        let answer = super::runtime()?.block_on(client.get(path, super::ANSWER_TIMEOUT));
+        let (status, body) = answer.map_err(bad_input)?;
+        if !status.is_success() {
+            return Err(bad_input(format!("{}{path}: {status}: {}", client.url(), String::from_utf8_lossy(&body))));
+        }
+        serde_json::from_slice(&body).map_err(failed)
+    }
+}

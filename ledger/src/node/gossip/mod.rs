@@ -1,0 +1,356 @@
+//! Transactions that any node was handed, on their way to every node.
+//!
+//! In: what [`Ledger::submit`] took, and what peers send over gossipsub, on a swarm of its own beside that of consensus.
+//! Out: every transaction that this ledger takes into its pool goes on to the other nodes, and nothing else does: a
+//! message is passed on only after the ledger has taken it (`verdict`). Nothing a peer sends costs more than the limits
+//! allow (`limits`, `checks`), and a peer that sends what no honest node sends is cut off (`scoring`).
+//!
+//! A lost message is no loss: the node that was handed the transaction proposes it when its turn comes.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{SocketAddr, TcpListener},
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    connection_limits::Exceeded,
+    futures::StreamExt,
+    gossipsub::{self, IdentTopic, MessageAcceptance, PublishError},
+    multiaddr::Protocol,
+    swarm::{ConnectionId, ListenError, SwarmEvent, dial_opts::DialOpts},
+};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+mod checks;
+mod dialler;
+mod limits;
+mod metrics;
+mod network;
+mod scoring;
+mod verdict;
+
+pub(super) use self::metrics::Metrics;
+use self::{
+    checks::{Arrival, Checked, Checks},
+    dialler::Dialler,
+    limits::TooManyOfAddress,
+    network::{Behaviour, BehaviourEvent},
+    scoring::Exiles,
+};
+pub use self::{limits::Limits, scoring::EXILE, verdict::Verdict};
+use super::Ledger;
+
+/// How a node takes part in gossip.
+pub struct Settings {
+    /// Seed of the key that authenticates connections.
+    pub network_seed: [u8; 32],
+    /// Where to listen, a multiaddress: `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`.
+    pub listen: String,
+    /// Where the other nodes listen, as multiaddresses.
+    pub peers: Vec<String>,
+    /// How much to take from them.
+    pub limits: Limits,
+}
+
+/// Why a node cannot take part in gossip.
+#[derive(Debug, thiserror::Error)]
+pub enum GossipError {
+    /// An address that cannot be used.
+    #[error("expected {expected}, found `{found}`")]
+    BadAddress {
+        /// What would have been right.
+        expected: &'static str,
+        /// What was there.
+        found: String,
+    },
+    /// Nobody could connect to us: the port is taken, or the address is not ours.
+    #[error("cannot listen for transactions on {address}: {reason}; is another node running there?")]
+    Listen {
+        /// The address as configured.
+        address: String,
+        /// The system's answer.
+        reason: String,
+    },
+    /// The network could not be set up.
+    #[error("cannot set up the network for transactions: {0}")]
+    Network(String),
+}
+
+/// Bytes of transactions that wait for a peer to be there.
+const UNSENT_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// How often scores are looked at, and what could not be sent is tried again.
+const TICK: Duration = Duration::from_secs(1);
+/// A node that has nobody to dial looks again after that long.
+const NOBODY_TO_DIAL: Duration = Duration::from_secs(3_600);
+
+/// All that can happen.
+enum Input {
+    /// The node was asked to stop.
+    Stop,
+    /// The ledger took a transaction that this node was handed.
+    Submitted(Bytes),
+    /// The ledger has looked at a message.
+    Checked(Checked),
+    /// A peer is to be dialled.
+    Dial,
+    /// A while has passed.
+    Tick,
+    /// Something happened on the network.
+    Network(Box<SwarmEvent<BehaviourEvent>>),
+}
+
+/// A node's part in gossip.
+pub struct Gossip {
+    ledger: Arc<Ledger>,
+    swarm: Swarm<Behaviour>,
+    address: Multiaddr,
+    topic: IdentTopic,
+    submitted: mpsc::Receiver<Bytes>,
+    checks: Checks,
+    dialler: Dialler,
+    /// The connections that this node opened.
+    dialled: HashMap<PeerId, ConnectionId>,
+    exiles: Exiles,
+    unsent: VecDeque<Bytes>,
+    unsent_bytes: usize,
+}
+
+impl Gossip {
+    /// Listens, and dials nobody yet. `submitted` is the queue that [`Ledger::open`] returned. An error changes nothing.
+    pub async fn open(
+        settings: Settings,
+        ledger: Arc<Ledger>,
+        submitted: mpsc::Receiver<Bytes>,
+    ) -> Result<Gossip, GossipError> {
+        let (listen, socket) = listen_address(&settings.listen)?;
+        let cannot = |reason: String| GossipError::Listen { address: settings.listen.clone(), reason };
+        // libp2p would share the port with another node of the same user, and each would hear half of the others.
+        TcpListener::bind(socket).map_err(|error| cannot(error.to_string()))?;
+        let peers: Vec<Multiaddr> = settings.peers.iter().map(|peer| parse(peer)).collect::<Result<_, _>>()?;
+        let chain = ledger.chain();
+        let mut swarm = network::swarm(&chain, settings.network_seed, &settings.limits, peers.len())?;
+        swarm.listen_on(listen).map_err(|error| cannot(error.to_string()))?;
+        let address = loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { address, .. } => break address,
+                SwarmEvent::ListenerClosed { reason, .. } => return Err(cannot(format!("{reason:?}"))),
+                _ => {}
+            }
+        };
+        Ok(Gossip {
+            checks: Checks::new(ledger.clone(), settings.limits),
+            ledger,
+            swarm,
+            address,
+            topic: network::topic(&chain),
+            submitted,
+            dialler: Dialler::new(peers, Instant::now()),
+            dialled: HashMap::new(),
+            exiles: Exiles::default(),
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
+        })
+    }
+
+    /// Where it listens, with the port that the system chose if none was configured.
+    pub fn address(&self) -> &Multiaddr {
+        &self.address
+    }
+
+    /// Takes part until `stop` resolves.
+    pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+        let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = self.dialler.next_due().unwrap_or_else(|| Instant::now() + NOBODY_TO_DIAL);
+            let input = tokio::select! {
+                () = &mut stop => Input::Stop,
+                Some(transaction) = self.submitted.recv() => Input::Submitted(transaction),
+                checked = self.checks.next() => Input::Checked(checked),
+                () = tokio::time::sleep_until(due.into()) => Input::Dial,
+                _ = ticks.tick() => Input::Tick,
+                event = self.swarm.select_next_some() => Input::Network(Box::new(event)),
+            };
+            match input {
+                Input::Stop => return,
+                Input::Submitted(transaction) => self.publish(transaction),
+                Input::Checked(checked) => self.report(checked),
+                Input::Dial => self.dial(),
+                Input::Tick => self.tick(),
+                Input::Network(event) => self.hear(*event),
+            }
+        }
+    }
+
+    /// Sends a transaction of our own to all peers; keeps it while there are none.
+    fn publish(&mut self, transaction: Bytes) {
+        match self.swarm.behaviour_mut().gossipsub.publish(self.topic.clone(), transaction.to_vec()) {
+            Ok(_) => {
+                self.metrics().published.inc();
+            }
+            // It came from a peer, or was handed in before.
+            Err(PublishError::Duplicate) => {}
+            Err(PublishError::NoPeersSubscribedToTopic | PublishError::AllQueuesFull(_)) => {
+                if self.unsent_bytes + transaction.len() <= UNSENT_BYTES_MAX {
+                    self.unsent_bytes += transaction.len();
+                    self.unsent.push_back(transaction);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, bytes = transaction.len(), "a transaction was not sent to other nodes")
+            }
+        }
+    }
+
+    fn publish_unsent(&mut self) {
+        self.unsent_bytes = 0;
+        for transaction in std::mem::take(&mut self.unsent) {
+            self.publish(transaction);
+        }
+    }
+
+    fn dial(&mut self) {
+        let now = Instant::now();
+        for options in self.dialler.due(now) {
+            let connection = DialOpts::connection_id(&options);
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(%error, "a peer cannot be dialled");
+                self.dialler.lost(connection, now);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        peers.into_iter().for_each(|peer| self.cut_off_if_spent(peer));
+        while let Some(peer) = self.exiles.release(Instant::now()) {
+            self.swarm.behaviour_mut().exiled.unblock_peer(peer);
+        }
+        self.publish_unsent();
+        self.count_connections();
+    }
+
+    fn hear(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossipsub(event)) => self.hear_gossip(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                if endpoint.is_dialer() {
+                    self.dialled.insert(peer_id, connection_id);
+                }
+                self.count_connections();
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                self.dialler.lost(connection_id, Instant::now());
+                if self.dialled.get(&peer_id) == Some(&connection_id) {
+                    self.dialled.remove(&peer_id);
+                }
+                if num_established == 0 {
+                    self.checks.forget(&peer_id);
+                }
+                self.count_connections();
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                tracing::debug!(%error, "a peer cannot be reached");
+                self.dialler.lost(connection_id, Instant::now());
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => self.metrics().refused(refusal(&error)),
+            _ => {}
+        }
+    }
+
+    fn hear_gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source: peer, message_id: id, message } => {
+                let arrival = Arrival { peer, id, message: message.data };
+                if let Err(turned_away) = self.checks.enter(arrival) {
+                    self.report(turned_away);
+                }
+            }
+            gossipsub::Event::Subscribed { peer_id, .. } => {
+                if let Some(connection) = self.dialled.get(&peer_id) {
+                    self.dialler.useful(*connection);
+                }
+                self.publish_unsent();
+            }
+            gossipsub::Event::GossipsubNotSupported { peer_id } => {
+                // It speaks another protocol, or belongs to another chain.
+                let _ = self.swarm.disconnect_peer_id(peer_id);
+            }
+            gossipsub::Event::Unsubscribed { .. } | gossipsub::Event::SlowPeer { .. } => {}
+        }
+    }
+
+    /// Tells gossipsub what a message was worth: only what was accepted goes on to others.
+    fn report(&mut self, Checked { peer, id, verdict }: Checked) {
+        self.metrics().judged(&verdict);
+        let acceptance = match verdict {
+            Verdict::Accepted => MessageAcceptance::Accept,
+            Verdict::Ignored(_) => MessageAcceptance::Ignore,
+            Verdict::Rejected(_) => MessageAcceptance::Reject,
+        };
+        let gossipsub = &mut self.swarm.behaviour_mut().gossipsub;
+        gossipsub.report_message_validation_result(&id, &peer, acceptance);
+        self.cut_off_if_spent(peer);
+    }
+
+    fn cut_off_if_spent(&mut self, peer: PeerId) {
+        let spent = |score| score < scoring::SCORE_MIN;
+        let behaviour = self.swarm.behaviour_mut();
+        if !behaviour.gossipsub.peer_score(&peer).is_some_and(spent) || !behaviour.exiled.block_peer(peer) {
+            return;
+        }
+        tracing::warn!(%peer, "cut off for what it sent");
+        if let Some(early) = self.exiles.send(peer, Instant::now()) {
+            behaviour.exiled.unblock_peer(early);
+        }
+        self.metrics().cut_off.inc();
+    }
+
+    fn count_connections(&self) {
+        let network = self.swarm.network_info();
+        let passed_on_to = self.swarm.behaviour().gossipsub.mesh_peers(&self.topic.hash()).count();
+        self.metrics().peers.set(i64::try_from(passed_on_to).unwrap_or(i64::MAX));
+        self.metrics().connections.set(network.connection_counters().num_connections().into());
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.ledger.metrics.gossip
+    }
+}
+
+/// The name of a reason to turn a connection away.
+fn refusal(error: &ListenError) -> &'static str {
+    match error {
+        ListenError::Denied { cause } if cause.downcast_ref::<TooManyOfAddress>().is_some() => {
+            "too_many_connections_of_address"
+        }
+        ListenError::Denied { cause } if cause.downcast_ref::<Exceeded>().is_some() => "too_many_connections",
+        ListenError::Denied { .. } => "cut_off",
+        _ => "handshake_failed",
+    }
+}
+
+fn parse(text: &str) -> Result<Multiaddr, GossipError> {
+    let expected = "a multiaddress such as /ip4/192.0.2.7/tcp/28000";
+    text.parse().map_err(|_| GossipError::BadAddress { expected, found: text.to_owned() })
+}
+
+fn listen_address(text: &str) -> Result<(Multiaddr, SocketAddr), GossipError> {
+    let address = parse(text)?;
+    let parts: Vec<Protocol<'_>> = address.iter().collect();
+    let socket: SocketAddr = match parts[..] {
+        [Protocol::Ip4(ip), Protocol::Tcp(port)] => (ip, port).into(),
+        [Protocol::Ip6(ip), Protocol::Tcp(port)] => (ip, port).into(),
+        _ => {
+            let expected = "/ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT";
+            return Err(GossipError::BadAddress { expected, found: text.to_owned() });
+        }
+    };
+    Ok((address, socket))
+}

@@ -1,0 +1,121 @@
+//! What was committed before, found again: by interval, account, instruction and decision. So that handing in a
+//! transaction twice is answered by name, however long ago the first time was.
+
+use std::collections::BTreeSet;
+
+use protocol::{
+    block::{Block, Transaction},
+    decision::Action,
+    envelope::{EnvelopeError, Sealed, Signed},
+    instruction::{Instruction, MemberAction, SignedInstruction},
+    interval::Interval,
+    member::AccountId,
+    settlement::{Settlement, SignedSettlement},
+};
+
+use super::{Ledger, LedgerError};
+use crate::{
+    chain::{self, Executed},
+    state::{Refusal, State},
+    store::{Commit, StoredBlock},
+};
+
+/// Opens a settlement that the market of this state has signed.
+pub(super) fn settlement_of(sealed: &Sealed, state: &State) -> Result<SignedSettlement, EnvelopeError> {
+    let market = state.market();
+    Signed::<Settlement>::open(&sealed.0, &state.chain(), |signer| *signer == market)
+}
+
+/// Everything that an executed block changes on disk, and the names by which it is found again.
+pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, executed: &Executed) -> Commit<'a> {
+    let open = before.next();
+    let mut commit = Commit {
+        changes: executed.changes.clone(),
+        changes_validators: chain::changes_validators(&block.header),
+        ..Commit::only(stored)
+    };
+    let mut events: BTreeSet<(AccountId, Interval)> = BTreeSet::new();
+    for booked in &executed.booked {
+        let interval = booked.settlement.interval;
+        commit.inputs.push((interval, booked.inputs.clone()));
+        if booked.correction == 0 {
+            commit.intervals.push(interval);
+        } else {
+            commit.corrections.push((interval, booked.correction));
+            events.extend(booked.inputs.iter().map(|input| (AccountId::Member(input.member), open)));
+        }
+    }
+    for transaction in &block.transactions {
+        match transaction {
+            Transaction::Instruct(sealed) => {
+                // It was opened when the block was executed.
+                let Some(instruction) = instruction_of(sealed, before) else { continue };
+                commit.instructions.push((instruction.member, instruction.sequence));
+                if let MemberAction::Transfer { to, .. } = &instruction.action {
+                    events.extend([(AccountId::Member(instruction.member), open), (*to, open)]);
+                }
+            }
+            Transaction::Decide { decision, .. } => {
+                commit.decisions.push(decision.sequence);
+                if let Action::Transfer { from, to, .. } = &decision.action {
+                    events.extend([(*from, open), (*to, open)]);
+                }
+            }
+            Transaction::Settle { .. } | Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => {}
+        }
+    }
+    commit.events = events.into_iter().collect();
+    commit
+}
+
+fn instruction_of(sealed: &Sealed, state: &State) -> Option<SignedInstruction> {
+    Signed::<Instruction>::open(&sealed.0, &state.chain(), |_| true).ok()
+}
+
+impl Ledger {
+    /// The refusal of a transaction, made more exact by what is on the ledger already: `exists` if it is that very one,
+    /// `exists_with_different_…` if something else is there under its name.
+    pub(super) fn compare_with_past(
+        &self,
+        transaction: &Transaction,
+        refusal: Refusal,
+    ) -> Result<Refusal, LedgerError> {
+        let past = match (transaction, &refusal) {
+            (Transaction::Instruct(sealed), Refusal::InstructionNotNext { expected, found }) if found < expected => {
+                let head = self.head();
+                let Some(instruction) = instruction_of(sealed, &head.state) else { return Ok(refusal) };
+                self.store.height_of_instruction(instruction.member, instruction.sequence)?
+            }
+            (Transaction::Decide { .. }, Refusal::DecisionNotNext { expected, found }) if found < expected => {
+                self.store.height_of_decision(*found)?
+            }
+            _ => None,
+        };
+        let Some(height) = past else { return Ok(refusal) };
+        let block = self.opened(height)?.block;
+        if block.transactions.iter().any(|past| past.id() == transaction.id()) {
+            return Ok(Refusal::Exists);
+        }
+        Ok(Refusal::ExistsWithDifferent("action"))
+    }
+
+    /// `exists`, or the first field in which the settlement on the ledger differs.
+    pub(super) fn compare_with_settled(&self, proposed: &Settlement) -> Result<Refusal, LedgerError> {
+        let Some(settled) = self.settlement(proposed.interval)? else {
+            let expected = self.head().state.next();
+            return Ok(Refusal::IntervalNotNext { expected, found: proposed.interval });
+        };
+        let fields = [
+            ("readings", settled.readings == proposed.readings),
+            ("price", settled.price == proposed.price),
+            ("lines", settled.lines == proposed.lines),
+            ("trades", settled.trades == proposed.trades),
+            ("minted", settled.minted == proposed.minted),
+            ("supplier", settled.supplier == proposed.supplier),
+            ("operator", settled.operator == proposed.operator),
+            ("inputs", settled.inputs == proposed.inputs),
+        ];
+        let different = fields.into_iter().find(|(_, same)| !same);
+        Ok(different.map_or(Refusal::Exists, |(field, _)| Refusal::ExistsWithDifferent(field)))
+    }
+}

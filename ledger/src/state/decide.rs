@@ -1,0 +1,153 @@
+//! Decisions: what the validators change together.
+
+use std::sync::Arc;
+
+use market::grid::Grid;
+use protocol::{
+    certificate::{CommitSignature, Validator},
+    decision::{Action, Decision},
+    genesis::{GenesisMember, GridPlan, Rules},
+    interval::Interval,
+    key::{DeviceId, PublicKey},
+    limits::{MEMBERS_MAX, SCHEDULED_MAX, VALIDATORS_MAX},
+    member::check_name,
+};
+
+use super::{Applied, Change, Member, Refusal, State, Version, entries::Key, rulebook::check_terms};
+
+impl State {
+    /// Carries out the next decision, if more than two thirds of the present validators' power approve.
+    pub(super) fn decide(&mut self, decision: &Decision, approvals: &[CommitSignature]) -> Result<Applied, Refusal> {
+        let id = decision.id();
+        let last = self.totals.decision_sequence;
+        // Those who approved it may be validators no more, because of what it decided.
+        if decision.sequence == last && id == self.totals.decision {
+            return Err(Refusal::Exists);
+        }
+        decision.check_approvals(&self.chain, approvals, &self.totals.validators).map_err(Refusal::NotApproved)?;
+        let expected = last.checked_add(1).ok_or(Refusal::AmountOverflow)?;
+        if decision.sequence != expected {
+            return Err(Refusal::DecisionNotNext { expected, found: decision.sequence });
+        }
+        let applied = match &decision.action {
+            Action::RegisterMember(member) => self.register(member).map(|()| Applied::Decided),
+            Action::ReplaceMeter { member, device, registers, rated_power_w, technology } => {
+                self.member(*member)?;
+                self.check_device_free(device)?;
+                self.schedule(Change::Meter {
+                    member: *member,
+                    device: *device,
+                    registers: *registers,
+                    rated_power_w: *rated_power_w,
+                    technology: *technology,
+                })
+                .map(|()| Applied::Decided)
+            }
+            Action::RevokeDevice { member } => self.revoke_device(*member).map(|()| Applied::Decided),
+            Action::ReplaceKey { member, key } => {
+                self.member(*member)?;
+                self.check_key_free(key)?;
+                self.change_member(*member, |member| member.set_key(*key));
+                Ok(Applied::Decided)
+            }
+            Action::SetRules { from, rules, grid } => {
+                self.set_rules(*from, rules, grid.as_ref()).map(|()| Applied::Decided)
+            }
+            Action::SetMarket { key } => self.schedule(Change::Market(*key)).map(|()| Applied::Decided),
+            Action::SetValidators { validators } => self.set_validators(validators).map(|()| Applied::Decided),
+            Action::Transfer { from, to, amount, reference } => {
+                self.check_transfer(*from, *to, *amount, reference)?;
+                self.transfer(*from, *to, *amount).map(|()| Applied::Decided)
+            }
+            Action::Correct(correction) => self.correct(id, correction).map(|booked| Applied::Booked(Box::new(booked))),
+        }?;
+        self.totals.decision_sequence = decision.sequence;
+        self.totals.decision = id;
+        self.leaves.touch(Key::Totals);
+        Ok(applied)
+    }
+
+    fn register(&mut self, registered: &GenesisMember) -> Result<(), Refusal> {
+        let id = registered.member;
+        if let Some(known) = self.members.get(&id) {
+            let fields = [
+                ("key", known.key() == registered.key),
+                ("device", known.device() == Some(registered.device)),
+                ("rated_power_w", known.rated_power_w() == registered.rated_power_w),
+                ("bus", known.bus() == registered.bus.as_deref()),
+                ("technology", known.technology() == registered.technology),
+            ];
+            let different = fields.into_iter().find(|(_, same)| !same);
+            return Err(different.map_or(Refusal::Exists, |(field, _)| Refusal::ExistsWithDifferent(field)));
+        }
+        if self.members.len() >= MEMBERS_MAX {
+            return Err(Refusal::TooManyMembers);
+        }
+        if let Some(bus) = &registered.bus {
+            check_name(bus).map_err(Refusal::BadName)?;
+        }
+        self.check_key_free(&registered.key)?;
+        self.check_device_free(&registered.device)?;
+        for grid in self.rulebook.grids_from(self.totals.next) {
+            grid.bus(registered.bus.as_deref()).map_err(Refusal::BadGrid)?;
+        }
+        let member = Member::register(registered, self.totals.next);
+        Arc::make_mut(&mut self.directory).add(id, &member);
+        self.members.insert(id, member);
+        for key in [Key::Account(id), Key::Head(id), Key::Member(id)] {
+            self.leaves.touch(key);
+        }
+        Ok(())
+    }
+
+    fn set_rules(&mut self, from: Interval, rules: &Rules, plan: Option<&GridPlan>) -> Result<(), Refusal> {
+        let open = self.totals.next;
+        if from.since(open).is_none_or(|intervals| intervals < 1) {
+            return Err(Refusal::RulesTooEarly { open, found: from });
+        }
+        rules.check().map_err(Refusal::BadRules)?;
+        if self.rulebook.versions().filter(|version| version.from > open).count() >= SCHEDULED_MAX {
+            return Err(Refusal::TooManyScheduled);
+        }
+        let plan = plan.cloned().or_else(|| self.rules_at(from).0.plan.clone());
+        let grid = plan.as_ref().map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan).map_err(Refusal::BadGrid)?;
+        for member in self.members.values() {
+            grid.bus(member.bus()).map_err(Refusal::BadGrid)?;
+        }
+        let version = Version { from, rules: rules.clone(), plan };
+        check_terms(&version, &grid)?;
+        Arc::make_mut(&mut self.rulebook).set(version, grid);
+        self.leaves.touch(Key::Rules);
+        Ok(())
+    }
+
+    fn set_validators(&mut self, validators: &[Validator]) -> Result<(), Refusal> {
+        let bad = |reason| Err(Refusal::BadValidators { reason });
+        if validators.is_empty() || validators.len() > VALIDATORS_MAX {
+            return bad("expected 1 to 100 validators");
+        }
+        if !validators.is_sorted_by(|a, b| a.key < b.key) {
+            return bad("expected validators in strictly ascending order of key");
+        }
+        if validators.iter().any(|validator| validator.power == 0 || validator.power > 1 << 32) {
+            return bad("expected a voting power of 1 to 2^32 each");
+        }
+        if validators == self.totals.validators {
+            return bad("expected other validators than the present ones");
+        }
+        self.totals.validators = validators.to_vec();
+        Ok(())
+    }
+
+    pub(super) fn check_key_free(&self, key: &PublicKey) -> Result<(), Refusal> {
+        if self.directory.member_of_key(key).is_some() { Err(Refusal::KeyInUse(*key)) } else { Ok(()) }
+    }
+
+    pub(super) fn check_device_free(&self, device: &DeviceId) -> Result<(), Refusal> {
+        let scheduled = || self.schedule.changes().any(|change| change.device() == Some(*device));
+        if self.directory.member_of_device(device).is_some() || scheduled() {
+            return Err(Refusal::DeviceInUse(*device));
+        }
+        Ok(())
+    }
+}

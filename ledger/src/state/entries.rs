@@ -1,0 +1,167 @@
+//! The state as entries: what is stored, and what the root is made of.
+//!
+//! A leaf of the root is an entry's key and the hash of its value. Both are kept, and only what a block has touched is
+//! encoded and hashed again. What grows with every interval (what it was settled from, and its certificates) has one leaf
+//! a day, which is the root over that day's intervals; so the tree stays small.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::bytes::ByteVec;
+use protocol::{
+    cbor,
+    hash::Hash,
+    interval::Interval,
+    member::MemberId,
+    merkle::{MerkleRoot, MerkleTree},
+};
+
+/// Names an entry. In the order of their keys' bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    /// What a member owes and is owed, its chain's head, its orders.
+    Account(MemberId),
+    /// The root over a day's intervals, by the day's first second. A leaf, not stored.
+    Day(i64),
+    /// Where a member's registers stand. Stored, not a leaf: the chain's head, which is in the account, covers it.
+    Head(MemberId),
+    /// What an interval was settled from. Stored, not a leaf: its day covers it.
+    Interval(Interval),
+    /// Who a member is.
+    Member(MemberId),
+    /// The rules, by the interval from which on they hold.
+    Rules,
+    /// What changes with an interval to come.
+    Schedule,
+    /// The market as a whole.
+    Totals,
+}
+
+const ACCOUNT: &[u8] = b"account/";
+const DAY: &[u8] = b"day/";
+const HEAD: &[u8] = b"head/";
+const INTERVAL: &[u8] = b"interval/";
+const MEMBER: &[u8] = b"member/";
+const RULES: &[u8] = b"rules";
+const SCHEDULE: &[u8] = b"schedule";
+const TOTALS: &[u8] = b"totals";
+
+impl Key {
+    pub(super) fn bytes(self) -> Vec<u8> {
+        match self {
+            Key::Account(id) => [ACCOUNT, id.as_bytes()].concat(),
+            Key::Day(start_s) => [DAY, &start_s.to_be_bytes()[..]].concat(),
+            Key::Head(id) => [HEAD, id.as_bytes()].concat(),
+            Key::Interval(interval) => {
+                let minutes = interval.length().minutes().to_be_bytes();
+                [INTERVAL, &interval.start_s().to_be_bytes()[..], &minutes[..]].concat()
+            }
+            Key::Member(id) => [MEMBER, id.as_bytes()].concat(),
+            Key::Rules => RULES.to_vec(),
+            Key::Schedule => SCHEDULE.to_vec(),
+            Key::Totals => TOTALS.to_vec(),
+        }
+    }
+
+    /// The key of a stored entry; `None` if it is none.
+    pub(super) fn stored(bytes: &[u8]) -> Option<Key> {
+        let member = |prefix| Some(MemberId::from_bytes(bytes.strip_prefix(prefix)?.try_into().ok()?));
+        let interval = || {
+            let (start_s, minutes) = bytes.strip_prefix(INTERVAL)?.split_first_chunk()?;
+            let length = u32::from_be_bytes(minutes.try_into().ok()?).try_into().ok()?;
+            Interval::new(i64::from_be_bytes(*start_s), length)
+        };
+        match bytes {
+            RULES => Some(Key::Rules),
+            SCHEDULE => Some(Key::Schedule),
+            TOTALS => Some(Key::Totals),
+            _ => (member(ACCOUNT).map(Key::Account))
+                .or_else(|| member(HEAD).map(Key::Head))
+                .or_else(|| member(MEMBER).map(Key::Member))
+                .or_else(|| interval().map(Key::Interval)),
+        }
+    }
+
+    fn is_leaf(self) -> bool {
+        !matches!(self, Key::Head(_) | Key::Interval(_))
+    }
+
+    fn is_stored(self) -> bool {
+        !matches!(self, Key::Day(_))
+    }
+}
+
+/// Entries that a block has changed, by their keys; none where one is gone.
+pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// The leaves of the state, and which entries are newer than their leaves.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Leaves {
+    hashes: BTreeMap<Key, Hash>,
+    touched: BTreeSet<Key>,
+    root: Option<MerkleRoot>,
+}
+
+impl Leaves {
+    /// An entry has changed.
+    pub(super) fn touch(&mut self, key: Key) {
+        self.touched.insert(key);
+        self.root = None;
+    }
+
+    /// The root, if nothing has changed since it was made.
+    pub(super) fn root(&self) -> Option<MerkleRoot> {
+        self.root
+    }
+
+    /// Hashes what was touched, with the values that `value` gives, and makes the root. Returns what to store.
+    pub(super) fn seal(&mut self, value: impl Fn(Key) -> Option<Vec<u8>>) -> (MerkleRoot, Changes) {
+        let mut changes = Changes::new();
+        for key in std::mem::take(&mut self.touched) {
+            let value = value(key);
+            if key.is_leaf() {
+                match &value {
+                    Some(value) => self.hashes.insert(key, Hash::of(value)),
+                    None => self.hashes.remove(&key),
+                };
+            }
+            if key.is_stored() {
+                changes.insert(key.bytes(), value);
+            }
+        }
+        let leaf = |(key, hash): (&Key, &Hash)| cbor::encode(&(ByteVec::from(key.bytes()), hash));
+        let root = self.hashes.iter().map(leaf).collect::<MerkleTree>().root();
+        self.root = Some(root);
+        (root, changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_their_bytes_and_found_again() {
+        let member = |byte| MemberId::from_bytes([byte; 16]);
+        let interval = |number| "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(number).unwrap();
+        let keys = [
+            Key::Account(member(1)),
+            Key::Account(member(2)),
+            Key::Day(0),
+            Key::Day(86_400),
+            Key::Head(member(1)),
+            Key::Interval(interval(0)),
+            Key::Interval(interval(1)),
+            Key::Member(member(1)),
+            Key::Rules,
+            Key::Schedule,
+            Key::Totals,
+        ];
+        assert!(keys.is_sorted());
+        assert!(keys.map(Key::bytes).is_sorted());
+        for key in keys {
+            assert_eq!(Key::stored(&key.bytes()), Some(key).filter(|key| key.is_stored()));
+        }
+        assert_eq!(Key::stored(b"account/short"), None);
+        assert_eq!(Key::stored(b""), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Decisions and instructions from the command line, as validators and members make them: files, keys, a running node.
+
+#![cfg(feature = "node")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use ledger::{api, node::Ledger};
+use protocol::{hash::Hash, interval::Interval, key::SecretKey};
+use support::{Community, history::History};
+use tempfile::TempDir;
+
+struct World {
+    directory: TempDir,
+    community: Community,
+    first: Interval,
+    url: String,
+}
+
+impl World {
+    /// A node with two settled intervals, and everyone's keys in files.
+    async fn start() -> World {
+        let mut history = History::new(5, 4);
+        let first = history.settle();
+        history.settle();
+        let History { community, store, .. } = history;
+        let (ledger, _) = Ledger::open(community.genesis.clone(), Arc::new(store), None).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = api::router(Arc::new(ledger), u64::MAX);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let directory = tempfile::tempdir().unwrap();
+        let world = World { directory, community, first, url };
+        world.write("genesis.json", &serde_json::to_string(&world.community.genesis).unwrap());
+        for (number, key) in world.community.validators.iter().enumerate() {
+            world.write_key(&format!("validator-{number}.key"), key);
+        }
+        world.write_key("member.key", &world.community.members[0].key);
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn write_key(&self, name: &str, key: &SecretKey) {
+        self.write(name, &format!("{}\n", Hash::from_bytes(key.seed())));
+    }
+
+    async fn ledger(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
+        command.args(arguments).current_dir(&self.directory);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    async fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.ledger(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// One line on stderr, and exit code 2.
+    async fn refuses(&self, arguments: &[&str], said: &str) {
+        let output = self.ledger(arguments).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said) && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    }
+
+    /// Lets validators approve a draft, each what the one before has written.
+    async fn approve(&self, draft: &Path, validators: &[usize]) {
+        for number in validators {
+            let key = format!("validator-{number}.key");
+            let draft = draft.to_str().unwrap();
+            let approved = self.succeeds(&["approve", draft, "--key", &key, "--genesis", "genesis.json"]).await;
+            fs::write(draft, approved).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_goes_from_validator_to_validator_and_then_to_the_ledger() {
+    let world = World::start().await;
+    let member = world.community.members[2].id;
+    world.write(
+        "draft.json",
+        &format!(
+            "{{\"decision\": {{\"sequence\": 1, \"action\": {{\"revoke_device\": {{\"member\": \"{member}\"}}}}}}}}"
+        ),
+    );
+    let draft = world.path("draft.json");
+    world.approve(&draft, &[2, 0]).await;
+    let submit = ["submit", "draft.json", "--url", &world.url];
+    world.refuses(&submit, "refused as not_approved: not approved: expected more than two thirds of 4").await;
+    // Who approves twice approves once.
+    world.approve(&draft, &[0, 3]).await;
+    let id = world.succeeds(&submit).await;
+    assert_eq!(id, world.succeeds(&submit).await, "handing it in twice is harmless");
+    assert!(id.trim().parse::<Hash>().is_ok(), "{id}");
+
+    world.write("typo.json", "{\"decision\": {\"sequence\": 1, \"action\": {\"revoke_devise\": {}}}}");
+    let approve = ["approve", "typo.json", "--key", "validator-0.key", "--genesis", "genesis.json"];
+    world.refuses(&approve, "typo.json: unknown variant `revoke_devise`").await;
+    world.refuses(&["submit", "nowhere.json", "--url", &world.url], "nowhere.json: ").await;
+    world.refuses(&["approve", "draft.json", "--key", "draft.json", "--genesis", "genesis.json"], "secret key").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validated_values_become_a_correction() {
+    let world = World::start().await;
+    let members = &world.community.members;
+    world.write(
+        "values.csv",
+        &format!("member,import_wh,export_wh\n{},10,400\n{},420,0\n", members[0].id, members[1].id),
+    );
+    let start = world.first.start_text();
+    let correct = |values| ["correct", &start, "--values", values, "--url", &world.url].map(String::from);
+    let arguments = correct("values.csv");
+    let draft = world.succeeds(&arguments.each_ref().map(String::as_str)).await;
+    world.write("draft.json", &draft);
+    world.approve(&world.path("draft.json"), &[0, 1, 2]).await;
+    world.succeeds(&["submit", "draft.json", "--url", &world.url]).await;
+
+    let stranger = "00".repeat(16);
+    world.write("stranger.csv", &format!("member,import_wh,export_wh\n{stranger},1,0\n"));
+    let arguments = correct("stranger.csv");
+    world
+        .refuses(&arguments.each_ref().map(String::as_str), "expected values of members that the settlement knew")
+        .await;
+    world.write("half.csv", &format!("member,import_wh\n{},1\n", members[0].id));
+    let arguments = correct("half.csv");
+    world.refuses(&arguments.each_ref().map(String::as_str), "half.csv: ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_gives_an_instruction() {
+    let world = World::start().await;
+    let [giver, taker] = [0, 1].map(|number: usize| world.community.members[number].id);
+    let transfer = |amount: &str| {
+        format!(
+            "{{\"member\": \"{giver}\", \"sequence\": 1, \"action\": {{\"transfer\": {{\"to\": {{\"member\": \"{taker}\"}}, \
+             \"amount\": \"{amount}\", \"reference\": \"\"}}}}}}"
+        )
+    };
+    world.write("rich.json", &transfer("1000000"));
+    world.write("small.json", &transfer("0.000001"));
+    let instruct =
+        |file| ["instruct", file, "--key", "member.key", "--genesis", "genesis.json", "--url", world.url.as_str()];
+    world.refuses(&instruct("rich.json"), "refused as exceeds_balance").await;
+    let id = world.succeeds(&instruct("small.json")).await;
+    assert!(id.trim().parse::<Hash>().is_ok(), "{id}");
+    world.write_key("member.key", &world.community.members[1].key);
+    world.refuses(&instruct("small.json"), "refused as unknown_signer").await;
+}

@@ -1,0 +1,266 @@
+//! A node under a flood: thousands of connections, and garbage on those that it lets in. The node is a process of its own,
+//! whose memory can be looked at; so is each of those that hold connections, because one process may not open so many.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod stranger;
+mod support;
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use ledger::{
+    node::{
+        Gossip, Ledger,
+        gossip::{Limits, Settings},
+    },
+    store::MemoryStore,
+};
+use libp2p::{Multiaddr, multiaddr::Protocol};
+use protocol::{
+    block::Transaction, cbor, decision::Action, envelope::Sealed, hash::Hash, limits::TRANSACTION_BYTES_MAX,
+    order::Order,
+};
+use stranger::Stranger;
+use support::Community;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Connections in all: these many processes, with these many each.
+const FLOODERS: u8 = 12;
+const CONNECTIONS_EACH: usize = 900;
+/// Peers that send what no honest node sends, and peers that send what does not apply.
+const FORGERS: u64 = 6;
+const BABBLERS: u64 = 4;
+const MESSAGES_EACH: u64 = 300;
+/// What a connection may cost a node beside the messages that wait: a window of its stream, and room to handshake in.
+const BYTES_PER_CONNECTION_MAX: u64 = 512 * 1_024;
+/// After this the test counts as hung.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["node"] => runtime.block_on(node()),
+        ["flood", target, source] => runtime.block_on(flood(target.parse().unwrap(), source.parse().unwrap())),
+        _ => runtime.block_on(async {
+            let flooded = tokio::time::timeout(PATIENCE, a_flooded_node_stays_small_and_hears_its_peers());
+            flooded.await.expect("the flooded node answers");
+        }),
+    }
+}
+
+fn community() -> Community {
+    Community::new(4, 1)
+}
+
+async fn open(number: u8, peers: Vec<String>) -> (Arc<Ledger>, Gossip) {
+    let (ledger, submitted) = Ledger::open(community().genesis, Arc::new(MemoryStore::default()), None).unwrap();
+    let ledger = Arc::new(ledger);
+    let listen = "/ip4/127.0.0.1/tcp/0".into();
+    let settings = Settings { network_seed: [number; 32], listen, peers, limits: Limits::default() };
+    let gossip = Gossip::open(settings, ledger.clone(), submitted).await.unwrap();
+    (ledger, gossip)
+}
+
+/// The value of a counter of gossip, 0 while there is none.
+fn counted(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("voisin_ledger_gossip_{name} ")));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+/// The process that is flooded. For each transaction that it is asked for, it says whether that waits here, and what it
+/// counts.
+async fn node() {
+    let (ledger, gossip) = open(1, vec![]).await;
+    println!("{}", gossip.address());
+    tokio::spawn(gossip.run(std::future::pending()));
+    tokio::task::spawn_blocking(move || {
+        for line in std::io::stdin().lines() {
+            let metrics = ledger.metrics_text().unwrap();
+            let refused = ["too_many_connections", "too_many_connections_of_address"];
+            let refused: u64 =
+                refused.iter().map(|name| counted(&metrics, &format!("refusals_total{{refusal=\"{name}\"}}"))).sum();
+            let (connections, cut_off) = (counted(&metrics, "connections"), counted(&metrics, "peers_cut_off_total"));
+            let waiting = u8::from(ledger.is_waiting(&line.unwrap().parse().unwrap()));
+            println!("{connections} {refused} {cut_off} {waiting}");
+            std::io::stdout().flush().unwrap();
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// A process that opens connections, says nothing on them, and holds them until its input ends.
+async fn flood(target: SocketAddr, source: Ipv4Addr) {
+    let mut connections: Vec<TcpStream> = Vec::new();
+    while connections.len() < CONNECTIONS_EACH {
+        let opened = async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((source, 0).into())?;
+            socket.connect(target).await
+        };
+        match opened.await {
+            Ok(connection) => connections.push(connection),
+            Err(error) => {
+                eprintln!("after {} connections: {error}", connections.len());
+                break;
+            }
+        }
+    }
+    println!("{}", connections.len());
+    std::io::stdout().flush().unwrap();
+    let _ = tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await;
+}
+
+/// Another process of this test.
+struct Other {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Other {
+    fn start(arguments: &[&str]) -> Other {
+        let mut command = Command::new(env::current_exe().unwrap());
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Other { child, input, output }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "the other process has ended");
+        line.trim_end().to_owned()
+    }
+
+    fn look(&mut self, transaction: &Hash) -> Look {
+        writeln!(self.input.as_mut().unwrap(), "{transaction}").unwrap();
+        let numbers: Vec<u64> = self.line().split(' ').map(|number| number.parse().unwrap()).collect();
+        let [connections, refused, cut_off, waiting] = numbers[..] else { panic!("four numbers") };
+        Look { connections, refused, cut_off, waiting: waiting == 1 }
+    }
+
+    /// Bytes of memory that the process has.
+    fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
+
+struct Look {
+    connections: u64,
+    refused: u64,
+    cut_off: u64,
+    waiting: bool,
+}
+
+fn order(member: usize, sequence: u64) -> Transaction {
+    let community = community();
+    let valid_from = community.genesis.first_interval.offset(4).unwrap();
+    community.order(member, Order { sequence, valid_from, buy: None, sell: None, buy_cap: None, sell_cap: None })
+}
+
+/// An order that can be read, with a bit of its signature flipped.
+fn forged(number: u64) -> Vec<u8> {
+    let Transaction::PlaceOrder(sealed) = order(0, 1 + number) else { unreachable!("an order") };
+    let mut bytes = sealed.0;
+    *bytes.last_mut().unwrap() ^= 1;
+    cbor::encode(&Transaction::PlaceOrder(Sealed(bytes)))
+}
+
+/// A decision that all validators approve, and whose turn is not yet.
+fn premature(number: u64) -> Vec<u8> {
+    let community = community();
+    let validators = community.genesis.validators.clone();
+    cbor::encode(&community.decide(2 + number, Action::SetValidators { validators }))
+}
+
+fn socket(address: &Multiaddr) -> SocketAddr {
+    let parts: Vec<Protocol<'_>> = address.iter().collect();
+    let [Protocol::Ip4(ip), Protocol::Tcp(port)] = parts[..] else { panic!("an address of TCP over IPv4") };
+    (ip, port).into()
+}
+
+async fn a_flooded_node_stays_small_and_hears_its_peers() {
+    let mut node = Other::start(&["node"]);
+    let address: Multiaddr = node.line().parse().unwrap();
+    let (honest, gossip) = open(2, vec![address.to_string()]).await;
+    tokio::spawn(gossip.run(std::future::pending()));
+    let first = order(1, 1);
+    honest.submit(first.clone()).unwrap();
+    while !node.look(&first.id()).waiting {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let before = node.memory();
+
+    let chain = community().genesis.chain();
+    let mut garbage = Vec::new();
+    for number in 0..FORGERS + BABBLERS {
+        let mut stranger = Stranger::connect(chain, &address, TRANSACTION_BYTES_MAX).await;
+        garbage.push(tokio::spawn(async move {
+            let kind = if number < FORGERS { forged } else { premature };
+            for message in number * MESSAGES_EACH..(number + 1) * MESSAGES_EACH {
+                if !stranger.send(kind(message)).await {
+                    break;
+                }
+            }
+            stranger
+        }));
+    }
+    // Each from an address of its own, so that no limit of one address hides the limit of all.
+    let target = socket(&address).to_string();
+    let mut flooders: Vec<Other> =
+        (1..=FLOODERS).map(|number| Other::start(&["flood", &target, &format!("127.0.1.{number}")])).collect();
+    let limits = Limits::default();
+    let connections_max = u64::from(limits.incoming_max + limits.handshakes_max);
+    let (mut opened, mut most, mut memory) = (0, 0, before);
+    for flooder in &mut flooders {
+        opened += flooder.line().parse::<u64>().unwrap();
+        most = most.max(node.look(&first.id()).connections);
+        memory = memory.max(node.memory());
+    }
+    let second = order(2, 1);
+    honest.submit(second.clone()).unwrap();
+    while !node.look(&second.id()).waiting {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for stranger in garbage {
+        drop(stranger.await.unwrap());
+    }
+    let third = order(3, 1);
+    honest.submit(third.clone()).unwrap();
+    while !node.look(&third.id()).waiting {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let Look { connections, refused, cut_off, .. } = node.look(&third.id());
+    most = most.max(connections);
+    memory = memory.max(node.memory());
+    println!(
+        "{opened} connections opened, {most} held at most, {refused} refused; {cut_off} peers cut off; memory {} MiB \
+         before, {} MiB at most",
+        before >> 20,
+        memory >> 20
+    );
+    assert!(opened > 10 * connections_max, "too few to be a flood");
+    assert!(most <= connections_max, "expected at most {connections_max} connections, found {most}");
+    assert!(refused >= opened - connections_max - u64::from(FLOODERS), "the others were refused");
+    assert_eq!(cut_off, FORGERS, "those that forge, and nobody else");
+    let memory_max = before + connections_max * BYTES_PER_CONNECTION_MAX + limits.waiting_bytes_max as u64;
+    assert!(memory <= memory_max, "expected at most {memory_max} bytes of memory, found {memory}");
+}

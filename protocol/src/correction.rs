@@ -1,0 +1,123 @@
+//! Corrections: an interval settled again, with the values that the grid operator has validated.
+//!
+//! A settlement is never edited. The ledger remembers, by a hash, from what each interval was settled; a correction
+//! brings that record along, says what was measured instead, and what the same clearing then gives.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cbor, energy::Energy, hash::Hash, interval::Interval, key::DeviceId, member::MemberId, money::Price,
+    settlement::Settlement,
+};
+
+/// What a member's meter said, in one interval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Values {
+    /// Drawn in the interval, Wh.
+    #[n(0)]
+    pub import: Energy,
+    /// Fed in during the interval, Wh.
+    #[n(1)]
+    pub export: Energy,
+    /// Drawn before, and settled with it, Wh.
+    #[n(2)]
+    #[serde(default)]
+    pub late_import: Energy,
+    /// Fed in before, and settled with it, Wh.
+    #[n(3)]
+    #[serde(default)]
+    pub late_export: Energy,
+}
+
+/// All that the clearing of an interval knew of one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct MemberInput {
+    /// Who.
+    #[n(0)]
+    pub member: MemberId,
+    /// The device that measured; none where it was revoked.
+    #[n(1)]
+    pub device: Option<DeviceId>,
+    /// Whether certificates are minted for what it fed in.
+    #[n(2)]
+    pub renewable: bool,
+    /// Highest price to buy at.
+    #[n(3)]
+    pub buy: Option<Price>,
+    /// Lowest price to sell at.
+    #[n(4)]
+    pub sell: Option<Price>,
+    /// Most energy to buy, Wh.
+    #[n(5)]
+    pub buy_cap: Option<Energy>,
+    /// Most energy to sell, Wh.
+    #[n(6)]
+    pub sell_cap: Option<Energy>,
+    /// What was measured; none where it was not read.
+    #[n(7)]
+    pub values: Option<Values>,
+}
+
+/// The hash by which a settlement names its inputs, in ascending order of member.
+pub fn inputs_hash(inputs: &[MemberInput]) -> Hash {
+    Hash::of(&cbor::encode(&("voisin/inputs/v1", inputs)))
+}
+
+/// A member's values as validated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Validated {
+    /// Whose.
+    #[n(0)]
+    pub member: MemberId,
+    /// What is right.
+    #[n(1)]
+    pub values: Values,
+}
+
+/// An interval settled again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Correction {
+    /// The settlement in force, which is reversed.
+    #[n(0)]
+    pub reversed: Settlement,
+    /// The inputs it was computed from.
+    #[n(1)]
+    pub inputs: Vec<MemberInput>,
+    /// What was measured instead, in ascending order of member.
+    #[n(2)]
+    pub values: Vec<Validated>,
+    /// The settlement that these values lead to, which is booked.
+    #[n(3)]
+    pub settlement: Settlement,
+    /// 1 for the first correction of the interval, then one more each time.
+    #[n(4)]
+    pub number: u32,
+}
+
+impl Correction {
+    /// Which interval.
+    pub fn interval(&self) -> Interval {
+        self.reversed.interval
+    }
+}
+
+/// The inputs with the validated values in them; `None` if a value is of someone who has no input.
+pub fn corrected(inputs: &[MemberInput], values: &[Validated]) -> Option<Vec<MemberInput>> {
+    let mut corrected = inputs.to_vec();
+    for Validated { member, values } in values {
+        corrected.iter_mut().find(|input| input.member == *member)?.values = Some(*values);
+    }
+    Some(corrected)
+}

@@ -1,0 +1,165 @@
+//! Decisions: what the validators change together, each signed by more than two thirds of the voting power.
+//!
+//! Whoever could register members, move the rules or rewrite metered values alone could rob the community without one
+//! wrong clearing. So nobody can: not the market, not a single validator.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cbor,
+    certificate::{CertificateError, CommitSignature, Validator, check_signers},
+    correction::Correction,
+    envelope::ChainId,
+    genesis::{GenesisMember, GridPlan, Rules, Technology},
+    hash::Hash,
+    interval::Interval,
+    key::{Claim, DeviceId, PublicKey, SecretKey},
+    member::{AccountId, MemberId},
+    money::Amount,
+    reading::Registers,
+};
+
+/// One decision. Its name is its sequence number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Decision {
+    /// 1 for the ledger's first decision, then one more each time, without gaps.
+    #[n(0)]
+    pub sequence: u64,
+    /// What is decided.
+    #[n(1)]
+    pub action: Action,
+}
+
+/// What can be decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Action {
+    /// Take in a member with its device; its first reading may be of the interval after the open one.
+    #[n(0)]
+    RegisterMember(#[n(0)] Box<GenesisMember>),
+    /// Give a member another meter, from the interval after the open one on: the signed re-baseline. A new hash
+    /// chain begins.
+    #[n(1)]
+    ReplaceMeter {
+        /// Whose.
+        #[n(0)]
+        member: MemberId,
+        /// The new device.
+        #[n(1)]
+        device: DeviceId,
+        /// Its registers at the start.
+        #[n(2)]
+        registers: Registers,
+        /// Rated power of the grid connection, W.
+        #[n(3)]
+        rated_power_w: u64,
+        /// What is produced behind it.
+        #[n(4)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technology: Option<Technology>,
+    },
+    /// Take no more readings of a member's device, from the interval after the open one on.
+    #[n(2)]
+    RevokeDevice {
+        /// Whose.
+        #[n(0)]
+        member: MemberId,
+    },
+    /// Give a member another key: the old one was lost or stolen.
+    #[n(3)]
+    ReplaceKey {
+        /// Whose.
+        #[n(0)]
+        member: MemberId,
+        /// The new key.
+        #[n(1)]
+        key: PublicKey,
+    },
+    /// Set tariffs and mechanism, and perhaps the grid.
+    #[n(4)]
+    SetRules {
+        /// First interval under the new rules: after the open one.
+        #[n(0)]
+        from: Interval,
+        /// The rules.
+        #[n(1)]
+        rules: Rules,
+        /// The grid; without it, the old one stays.
+        #[n(2)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grid: Option<GridPlan>,
+    },
+    /// Let another key sign settlements, from the interval after the open one on.
+    #[n(5)]
+    SetMarket {
+        /// The market's new key.
+        #[n(0)]
+        key: PublicKey,
+    },
+    /// Set who validates, from the next height on: added, removed and re-weighted at once.
+    #[n(6)]
+    SetValidators {
+        /// All of them, in ascending order of key.
+        #[n(0)]
+        validators: Vec<Validator>,
+    },
+    /// Move money between any two accounts, such as a payout that the bank has made.
+    #[n(7)]
+    Transfer {
+        /// Whose account gives.
+        #[n(0)]
+        from: AccountId,
+        /// Whose account gets.
+        #[n(1)]
+        to: AccountId,
+        /// How much, more than nothing.
+        #[n(2)]
+        amount: Amount,
+        /// What for; may be empty.
+        #[n(3)]
+        reference: String,
+    },
+    /// Settle an interval again with validated values: the settlement in force is reversed, another one booked.
+    #[n(8)]
+    Correct(#[n(0)] Box<Correction>),
+}
+
+impl Decision {
+    /// The decision's id: its hash.
+    pub fn id(&self) -> Hash {
+        Hash::of(&cbor::encode(&("voisin/decision/v1", self)))
+    }
+
+    /// The bytes that a validator signs: deterministic CBOR of `["voisin/decision/v1", chain, decision]`.
+    pub fn approval_bytes(&self, chain: &ChainId) -> Vec<u8> {
+        cbor::encode(&("voisin/decision/v1", chain, self))
+    }
+
+    /// One validator's approval.
+    pub fn approve(&self, chain: &ChainId, key: &SecretKey) -> CommitSignature {
+        CommitSignature { validator: key.public(), signature: key.sign(&self.approval_bytes(chain)) }
+    }
+
+    /// Checks that validators with more than two thirds of the power approve.
+    pub fn check_approvals(
+        &self,
+        chain: &ChainId,
+        approvals: &[CommitSignature],
+        validators: &[Validator],
+    ) -> Result<(), CertificateError> {
+        check_signers(approvals, validators)?;
+        let message = self.approval_bytes(chain);
+        let claim = |approval: &CommitSignature| Claim {
+            signer: approval.validator,
+            message: message.clone(),
+            signature: approval.signature,
+        };
+        match approvals.iter().map(claim).find(|claim| !claim.holds()) {
+            Some(claim) => Err(CertificateError::BadSignature(claim.signer)),
+            None => Ok(()),
+        }
+    }
+}
