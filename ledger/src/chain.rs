@@ -3,7 +3,7 @@
 use protocol::{
     block::{Block, Header, Transaction, validators_hash},
     cbor,
-    certificate::{CommitCertificate, Validator},
+    certificate::CommitCertificate,
     decision::{Action, Decision},
     envelope::{ChainId, EnvelopeError, Sealed, Signed},
     hash::Hash,
@@ -301,9 +301,4 @@ pub fn prune(chain: &ChainId, block: &Block) -> Result<(Block, Vec<PrunedHeads>,
 /// Whether the validators after a block are others than those that decided it.
 pub fn changes_validators(header: &Header) -> bool {
     header.validators != header.next_validators
-}
-
-/// A step of the way from the genesis' validators: a block that changed them, and who they are now.
-pub fn step(header: &Header, certificate: &CommitCertificate, validators: &[Validator]) -> ValidatorStep {
-    ValidatorStep { header: header.clone(), certificate: certificate.clone(), validators: validators.to_vec() }
 }

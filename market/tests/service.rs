@@ -343,6 +343,8 @@ async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
     let market = start(Config::load(&world.write("market.toml", &config)).unwrap()).await.unwrap();
     let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
     let (of_ada, of_bob) = (readings(1, 2), readings(2, 2));
+    // Before it has asked the ledger where it stands, the market listens to nobody.
+    ada.wait_open(Some(interval(0))).await;
     assert_eq!(ada.send(of_ada[0].bytes()).await, None);
     assert_eq!(ada.receipt(interval(0)).await.entry.line.imported.wh(), 300, "nobody to buy from");
     ada.wait_open(Some(interval(1))).await;

@@ -76,6 +76,9 @@ pub enum LedgerError {
     },
 }
 
+/// The interval that a transaction settles, if it does, and its verified readings.
+type Applies = (Option<Interval>, Vec<SignedReading>);
+
 /// The ledger of a node, shared by consensus, which moves it, and the API, which reads it.
 pub struct Ledger {
     genesis: Genesis,
@@ -191,11 +194,8 @@ impl Ledger {
         if lock(&self.pool).contains(&id) {
             return Ok(Taken::Waiting);
         }
-        // Verified here, once: whoever executes a block with this transaction takes the readings from the pool.
-        let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
-        let opened = Signed::<Reading>::open_all(readings, &self.chain(), |_| true).unwrap_or_default();
-        let interval = match self.check(&transaction, &opened)? {
-            Ok(interval) => interval,
+        let (interval, opened) = match self.check(&transaction)? {
+            Ok(applies) => applies,
             Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
             Err(refusal) => {
                 tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
@@ -212,12 +212,10 @@ impl Ledger {
         Ok(Taken::New)
     }
 
-    /// Whether a transaction applies now; if it settles an interval, which.
-    fn check(
-        &self,
-        transaction: &Transaction,
-        opened: &[SignedReading],
-    ) -> Result<Result<Option<Interval>, Refusal>, LedgerError> {
+    /// Whether a transaction applies now; if it settles an interval, which. With its readings, verified here, once:
+    /// whoever executes a block with this transaction takes them from the pool. A settlement that is not the market's,
+    /// or comes too late, is refused before any of them is looked at.
+    fn check(&self, transaction: &Transaction) -> Result<Result<Applies, Refusal>, LedgerError> {
         let head = self.head();
         let interval = match transaction {
             Transaction::Settle { settlement, .. } => match settlement_of(settlement, &head.state) {
@@ -229,8 +227,10 @@ impl Ledger {
             },
             _ => None,
         };
-        let refusal = match head.state.clone().apply_opened(transaction, opened.to_vec()) {
-            Ok(_) => return Ok(Ok(interval)),
+        // Where one cannot be opened, applying the transaction says which one, and why.
+        let opened = self.open_readings(transaction).unwrap_or_default();
+        let refusal = match head.state.clone().apply_opened(transaction, opened.clone()) {
+            Ok(_) => return Ok(Ok((interval, opened))),
             Err(refusal) => refusal,
         };
         Ok(Err(self.compare_with_past(transaction, refusal)?))
@@ -252,22 +252,20 @@ impl Ledger {
         lock(&self.pool).transactions()
     }
 
+    /// The readings of a transaction, their signatures verified together; none if one cannot be opened.
+    fn open_readings(&self, transaction: &Transaction) -> Option<Vec<SignedReading>> {
+        let messages = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
+        Signed::<Reading>::open_all(messages, &self.chain(), |_| true).ok()
+    }
+
     /// The readings of a block, opened: those that wait here were verified before.
     pub(super) fn readings_of(&self, block: &Block) -> Readings {
         let mut opened = Vec::new();
         for transaction in &block.transactions {
             let known = lock(&self.pool).opened(&transaction.id());
-            match known {
-                Some(known) => opened.extend(known),
-                None => {
-                    let readings = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
-                    let Ok(fresh) = Signed::<Reading>::open_all(readings, &self.chain(), |_| true) else {
-                        // Executing the block says which one cannot be opened, and why.
-                        return Readings::Sealed;
-                    };
-                    opened.extend(fresh);
-                }
-            }
+            // Where one cannot be opened, executing the block says which one, and why.
+            let Some(readings) = known.or_else(|| self.open_readings(transaction)) else { return Readings::Sealed };
+            opened.extend(readings);
         }
         Readings::Opened(opened)
     }

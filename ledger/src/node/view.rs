@@ -158,7 +158,7 @@ impl Ledger {
             key: format!("the block of height {height}"),
             reason: "expected a decision about the validators in it".into(),
         })?;
-        Ok(chain::step(&block.header, &certificate, &validators))
+        Ok(ValidatorStep { header: block.header, certificate, validators })
     }
 
     /// What was booked to a member's account: the settled intervals among `limit` from `from` on, and whatever else

@@ -2,7 +2,6 @@
 
 use protocol::{
     correction::{Correction, Validated, corrected, inputs_hash},
-    hash::Hash,
     interval::Interval,
     origin::Issue,
 };
@@ -17,7 +16,7 @@ const HOUR_S: u128 = 3_600;
 
 impl State {
     /// Checks that the correction reverses what is in force, and that its values lead to what it books; then books both.
-    pub(super) fn correct(&mut self, transaction: Hash, correction: &Correction) -> Result<Booked, Refusal> {
+    pub(super) fn correct(&mut self, correction: &Correction) -> Result<Booked, Refusal> {
         let Correction { reversed, inputs, values, settlement, number } = correction;
         let interval = correction.interval();
         let record = self.records.get(interval).ok_or(Refusal::NothingToCorrect(interval))?;
@@ -50,7 +49,7 @@ impl State {
             Record { settlement: settlement.content_hash(), tie_seed: record.tie_seed, corrections: *number, issues };
         self.put_record(interval, &record);
         self.totals.corrections += 1;
-        Ok(Booked { transaction, settlement: settlement.clone(), correction: *number, inputs: after })
+        Ok(Booked { settlement: settlement.clone(), correction: *number, inputs: after })
     }
 
     fn check_values(&self, interval: Interval, values: &[Validated]) -> Result<(), Refusal> {

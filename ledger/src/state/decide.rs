@@ -59,7 +59,7 @@ impl State {
                 self.check_transfer(*from, *to, *amount, reference)?;
                 self.transfer(*from, *to, *amount).map(|()| Applied::Decided)
             }
-            Action::Correct(correction) => self.correct(id, correction).map(|booked| Applied::Booked(Box::new(booked))),
+            Action::Correct(correction) => self.correct(correction).map(|booked| Applied::Booked(Box::new(booked))),
         }?;
         self.totals.decision_sequence = decision.sequence;
         self.totals.decision = id;

@@ -52,7 +52,6 @@ pub use self::{
     records::Record,
     refusal::Refusal,
     rulebook::Version,
-    schedule::Change,
     settle::Booked,
 };
 use self::{
@@ -60,7 +59,7 @@ use self::{
     entries::{Key, Leaves},
     records::Records,
     rulebook::Rulebook,
-    schedule::Schedule,
+    schedule::{Change, Schedule},
 };
 
 /// What the state says of the market as a whole.
@@ -382,19 +381,9 @@ impl State {
         self.totals.market
     }
 
-    /// Sequence number of the last decision; 0 before the first.
-    pub fn decision_sequence(&self) -> u64 {
-        self.totals.decision_sequence
-    }
-
     /// The members, in ascending order of pseudonym.
     pub fn members(&self) -> impl Iterator<Item = (&MemberId, &Member)> {
         self.members.iter()
-    }
-
-    /// What changes with intervals to come.
-    pub fn scheduled(&self) -> impl Iterator<Item = (Interval, Vec<Change>)> {
-        self.schedule.list().into_iter()
     }
 
     /// The rules of an interval, as far as they are known, and its grid.

@@ -26,7 +26,7 @@ impl State {
             pruned.insert(id, *hash);
         }
         let content = proposed.payload().clone();
-        self.book(settlement.hash(), content, Vec::new(), Heads::Pruned(pruned))
+        self.book(content, Vec::new(), Heads::Pruned(pruned))
     }
 
     /// The members whose last reading was pruned, and its hash.

@@ -19,7 +19,7 @@ use super::Refusal;
 
 /// What changes with an interval.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Change {
+pub(super) enum Change {
     /// Another key signs a member's readings; none does, where there is no device.
     #[n(0)]
     Device(#[n(0)] MemberId, #[n(1)] Option<DeviceId>),
@@ -49,7 +49,7 @@ pub enum Change {
 
 impl Change {
     /// The device that this change brings.
-    pub fn device(&self) -> Option<DeviceId> {
+    pub(super) fn device(&self) -> Option<DeviceId> {
         match self {
             Change::Device(_, device) => *device,
             Change::Meter { device, .. } => Some(*device),
@@ -58,7 +58,7 @@ impl Change {
     }
 
     /// The member whose device it changes.
-    pub fn member(&self) -> Option<MemberId> {
+    pub(super) fn member(&self) -> Option<MemberId> {
         match self {
             Change::Device(member, _) | Change::Meter { member, .. } => Some(*member),
             Change::Market(_) => None,

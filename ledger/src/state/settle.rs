@@ -24,8 +24,6 @@ use super::{Change, Record, Refusal, State, directory::Directory, entries::Key, 
 /// A settlement that is booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booked {
-    /// Id of the transaction that booked it.
-    pub transaction: Hash,
     /// What was booked.
     pub settlement: Settlement,
     /// 0 as first settled, then the number of the correction.
@@ -79,7 +77,7 @@ impl State {
         let tie_seed = self.totals.tie_seed;
         let expected = self.recompute(proposed.interval, &tie_seed, &inputs, proposed.readings.clone())?;
         compare(&expected, &proposed)?;
-        self.book(sealed.hash(), expected, inputs, Heads::Read(heads))
+        self.book(expected, inputs, Heads::Read(heads))
     }
 
     /// Opens a settlement of the next interval, signed by the market.
@@ -150,7 +148,6 @@ impl State {
     /// first change.
     pub(super) fn book(
         &mut self,
-        transaction: Hash,
         settlement: Settlement,
         inputs: Vec<MemberInput>,
         heads: Heads,
@@ -171,7 +168,7 @@ impl State {
         totals.tie_seed = tie_seed_after(&settlement);
         totals.settlements += 1;
         self.open_interval(next);
-        Ok(Booked { transaction, settlement, correction: 0, inputs })
+        Ok(Booked { settlement, correction: 0, inputs })
     }
 
     pub(super) fn put_record(&mut self, interval: Interval, record: &Record) {
