@@ -24,8 +24,11 @@ use std::{
     time::Duration,
 };
 
-use ledger::node::{Config, Running, start};
-use protocol::{hash::Hash, order::Order};
+use ledger::{
+    consensus::new_record,
+    node::{Config, Running, start},
+};
+use protocol::{hash::Hash, key::ValidatorId, order::Order};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
@@ -122,10 +125,21 @@ fn free_port() -> u16 {
     iter::repeat_with(candidate).find(|port| StdListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
-fn equivocations(node: &Running) -> u64 {
+fn count(node: &Running, name: &str) -> u64 {
     let text = node.ledger.metrics_text().unwrap();
-    let line = text.lines().find(|line| line.contains("consensus_equivocations_total ")).unwrap();
+    let line = text.lines().find(|line| line.contains(name) && !line.starts_with('#')).unwrap();
     line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+fn equivocations(node: &Running) -> u64 {
+    count(node, "consensus_equivocations_total ")
+}
+
+/// Starts a silent twin anew, with a record which says that its key has signed nothing.
+async fn lie(twins: &mut Vec<Running>, index: usize, config: &Config, key: ValidatorId) {
+    twins.remove(index).stop().await.unwrap();
+    new_record(&config.signed_path().unwrap(), key, 0).unwrap();
+    twins.insert(index, start(config.clone()).await.unwrap());
 }
 
 fn blocks(node: &Running) -> Vec<Hash> {
@@ -148,7 +162,7 @@ async fn run(seed: u64) {
     for (port, number) in ports.iter().zip(0..) {
         relays.push(relay(*port, seed.wrapping_add(number), weather.clone()).await);
     }
-    let mut nodes = Vec::new();
+    let (mut nodes, mut configs) = (Vec::new(), Vec::new());
     for index in 0..ports.len() {
         // Honest nodes reach each other in fair weather; all else passes through relays, and the twins never meet.
         let peers = (0..ports.len()).filter(|peer| *peer != index && (*peer < HONEST || index < HONEST));
@@ -166,29 +180,38 @@ async fn run(seed: u64) {
             heartbeat_ms: HEARTBEAT_MS,
         };
         let config = Config::load(&files.write(directory.path(), &community)).unwrap();
-        nodes.push(start(config).await.unwrap());
+        nodes.push(start(config.clone()).await.unwrap());
+        configs.push(config);
     }
 
-    let honest = &nodes[..HONEST];
+    let (mut twins, twin_configs) = (nodes.split_off(HONEST), &configs[HONEST..]);
+    let honest = &nodes;
     let mut told = None;
     let bad_enough = async {
         while !(honest.iter().all(|node| node.ledger.status().height >= BLOCKS)
             && honest.iter().any(|node| equivocations(node) > 0)
             && weather.has_been_bad())
         {
-            let height = nodes[0].ledger.status().height;
+            // A twin that finds a vote of the other in the ledger keeps silent. Its owner lies that it is in order.
+            for (index, config) in twin_configs.iter().enumerate() {
+                if count(&twins[index], "consensus_silent ") > 0 {
+                    lie(&mut twins, index, config, community.validators[HONEST].public()).await;
+                }
+            }
+            let height = honest[0].ledger.status().height;
             if told.replace(height) != Some(height) {
-                for (twin, buy) in TWINS.into_iter().zip(["0.10", "0.20"]) {
+                for (twin, buy) in twins.iter().zip(["0.10", "0.20"]) {
                     // Refused where the other order came first: then the twins agree for once.
-                    let _ = nodes[twin].ledger.submit(community.order(0, order(height + 1, &community, buy)));
+                    let _ = twin.ledger.submit(community.order(0, order(height + 1, &community, buy)));
                 }
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = tokio::time::timeout(PATIENCE, bad_enough).await;
-    let heights: Vec<_> = nodes.iter().map(|node| node.ledger.status().height).collect();
     let evidence: Vec<_> = honest.iter().map(equivocations).collect();
+    nodes.extend(twins);
+    let heights: Vec<_> = nodes.iter().map(|node| node.ledger.status().height).collect();
     println!("heights {heights:?}, evidence {evidence:?}, {weather:?}");
     // Agreement is looked at first, whether or not the nodes got on.
     let chains: Vec<_> = nodes.iter().map(blocks).collect();

@@ -34,6 +34,9 @@ pub struct Config {
     /// The validator's secret key; a node without one follows and serves, and never votes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
+    /// The record of what the validator's key has signed; without this line, beside the key: its name and `.signed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<PathBuf>,
     /// The secret key that authenticates connections.
     pub network_key: PathBuf,
     /// The directory of blocks, state and vote log.
@@ -125,6 +128,7 @@ impl Config {
             *file = directory.join(&*file);
         }
         config.key = config.key.map(|key| directory.join(key));
+        config.signed = config.signed.map(|signed| directory.join(signed));
         if let Some(api::Tls { certificate_chain, private_key }) = &mut config.api_tls {
             *certificate_chain = directory.join(&*certificate_chain);
             *private_key = directory.join(&*private_key);
@@ -144,6 +148,12 @@ impl Config {
         read_genesis(&self.genesis)
     }
 
+    /// The record of what the validator's key has signed. `None` for a node without a key.
+    pub fn signed_path(&self) -> Option<PathBuf> {
+        let key = self.key.as_ref()?;
+        Some(self.signed.clone().unwrap_or_else(|| signed_path(key)))
+    }
+
     pub(super) fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }
@@ -161,6 +171,7 @@ impl Config {
         Settings {
             chain: ledger.chain(),
             key,
+            record_path: self.signed_path().unwrap_or_else(|| self.state.join("votes.signed")),
             network_seed: network_key.seed(),
             listen: self.listen.clone(),
             peers: self.peers.clone(),
@@ -195,6 +206,13 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, ConfigError> {
     }
     let json = fs::read(path).map_err(read)?;
     Genesis::from_json(&json).map_err(|error| ConfigError::Genesis { path: path.into(), error })
+}
+
+/// Where the record of what a validator's key has signed is, unless the configuration says otherwise: beside the key.
+pub fn signed_path(key: &Path) -> PathBuf {
+    let mut path = key.as_os_str().to_owned();
+    path.push(".signed");
+    path.into()
 }
 
 /// Reads a secret key: 64 lowercase hex digits and a newline.

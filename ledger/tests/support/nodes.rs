@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ledger::{consensus::new_record, node::signed_path};
 use protocol::hash::Hash;
 
 use super::Community;
@@ -32,7 +33,12 @@ impl NodeFiles<'_> {
         fs::write(directory.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
         let seed = |file: &str, seed| fs::write(directory.join(file), format!("{}\n", Hash::from_bytes(seed))).unwrap();
         if let Some(validator) = validator {
-            seed("validator.key", community.validators[*validator].seed());
+            let key = &community.validators[*validator];
+            seed("validator.key", key.seed());
+            let record = signed_path(&directory.join("validator.key"));
+            if !record.exists() {
+                new_record(&record, key.public(), 0).unwrap();
+            }
         }
         let key = validator.map_or("", |_| "key = \"validator.key\"\n");
         seed("network.key", [200 + number; 32]);
