@@ -23,6 +23,7 @@ use protocol::{
     hash::Hash,
     key::{SecretKey, ValidatorId},
 };
+use serde::{Deserialize, Serialize};
 
 mod codec;
 mod context;
@@ -147,7 +148,8 @@ pub struct Settings {
 }
 
 /// How long the steps of a round wait for the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
     /// For the proposal and its body, building and judging included. Bodies of several MiB need more than the default.
     pub propose_ms: u64,
@@ -159,6 +161,24 @@ pub struct Timeouts {
     pub step_ms: u64,
     /// Where growing ends.
     pub max_ms: u64,
+}
+
+impl Timeouts {
+    /// The first key that cannot be, with what was expected and found. A wait of nothing decides nothing, and one that never
+    /// grows may be too short for ever.
+    pub fn check(&self) -> Result<(), String> {
+        let Timeouts { propose_ms, prevote_ms, precommit_ms, step_ms, max_ms } = *self;
+        let named = [
+            ("propose_ms", propose_ms),
+            ("prevote_ms", prevote_ms),
+            ("precommit_ms", precommit_ms),
+            ("step_ms", step_ms),
+        ];
+        match named.into_iter().find(|(_, found)| !(1..=max_ms).contains(found)) {
+            Some((name, found)) => Err(format!("`{name}`: expected 1 to `max_ms`, here {max_ms}, found {found}")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for Timeouts {

@@ -72,6 +72,9 @@ pub struct Config {
     /// How much one client, and all together, may ask.
     #[serde(default)]
     pub api_limits: api::Limits,
+    /// How long the steps of a round wait for the other validators.
+    #[serde(default)]
+    pub timeouts: Timeouts,
 }
 
 fn heartbeat_ms_default() -> u64 {
@@ -123,6 +126,7 @@ impl Config {
         if config.heartbeat_ms == 0 {
             return Err(malformed("`heartbeat_ms`: expected at least 1, found 0".into()));
         }
+        config.timeouts.check().map_err(|reason| malformed(format!("[timeouts] {reason}")))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         for file in [&mut config.genesis, &mut config.network_key, &mut config.state] {
             *file = directory.join(&*file);
@@ -176,7 +180,7 @@ impl Config {
             listen: self.listen.clone(),
             peers: self.peers.clone(),
             wal_path: self.state.join("votes.wal"),
-            timeouts: Timeouts::default(),
+            timeouts: self.timeouts,
             connections_per_ip_max: self.connections_per_ip_max,
             moniker: self.name.clone(),
             metrics: ledger.metrics.consensus.clone(),
@@ -246,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_files_explain_every_key_of_the_api_with_its_default() {
+    fn the_shipped_files_explain_every_optional_table_with_its_defaults() {
         for n in 0..4 {
             let path = format!("{}/../config/validator-{n}.toml", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(path).unwrap();
@@ -267,8 +271,32 @@ mod tests {
             );
             let tokens: api::Tokens = table["api_tokens"].clone().try_into().unwrap();
             assert_eq!(table["api_tokens"].as_table().unwrap(), &toml::Table::try_from(&tokens).unwrap());
+            let timeouts: Timeouts = table["timeouts"].clone().try_into().unwrap();
+            assert_eq!(timeouts, Timeouts::default());
+            assert_eq!(table["timeouts"].as_table().unwrap(), &toml::Table::try_from(timeouts).unwrap());
             let tls: api::Tls = table["api_tls"].clone().try_into().unwrap();
             assert_eq!(table["api_tls"].as_table().unwrap(), &toml::Table::try_from(&tls).unwrap());
+        }
+    }
+
+    #[test]
+    fn timeouts_that_cannot_be_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("validator.toml");
+        let shipped = include_str!("../../../config/validator-0.toml");
+        let load = |table: &str| {
+            fs::write(&path, format!("{shipped}\n[timeouts]\n{table}\n")).unwrap();
+            Config::load(&path).map(|config| config.timeouts)
+        };
+        let some = Timeouts { propose_ms: 70, ..Timeouts::default() };
+        assert_eq!(load("propose_ms = 70").unwrap(), some);
+        for (table, reason) in [
+            ("step_ms = 0", "[timeouts] `step_ms`: expected 1 to `max_ms`, here 10000, found 0"),
+            ("max_ms = 400", "[timeouts] `propose_ms`: expected 1 to `max_ms`, here 400, found 1000"),
+            ("propose = 70", "unknown field `propose`"),
+        ] {
+            let error = load(table).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
         }
     }
 

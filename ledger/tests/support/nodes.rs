@@ -22,12 +22,15 @@ pub(crate) struct NodeFiles<'a> {
     pub(crate) gossip_peers: &'a [String],
     pub(crate) api: &'a str,
     pub(crate) heartbeat_ms: u64,
+    /// What a validator that is away costs, each time its turn comes.
+    pub(crate) propose_ms: u64,
 }
 
 impl NodeFiles<'_> {
     /// Writes the files below `directory` and returns the configuration's path.
     pub(crate) fn write(&self, directory: &Path, community: &Community) -> PathBuf {
-        let NodeFiles { number, validator, listen, peers, gossip_listen, gossip_peers, api, heartbeat_ms } = self;
+        let NodeFiles { number, validator, listen, peers, gossip_listen, gossip_peers, api, heartbeat_ms, propose_ms } =
+            self;
         let directory = directory.join(format!("node-{number}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
@@ -48,7 +51,7 @@ impl NodeFiles<'_> {
             "genesis = \"genesis.json\"\n{key}network_key = \"network.key\"\nstate = \"state\"\n\
              name = \"node-{number}\"\nlisten = \"{listen}\"\npeers = {peers:?}\napi = \"{api}\"\n\
              gossip_listen = \"{gossip_listen}\"\ngossip_peers = {gossip_peers:?}\n\
-             heartbeat_ms = {heartbeat_ms}\n[api_limits]\nrequests_per_second_max = 1000000\n\
+             heartbeat_ms = {heartbeat_ms}\n[timeouts]\npropose_ms = {propose_ms}\n[api_limits]\nrequests_per_second_max = 1000000\n\
              requests_burst_max = 1000000\n"
         );
         fs::write(&config, text).unwrap();
