@@ -13,13 +13,11 @@
 mod support;
 
 use std::{
-    fs, iter,
-    net::TcpListener as StdListener,
+    fs,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    process,
     sync::{
         Arc,
-        atomic::{AtomicU16, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -33,7 +31,10 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
 };
-use support::{Community, nodes::NodeFiles};
+use support::{
+    Community,
+    nodes::{NodeFiles, free_port},
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -115,14 +116,6 @@ async fn relay(port: u16, seed: u64, weather: Arc<Weather>) -> u16 {
         }
     });
     own
-}
-
-/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = process::id() as u16;
-    let candidate = || 10_000 + first.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000;
-    iter::repeat_with(candidate).find(|port| StdListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn count(node: &Running, name: &str) -> u64 {
