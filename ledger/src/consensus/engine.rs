@@ -29,6 +29,8 @@ use tokio::{
 };
 use tracing::warn;
 
+#[cfg(feature = "byzantine")]
+use super::Byzantine;
 use super::{
     Application, Halt, Settings, Timeouts,
     codec::{WalCodec, WireCodec},
@@ -59,13 +61,37 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a silent validator asks the others where they stand.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// No validator lies.
+#[cfg(not(feature = "byzantine"))]
+type Byzantine = std::convert::Infallible;
+
 /// Takes part in consensus until `stop` resolves. On return the port and the write-ahead log are free again, so that a
 /// node may be started anew at once, in this process or another. To be awaited to its end: dropped before, it would leave
 /// the engine running.
 pub async fn run(
     settings: Settings,
+    app: impl Application,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Halt> {
+    run_as(settings, app, stop, None).await
+}
+
+/// As [`run`], and lies. Afterwards the port stays taken: the network behind the engine's proxy is stopped by nobody.
+#[cfg(feature = "byzantine")]
+pub async fn run_byzantine(
+    settings: Settings,
+    app: impl Application,
+    stop: impl Future<Output = ()> + Send + 'static,
+    byzantine: Byzantine,
+) -> Result<(), Halt> {
+    run_as(settings, app, stop, Some(byzantine)).await
+}
+
+async fn run_as(
+    settings: Settings,
     mut app: impl Application,
     stop: impl Future<Output = ()> + Send + 'static,
+    byzantine: Option<Byzantine>,
 ) -> Result<(), Halt> {
     let address = listen_address(&settings.listen)?;
     let free = |address| TcpListener::bind(address).map(drop);
@@ -92,7 +118,7 @@ pub async fn run(
             _ => None,
         };
         let (Channels { consensus, network, events, requests, net_requests }, EngineHandle { actor, handle }) =
-            start(&settings, voter, WireCodec { certificates: sender }).await?;
+            start(&settings, voter, WireCodec { certificates: sender }, byzantine).await?;
         // Dropping these would end tasks of the engine.
         let _requests = (requests, net_requests);
         let asking = silence.as_ref().filter(|silence| silence.asks()).map(|_| interval(ASK_INTERVAL));
@@ -177,6 +203,7 @@ async fn start(
     settings: &Settings,
     voter: Option<Signer>,
     codec: WireCodec,
+    byzantine: Option<Byzantine>,
 ) -> Result<(Channels<Context>, EngineHandle), Halt> {
     let failed = |error: &dyn std::fmt::Display| Halt::EngineFailed(error.to_string());
     let keypair = Keypair::ed25519_from_bytes(settings.network_seed).map_err(|error| failed(&error))?;
@@ -201,8 +228,19 @@ async fn start(
             (ConsensusContext::new_full_node(Address(key), verifier), identity)
         }
     };
-    EngineBuilder::new(Context, config)
-        .with_default_wal(WalContext::new(settings.wal_path.clone(), WalCodec))
+    let builder =
+        EngineBuilder::new(Context, config).with_default_wal(WalContext::new(settings.wal_path.clone(), WalCodec));
+    #[cfg(feature = "byzantine")]
+    if let (Some(byzantine), Some(key)) = (byzantine, settings.key.clone()) {
+        let network = byzantine.network(identity, codec.clone(), settings.chain, key);
+        let builder = builder.with_byzantine_network(network).await.map_err(|error| failed(&error))?;
+        let builder = builder.with_default_sync(SyncContext::new(codec)).with_default_consensus(consensus);
+        let engine = builder.with_default_request(RequestContext::new(100)).build().await;
+        return engine.map_err(|error| failed(&error));
+    }
+    #[cfg(not(feature = "byzantine"))]
+    let None = byzantine;
+    builder
         .with_default_network(NetworkContext::new(identity, codec.clone()))
         .with_default_sync(SyncContext::new(codec))
         .with_default_consensus(consensus)

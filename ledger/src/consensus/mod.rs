@@ -25,6 +25,8 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "byzantine")]
+mod byzantine;
 mod codec;
 mod context;
 mod doubt;
@@ -39,8 +41,12 @@ mod signing;
 mod silence;
 mod validators;
 
+#[cfg(feature = "byzantine")]
+pub use byzantine::{Byzantine, Lie};
 pub use doubt::Doubt;
 pub use engine::run;
+#[cfg(feature = "byzantine")]
+pub use engine::run_byzantine;
 pub use metrics::Metrics;
 pub use validators::proposer;
 

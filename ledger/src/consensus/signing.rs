@@ -28,7 +28,7 @@ use super::{
 };
 
 /// The bytes of a vote. `None` if it names no round: such a vote is neither signed nor accepted.
-fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
+pub(super) fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
     let kind = match vote.kind {
         VoteType::Prevote => VoteKind::Prevote,
         VoteType::Precommit => VoteKind::Precommit,
@@ -41,7 +41,7 @@ fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
 }
 
 /// The bytes of a proposal: `["voisin/proposal/v1", chain, height, round, pol_round or null, block]`.
-fn proposal(chain: &Hash, proposal: &Proposal) -> Option<Vec<u8>> {
+pub(super) fn proposal(chain: &Hash, proposal: &Proposal) -> Option<Vec<u8>> {
     let (round, pol_round) = (proposal.round.as_u32()?, proposal.pol_round.as_u32());
     Some(cbor::encode(&("voisin/proposal/v1", chain, proposal.height.0, round, pol_round, &proposal.value.0)))
 }
