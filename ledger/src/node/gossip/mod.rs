@@ -1,9 +1,10 @@
 //! Transactions that any node was handed, on their way to every node.
 //!
 //! In: what [`Ledger::submit`] took, and what peers send over gossipsub, on a swarm of its own beside that of consensus.
-//! Out: every transaction that this ledger takes into its pool goes on to the other nodes, and nothing else does: a
-//! message is passed on only after the ledger has taken it (`verdict`). Nothing a peer sends costs more than the limits
-//! allow (`limits`, `checks`), and a peer that sends what no honest node sends is cut off (`scoring`).
+//! Out: every transaction that this ledger takes into its pool goes on to the other nodes, if no block has it soon, and
+//! nothing else does: a message is passed on only after the ledger has taken it (`verdict`). Nothing a peer sends costs
+//! more than the limits allow (`limits`, `checks`), and a peer that sends what no honest node sends is cut off
+//! (`scoring`).
 //!
 //! A lost message is no loss: the node that was handed the transaction proposes it when its turn comes.
 
