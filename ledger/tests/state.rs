@@ -276,7 +276,8 @@ fn what_is_foreseen_is_what_a_block_leads_to_and_counts_for_nothing_else() {
     let transaction = Arc::new(community.transaction(settlement, &readings));
     let order = Order {
         sequence: 1,
-        valid_from: state.next().offset(1).unwrap(),
+        // Late enough in a block that settles the open interval before it.
+        valid_from: state.next().offset(2).unwrap(),
         buy: Some(Price::from_micro(200_000).unwrap()),
         sell: None,
         buy_cap: None,
