@@ -251,6 +251,36 @@ async fn bad_readings_are_refused_by_name_and_good_ones_settled_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reading_delivered_two_to_a_hundred_times_settles_like_one_delivered_once() {
+    let mut ledgers = Vec::new();
+    for [of_ada, of_bob] in [[1, 1], [2, 100], [37, 2]] {
+        let Some(world) = World::new().await else { return };
+        let mut market = world.market().await;
+        let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
+        for number in [0, 1] {
+            ada.wait_open(Some(interval(number))).await;
+            for (agent, readings, times) in [(&mut ada, readings(1, 2), of_ada), (&mut bob, readings(2, 2), of_bob)] {
+                let bytes = readings[number as usize].bytes();
+                for _ in 0..times {
+                    agent.publish_reading(bytes).await;
+                }
+                assert_eq!(agent.answer(bytes).await, None);
+                for _ in 1..times {
+                    assert_eq!(agent.answer(bytes).await, Some(Refusal::Duplicate));
+                }
+            }
+        }
+        tokio::time::timeout(PATIENCE, market.finished()).await.unwrap().unwrap();
+        let duplicates = 2 * (of_ada + of_bob - 2) as u64;
+        assert_eq!(market.refused().get(&Refusal::Duplicate).copied().unwrap_or_default(), duplicates);
+        market.stop().await.unwrap();
+        assert_eq!(world.ledger.refused(), [""; 0]);
+        ledgers.push(protocol::cbor::encode(&world.ledger.settlements()));
+    }
+    assert!(ledgers.iter().all(|ledger| *ledger == ledgers[0]), "the same bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_are_answered_when_the_ledger_has_taken_them() {
     let Some(world) = World::new().await else { return };
     let market = world.market().await;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cbor,
     hash::Hash,
-    key::{Claim, PublicKey, SecretKey, Signature, all_hold},
+    key::{Claim, PublicKey, SecretKey, Signature, all_hold, which_hold},
 };
 
 /// The community a message belongs to: the hash of its genesis.
@@ -128,6 +128,25 @@ impl<T: Payload> Signed<T> {
             |(position, envelope): (usize, Envelope<'_, T>)| envelope.content().map_err(|error| (position, error));
         let opened = envelopes.into_iter().enumerate().map(content).collect::<Result<Vec<_>, _>>()?;
         fault.map_or(Ok(opened), Err)
+    }
+
+    /// Opens each of many messages as [`open`](Self::open) does one, with their signatures verified together: for what
+    /// strangers may have sent, where a bad message says nothing about the others. `known` answers with the key that
+    /// these bytes are if its holder may send such messages; so no known key is ever checked again to be one.
+    pub fn open_each<'a>(
+        messages: impl IntoIterator<Item = &'a [u8]>,
+        chain: &ChainId,
+        known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
+    ) -> Vec<Result<Signed<T>, EnvelopeError>> {
+        let read = |bytes| Envelope::<T>::read(bytes, chain, |key| expected_signer(key, &known));
+        let envelopes: Vec<Result<Envelope<'_, T>, EnvelopeError>> = messages.into_iter().map(read).collect();
+        let claims: Vec<&Claim> = envelopes.iter().flatten().map(|envelope| &envelope.claim).collect();
+        let mut hold = which_hold(&claims).into_iter();
+        let open = |envelope: Result<Envelope<'_, T>, EnvelopeError>| {
+            let envelope = envelope?;
+            if hold.next() == Some(true) { envelope.content() } else { Err(EnvelopeError::BadSignature) }
+        };
+        envelopes.into_iter().map(open).collect()
     }
 }
 

@@ -71,13 +71,19 @@ impl Topics {
 
     /// Which device's topic this is, and for what, if an agent publishes there.
     pub fn parse_from_agent(&self, topic: &str) -> Option<(DeviceId, FromAgent)> {
+        let (device, kind) = self.split_from_agent(topic)?;
+        Some((DeviceId::from_multibase(device).ok()?, kind))
+    }
+
+    /// The same with the device's name in multibase as it stands there, which may be nobody's.
+    pub fn split_from_agent<'a>(&self, topic: &'a str) -> Option<(&'a str, FromAgent)> {
         let (device, kind) = topic.strip_prefix(&self.root)?.strip_prefix("/devices/")?.split_once('/')?;
         let kind = match kind {
             "reading" => FromAgent::Reading,
             "order" => FromAgent::Order,
             _ => return None,
         };
-        Some((DeviceId::from_multibase(device).ok()?, kind))
+        Some((device, kind))
     }
 
     fn device(&self, device: &DeviceId, kind: &str) -> String {

@@ -115,3 +115,24 @@ fn many_messages_open_as_each_of_them_does() {
         assert_eq!(open_all(&cut, None), Err((position, alone)));
     }
 }
+
+#[test]
+fn each_of_many_messages_opens_as_it_does_alone_whatever_the_others_are() {
+    let good: Vec<SignedReading> = (1..=20).map(|seed| reading(seed, seed.into())).collect();
+    let mut messages: Vec<Vec<u8>> = good.iter().map(|signed| signed.bytes().to_vec()).collect();
+    let unknown = good[3].signer();
+    for forged in [0, 5, 6, 19] {
+        *messages[forged].last_mut().unwrap() ^= 1;
+    }
+    messages[8].pop();
+    messages[9].clear();
+    messages[10] = vec![0; 2_000];
+    messages.insert(12, messages[5].clone());
+    messages.insert(13, messages[11].clone());
+    let known = |key: &[u8; 32]| PublicKey::from_bytes(key).filter(|key| *key != unknown);
+    let opened = Signed::<Reading>::open_each(messages.iter().map(Vec::as_slice), &Hash::ZERO, known);
+    let alone = |bytes: &Vec<u8>| Signed::<Reading>::open(bytes, &Hash::ZERO, |key| *key != unknown);
+    assert_eq!(opened, messages.iter().map(alone).collect::<Vec<_>>());
+    assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 13);
+    assert_eq!(Signed::<Reading>::open_each([], &Hash::ZERO, known), []);
+}

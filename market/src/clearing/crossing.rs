@@ -3,9 +3,10 @@
 //! The lowest clearing price is the smallest price up to which at least as much is offered as is bid above it. As the
 //! price rises, supply up to it only grows and demand above it only shrinks, so the crossing can be searched for. It is
 //! found without sorting: the orders are summed up in buckets of equal width, and the bucket with the crossing is
-//! divided again, until it is one price wide. That takes at most three passes over the book, whatever the prices.
+//! divided again, until it is one price wide. The whole book is looked at once; from then on only prices and quantities,
+//! which are a third of its bytes, and after the first buckets only what is in one of them.
 
-use protocol::money::Price;
+use protocol::{energy::Energy, limits::PRICE_MICRO_MAX, money::Price};
 
 use super::{Book, Order};
 
@@ -28,28 +29,112 @@ pub(crate) struct Crossing {
     pub(crate) supply_below: u128,
 }
 
+/// Prices and quantities of one side, each in a row of its own.
+pub(crate) struct Side {
+    /// Each order's price, counted from the lowest price there is; [`ABSENT`] where it wants nothing.
+    prices: Vec<u32>,
+    quantities: Vec<Energy>,
+    lowest: u32,
+    highest: u32,
+}
+
+/// No price.
+const ABSENT: u32 = u32::MAX;
+
+impl Side {
+    pub(crate) fn new(orders: &[Order<'_>]) -> Side {
+        let mut side = Side {
+            prices: Vec::with_capacity(orders.len()),
+            quantities: Vec::with_capacity(orders.len()),
+            lowest: ABSENT,
+            highest: 0,
+        };
+        for order in orders {
+            let price = if order.quantity.is_zero() { ABSENT } else { counted(order.price) };
+            side.lowest = side.lowest.min(price);
+            side.highest = side.highest.max(if price == ABSENT { 0 } else { price });
+            side.prices.push(price);
+            side.quantities.push(order.quantity);
+        }
+        side
+    }
+
+    /// Fills of orders in the money, as much as they want, and which orders are at the margin, `at`. `is_in` says which
+    /// prices are in the money.
+    pub(crate) fn fills(self, at: Price, is_in: impl Fn(u32, u32) -> bool) -> (Vec<Energy>, Vec<usize>) {
+        let (at, mut fills, mut marginal) = (counted(at), self.quantities, Vec::new());
+        for (index, (price, fill)) in self.prices.iter().zip(&mut fills).enumerate() {
+            if *price == at {
+                marginal.push(index);
+            }
+            if *price == ABSENT || !is_in(*price, at) {
+                *fill = Energy::ZERO;
+            }
+        }
+        (fills, marginal)
+    }
+
+    /// The orders within a range, price and quantity.
+    fn within(&self, low: u32, high: u32) -> Vec<(u32, u64)> {
+        let orders = self.prices.iter().zip(&self.quantities).filter(|(price, _)| (low..=high).contains(*price));
+        orders.map(|(price, quantity)| (*price, quantity.wh())).collect()
+    }
+
+    /// The lowest price above `price`.
+    fn next(&self, price: u32) -> u32 {
+        self.prices.iter().map(|&other| if other > price { other } else { ABSENT }).min().unwrap_or(ABSENT)
+    }
+}
+
+/// How many micro-units a price is above the lowest there is.
+fn counted(price: Price) -> u32 {
+    (price.micro() + PRICE_MICRO_MAX).clamp(0, 2 * PRICE_MICRO_MAX) as u32
+}
+
+fn price(counted: u32) -> Option<Price> {
+    Price::from_micro(i64::from(counted) - PRICE_MICRO_MAX)
+}
+
 /// Prices that are still searched, and what lies outside.
 struct Range {
-    low: i64,
-    high: i64,
+    low: u32,
+    high: u32,
     demand_above: u128,
     supply_below: u128,
 }
 
 /// The crossing of a book; none where nothing trades.
 pub(crate) fn crossing(book: &Book<'_>) -> Option<Crossing> {
-    let low = present(&book.offers).map(|order| order.price.micro()).min()?;
-    let high = present(&book.bids).map(|order| order.price.micro()).max()?;
-    if low > high {
+    crossing_of(&Side::new(&book.bids), &Side::new(&book.offers))
+}
+
+/// The crossing of two sides; none where nothing trades.
+pub(crate) fn crossing_of(bids: &Side, offers: &Side) -> Option<Crossing> {
+    // Where there are no offers, their lowest price is higher than any.
+    if bids.lowest == ABSENT || offers.lowest > bids.highest {
         return None;
     }
-    let mut range = Range { low, high, demand_above: 0, supply_below: 0 };
+    let mut range = Range { low: offers.lowest, high: bids.highest, demand_above: 0, supply_below: 0 };
     let mut demand = vec![0; BUCKETS];
     let mut supply = vec![0; BUCKETS];
+    // What is still searched, once it is less than the whole book.
+    let mut searched: Option<[Vec<(u32, u64)>; 2]> = None;
     loop {
-        let width_bits = (64 - (range.high - range.low).leading_zeros()).saturating_sub(BUCKET_BITS);
-        sum_up(&book.bids, &range, width_bits, &mut demand);
-        sum_up(&book.offers, &range, width_bits, &mut supply);
+        let width_bits = (32 - (range.high - range.low).leading_zeros()).saturating_sub(BUCKET_BITS);
+        match &searched {
+            None => {
+                let all = |side: &Side, buckets: &mut [u128]| {
+                    let quantities = side.quantities.iter().map(|quantity| quantity.wh());
+                    sum_up(side.prices.iter().copied().zip(quantities), &range, width_bits, buckets);
+                };
+                all(bids, &mut demand);
+                all(offers, &mut supply);
+            }
+            Some([bids, offers]) => {
+                sum_up(bids.iter().copied(), &range, width_bits, &mut demand);
+                sum_up(offers.iter().copied(), &range, width_bits, &mut supply);
+            }
+        }
 
         let mut demand_left = range.demand_above + demand.iter().sum::<u128>();
         let mut supply_below = range.supply_below;
@@ -61,41 +146,34 @@ pub(crate) fn crossing(book: &Book<'_>) -> Option<Crossing> {
             bucket += 1;
         }
         let demand_above = demand_left - demand[bucket];
-        range.low += (bucket as i64) << width_bits;
+        range.low += (bucket as u32) << width_bits;
         if width_bits == 0 {
             let supply_up_to = supply_below + supply[bucket];
-            let low = Price::from_micro(range.low)?;
+            let low = price(range.low)?;
             // The price can rise as long as nobody leaves and nobody joins: up to the next order's.
-            let next = || present(&book.bids).chain(present(&book.offers)).map(|o| o.price).filter(|p| *p > low).min();
+            let next = || price(bids.next(range.low).min(offers.next(range.low)));
             let high = if demand_above == supply_up_to { next()? } else { low };
             return Some(Crossing { quantity: demand_left.min(supply_up_to), low, high, demand_above, supply_below });
         }
         range.high = range.high.min(range.low + (1 << width_bits) - 1);
         range.demand_above = demand_above;
         range.supply_below = supply_below;
+        searched = Some([bids, offers].map(|side| side.within(range.low, range.high)));
     }
 }
 
-/// The orders that want anything at all.
-fn present<'a>(orders: &'a [Order<'a>]) -> impl Iterator<Item = &'a Order<'a>> {
-    orders.iter().filter(|order| !order.quantity.is_zero())
-}
-
 /// Sums the quantities of the orders within a range into buckets of 2^`width_bits` prices.
-fn sum_up(orders: &[Order<'_>], range: &Range, width_bits: u32, buckets: &mut [u128]) {
+fn sum_up(orders: impl Iterator<Item = (u32, u64)>, range: &Range, width_bits: u32, buckets: &mut [u128]) {
     buckets.fill(0);
-    for order in orders {
-        let price = order.price.micro();
+    for (price, wh) in orders {
         if (range.low..=range.high).contains(&price) {
-            buckets[((price - range.low) >> width_bits) as usize] += u128::from(order.quantity.wh());
+            buckets[((price - range.low) >> width_bits) as usize] += u128::from(wh);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use protocol::{energy::Energy, limits::PRICE_MICRO_MAX};
-
     use super::*;
     use crate::grid::Grid;
 
@@ -121,6 +199,9 @@ mod tests {
         assert_eq!(cross(&[(5, 1)], &[]), None);
         assert_eq!(cross(&[], &[(5, 1)]), None);
         assert_eq!(cross(&[(4, 1)], &[(5, 1)]), None);
+        assert_eq!(cross(&[], &[(-MAX, 1)]), None);
+        assert_eq!(cross(&[(MAX, 1)], &[]), None);
+        assert_eq!(cross(&[(-MAX, 0)], &[(-MAX, 1)]), None);
         assert_eq!(cross(&[(9, 0), (4, 1)], &[(5, 1), (1, 0)]), None, "an order of nothing moves nothing");
         assert_eq!(cross(&[(5, 1)], &[(5, 1)]), Some((1, 5, 5)));
         assert_eq!(cross(&[(MAX, 1)], &[(-MAX, 1)]), Some((1, -MAX, MAX)));

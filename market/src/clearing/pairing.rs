@@ -10,7 +10,7 @@ use super::{Book, Match, Order};
 use crate::grid::Grid;
 
 /// The end of a queue.
-const END: usize = usize::MAX;
+const END: u32 = u32::MAX;
 
 /// One side's filled orders, queued at the buses they have climbed to. The queues are linked through one list, so that
 /// a whole queue climbs in one step.
@@ -18,9 +18,9 @@ struct Side {
     /// Wh left of each order's fill.
     left: Vec<u64>,
     /// The order behind each order.
-    next: Vec<usize>,
+    next: Vec<u32>,
     /// First and last order at each bus.
-    queues: Vec<(usize, usize)>,
+    queues: Vec<(u32, u32)>,
     /// How many orders are filled.
     queued: usize,
 }
@@ -35,44 +35,56 @@ fn prefix(id: &[u8]) -> u64 {
 
 impl Side {
     fn new(orders: &[Order<'_>], fills: &[Energy], grid: &Grid) -> Side {
+        assert!(orders.len() < END as usize, "expected fewer than {END} orders, found {}", orders.len());
         let left: Vec<u64> = fills.iter().map(|fill| fill.wh()).collect();
-        let filled = (0..orders.len()).filter(|&index| left[index] > 0);
-        let mut filled: Vec<(u64, usize)> = filled.map(|index| (prefix(orders[index].id), index)).collect();
-        // Linear where the ids are in order already, as they are in a settlement. Elsewhere most ids differ in their
-        // first bytes, which are near, while the rest of them is anywhere in memory.
-        filled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| orders[a.1].id.cmp(orders[b.1].id)));
         let buses = grid.parents().len();
-        let mut side =
-            Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses], queued: filled.len() };
-        for (_, index) in filled {
-            // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
-            let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < buses).unwrap_or(0);
-            side.append(bus, (index, index));
+        let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses], queued: 0 };
+        // Where the ids are in order already, as they are in a settlement, nothing needs to be sorted.
+        if orders.is_sorted_by(|a, b| a.id <= b.id) {
+            (0..orders.len()).for_each(|index| side.queue(orders, index));
+            return side;
         }
+        let filled = (0..orders.len()).filter(|&index| side.left[index] > 0);
+        let mut filled: Vec<(u64, u32)> = filled.map(|index| (prefix(orders[index].id), index as u32)).collect();
+        // Most ids differ in their first bytes, which are near, while the rest of them is anywhere in memory.
+        let id = |index: u32| orders[index as usize].id;
+        filled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(id(b.1))));
+        filled.into_iter().for_each(|(_, index)| side.queue(orders, index as usize));
         side
     }
 
-    fn append(&mut self, bus: usize, queue: (usize, usize)) {
+    /// Queues an order at its bus, if it is filled.
+    fn queue(&mut self, orders: &[Order<'_>], index: usize) {
+        if self.left[index] > 0 {
+            self.queued += 1;
+            // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
+            let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < self.queues.len()).unwrap_or(0);
+            self.append(bus, (index as u32, index as u32));
+        }
+    }
+
+    fn append(&mut self, bus: usize, queue: (u32, u32)) {
         match (self.queues[bus], queue) {
             (_, (END, _)) => {}
             ((END, _), queue) => self.queues[bus] = queue,
             ((first, last), (next, new_last)) => {
-                self.next[last] = next;
+                self.next[last as usize] = next;
                 self.queues[bus] = (first, new_last);
             }
         }
     }
 
     fn first(&self, bus: usize) -> Option<usize> {
-        Some(self.queues[bus].0).filter(|first| *first != END)
+        Some(self.queues[bus].0).filter(|first| *first != END).map(|first| first as usize)
     }
 
     /// Takes `wh` from the first order at `bus`.
     fn take(&mut self, bus: usize, wh: u64) {
         let (first, last) = self.queues[bus];
-        self.left[first] -= wh;
-        if self.left[first] == 0 {
-            self.queues[bus] = if first == last { (END, END) } else { (self.next[first], last) };
+        let left = &mut self.left[first as usize];
+        *left -= wh;
+        if *left == 0 {
+            self.queues[bus] = if first == last { (END, END) } else { (self.next[first as usize], last) };
         }
     }
 

@@ -4,9 +4,9 @@ use protocol::{energy::Energy, money::Price};
 
 use super::{
     Book, Clearing, Context, Mechanism,
-    crossing::{Crossing, crossing},
+    crossing::{Crossing, Side, crossing_of},
     pairing::{Deal, pair},
-    rationing::fill,
+    rationing::share,
 };
 
 /// The mechanism `uniform`.
@@ -39,8 +39,14 @@ impl Mechanism for Uniform {
 
 /// Where a book crosses, and what each bid and each offer trades there; none where nothing trades.
 pub(super) fn fill_at_crossing(book: &Book<'_>, context: &Context<'_>) -> Option<(Crossing, Vec<Energy>, Vec<Energy>)> {
-    let crossing = crossing(book)?;
-    let bids = fill(&book.bids, crossing.quantity, context.tie_seed, |bid| bid.price.cmp(&crossing.low));
-    let offers = fill(&book.offers, crossing.quantity, context.tie_seed, |offer| crossing.low.cmp(&offer.price));
+    let (bids, offers) = (Side::new(&book.bids), Side::new(&book.offers));
+    let crossing = crossing_of(&bids, &offers)?;
+    // Those in the money in full, and those at the margin share what is left.
+    let fill = |orders, (mut fills, marginal): (Vec<Energy>, Vec<usize>), in_the_money: u128| {
+        share(orders, &marginal, crossing.quantity - in_the_money, context.tie_seed, &mut fills);
+        fills
+    };
+    let bids = fill(&book.bids, bids.fills(crossing.low, |bid, low| bid > low), crossing.demand_above);
+    let offers = fill(&book.offers, offers.fills(crossing.low, |offer, low| offer < low), crossing.supply_below);
     Some((crossing, bids, offers))
 }

@@ -22,12 +22,23 @@ pub(crate) struct Device {
     pub(crate) settled: ChainHead,
     /// What came after it, one link after the other.
     waiting: Vec<SignedReading>,
+    /// The last of all.
+    tip: ChainHead,
 }
 
 impl Device {
+    fn new(member: MemberId, rated_power_w: u64, settled: ChainHead) -> Device {
+        Device { member, rated_power_w, settled, waiting: Vec::new(), tip: settled }
+    }
+
     /// The last reading that was taken in.
     pub(crate) fn tip(&self) -> ChainHead {
-        self.waiting.last().map_or(self.settled, ChainHead::after)
+        self.tip
+    }
+
+    /// The reading that waits with these very bytes.
+    pub(crate) fn waiting_copy(&self, bytes: &[u8]) -> Option<&SignedReading> {
+        self.waiting.iter().rev().find(|waiting| waiting.bytes() == bytes)
     }
 
     /// The reading that waits under this sequence number.
@@ -47,6 +58,10 @@ impl Device {
 #[derive(Debug)]
 pub(crate) struct Book {
     devices: BTreeMap<DeviceId, Device>,
+    /// How many devices were last read for each interval: asked after every message, so counted along.
+    last_read: BTreeMap<Interval, usize>,
+    /// How many readings wait.
+    waiting: usize,
 }
 
 /// A reading that waits no longer.
@@ -62,11 +77,21 @@ impl Book {
                 interval: before,
                 registers: member.registers(),
             };
-            let device =
-                Device { member: member.member, rated_power_w: member.rated_power_w, settled, waiting: Vec::new() };
-            (member.device, device)
+            (member.device, Device::new(member.member, member.rated_power_w, settled))
         };
-        Book { devices: genesis.members.iter().map(device).collect() }
+        let devices = genesis.members.iter().map(device).collect();
+        let mut book = Book { devices, last_read: BTreeMap::new(), waiting: 0 };
+        book.count();
+        book
+    }
+
+    /// Counts anew.
+    fn count(&mut self) {
+        (self.last_read, self.waiting) = (BTreeMap::new(), 0);
+        for device in self.devices.values() {
+            *self.last_read.entry(device.tip.interval).or_default() += 1;
+            self.waiting += device.waiting.len();
+        }
     }
 
     pub(crate) fn device(&self, device: &DeviceId) -> Option<&Device> {
@@ -78,11 +103,22 @@ impl Book {
         self.devices.iter()
     }
 
-    /// Adds a reading that [the intake](super::intake) let pass.
-    pub(crate) fn take(&mut self, reading: SignedReading) {
-        if let Some(device) = self.devices.get_mut(&reading.signer()) {
-            device.waiting.push(reading);
+    /// Adds a reading that [the intake](super::intake) let pass, or names it if its device is none of
+    /// these.
+    pub(crate) fn take(&mut self, reading: SignedReading) -> Option<Gone> {
+        let id = reading.signer();
+        let Some(device) = self.devices.get_mut(&id) else { return Some((id, reading.sequence)) };
+        if let Some(devices) = self.last_read.get_mut(&device.tip.interval) {
+            *devices -= 1;
+            if *devices == 0 {
+                self.last_read.remove(&device.tip.interval);
+            }
         }
+        device.tip = ChainHead::after(&reading);
+        device.waiting.push(reading);
+        *self.last_read.entry(device.tip.interval).or_default() += 1;
+        self.waiting += 1;
+        None
     }
 
     /// Takes over a reading that its device committed to the ledger, unless it waits already, and returns what no
@@ -95,13 +131,14 @@ impl Book {
             return None;
         }
         let gone = device.waiting.iter().map(|waiting| (id, waiting.sequence)).collect();
-        device.waiting = vec![reading.clone()];
+        (device.waiting, device.tip) = (vec![reading.clone()], ChainHead::after(reading));
+        self.count();
         Some(gone)
     }
 
     /// How many devices were read for `interval`.
     pub(crate) fn read_for(&self, interval: Interval) -> usize {
-        self.devices.values().filter(|device| device.tip().interval >= interval).count()
+        self.last_read.range(interval..).map(|(_, devices)| devices).sum()
     }
 
     /// How many devices there are.
@@ -111,7 +148,7 @@ impl Book {
 
     /// Whether any reading waits to be settled.
     pub(crate) fn any_waiting(&self) -> bool {
-        self.devices.values().any(|device| !device.waiting.is_empty())
+        self.waiting > 0
     }
 
     /// Takes over who measures for whom, and returns what no longer waits: the readings of devices that were revoked.
@@ -126,10 +163,10 @@ impl Book {
         });
         for MemberStatus { member, device, rated_power_w, .. } in members {
             let Some((id, head)) = device.and_then(|id| Some((id, heads.get(&id)?))) else { continue };
-            let device = Device { member: *member, rated_power_w: *rated_power_w, settled: *head, waiting: Vec::new() };
-            let known = self.devices.entry(id).or_insert(device);
+            let known = self.devices.entry(id).or_insert_with(|| Device::new(*member, *rated_power_w, *head));
             (known.member, known.rated_power_w) = (*member, *rated_power_w);
         }
+        self.count();
         gone
     }
 
@@ -139,18 +176,18 @@ impl Book {
         let mut gone = Vec::new();
         for (id, device) in &mut self.devices {
             let Some(head) = heads.get(id) else { continue };
-            device.settled = *head;
-            let mut tip = (head.sequence, head.hash);
+            (device.settled, device.tip) = (*head, *head);
             device.waiting.retain(|reading| {
-                let follows = reading.sequence == tip.0 + 1 && reading.previous == tip.1;
+                let follows = reading.sequence == device.tip.sequence + 1 && reading.previous == device.tip.hash;
                 if follows {
-                    tip = (reading.sequence, reading.hash());
+                    device.tip = ChainHead::after(reading);
                 } else {
                     gone.push((*id, reading.sequence));
                 }
                 follows
             });
         }
+        self.count();
         gone
     }
 }

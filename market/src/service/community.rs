@@ -2,7 +2,7 @@
 //! says and says anew.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -42,6 +42,8 @@ pub(crate) struct Roll {
     members: BTreeMap<MemberId, Enrolled>,
     by_device: BTreeMap<DeviceId, MemberId>,
     by_key: BTreeMap<PublicKey, MemberId>,
+    /// Devices by their names in topics, which are slow to read.
+    by_name: HashMap<String, DeviceId>,
 }
 
 /// A member as registered.
@@ -96,6 +98,7 @@ impl Roll {
             members: BTreeMap::new(),
             by_device: BTreeMap::new(),
             by_key: BTreeMap::new(),
+            by_name: HashMap::new(),
         };
         for (member, key, device, bus, renewable) in members {
             let bus = roll.grid.bus(bus)?;
@@ -103,6 +106,7 @@ impl Roll {
             roll.by_key.insert(key, member);
             if let Some(device) = device {
                 roll.by_device.insert(device, member);
+                roll.by_name.insert(device.multibase(), device);
             }
         }
         Ok(roll)
@@ -111,6 +115,21 @@ impl Roll {
     /// All members, in ascending order of pseudonym.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&MemberId, &Enrolled)> {
         self.members.iter()
+    }
+
+    /// The device of some member with this public key.
+    pub(crate) fn known_device(&self, key: &[u8; 32]) -> Option<DeviceId> {
+        self.by_device.get_key_value(key).map(|(device, _)| *device)
+    }
+
+    /// The public key with which some member signs orders, with these bytes.
+    pub(crate) fn known_key(&self, key: &[u8; 32]) -> Option<PublicKey> {
+        self.by_key.get_key_value(key).map(|(key, _)| *key)
+    }
+
+    /// The device of some member with this multibase name.
+    pub(crate) fn named_device(&self, name: &str) -> Option<DeviceId> {
+        self.by_name.get(name).copied()
     }
 }
 
@@ -161,11 +180,6 @@ impl Community {
     /// The device that measures for a member.
     pub(crate) fn device(&self, member: &MemberId) -> Option<DeviceId> {
         self.roll().members.get(member)?.device
-    }
-
-    /// Whether some member signs orders with `key`.
-    pub(crate) fn is_member_key(&self, key: &PublicKey) -> bool {
-        self.roll().by_key.contains_key(key)
     }
 
     /// Whose device this is, and the key that signs this member's orders.

@@ -9,12 +9,12 @@ use std::{
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     api::Settled,
-    envelope::{Sealed, Signed},
+    envelope::{EnvelopeError, Sealed, Signed},
     hash::Hash,
     interval::Interval,
     key::DeviceId,
+    order::SignedOrder,
     reading::{Reading, SignedReading},
-    topic::FromAgent,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -27,23 +27,24 @@ use super::{
     config::Clock,
     console::Board,
     gate::{Gate, Now, Pace, Read, Step},
+    group::{Decided, Group, Opened, Sieve, Taken, Verdict},
     intake::{CLOCK_SKEW_S_MAX, Intake, Refused, Then},
     ledger_client::{LedgerClient, Snapshot},
-    mqtt::{Body, Delivery, Incoming, Link, Message, Outgoing},
+    line::{self, Line},
+    mqtt::{Incoming, Link},
     orders::{self, Desk, Placed},
+    publisher::Outgoing,
     receipts::{self, Again},
     refusals::Refusals,
     settle::{Proposal, Pushed, propose, push},
     store::{Store, StoreError},
 };
 
-/// Most messages that are verified, stored and answered together.
-const GROUP_MAX: usize = 128;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
-/// Pause before an interval whose settlement was refused is settled again.
 /// Pause where the ledger has members or rules that this program does not know how to clear: until it is upgraded.
 const UNFIT_PAUSE: Duration = Duration::from_secs(10);
+/// Pause before an interval whose settlement was refused is settled again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// After so many answers that are behind what was seen settled, the sighting itself is doubted.
 const BEHIND_MAX: usize = 20;
@@ -51,6 +52,7 @@ const BEHIND_MAX: usize = 20;
 /// Everything that can happen to a market.
 enum Event {
     Mqtt(Incoming),
+    Line(line::Step),
     Ledger(Box<LedgerAnswer>),
     Placed(Placed),
     /// Enough validators say that the ledger is past the open interval.
@@ -95,16 +97,15 @@ pub(crate) struct Market {
 impl Market {
     /// Runs until it is told to stop, or its state cannot be written.
     pub(crate) async fn run(self) -> Result<(), StoreError> {
-        let mut book = Book::new(&self.community.genesis, self.community.before_first);
-        for reading in self.store.readings(&self.community.chain)? {
-            book.take(reading);
-        }
+        let restored = self.store.readings(&self.community.chain)?;
         let pace = match self.clock {
             Clock::System => Pace::Utc,
             Clock::Replay { interval_ms, .. } => Pace::Replay { interval_ms: interval_ms.ms(), until: self.until },
         };
         let mut running = Running {
-            book,
+            book: Book::new(&self.community.genesis, self.community.before_first),
+            restored,
+            line: Line::new(self.community.chain, self.store.clone()),
             gate: Gate::new(pace, self.gate_delay_ms),
             snapshot: None,
             asking: JoinSet::new(),
@@ -120,6 +121,9 @@ impl Market {
 struct Running {
     market: Market,
     book: Book,
+    /// Readings from before a restart, until the ledger says whose devices there are.
+    restored: Vec<SignedReading>,
+    line: Line,
     gate: Gate,
     snapshot: Option<Snapshot>,
     /// At most one task that asks the ledger.
@@ -132,9 +136,14 @@ struct Running {
 impl Running {
     async fn run(&mut self) -> Result<(), StoreError> {
         loop {
-            match self.next_event().await {
-                Event::Stop => return Ok(()),
-                Event::Mqtt(first) => self.take_in(first).await?,
+            match self.next_event().await? {
+                Event::Stop => {
+                    self.line.shut_down().await;
+                    return Ok(());
+                }
+                Event::Mqtt(first) => self.take_in(first),
+                Event::Line(line::Step::Opened(groups)) => self.decide(groups)?,
+                Event::Line(line::Step::Stored(decided)) => self.stored(decided),
                 Event::Ledger(answer) => match *answer {
                     LedgerAnswer::Synced(snapshot) => self.synced(snapshot).await?,
                     LedgerAnswer::Pushed(proposal, Pushed::Settled(settled)) => self.settled(&proposal, &settled),
@@ -164,7 +173,7 @@ impl Running {
         }
     }
 
-    async fn next_event(&mut self) -> Event {
+    async fn next_event(&mut self) -> Result<Event, StoreError> {
         let due = self.gate.due_in_ms(self.now(), self.read());
         let timer = async {
             match due {
@@ -173,16 +182,24 @@ impl Running {
             }
         };
         let market = &mut self.market;
-        let is_synced = self.snapshot.is_some();
-        tokio::select! {
+        let takes_in = self.snapshot.is_some() && self.line.room(1) > 0;
+        let is_storing = self.line.is_storing();
+        let Link { publisher, inbox, .. } = &mut market.link;
+        let incoming = async {
+            publisher.room_for_answers().await;
+            inbox.recv().await
+        };
+        let event = tokio::select! {
             biased;
             _ = market.stop.wait_for(|stop| *stop) => Event::Stop,
             Some(Ok(answer)) = self.asking.join_next() => Event::Ledger(Box::new(answer)),
             Some(placed) = market.desk.answers.recv() => Event::Placed(placed),
             Some(next) = market.ahead.recv() => Event::LedgerAhead(next),
-            Some(incoming) = market.link.inbox.recv(), if is_synced => Event::Mqtt(incoming),
-            () = timer => Event::Timer,
-        }
+            step = self.line.next() => Event::Line(step?),
+            Some(incoming) = incoming, if takes_in => Event::Mqtt(incoming),
+            () = timer, if !is_storing => Event::Timer,
+        };
+        Ok(event)
     }
 
     fn now(&self) -> Now {
@@ -191,9 +208,10 @@ impl Running {
         Now { ms, utc_s: i64::try_from(utc_s).unwrap_or(i64::MAX) }
     }
 
-    /// Lets the gate do what is due.
+    /// Lets the gate do what is due; nothing while the book holds what may not be on disk yet, because what is cleared has
+    /// to be there after a crash.
     fn step(&mut self) {
-        loop {
+        while !self.line.is_storing() {
             match self.gate.step(self.now(), self.read()) {
                 Step::Wait => return,
                 Step::Open(interval) => {
@@ -228,12 +246,6 @@ impl Running {
     fn announce(&self, announcement: &Announcement) {
         let topic = self.market.community.topics.gate();
         self.market.link.publisher.announce(Outgoing { topic, payload: json(announcement) });
-    }
-
-    fn publish(&self, message: Outgoing) {
-        if !self.market.link.publisher.try_publish(message) {
-            tracing::warn!("too many messages wait for the broker: one is dropped; agents ask again");
-        }
     }
 
     /// Freezes the book of `interval`, clears it and hands the settlement to the ledger.
@@ -307,6 +319,7 @@ impl Running {
             return Ok(());
         }
         let mut gone = self.book.enroll(&snapshot.members, &snapshot.heads);
+        gone.extend(self.restored.drain(..).filter_map(|reading| self.book.take(reading)));
         gone.extend(self.book.settled(&snapshot.heads));
         self.market.store.forget(&gone)?;
         self.take_committed(&snapshot.committed).await?;
@@ -330,7 +343,8 @@ impl Running {
                     let Some(gone) = self.book.commit(&reading) else { continue };
                     tracing::info!(device = %reading.signer(), reading = %reading.hash(), "taken from the ledger");
                     self.market.store.forget(&gone)?;
-                    self.market.store.keep(&[reading], &[]).await?;
+                    self.market.store.keep(&[reading], &[])?;
+                    self.market.store.flush().await?;
                 }
                 Err(error) => tracing::warn!(%error, "a node of the ledger shows a committed reading that is none"),
             }
@@ -338,106 +352,85 @@ impl Running {
         Ok(())
     }
 
-    /// Takes in a message and whatever waits behind it: verified one by one, stored together, then answered.
-    async fn take_in(&mut self, first: Incoming) -> Result<(), StoreError> {
+    /// Takes in a message and what waits behind it, as much as makes a group.
+    fn take_in(&mut self, first: Incoming) {
         let mut group = Group::default();
+        let roll = self.market.community.roll();
+        let inbox = &mut self.market.link.inbox;
+        let room = self.line.room(inbox.len() + 1);
+        let sieve = Sieve { topics: &self.market.community.topics, roll: &roll, book: &self.book };
+        let mut oversized = 0;
         let mut next = Some(first);
-        let mut count = 0;
         while let Some(incoming) = next {
             match incoming {
                 Incoming::Oversized { bytes } => {
                     tracing::warn!(bytes, refusal = %Refusal::Malformed, "refused");
-                    self.count(Refusal::Malformed);
+                    oversized += 1;
                 }
-                Incoming::Message(message) => self.take_message(message, &mut group),
+                Incoming::Message(message) => group.deliver(&sieve, message),
             }
-            count += 1;
-            next = if count < GROUP_MAX { self.market.link.inbox.try_recv().ok() } else { None };
+            next = if group.len() < room { inbox.try_recv().ok() } else { None };
         }
-        if !group.readings.is_empty() || !group.evidence.is_empty() {
-            self.market.store.keep(&group.readings, &group.evidence).await?;
-            self.show_progress();
-        }
-        for (device, message, outcome) in group.answers {
-            self.answer(&device, message, outcome);
-        }
-        for delivery in group.deliveries {
-            self.market.link.publisher.acknowledge(delivery);
-        }
-        Ok(())
-    }
-
-    fn take_message(&mut self, message: Message, group: &mut Group) {
-        let Message { topic, body, delivery } = message;
-        group.deliveries.push(delivery);
-        let topic = self.market.community.topics.parse_from_agent(&topic);
-        let Some((device, kind)) = topic else {
-            tracing::warn!(refusal = %Refusal::UnknownDevice, "refused: a message on the topic of no device");
-            self.count(Refusal::UnknownDevice);
-            return;
-        };
-        let (hash, decision) = match body {
-            Body::TooLarge { hash, bytes } => {
-                let max = protocol::limits::MESSAGE_BYTES_MAX;
-                let detail = format!("expected at most {max} bytes, found {bytes}");
-                (hash, Err(Refused { refusal: Refusal::Malformed, detail, then: Then::Nothing }))
-            }
-            Body::Whole(bytes) => {
-                let decision = match kind {
-                    FromAgent::Reading => self.take_reading(&device, &bytes, group).map(|()| Some(Outcome::Accepted)),
-                    FromAgent::Order => self.take_order(&device, &bytes).map(|()| None),
-                };
-                (Hash::of(&bytes), decision)
-            }
-        };
-        match decision {
-            Ok(Some(outcome)) => group.answers.push((device, hash, outcome)),
-            Ok(None) => {}
-            Err(Refused { refusal, detail, then }) => {
-                tracing::info!(%device, %refusal, detail, "refused");
-                self.count(refusal);
-                self.follow_up(&device, then, group);
-                group.answers.push((device, hash, Outcome::Refused { refusal, detail }));
-            }
+        (0..oversized).for_each(|_| self.count(Refusal::Malformed));
+        if group.len() > 0 {
+            self.line.verify(group, roll);
         }
     }
 
-    fn take_reading(&mut self, device: &DeviceId, bytes: &[u8], group: &mut Group) -> Result<(), Refused> {
+    /// Decides about messages that were opened, and has what is taken stored.
+    fn decide(&mut self, groups: Vec<Opened>) -> Result<(), StoreError> {
         let open = self.snapshot.as_ref().map_or(self.market.community.genesis.first_interval, |known| known.next);
         let ended_by_s = match self.market.clock {
             Clock::System => self.now().utc_s + CLOCK_SKEW_S_MAX,
             Clock::Replay { .. } => open.end_s(),
         };
-        let community = &self.market.community;
-        let intake = Intake { chain: community.chain, first: community.genesis.first_interval, ended_by_s };
-        let reading = intake.read(&self.book, device, bytes)?;
-        self.book.take(reading.clone());
-        group.readings.push(reading);
-        Ok(())
-    }
-
-    /// Hands an order to the desk. The answer comes from the ledger.
-    fn take_order(&self, device: &DeviceId, bytes: &[u8]) -> Result<(), Refused> {
-        let Some(snapshot) = &self.snapshot else { return Ok(()) };
-        let order = orders::check(&self.market.community, snapshot, device, bytes)?;
-        if self.market.desk.orders.try_send((*device, order)).is_err() {
-            tracing::warn!(%device, "too many orders wait for the ledger: one is left unanswered; its agent asks again");
+        let intake = Intake { first: self.market.community.genesis.first_interval, ended_by_s };
+        let mut decided = Decided::default();
+        let (market, snapshot) = (&self.market, self.snapshot.as_ref());
+        let place = |device: &DeviceId, opened: &_| place(market, snapshot, device, opened);
+        for opened in groups {
+            opened.decide(&mut self.book, &intake, place, &mut decided);
         }
-        Ok(())
+        self.line.store(decided)
     }
 
-    fn follow_up(&self, device: &DeviceId, then: Then, group: &mut Group) {
+    /// Answers messages whose readings are on disk.
+    fn stored(&mut self, decided: Decided) {
+        if !decided.readings.is_empty() {
+            self.show_progress();
+        }
+        for Verdict { device, message, decision } in decided.verdicts {
+            match (device, decision) {
+                (Some(device), Ok(Taken::Reading)) => self.answer(&device, message, Outcome::Accepted),
+                (_, Ok(_)) => {}
+                (None, Err(Refused { refusal, detail, .. })) => {
+                    tracing::warn!(%refusal, detail, "refused");
+                    self.count(refusal);
+                }
+                (Some(device), Err(Refused { refusal, detail, then })) => {
+                    tracing::info!(%device, %refusal, detail, "refused");
+                    self.count(refusal);
+                    self.follow_up(&device, &then);
+                    self.answer(&device, message, Outcome::Refused { refusal, detail });
+                }
+            }
+        }
+        for delivery in decided.deliveries {
+            self.market.link.acknowledge(delivery);
+        }
+    }
+
+    fn follow_up(&self, device: &DeviceId, then: &Then) {
         match then {
             Then::Nothing => {}
-            Then::ForwardReceipt(reading) => {
+            Then::ForwardReceipt(interval) => {
                 if let Some((member, _)) = self.market.community.member(device) {
-                    let again = Again { device: *device, member, interval: reading.interval };
+                    let again = Again { device: *device, member, interval: *interval };
                     self.market.receipts.again.try_send(again).ok();
                 }
             }
             Then::KeepEvidence(reading) => {
                 tracing::error!(%device, sequence = reading.sequence, "two readings signed under one sequence number");
-                group.evidence.push(*reading);
             }
         }
     }
@@ -449,17 +442,26 @@ impl Running {
 
     fn answer(&self, device: &DeviceId, message: Hash, outcome: Outcome) {
         let topic = self.market.community.topics.answer(device);
-        self.publish(Outgoing { topic, payload: json(&Answer { message, outcome }) });
+        let answer = Outgoing { topic, payload: json(&Answer { message, outcome }) };
+        if !self.market.link.publisher.answer(answer) {
+            tracing::warn!("too many answers wait for the broker: one is dropped; agents ask again");
+        }
     }
 }
 
-/// Messages that are dealt with together.
-#[derive(Default)]
-struct Group {
-    readings: Vec<SignedReading>,
-    evidence: Vec<SignedReading>,
-    answers: Vec<(DeviceId, Hash, Outcome)>,
-    deliveries: Vec<Delivery>,
+/// Hands an order to the desk. The answer comes from the ledger.
+fn place(
+    market: &Market,
+    snapshot: Option<&Snapshot>,
+    device: &DeviceId,
+    opened: &Result<SignedOrder, EnvelopeError>,
+) -> Result<(), Refused> {
+    let Some(snapshot) = snapshot else { return Ok(()) };
+    let order = orders::check(&market.community, snapshot, device, opened)?;
+    if market.desk.orders.try_send((*device, order)).is_err() {
+        tracing::warn!(%device, "too many orders wait for the ledger: one is left unanswered; its agent asks again");
+    }
+    Ok(())
 }
 
 fn json<T: serde::Serialize>(message: &T) -> Vec<u8> {

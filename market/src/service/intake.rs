@@ -6,7 +6,8 @@
 
 use protocol::{
     answer::Refusal,
-    envelope::{ChainId, EnvelopeError, Signed},
+    envelope::EnvelopeError,
+    hash::Hash,
     interval::Interval,
     key::DeviceId,
     reading::{Reading, SignedReading},
@@ -21,7 +22,6 @@ pub(crate) const CLOCK_SKEW_S_MAX: i64 = 60;
 /// What the intake decides by, beside the message and the book.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Intake {
-    pub(crate) chain: ChainId,
     /// The community's first interval.
     pub(crate) first: Interval,
     /// Seconds after the epoch: intervals that end later are of the future.
@@ -43,8 +43,8 @@ pub(crate) struct Refused {
 pub(crate) enum Then {
     /// Nothing.
     Nothing,
-    /// The reading is settled, but its agent does not seem to know: its receipt is forwarded again.
-    ForwardReceipt(Box<SignedReading>),
+    /// The reading of this interval is settled, but its agent does not seem to know: its receipt is forwarded again.
+    ForwardReceipt(Interval),
     /// Two signed readings under one sequence number: the second one is kept beside the first.
     KeepEvidence(Box<SignedReading>),
 }
@@ -65,11 +65,33 @@ pub(crate) fn refuse_envelope(error: &EnvelopeError) -> Refused {
     refuse(refusal, error)
 }
 
+/// Refuses a copy of what was taken in before, without a look at its signature: these very bytes were verified then.
+pub(crate) fn refuse_copy(device: &Device, bytes: &[u8], message: Hash) -> Option<Refused> {
+    if let Some(waiting) = device.waiting_copy(bytes) {
+        return Some(refuse_duplicate(waiting.sequence, None));
+    }
+    let settled = &device.settled;
+    (settled.sequence > 0 && settled.hash == message)
+        .then(|| refuse_duplicate(settled.sequence, Some(settled.interval)))
+}
+
+fn refuse_duplicate(sequence: u64, settled: Option<Interval>) -> Refused {
+    let (state, then) = match settled {
+        Some(interval) => ("settled", Then::ForwardReceipt(interval)),
+        None => ("stored, and waits to be settled", Then::Nothing),
+    };
+    Refused { refusal: Refusal::Duplicate, detail: format!("reading {sequence} is {state}"), then }
+}
+
 impl Intake {
-    /// Decides about a message on the reading topic of `device`.
-    pub(crate) fn read(&self, book: &Book, device: &DeviceId, bytes: &[u8]) -> Result<SignedReading, Refused> {
-        let is_known = |signer: &DeviceId| book.device(signer).is_some();
-        let reading = Signed::<Reading>::open(bytes, &self.chain, is_known).map_err(|error| refuse_envelope(&error))?;
+    /// Decides about a message on the reading topic of `device`, which was opened for this community and its devices.
+    pub(crate) fn read(
+        &self,
+        book: &Book,
+        device: &DeviceId,
+        opened: &Result<SignedReading, EnvelopeError>,
+    ) -> Result<SignedReading, Refused> {
+        let reading = opened.as_ref().map_err(refuse_envelope)?;
         let signer = reading.signer();
         if signer != *device {
             return Err(refuse(
@@ -80,10 +102,10 @@ impl Intake {
         let Some(device) = book.device(&signer) else {
             return Err(refuse(Refusal::UnknownDevice, format!("{signer} is registered for nothing here")));
         };
-        self.check_interval(&reading)?;
-        check_known(device, &reading)?;
-        match follow(&device.tip(), &reading, device.rated_power_w) {
-            Ok(_) => Ok(reading),
+        self.check_interval(reading)?;
+        check_known(device, reading)?;
+        match follow(&device.tip(), reading, device.rated_power_w) {
+            Ok(_) => Ok(reading.clone()),
             Err(error) => Err(refuse_link(device, &error)),
         }
     }
@@ -124,24 +146,19 @@ fn check_known(device: &Device, reading: &SignedReading) -> Result<(), Refused> 
             return Err(Refused {
                 refusal: Refusal::IntervalClosed,
                 detail: format!("reading {sequence} is settled, as is reading {}", settled.sequence),
-                then: Then::ForwardReceipt(Box::new(reading.clone())),
+                then: Then::ForwardReceipt(reading.interval),
             });
         }
         None => return Ok(()),
     };
-    if known != reading.hash() {
-        return Err(Refused {
-            refusal: Refusal::SequenceConflict,
-            detail: format!("reading {sequence} is {known}, found {}; both are kept", reading.hash()),
-            then: Then::KeepEvidence(Box::new(reading.clone())),
-        });
+    if known == reading.hash() {
+        return Err(refuse_duplicate(sequence, is_settled.then_some(reading.interval)));
     }
-    let (state, then) = if is_settled {
-        ("settled", Then::ForwardReceipt(Box::new(reading.clone())))
-    } else {
-        ("stored, and waits to be settled", Then::Nothing)
-    };
-    Err(Refused { refusal: Refusal::Duplicate, detail: format!("reading {sequence} is {state}"), then })
+    Err(Refused {
+        refusal: Refusal::SequenceConflict,
+        detail: format!("reading {sequence} is {known}, found {}; both are kept", reading.hash()),
+        then: Then::KeepEvidence(Box::new(reading.clone())),
+    })
 }
 
 /// The name of the fault of a reading that is no next link of its chain.
@@ -163,4 +180,4 @@ fn refuse_link(device: &Device, error: &MeteringError) -> Refused {
 
 #[cfg(test)]
 #[path = "intake_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,8 @@
 use protocol::{
     api::RulesInForce,
     energy::Energy,
+    envelope::{Payload, Signed},
     genesis::{Genesis, GenesisMember, Rules},
-    hash::Hash,
     key::SecretKey,
     member::MemberId,
     order::Order,
@@ -14,12 +14,12 @@ use crate::service::{community::Community, ledger_client::Snapshot, orders};
 
 const RATED_W: u64 = 10_000;
 
-fn key(number: u8) -> SecretKey {
+pub(in crate::service) fn key(number: u8) -> SecretKey {
     SecretKey::from_seed(&[number; 32])
 }
 
 /// Two members: device keys 1 and 2, member keys 11 and 12. The market's key is 21.
-fn community() -> Community {
+pub(in crate::service) fn community() -> Community {
     let member = |number: u8| GenesisMember {
         member: MemberId::from_bytes([number; 16]),
         key: key(10 + number).public(),
@@ -48,12 +48,12 @@ fn community() -> Community {
     Community::new(genesis, key(21)).unwrap()
 }
 
-fn interval(number: i64) -> Interval {
+pub(in crate::service) fn interval(number: i64) -> Interval {
     "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(number).unwrap()
 }
 
 /// The reading after `sequence - 1`, 100 Wh in every interval.
-fn reading(sequence: u64, previous: Hash) -> Reading {
+pub(in crate::service) fn reading(sequence: u64, previous: Hash) -> Reading {
     Reading {
         interval: interval(sequence as i64 - 1),
         sequence,
@@ -100,9 +100,17 @@ impl Scene {
     }
 
     fn read(&self, bytes: &[u8]) -> Result<SignedReading, Refused> {
-        let (chain, first) = (self.community.chain, self.community.genesis.first_interval);
-        let intake = Intake { chain, first, ended_by_s: interval(4).end_s() };
-        intake.read(&self.book, &key(1).public(), bytes)
+        let intake = Intake { first: self.community.genesis.first_interval, ended_by_s: interval(4).end_s() };
+        let is_known = |signer: &DeviceId| self.book.device(signer).is_some();
+        let device = key(1).public();
+        let decision = intake.read(&self.book, &device, &Signed::open(bytes, &self.community.chain, is_known));
+        // A copy is known without a look at its signature, and refused with the same words.
+        let copy = refuse_copy(self.book.device(&device).unwrap(), bytes, Hash::of(bytes));
+        match &decision {
+            Err(refused) if refused.refusal == Refusal::Duplicate => assert_eq!(copy.as_ref(), Some(refused)),
+            _ => assert_eq!(copy, None),
+        }
+        decision
     }
 }
 
@@ -124,7 +132,7 @@ fn every_refusal_of_a_reading_has_its_name() {
     };
     let mut flipped = scene.chain[4].bytes().to_vec();
     *flipped.last_mut().unwrap() ^= 1;
-    let forward = |number: usize| Then::ForwardReceipt(Box::new(scene.chain[number - 1].clone()));
+    let forward = |number: i64| Then::ForwardReceipt(interval(number - 1));
     let keep =
         |bytes: &[u8]| Then::KeepEvidence(Box::new(Signed::open(bytes, &scene.community.chain, |_| true).unwrap()));
     let five_minutes: Interval = "2026-06-01T12:00:00Z/PT5M".parse().unwrap();
@@ -225,7 +233,68 @@ fn orders_are_checked_before_the_ledger_sees_them() {
         ("for an hour", order(8, hour, 11), Some(Refusal::Malformed)),
         ("no order", vec![1, 2, 3], Some(Refusal::Malformed)),
     ] {
-        let found = orders::check(&community, &snapshot, &key(1).public(), &bytes);
+        let opened = Signed::open(&bytes, &community.chain, |key| community.roll().known_key(key.as_bytes()).is_some());
+        let found = orders::check(&community, &snapshot, &key(1).public(), &opened);
         assert_eq!(found.as_ref().err().map(|refused| refused.refusal), expected, "{case}: {found:?}");
+    }
+}
+
+/// Content that its signer has written by hand.
+struct ByHand(Vec<u8>);
+
+impl Payload for ByHand {
+    const DOMAIN: &'static str = Reading::DOMAIN;
+    const BYTES_MAX: usize = Reading::BYTES_MAX;
+}
+
+impl minicbor::Encode<()> for ByHand {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut (),
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.writer_mut().write_all(&self.0).map_err(minicbor::encode::Error::write)
+    }
+}
+
+impl minicbor::Decode<'_, ()> for ByHand {
+    fn decode(d: &mut minicbor::Decoder<'_>, _: &mut ()) -> Result<Self, minicbor::decode::Error> {
+        Ok(ByHand(d.input().to_vec()))
+    }
+}
+
+#[test]
+fn a_registered_device_that_signs_nonsense_is_malformed_and_nothing_worse() {
+    let scene = Scene::new();
+    // What a reading is: an array of five, its fourth the registers, an array of two.
+    let fair = protocol::cbor::encode(scene.chain[4].payload());
+    let registers = fair.windows(2).rposition(|pair| pair[0] == 0x82 && pair[1] == 0x19).unwrap();
+    let import = registers + 1..registers + 4;
+    let with = |import_wh: &[u8]| [&fair[..import.start], import_wh, &fair[import.end..]].concat();
+    assert_eq!(scene.read(&scene.next(|_| ())).unwrap(), scene.chain[4]);
+    let number = scene.chain[4].registers.import_wh as u16;
+    let again = with(&[&[0x19], number.to_be_bytes().as_slice()].concat());
+    assert_eq!(again, fair, "what is replaced below is the import register");
+    for (case, content) in [
+        ("nothing", vec![]),
+        ("NaN", with(&[0xf9, 0x7e, 0x00])),
+        ("infinity", with(&[0xfb, 0x7f, 0xf0, 0, 0, 0, 0, 0, 0])),
+        ("1e400, a decimal fraction", with(&[0xc4, 0x82, 0x19, 0x01, 0x90, 0x01])),
+        ("a number of 20 bytes", with(&[&[0xc2, 0x54], [0xff; 20].as_slice()].concat())),
+        ("a negative number", with(&[0x20])),
+        ("a number in more bytes than it needs", with(&[&[0x1a, 0, 0], number.to_be_bytes().as_slice()].concat())),
+        ("text", with(b"\x63123")),
+        ("text that is no UTF-8", with(&[0x62, 0xff, 0xfe])),
+        ("null", with(&[0xf6])),
+        ("an array that claims a billion billion items", with(&[0x9b, 0x0f, 0, 0, 0, 0, 0, 0, 0])),
+        ("bytes that claim to be 2^63", with(&[0x5b, 0x80, 0, 0, 0, 0, 0, 0, 0])),
+        ("deeply nested", vec![0x81; 800]),
+        ("endless arrays", vec![0x9f; 800]),
+        ("something behind", [fair.as_slice(), &[0]].concat()),
+        ("less than all", fair[..fair.len() - 1].to_vec()),
+    ] {
+        let bytes = Signed::sign(ByHand(content), &scene.community.chain, &key(1)).bytes().to_vec();
+        let refused = scene.read(&bytes).expect_err(case);
+        assert_eq!((refused.refusal, refused.then), (Refusal::Malformed, Then::Nothing), "{case}: {}", refused.detail);
     }
 }

@@ -11,12 +11,15 @@
 //! |---|---|
 //! | `event_loop.rs` | what happens when: one loop, one list of events |
 //! | `gate.rs` | when an interval opens and closes; pure |
-//! | `intake.rs` | which reading is taken, which refused and why; pure |
+//! | `intake.rs`, `group.rs` | which reading is taken, which refused and why: alone, and many together; pure |
+//! | `line.rs` | from the broker to the disk, on all cores |
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
+//! | `rehearsal.rs` | the intake alone, to be measured |
 //! | `orders.rs` | standing orders, on their way to the ledger |
 //! | `settle.rs` | clearing, signing, handing in |
 //! | `receipts.rs` | each receipt to its device |
-//! | `mqtt.rs`, `ledger_client.rs`, `ledger_node.rs` | the broker; the validators |
+//! | `mqtt.rs`, `publisher.rs` | the broker: what comes from it, what goes to it |
+//! | `ledger_client.rs`, `ledger_node.rs` | the validators |
 //! | `console/` | what the operator sees |
 
 mod book;
@@ -25,13 +28,17 @@ pub mod config;
 pub mod console;
 mod event_loop;
 mod gate;
+mod group;
 mod intake;
 mod ledger_client;
 mod ledger_node;
+mod line;
 mod mqtt;
 mod orders;
+mod publisher;
 mod receipts;
 mod refusals;
+pub mod rehearsal;
 mod settle;
 mod start;
 mod store;

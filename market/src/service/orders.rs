@@ -8,10 +8,10 @@ use protocol::{
     api::Submitted,
     block::Transaction,
     cbor,
-    envelope::{Sealed, Signed},
+    envelope::{EnvelopeError, Sealed},
     hash::Hash,
     key::DeviceId,
-    order::{Order, SignedOrder},
+    order::SignedOrder,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,16 +36,16 @@ pub(crate) struct Placed {
     pub(crate) outcome: Outcome,
 }
 
-/// Checks an order on the topic of `device`, as far as the market can tell.
+/// Checks a message on the order topic of `device`, opened for this community and its members, as far as the market can
+/// tell.
 pub(crate) fn check(
     community: &Community,
     snapshot: &Snapshot,
     device: &DeviceId,
-    bytes: &[u8],
+    opened: &Result<SignedOrder, EnvelopeError>,
 ) -> Result<SignedOrder, Refused> {
     let refused = |refusal, detail: String| Refused { refusal, detail, then: Then::Nothing };
-    let order = Signed::<Order>::open(bytes, &community.chain, |key| community.is_member_key(key))
-        .map_err(|error| refuse_envelope(&error))?;
+    let order = opened.as_ref().map_err(refuse_envelope)?;
     let Some((member, key)) = community.member(device) else {
         return Err(refused(Refusal::UnknownDevice, format!("{device} is registered for nothing here")));
     };
@@ -66,7 +66,7 @@ pub(crate) fn check(
         let detail = format!("expected an order valid from an interval after {open}, found {}", order.valid_from);
         return Err(refused(Refusal::OrderTooLate, detail));
     }
-    Ok(order)
+    Ok(order.clone())
 }
 
 /// The desk that hands orders to the ledger.

@@ -18,7 +18,7 @@ use super::{
     community::Community,
     console::Board,
     ledger_client::LedgerClient,
-    mqtt::{Outgoing, Publisher},
+    publisher::{Outgoing, Publisher},
     store::{Store, StoreError},
 };
 
@@ -127,7 +127,7 @@ impl Forwarder {
 
     async fn publish_to(&self, device: &DeviceId, receipt: &Receipt) {
         let topic = self.community.topics.receipt(device);
-        self.publisher.publish(Outgoing { topic, payload: receipt.to_json() }).await;
+        self.publisher.receipt(Outgoing { topic, payload: receipt.to_json() }).await;
     }
 
     /// Forwards what was asked for again: all that waits, one question to the ledger for each interval.

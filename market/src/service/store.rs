@@ -3,17 +3,24 @@
 //!
 //! Kept in sled. Its `flush` hands everything to the operating system, which a crash of the market survives; the
 //! `fsync` after it makes a power cut survivable too.
+//!
+//! Readings are kept in packs, as they came in: an entry of their own for each would cost as much as a third of its
+//! verification. A pack goes when none of its readings waits any longer; until then a restart may bring back some that
+//! did not, which the book drops again.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use protocol::{
-    envelope::{ChainId, Signed},
+    cbor,
+    envelope::{ChainId, Sealed, Signed},
     interval::{Interval, IntervalLength},
+    key::PublicKey,
     reading::{Reading, SignedReading},
 };
 
@@ -23,6 +30,8 @@ use super::book::Gone;
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 /// File in the state directory that names the chain that the state belongs to.
 const CHAIN_FILE: &str = "chain";
+/// Bytes of readings from which on a pack is full; sled stores entries of more than 128 KiB elsewhere, and unsafely.
+const PACK_BYTES: usize = 64 * 1_024;
 const FORWARDED: &[u8] = b"receipts_forwarded";
 
 /// Why the state cannot be kept.
@@ -79,11 +88,47 @@ impl StoreError {
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     db: sled::Db,
-    readings: sled::Tree,
+    packs: sled::Tree,
+    index: Arc<Mutex<Index>>,
     evidence: sled::Tree,
     marks: sled::Tree,
     path: Arc<Path>,
     file: Arc<File>,
+}
+
+/// Which pack holds which reading.
+#[derive(Debug, Default)]
+struct Index {
+    /// Number of the next pack.
+    next: u64,
+    packs: HashMap<Gone, u64>,
+    /// How many readings of each pack wait.
+    waiting: HashMap<u64, usize>,
+}
+
+impl Index {
+    fn add(&mut self, reading: Gone, pack: u64, emptied: &mut sled::Batch) {
+        *self.waiting.entry(pack).or_default() += 1;
+        if let Some(before) = self.packs.insert(reading, pack) {
+            self.release(before, emptied);
+        }
+    }
+
+    fn remove(&mut self, reading: &Gone, emptied: &mut sled::Batch) {
+        if let Some(pack) = self.packs.remove(reading) {
+            self.release(pack, emptied);
+        }
+    }
+
+    fn release(&mut self, pack: u64, emptied: &mut sled::Batch) {
+        if let Some(waiting) = self.waiting.get_mut(&pack) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.waiting.remove(&pack);
+                emptied.remove(&pack.to_be_bytes());
+            }
+        }
+    }
 }
 
 impl Store {
@@ -100,50 +145,89 @@ impl Store {
         let config = sled::Config::new().path(&path).cache_capacity(CACHE_BYTES_MAX).flush_every_ms(None);
         let db = config.open().map_err(sled_error)?;
         let tree = |name: &str| db.open_tree(name).map_err(sled_error);
-        let (readings, evidence, marks) = (tree("readings")?, tree("evidence")?, tree("marks")?);
+        let (packs, evidence, marks) = (tree("packs")?, tree("evidence")?, tree("marks")?);
+        let last = packs.last().map_err(sled_error)?.and_then(|(key, _)| pack_number(&key));
+        let index = Index { next: last.map_or(0, |last| last + 1), ..Index::default() };
         let log = path.join("db");
         let file = File::open(&log).map_err(|error| StoreError::Io { path: log, error })?;
-        Ok(Store { db, readings, evidence, marks, path: path.into(), file: file.into() })
+        Ok(Store { db, packs, index: Arc::new(index.into()), evidence, marks, path: path.into(), file: file.into() })
     }
 
-    /// The readings that wait, by device and sequence number. What cannot be read as one is logged and left out.
+    /// The readings that wait, by device and sequence number: to be asked first of all. What cannot be read as one is
+    /// logged and left out.
     pub(crate) fn readings(&self, chain: &ChainId) -> Result<Vec<SignedReading>, StoreError> {
-        let mut readings = Vec::new();
-        for entry in self.readings.iter() {
-            let (key, bytes) = entry.map_err(|error| self.error(error))?;
-            match Signed::<Reading>::open(&bytes, chain, |_| true) {
-                Ok(reading) => readings.push(reading),
-                Err(error) => {
-                    tracing::error!(key = ?key, %error, "a stored reading is damaged: its agent has to send it again")
+        let mut readings = BTreeMap::new();
+        let mut emptied = sled::Batch::default();
+        let mut index = self.index();
+        for entry in self.packs.iter() {
+            let (key, pack) = entry.map_err(|error| self.error(error))?;
+            let sealed: Vec<Sealed> = cbor::decode(&pack).unwrap_or_else(|error| {
+                tracing::error!(?key, %error, "a pack of stored readings is damaged: their agents have to send them again");
+                Vec::new()
+            });
+            let Some(number) = pack_number(&key).filter(|_| !sealed.is_empty()) else {
+                emptied.remove(key);
+                continue;
+            };
+            let messages = sealed.iter().map(|sealed| sealed.0.as_slice());
+            for opened in Signed::<Reading>::open_each(messages, chain, PublicKey::from_bytes) {
+                match opened {
+                    Ok(reading) => {
+                        let name = (reading.signer(), reading.sequence);
+                        index.add(name, number, &mut emptied);
+                        // Under one number, the last one that was kept counts.
+                        readings.insert(name, reading);
+                    }
+                    Err(error) => {
+                        tracing::error!(?key, %error, "a stored reading is damaged: its agent has to send it again")
+                    }
                 }
             }
         }
-        Ok(readings)
+        self.packs.apply_batch(emptied).map_err(|error| self.error(error))?;
+        Ok(readings.into_values().collect())
     }
 
-    /// Keeps readings that wait to be settled, and evidence; they are on disk when this returns.
-    pub(crate) async fn keep(&self, readings: &[SignedReading], evidence: &[SignedReading]) -> Result<(), StoreError> {
+    /// Keeps readings that wait to be settled, and evidence; they are on disk after the next [`flush`](Self::flush).
+    pub(crate) fn keep(&self, readings: &[SignedReading], evidence: &[SignedReading]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
-        for reading in readings {
-            batch.insert(key(&(reading.signer(), reading.sequence)), reading.bytes());
+        let mut index = self.index();
+        let mut rest = readings;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |reading: &&SignedReading| {
+                let fits = bytes < PACK_BYTES;
+                bytes += reading.bytes().len();
+                fits
+            };
+            let (pack, after) = rest.split_at(rest.iter().take_while(fits).count());
+            let number = index.next;
+            index.next += 1;
+            for reading in pack {
+                index.add((reading.signer(), reading.sequence), number, &mut batch);
+            }
+            let sealed: Vec<Sealed> = pack.iter().map(Sealed::from).collect();
+            batch.insert(&number.to_be_bytes(), cbor::encode(&sealed));
+            rest = after;
         }
-        self.readings.apply_batch(batch).map_err(|error| self.error(error))?;
+        self.packs.apply_batch(batch).map_err(|error| self.error(error))?;
         for reading in evidence {
             // The first one proves the conflict; a device cannot fill the disk with more.
-            let key = key(&(reading.signer(), reading.sequence));
+            let key = [reading.signer().as_bytes().as_slice(), &reading.sequence.to_be_bytes()].concat();
             let first = self.evidence.compare_and_swap(key, None::<&[u8]>, Some(reading.bytes()));
             first.map_err(|error| self.error(error))?.ok();
         }
-        self.flush().await
+        Ok(())
     }
 
     /// Forgets readings that no longer wait. A crash may undo it, which is harmless.
     pub(crate) fn forget(&self, gone: &[Gone]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
+        let mut index = self.index();
         for gone in gone {
-            batch.remove(key(gone));
+            index.remove(gone, &mut batch);
         }
-        self.readings.apply_batch(batch).map_err(|error| self.error(error))
+        self.packs.apply_batch(batch).map_err(|error| self.error(error))
     }
 
     /// The last interval whose receipts were forwarded.
@@ -159,7 +243,8 @@ impl Store {
         self.flush().await
     }
 
-    async fn flush(&self) -> Result<(), StoreError> {
+    /// Returns when all that was kept is on disk.
+    pub(crate) async fn flush(&self) -> Result<(), StoreError> {
         self.db.flush_async().await.map_err(|error| self.error(error))?;
         let file = self.file.clone();
         let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
@@ -167,13 +252,17 @@ impl Store {
         synced.map_err(|error| StoreError::Io { path: self.path.to_path_buf(), error })
     }
 
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn error(&self, error: sled::Error) -> StoreError {
         StoreError::Sled { path: self.path.to_path_buf(), error }
     }
 }
 
-fn key((device, sequence): &Gone) -> Vec<u8> {
-    [device.as_bytes().as_slice(), &sequence.to_be_bytes()].concat()
+fn pack_number(key: &[u8]) -> Option<u64> {
+    key.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Makes the directory if need be, and refuses one that belongs to another chain.
@@ -202,15 +291,19 @@ mod tests {
     use super::*;
     use protocol::{hash::Hash, key::SecretKey, reading::Registers};
 
-    fn reading(sequence: u64) -> SignedReading {
+    fn reading(sequence: u64, salt: u8) -> SignedReading {
         let reading = Reading {
             interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
             sequence,
             previous: Hash::ZERO,
             registers: Registers::default(),
-            salt: [0; 16],
+            salt: [salt; 16],
         };
         Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[1; 32]))
+    }
+
+    fn name(reading: &SignedReading) -> Gone {
+        (reading.signer(), reading.sequence)
     }
 
     #[tokio::test]
@@ -218,16 +311,66 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let interval: Interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
         let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
-        store.keep(&[reading(256), reading(2), reading(3)], &[reading(9)]).await.unwrap();
-        store.forget(&[(reading(3).signer(), 3)]).unwrap();
+        store.keep(&[reading(256, 0), reading(2, 0)], &[reading(9, 0)]).unwrap();
+        store.keep(&[reading(3, 0)], &[reading(9, 1)]).unwrap();
+        store.flush().await.unwrap();
+        store.forget(&[name(&reading(3, 0))]).unwrap();
         store.mark_forwarded(interval).await.unwrap();
         assert!(matches!(Store::open(directory.path(), &Hash::ZERO), Err(StoreError::InUse { .. })));
         drop(store);
 
         let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
-        assert_eq!(store.readings(&Hash::ZERO).unwrap(), [reading(2), reading(256)]);
+        assert_eq!(store.readings(&Hash::ZERO).unwrap(), [reading(2, 0), reading(256, 0)]);
         assert_eq!(store.forwarded(interval.length()).unwrap(), Some(interval));
-        assert_eq!(store.evidence.len(), 1);
+        let evidence: Vec<_> = store.evidence.iter().values().map(Result::unwrap).collect();
+        assert_eq!(evidence, [reading(9, 0).bytes()], "the first one is enough");
+    }
+
+    #[tokio::test]
+    async fn a_pack_goes_with_the_last_of_its_readings_also_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
+        let many: Vec<SignedReading> = (1..=1_000).map(|sequence| reading(sequence, 0)).collect();
+        store.keep(&many, &[]).unwrap();
+        assert_eq!(
+            store.packs.len(),
+            many.iter().map(|reading| reading.bytes().len()).sum::<usize>().div_ceil(PACK_BYTES)
+        );
+        assert!(store.packs.iter().values().all(|pack| pack.unwrap().len() < 2 * PACK_BYTES));
+        // Another one under a number that is there, as when a device committed another one to the ledger.
+        store.keep(&[reading(1, 1)], &[]).unwrap();
+        let names: Vec<Gone> = many.iter().map(name).collect();
+        store.forget(&names[1..999]).unwrap();
+        assert_eq!(store.packs.len(), 2, "the pack of the last reading, and that of the other first one");
+        store.flush().await.unwrap();
+        drop(store);
+
+        let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
+        let back = store.readings(&Hash::ZERO).unwrap();
+        assert_eq!((back.first(), back.last()), (Some(&reading(1, 1)), many.last()));
+        store.keep(&[reading(2_000, 0)], &[]).unwrap();
+        store.forget(&back.iter().map(name).collect::<Vec<_>>()).unwrap();
+        assert_eq!(store.packs.len(), 1, "the new one has a pack of its own");
+        store.forget(&[name(&reading(2_000, 0))]).unwrap();
+        assert_eq!(store.packs.len(), 0);
+        assert_eq!(store.readings(&Hash::ZERO).unwrap(), []);
+    }
+
+    #[test]
+    fn a_damaged_pack_or_reading_is_left_out_and_the_others_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
+        store.keep(&[reading(1, 0)], &[]).unwrap();
+        store.packs.insert(7_u64.to_be_bytes(), b"no CBOR").unwrap();
+        let mut damaged = Sealed::from(&reading(2, 0));
+        damaged.0[100] ^= 1;
+        let pack = cbor::encode(&vec![damaged, Sealed::from(&reading(3, 0))]);
+        store.packs.insert(8_u64.to_be_bytes(), pack).unwrap();
+        drop(store);
+
+        let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
+        assert_eq!(store.readings(&Hash::ZERO).unwrap(), [reading(1, 0), reading(3, 0)]);
+        assert_eq!(store.packs.len(), 2, "what holds no reading is of no use");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -22,7 +22,7 @@ use market::{
     settlement::{IntervalInput, Limits, settle, tie_seed_after},
 };
 use protocol::{
-    api::{MemberStatus, RulesInForce, Settled, Status, Submitted},
+    api::{MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
     block::{Header, Transaction},
     cbor,
     certificate::CommitCertificate,
@@ -31,6 +31,9 @@ use protocol::{
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
+    key::{DeviceId, SecretKey},
+    limits::TRANSACTION_BYTES_MAX,
+    member::MemberId,
     merkle::MerkleTree,
     money::Amount,
     order::Order,
@@ -55,6 +58,8 @@ pub(crate) struct FakeLedger {
 
 struct Chain {
     genesis: Genesis,
+    /// Position of each device's member.
+    devices: BTreeMap<DeviceId, usize>,
     mode: Mode,
     pool: Vec<Transaction>,
     next: Interval,
@@ -85,6 +90,7 @@ impl FakeLedger {
             committed: vec![None; genesis.members.len()],
             settled: Vec::new(),
             refused: Vec::new(),
+            devices: genesis.members.iter().map(|member| member.device).zip(0..).collect(),
             genesis: genesis.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -96,6 +102,7 @@ impl FakeLedger {
             .route("/v1/rules", get(rules))
             .route("/v1/settlements", get(settlements))
             .route("/v1/settlements/{start}/receipts", get(receipts))
+            .layer(DefaultBodyLimit::max(TRANSACTION_BYTES_MAX))
             .with_state(ledger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         ledger
@@ -119,6 +126,15 @@ impl FakeLedger {
 
     pub(crate) fn pooled(&self) -> usize {
         self.chain.lock().unwrap().pool.len()
+    }
+
+    /// Settles `interval` with these readings, in order of device, as if the market whose `key` this is had.
+    #[allow(dead_code, reason = "not every test begins after the first interval")]
+    pub(crate) fn settle(&self, interval: Interval, readings: &[SignedReading], key: &SecretKey) {
+        let mut chain = self.chain.lock().unwrap();
+        let (settlement, heads) = chain.clear(interval, readings).unwrap();
+        let signed = Signed::sign(settlement, &chain.genesis.chain(), key);
+        chain.commit(&signed, heads);
     }
 
     /// Commits the market to a reading.
@@ -158,8 +174,8 @@ impl Chain {
             Transaction::CommitReading(reading) => {
                 let opened =
                     Signed::<Reading>::open(&reading.0, &chain, |_| true).map_err(|error| error.to_string())?;
-                let member = self.genesis.members.iter().position(|member| member.device == opened.signer());
-                self.committed[member.ok_or("unknown_signer")?] = Some(reading.clone());
+                let member = self.devices.get(&opened.signer()).ok_or("unknown_signer")?;
+                self.committed[*member] = Some(reading.clone());
                 Ok(())
             }
             Transaction::Settle { settlement, readings } => {
@@ -174,25 +190,32 @@ impl Chain {
                 if self.committed.iter().flatten().any(|committed| !proposed.readings.contains(&committed.hash())) {
                     return Err("committed_reading_left_out".into());
                 }
-                let open = |sealed: &Sealed| Signed::<Reading>::open(&sealed.0, &chain, |_| true);
-                let readings: Vec<SignedReading> =
-                    readings.iter().map(open).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-                let heads = self.recompute(&proposed, &readings)?;
+                let messages = readings.iter().map(|sealed| sealed.0.as_slice());
+                let readings = Signed::<Reading>::open_all(messages, &chain, |_| true)
+                    .map_err(|(position, error)| format!("reading {position}: {error}"))?;
+                let (expected, heads) = self.clear(proposed.interval, &readings)?;
+                if expected != *proposed {
+                    return Err("clearing_differs".into());
+                }
                 self.commit(&proposed, heads);
                 Ok(())
             }
         }
     }
 
-    fn recompute(&self, proposed: &Settlement, readings: &[SignedReading]) -> Result<Vec<(usize, ChainHead)>, String> {
+    /// The settlement of `interval`, and where the chains of those devices end then.
+    fn clear(
+        &self,
+        interval: Interval,
+        readings: &[SignedReading],
+    ) -> Result<(Settlement, Vec<(usize, ChainHead)>), String> {
         let grid = Grid::single_bus();
         let (mut members, mut heads) = (Vec::new(), Vec::new());
         for readings in readings.chunk_by(|a, b| a.signer() == b.signer()) {
             let device = readings[0].signer();
-            let index = self.genesis.members.iter().position(|member| member.device == device);
-            let index = index.ok_or("unknown_device")?;
+            let index = *self.devices.get(&device).ok_or("unknown_device")?;
             let member = &self.genesis.members[index];
-            let (metered, head) = measure(&self.heads[index], readings, proposed.interval, member.rated_power_w)
+            let (metered, head) = measure(&self.heads[index], readings, interval, member.rated_power_w)
                 .map_err(|error| format!("reading_refused: {error}"))?;
             members.push((member.member, metered));
             heads.push((index, head));
@@ -206,7 +229,7 @@ impl Chain {
         let bus = grid.bus(None).unwrap();
         let members: Vec<_> = inputs.iter().filter_map(|input| metered_member(input, bus)).collect();
         let expected = settle(IntervalInput {
-            interval: proposed.interval,
+            interval,
             rules: &self.genesis.rules,
             grid: &grid,
             tie_seed: &self.tie_seed,
@@ -215,7 +238,7 @@ impl Chain {
             inputs: inputs_hash(&inputs),
         })
         .map_err(|error| error.to_string())?;
-        if expected == *proposed { Ok(heads) } else { Err("clearing_differs".into()) }
+        Ok((expected, heads))
     }
 
     fn commit(&mut self, settlement: &Signed<Settlement>, heads: Vec<(usize, ChainHead)>) {
@@ -281,7 +304,12 @@ async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
     })
 }
 
-async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
+async fn members(
+    State(ledger): State<FakeLedger>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Json<Vec<MemberStatus>> {
+    let after: Option<MemberId> = query.get("after").map(|text| text.parse().unwrap());
+    let limit = query.get("limit").map_or(MEMBERS_PER_PAGE_MAX, |text| text.parse().unwrap());
     let chain = ledger.chain.lock().unwrap();
     let members = chain.genesis.members.iter().zip(&chain.heads).zip(&chain.orders).zip(&chain.committed);
     let status = members.map(|(((member, head), order_sequence), committed)| MemberStatus {
@@ -304,7 +332,7 @@ async fn members(State(ledger): State<FakeLedger>) -> Json<Vec<MemberStatus>> {
         order_sequence: *order_sequence,
         instruction_sequence: 0,
     });
-    Json(status.collect())
+    Json(status.filter(|status| Some(status.member) > after).take(limit).collect())
 }
 
 async fn rules(State(ledger): State<FakeLedger>) -> Json<RulesInForce> {

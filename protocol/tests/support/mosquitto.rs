@@ -19,12 +19,19 @@ const ATTEMPTS: usize = 100;
 pub(crate) struct Mosquitto {
     pub(crate) port: u16,
     directory: tempfile::TempDir,
+    more: String,
     process: Option<Child>,
 }
 
 impl Mosquitto {
     /// One on a free port. `None`, said aloud, where none is installed; in CI there has to be one.
+    #[allow(dead_code, reason = "some tests need another configuration")]
     pub(crate) fn start() -> Option<Mosquitto> {
+        Mosquitto::start_with("")
+    }
+
+    /// The same, with more lines of configuration.
+    pub(crate) fn start_with(more: &str) -> Option<Mosquitto> {
         if !Path::new(MOSQUITTO).exists() {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{MOSQUITTO} is missing");
             eprintln!("SKIPPED: {MOSQUITTO} is missing; install mosquitto to run this test");
@@ -35,8 +42,8 @@ impl Mosquitto {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let port = free.local_addr().expect("its number").port();
             drop(free);
-            if let Ok(process) = listen(directory.path(), port) {
-                return Some(Mosquitto { port, directory, process: Some(process) });
+            if let Ok(process) = listen(directory.path(), port, more) {
+                return Some(Mosquitto { port, directory, more: more.into(), process: Some(process) });
             }
         }
         panic!("the broker found no free port");
@@ -56,7 +63,7 @@ impl Mosquitto {
         self.kill();
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            match listen(self.directory.path(), self.port) {
+            match listen(self.directory.path(), self.port, &self.more) {
                 Ok(process) => {
                     self.process = Some(process);
                     return;
@@ -76,9 +83,9 @@ impl Drop for Mosquitto {
 }
 
 /// The process once it says that it listens, or what it said before it ended.
-fn listen(directory: &Path, port: u16) -> Result<Child, String> {
+fn listen(directory: &Path, port: u16, more: &str) -> Result<Child, String> {
     let config = directory.join("mosquitto.conf");
-    fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).expect("a file");
+    fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n{more}")).expect("a file");
     let mut command = Command::new(MOSQUITTO);
     command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut process = command.spawn().expect("Mosquitto starts");

@@ -1,0 +1,117 @@
+//! The line on which groups of messages go from the broker to the disk: each group is verified on a core of its own,
+//! then what is verified by then is decided about, in the order in which it came, and stored with one `fsync`. So all
+//! cores verify while the disk writes, and the more there is to take in, the more messages share one `fsync`.
+//!
+//! There is a bound to what the line holds. What does not fit waits in the inbox, then in the connection, then at the broker.
+
+use std::{num::NonZero, sync::Arc, thread};
+
+use futures::{FutureExt, StreamExt, stream::FuturesOrdered};
+use protocol::envelope::ChainId;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+use super::{
+    community::Roll,
+    group::{Decided, GROUP_MAX, Group, Opened},
+    store::{Store, StoreError},
+};
+
+/// Most messages on the line.
+pub(crate) const LINE_MAX: usize = 16_384;
+/// Groups are not split further than this to give every core one: batches of fewer signatures take longer to verify.
+const GROUP_MIN: usize = 64;
+
+/// The line.
+#[derive(Debug)]
+pub(crate) struct Line {
+    chain: ChainId,
+    store: Store,
+    cores: usize,
+    verifying: FuturesOrdered<JoinHandle<Opened>>,
+    /// At most one task that stores.
+    storing: JoinSet<Result<Decided, StoreError>>,
+    messages: usize,
+}
+
+/// What has come to the end of a stage.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// To be decided about, and handed to [`Line::store`].
+    Opened(Vec<Opened>),
+    /// On disk: to be answered.
+    Stored(Decided),
+}
+
+impl Line {
+    pub(crate) fn new(chain: ChainId, store: Store) -> Line {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Line { chain, store, cores, verifying: FuturesOrdered::new(), storing: JoinSet::new(), messages: 0 }
+    }
+
+    /// How many of `waiting` messages the next group takes: none while every core has a group, and another one is ready
+    /// for each.
+    pub(crate) fn room(&self, waiting: usize) -> usize {
+        if self.verifying.len() >= 2 * self.cores {
+            return 0;
+        }
+        let share = waiting.div_ceil(self.cores).clamp(GROUP_MIN, GROUP_MAX);
+        share.min(LINE_MAX - self.messages.min(LINE_MAX))
+    }
+
+    /// How many messages are on the line.
+    pub(crate) fn len(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether something that is in the book may not be on disk yet.
+    pub(crate) fn is_storing(&self) -> bool {
+        !self.storing.is_empty()
+    }
+
+    /// Puts a group on the line.
+    pub(crate) fn verify(&mut self, group: Group, roll: Arc<Roll>) {
+        let chain = self.chain;
+        self.messages += group.len();
+        self.verifying.push_back(tokio::task::spawn_blocking(move || group.open(&chain, &roll)));
+    }
+
+    /// Stores what was decided. Nothing else is, until [`next`](Self::next) has given it back.
+    pub(crate) fn store(&mut self, decided: Decided) -> Result<(), StoreError> {
+        let is_stored = decided.readings.is_empty() && decided.evidence.is_empty();
+        self.store.keep(&decided.readings, &decided.evidence)?;
+        let store = self.store.clone();
+        self.storing.spawn(async move {
+            if !is_stored {
+                store.flush().await?;
+            }
+            Ok(decided)
+        });
+        Ok(())
+    }
+
+    /// Gives up what is on the line, and returns when nothing uses the store any longer.
+    pub(crate) async fn shut_down(&mut self) {
+        self.storing.shutdown().await;
+    }
+
+    /// What happens next on the line; never anything while it is empty. May be dropped and asked again.
+    pub(crate) async fn next(&mut self) -> Result<Step, StoreError> {
+        tokio::select! {
+            biased;
+            Some(stored) = self.storing.join_next() => {
+                let decided = stored.map_err(|error| StoreError::crashed(&error))??;
+                self.messages -= decided.verdicts.len();
+                Ok(Step::Stored(decided))
+            }
+            Some(opened) = self.verifying.next(), if self.storing.is_empty() => {
+                let all = |opened: Result<Opened, JoinError>| opened.map_err(|error| StoreError::crashed(&error));
+                let mut groups = vec![all(opened)?];
+                while let Some(Some(opened)) = self.verifying.next().now_or_never() {
+                    groups.push(all(opened)?);
+                }
+                Ok(Step::Opened(groups))
+            }
+            else => std::future::pending().await,
+        }
+    }
+}
