@@ -289,6 +289,7 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
         trades,
         minted: positions.iter().filter_map(Position::minted).collect(),
         inputs: input.inputs,
+        tariffs: input.rules.tariffs(),
     };
     check_balance(&settlement)?;
     Ok(settlement)

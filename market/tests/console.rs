@@ -109,6 +109,7 @@ fn small_settlement(number: i64) -> (Settled, Curves) {
         supplier: Amount::from_nano(2_600_000),
         operator: Amount::ZERO,
         corrections: 0,
+        tariffs: neighbourhood::tariffs(),
     };
     (settled, Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] })
 }

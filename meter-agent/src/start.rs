@@ -292,6 +292,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         orders: Orders::new(loaded.orders),
         totals: loaded.totals,
         today: loaded.today,
+        tariffs: loaded.tariffs,
         receipts_refused: loaded.receipts_refused,
         alarms,
         live: Live::default(),

@@ -371,7 +371,7 @@ fn average(paid: Total, bought_wh: u128) -> Option<Price> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{energy::Energy, hash::Hash};
+    use protocol::{energy::Energy, hash::Hash, settlement::Tariffs};
 
     use super::*;
 
@@ -399,6 +399,10 @@ mod tests {
             supplier: Amount::ZERO,
             operator: Amount::ZERO,
             corrections: 0,
+            tariffs: Tariffs {
+                retail_price: Price::from_micro(300_000).unwrap(),
+                feed_in_price: Price::from_micro(80_000).unwrap(),
+            },
         }
     }
 
