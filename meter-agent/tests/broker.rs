@@ -247,6 +247,39 @@ async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_
 }
 
 #[tokio::test]
+async fn a_household_that_the_genesis_does_not_have_takes_part_by_what_was_decided_since() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let mut home = Home::new(broker.port, &METER);
+    // The genesis has another meter and another key for it.
+    let stranger = protocol::key::SecretKey::from_seed(&[99; 32]).public();
+    (home.genesis.members[0].device, home.genesis.members[0].key) = (stranger, stranger);
+    std::fs::write(home.path("genesis.json"), serde_json::to_vec(&home.genesis).unwrap()).unwrap();
+    let refused = start(home.config()).await.unwrap_err().to_string();
+    assert!(refused.contains("say so under [registration]"), "{refused}");
+    let registered = |first: i64| {
+        let (member, first) = (home.genesis.members[0].member, interval(first));
+        let registers = "import_wh = 70\nexport_wh = 7\n";
+        home.configure(
+            broker.port,
+            &format!("[registration]\nmember = \"{member}\"\nfirst_interval = \"{first}\"\n{registers}"),
+        );
+        home.config()
+    };
+    let refused = start(registered(-1)).await.unwrap_err().to_string();
+    assert!(refused.contains("expected a first interval from 2026-06-01T12:00:00Z"), "{refused}");
+
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(registered(1)).await.unwrap();
+    market.announce(1).await;
+    let first = market.reading().await;
+    assert_eq!((first.interval, first.sequence, first.previous), (interval(1), 1, Hash::ZERO));
+    assert_eq!((first.registers.import_wh, first.registers.export_wh), (70, 107), "the meter's second interval");
+    market.forward(home.receipt(1, 0, 60, 0, 40).to_json()).await;
+    until(&mut running, "its receipt is as good as any", |status| status.outbox == 0).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_recording_that_ends_is_said_and_nonsense_from_the_broker_is_survived() {
     let Some(broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER[..1]);
