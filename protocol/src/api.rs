@@ -32,7 +32,7 @@ use crate::{
     key::PublicKey,
     member::{AccountId, MemberId},
     money::{Amount, Price},
-    settlement::{Entry, Line, Settlement, Trade},
+    settlement::{Entry, Line, Settlement, Tariffs, Trade},
 };
 
 /// Most settlements in one answer.
@@ -121,6 +121,8 @@ pub struct Settled {
     pub operator: Amount,
     /// How often it was corrected since.
     pub corrections: u32,
+    /// The tariffs in force in it.
+    pub tariffs: Tariffs,
 }
 
 /// Something that was booked to an account. All of a member's postings add up to its balance.

@@ -90,6 +90,23 @@ pub struct Minted {
     pub energy: Energy,
 }
 
+/// The supplier's two prices, under which an interval was settled.
+///
+/// A settlement says them, and every entry of it: so a receipt proves under which tariffs it was booked, whatever was
+/// decided since the genesis. They are no more the market's to say than the lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Tariffs {
+    /// What the supplier takes for a kWh.
+    #[n(0)]
+    pub retail_price: Price,
+    /// What the supplier gives for a kWh.
+    #[n(1)]
+    pub feed_in_price: Price,
+}
+
 /// The settlement of one interval, as the market proposes it and every validator recomputes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -123,6 +140,9 @@ pub struct Settlement {
     /// Hash of [what it was computed from](crate::correction::inputs_hash), for whoever has to correct it.
     #[n(8)]
     pub inputs: Hash,
+    /// The tariffs in force in the interval.
+    #[n(9)]
+    pub tariffs: Tariffs,
 }
 
 impl Payload for Settlement {
@@ -151,12 +171,16 @@ pub struct Entry {
     /// 0 as first settled; then the number of the correction that puts this entry in the place of the one before.
     #[n(3)]
     pub correction: u32,
+    /// The tariffs in force in the interval, which its supply cost and revenue follow from.
+    #[n(4)]
+    pub tariffs: Tariffs,
 }
 
 impl Settlement {
     /// The entries of this settlement, in the order of its lines: as first settled, or of a correction.
     pub fn entries(&self, correction: u32) -> impl Iterator<Item = Entry> + '_ {
-        self.lines.iter().map(move |line| Entry { interval: self.interval, price: self.price, line: *line, correction })
+        let Settlement { interval, price, tariffs, .. } = *self;
+        self.lines.iter().map(move |line| Entry { interval, price, line: *line, correction, tariffs })
     }
 
     /// The hash of its content.

@@ -225,7 +225,7 @@ fn write_certificates(state: &State, period: Period, output: &mut Output) -> Res
     Ok(())
 }
 
-fn settlement_row(height: u64, settled: &Settled) -> [Value; 7] {
+fn settlement_row(height: u64, settled: &Settled) -> [Value; 9] {
     let Settled { settlement, correction, .. } = settled;
     [
         Value::Time(settlement.interval),
@@ -235,6 +235,8 @@ fn settlement_row(height: u64, settled: &Settled) -> [Value; 7] {
         settlement.price.map_or(Value::Missing, |price| Value::Integer(price.micro())),
         amount(settlement.supplier),
         amount(settlement.operator),
+        Value::Integer(settlement.tariffs.retail_price.micro()),
+        Value::Integer(settlement.tariffs.feed_in_price.micro()),
     ]
 }
 

@@ -25,7 +25,7 @@ use super::{
     book::Book,
     community::Community,
     config::Clock,
-    console::Board,
+    console::{Board, Noted, SETTLED_LATER},
     gate::{Gate, Now, Pace, Read, Step},
     group::{Decided, Group, Opened, Sieve, Taken, Verdict},
     intake::{CLOCK_SKEW_S_MAX, Intake, Refused, Then},
@@ -275,7 +275,10 @@ impl Running {
         }
         tracing::info!(%interval, members = settled.lines.len(), price = settled.price.map(|price| price.to_string()), "settled");
         if interval == self.shown_to {
-            self.market.board.settled(settled, ours.then_some(&proposal.curves));
+            self.market.board.settled(settled, ours.then_some(&proposal.picture));
+            if ours {
+                self.market.board.noted(Noted::Late, SETTLED_LATER, proposal.late);
+            }
             self.shown_to = interval.next().unwrap_or(interval);
         }
         self.sync(interval.next(), None, Duration::ZERO);
@@ -318,6 +321,7 @@ impl Running {
             self.sync(None, None, UNFIT_PAUSE);
             return Ok(());
         }
+        self.market.board.rules_and_members(&snapshot.rules, &snapshot.members);
         let mut gone = self.book.enroll(&snapshot.members, &snapshot.heads);
         gone.extend(self.restored.drain(..).filter_map(|reading| self.book.take(reading)));
         gone.extend(self.book.settled(&snapshot.heads));

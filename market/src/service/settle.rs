@@ -32,7 +32,7 @@ use super::{
 use crate::{
     inputs::{member_input, metered_member},
     metering::{Metered, MeteringError, measure},
-    settlement::{Curves, IntervalInput, Limits, MeteredMember, SettleError, curves, settle},
+    settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
 
 /// A settlement, ready to be handed in.
@@ -45,7 +45,10 @@ pub(crate) struct Proposal {
     pub(crate) members: usize,
     /// The transaction's CBOR.
     pub(crate) transaction: Arc<[u8]>,
-    pub(crate) curves: Curves,
+    /// What the console shows of it.
+    pub(crate) picture: Picture,
+    /// Readings of earlier intervals that are settled with it.
+    pub(crate) late: usize,
 }
 
 /// Why an interval cannot be settled.
@@ -118,7 +121,7 @@ fn propose_some(
         members.extend(metered_member(&input, bus));
         inputs.push(input);
     }
-    let settlement = settle(IntervalInput {
+    let (settlement, feeder) = settle_on_grid(IntervalInput {
         interval,
         rules: &roll.rules,
         grid: &roll.grid,
@@ -127,6 +130,12 @@ fn propose_some(
         readings: readings.iter().map(|reading| reading.hash()).collect(),
         inputs: inputs_hash(&inputs),
     })?;
+    let picture = Picture {
+        mechanism: roll.rules.mechanism.clone(),
+        curves: curves(&members, &roll.rules),
+        grid: grid_use(&members, &roll.rules, &roll.grid, interval, feeder.as_ref())?,
+    };
+    let late = readings.iter().filter(|reading| reading.interval < interval).count();
     let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
     let transaction = Transaction::Settle {
         settlement: Sealed::from(&signed),
@@ -137,7 +146,8 @@ fn propose_some(
         settlement: signed.hash(),
         members: members.len(),
         transaction: cbor::encode(&transaction).into(),
-        curves: curves(&members, &roll.rules),
+        picture,
+        late,
     })
 }
 

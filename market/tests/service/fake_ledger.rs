@@ -259,6 +259,7 @@ impl Chain {
             supplier: content.supplier,
             operator: content.operator,
             corrections: 0,
+            tariffs: content.tariffs,
         };
         self.settled.push((settled, content));
     }

@@ -18,6 +18,7 @@ use crate::{
     mqtt::Inbound,
     outbox::Advice,
     record::ReadingRecord,
+    status::in_words,
     store::{Settling, StoreError, Today},
 };
 
@@ -159,9 +160,8 @@ impl Agent {
             readings.extend(self.store.reading(sequence)?.map(|record| (sequence, record)));
         }
         let own: Vec<_> = readings.iter().map(|(sequence, record)| record.own(*sequence)).collect();
-        let rules = &self.identity.genesis.rules;
-        let limits = self.orders.limits(entry.interval, rules);
-        Ok(match check_entry(entry, self.identity.member, rules, &limits, &own) {
+        let limits = self.orders.limits(entry.interval, &entry.tariffs);
+        Ok(match check_entry(entry, self.identity.member, &limits, &own) {
             Ok(covered) => {
                 readings.retain(|(sequence, _)| covered.contains(sequence));
                 Verdict::Good { receipt: Box::new(receipt), covered: readings }
@@ -192,7 +192,7 @@ impl Agent {
         json: &[u8],
         covered: Vec<(u64, ReadingRecord)>,
     ) -> Result<(), StoreError> {
-        let Entry { interval, line, .. } = receipt.entry;
+        let Entry { interval, line, tariffs, .. } = receipt.entry;
         let gross = || covered.iter().filter_map(|(_, record)| record.gross());
         let before = self.today_at(interval);
         let is_today = before.day == day_of(interval);
@@ -208,6 +208,14 @@ impl Agent {
             .await?;
         self.totals = totals;
         self.today = today;
+        // Receipts may come in any order: the tariffs shown are those of the latest interval.
+        if before.settled_until < Some(interval)
+            && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs)
+        {
+            let currency = &self.identity.genesis.currency;
+            let (now, before) = (in_words(&tariffs, currency), in_words(&earlier, currency));
+            tracing::info!("in {interval}: {now}; before: {before}; decided by the validators, and proved");
+        }
         sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
         Ok(())
     }

@@ -104,6 +104,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         orders: Orders::new(loaded.orders),
         totals: loaded.totals,
         today: loaded.today,
+        tariffs: loaded.tariffs,
         receipts_refused: loaded.receipts_refused,
         alarms: Alarms::default(),
         live: Live::default(),

@@ -3,8 +3,8 @@ use super::*;
 const RETAIL: i64 = 300_000;
 const FEED_IN: i64 = 80_000;
 
-fn rules() -> Rules {
-    Rules { retail_price: price(RETAIL), feed_in_price: price(FEED_IN), mechanism: "uniform".into(), parameters: None }
+fn tariffs() -> Tariffs {
+    Tariffs { retail_price: price(RETAIL), feed_in_price: price(FEED_IN) }
 }
 
 fn price(micro: i64) -> Price {
@@ -39,11 +39,11 @@ fn entry(bought: u64, sold: u64, imported: u64, exported: u64) -> Entry {
         supply_cost: price(RETAIL).cost_of(imported).unwrap(),
         supply_revenue: price(FEED_IN).cost_of(exported).unwrap(),
     };
-    Entry { interval: interval(0), price: Some(clearing), line, correction: 0 }
+    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, tariffs: tariffs() }
 }
 
 fn check(entry: &Entry, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {
-    check_entry(entry, me(), &rules(), &Limits::price_taker(&rules()), unsettled)
+    check_entry(entry, me(), &Limits::price_taker(&tariffs()), unsettled)
 }
 
 #[test]
@@ -113,10 +113,9 @@ fn every_wrong_figure_is_refused_by_name() {
 
 #[test]
 fn own_limits_and_caps_are_respected() {
-    let rules = rules();
-    let taker = Limits::price_taker(&rules);
-    let buyer = |limits| check_entry(&entry(60, 0, 40, 0), me(), &rules, &limits, &[own(1, 0, 100, 0, true)]);
-    let seller = |limits| check_entry(&entry(0, 60, 0, 40), me(), &rules, &limits, &[own(1, 0, 0, 100, true)]);
+    let taker = Limits::price_taker(&tariffs());
+    let buyer = |limits| check_entry(&entry(60, 0, 40, 0), me(), &limits, &[own(1, 0, 100, 0, true)]);
+    let seller = |limits| check_entry(&entry(0, 60, 0, 40), me(), &limits, &[own(1, 0, 0, 100, true)]);
     assert!(buyer(Limits { buy: price(190_000), ..taker }).is_ok());
     assert!(seller(Limits { sell: price(190_000), ..taker }).is_ok());
     let cap = |wh| Some(Energy::from_wh(wh));

@@ -70,6 +70,13 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
     }
     registry.register("refusals", "Messages refused since the market started, by name", refusals);
 
+    let noted = Family::<Labels, Counter>::default();
+    for found in &status.noted {
+        let labels = vec![("what", found.what.name().to_owned()), ("reason", found.reason.to_owned())];
+        noted.get_or_create(&labels).inc_by(found.count);
+    }
+    registry.register("readings_noted", "Readings late or settled provisionally since the market started", noted);
+
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let received = ConstGauge::new(count(status.readings_received));
     registry.register("readings_received", "Devices read for the open interval", received);
