@@ -102,8 +102,8 @@ pub enum MeteringError {
 /// One member's energy in a settlement.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Metered {
-    /// In the interval itself: what can be traded.
-    pub measured: Flow,
+    /// In the interval itself: what can be traded. None where it was not measured by itself.
+    pub measured: Option<Flow>,
     /// Over a gap, or from intervals already closed: what the supplier covers and absorbs.
     pub late: Flow,
 }
@@ -191,7 +191,7 @@ pub fn measure(
         // Over a gap nobody knows which import met which export: both are settled in full.
         let flow = if one_interval { netted(flow) } else { flow };
         if one_interval && reading.interval == interval {
-            metered.measured = flow;
+            metered.measured = Some(flow);
         } else {
             metered.late = within_limit("late energy in one settlement", sum(metered.late, flow))?;
         }
@@ -319,12 +319,12 @@ mod tests {
     #[test]
     fn energy_is_measured_or_late_but_never_lost() {
         // What was read, for a settlement of interval 3, then what is measured and what is late.
-        let cases: [(&[Step], Flow, Flow); 5] = [
-            (&[(0, 10, 0), (1, 20, 0), (2, 30, 5), (3, 40, 70)], flow(0, 30), flow(55, 0)),
-            (&[(3, 40, 70)], flow(0, 0), flow(40, 70)),
-            (&[(1, 100, 50), (2, 100, 50)], flow(0, 0), flow(150, 50)),
-            (&[(2, 100, 50), (3, 9, 0)], flow(9, 0), flow(100, 50)),
-            (&[(0, 0, 0)], flow(0, 0), flow(0, 0)),
+        let cases: [(&[Step], Option<Flow>, Flow); 5] = [
+            (&[(0, 10, 0), (1, 20, 0), (2, 30, 5), (3, 40, 70)], Some(flow(0, 30)), flow(55, 0)),
+            (&[(3, 40, 70)], None, flow(40, 70)),
+            (&[(1, 100, 50), (2, 100, 50)], None, flow(150, 50)),
+            (&[(2, 100, 50), (3, 9, 0)], Some(flow(9, 0)), flow(100, 50)),
+            (&[(0, 0, 0)], None, flow(0, 0)),
         ];
         for (steps, measured, late) in cases {
             let readings = chain(steps);
@@ -341,7 +341,7 @@ mod tests {
         let steps: Vec<Step> = (0..98).map(|at| (at, 1, 0)).collect();
         let readings = chain(&steps);
         let (metered, _) = measure(&start(), &readings[..97], interval(96), RATED_W).unwrap();
-        assert_eq!(metered, Metered { measured: flow(1, 0), late: flow(96, 0) });
+        assert_eq!(metered, Metered { measured: Some(flow(1, 0)), late: flow(96, 0) });
         assert_eq!(
             measure(&start(), &readings, interval(97), RATED_W),
             Err(MeteringError::TooManyReadings { max: 97, found: 98 })
@@ -368,6 +368,6 @@ mod tests {
             })
         );
         let (metered, _) = measure(&start(), &readings, interval(1), u64::MAX).unwrap();
-        assert_eq!(metered, Metered { measured: flow(1, 0), late: flow(ENERGY_WH_MAX, 0) });
+        assert_eq!(metered, Metered { measured: Some(flow(1, 0)), late: flow(ENERGY_WH_MAX, 0) });
     }
 }

@@ -108,6 +108,7 @@ fn small_settlement(number: i64) -> (Settled, Curves) {
         trades: vec![Trade { seller: neighbourhood::member(1), buyer: neighbourhood::member(0), energy, price }],
         supplier: Amount::from_nano(2_600_000),
         operator: Amount::ZERO,
+        provisional: None,
         corrections: 0,
     };
     (settled, Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] })

@@ -58,6 +58,7 @@ fn genesis(community: &str) -> Genesis {
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         },
         market: key(21).public(),
         validators: vec![protocol::certificate::Validator { key: key(31).public(), power: 1 }],

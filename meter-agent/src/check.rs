@@ -170,11 +170,14 @@ pub fn check_entry(
     limits: &Limits,
     unsettled: &[OwnReading],
 ) -> Result<Vec<u64>, ReceiptFault> {
-    let Entry { interval, price, line, correction: _ } = entry;
+    let Entry { interval, price, line, correction: _, provisional: _ } = entry;
     if line.member != member {
         return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
     }
     check_amounts(line, *price, rules)?;
+    if rules.transformer.is_some_and(|meter| meter.member == member) {
+        return check_transformer(line, *interval, unsettled);
+    }
     check_limits(line, limits)?;
     let candidates = unsettled.partition_point(|reading| reading.interval <= *interval);
     let candidates = &unsettled[..candidates];
@@ -194,6 +197,12 @@ pub fn check_entry(
     let sent = newest_run(candidates);
     check_energy(line, *interval, sent)?;
     Ok(sent.iter().map(|reading| reading.sequence).collect())
+}
+
+/// The transformer's meter measures what the members settle: its own line is empty, and says that it was read.
+fn check_transformer(line: &Line, interval: Interval, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {
+    check_energy(line, interval, &[])?;
+    Ok(unsettled.iter().filter(|reading| reading.interval <= interval).map(|reading| reading.sequence).collect())
 }
 
 /// The newest readings that are links next to each other, as many as one settlement takes.

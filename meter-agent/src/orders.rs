@@ -122,6 +122,7 @@ mod tests {
             feed_in_price: price(80_000),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         }
     }
 

@@ -32,7 +32,7 @@ use crate::{
     key::PublicKey,
     member::{AccountId, MemberId},
     money::{Amount, Price},
-    settlement::{Entry, Line, Settlement, Trade},
+    settlement::{Entry, Line, Provisional, Settlement, Trade},
 };
 
 /// Most settlements in one answer.
@@ -119,6 +119,9 @@ pub struct Settled {
     pub supplier: Amount,
     /// What the grid operator's account gained.
     pub operator: Amount,
+    /// Why it was provisional; none where the interval closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<Provisional>,
     /// How often it was corrected since.
     pub corrections: u32,
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use market::{
     grid::Grid,
-    inputs::metered_member,
+    inputs::{metered_member, unread},
     settlement::{IntervalInput, settle},
 };
 use protocol::{
@@ -68,7 +68,8 @@ impl Correct {
             let Row { member, import_wh, export_wh, late_import_wh, late_export_wh } = row.map_err(named)?;
             let [import, export, late_import, late_export] =
                 [import_wh, export_wh, late_import_wh, late_export_wh].map(Energy::from_wh);
-            values.push(Validated { member, values: Values { import, export, late_import, late_export } });
+            let values_of = Values { import, export, late_import, late_export, late_only: false };
+            values.push(Validated { member, values: values_of });
         }
         values.sort_by_key(|value| value.member);
         Ok(values)
@@ -108,6 +109,7 @@ fn correction(from: Correctable, members: &[MemberStatus], values: Vec<Validated
         members: &metered,
         readings: reversed.readings.clone(),
         inputs: inputs_hash(&after),
+        unread: unread(&after),
     })
     .map_err(bad_input)?;
     Ok(Correction { reversed, inputs, values, settlement, number: corrections + 1 })

@@ -68,9 +68,21 @@ impl Ledger {
             let corrections = head.state.record(next).map_or(0, |record| record.corrections);
             let first = |found: &chain::Settled| found.correction == 0 && found.settlement.interval == next;
             settled.extend(self.opened(height)?.settled.into_iter().filter(first).map(|found| {
-                let Settlement { interval, price, lines, trades, supplier, operator, .. } = found.settlement;
                 let settlement = found.transaction;
-                Settled { interval, height, settlement, price, lines, trades, supplier, operator, corrections }
+                let Settlement { interval, price, lines, trades, supplier, operator, provisional, .. } =
+                    found.settlement;
+                Settled {
+                    interval,
+                    height,
+                    settlement,
+                    price,
+                    lines,
+                    trades,
+                    supplier,
+                    operator,
+                    provisional,
+                    corrections,
+                }
             }));
             interval = next.next();
         }
@@ -165,9 +177,9 @@ impl Ledger {
     /// happened while one of them was open. In the order of the blocks.
     pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Posting>, LedgerError> {
         let mut postings = Vec::new();
-        for Settled { interval, height, price, lines, .. } in self.settlements(from, limit)? {
+        for Settled { interval, height, price, lines, provisional, .. } in self.settlements(from, limit)? {
             let Some(line) = lines.into_iter().find(|line| line.member == member) else { continue };
-            let entry = Entry { interval, price, line, correction: 0 };
+            let entry = Entry { interval, price, line, correction: 0, provisional: provisional.is_some() };
             postings.extend(posting(height, &entry, false, Event::Settled(entry.clone())));
         }
         let account = AccountId::Member(member);

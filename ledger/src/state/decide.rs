@@ -106,6 +106,9 @@ impl State {
             return Err(Refusal::RulesTooEarly { open, found: from });
         }
         rules.check().map_err(Refusal::BadRules)?;
+        if let Some(meter) = &rules.transformer {
+            self.member(meter.member)?;
+        }
         if self.rulebook.versions().filter(|version| version.from > open).count() >= SCHEDULED_MAX {
             return Err(Refusal::TooManyScheduled);
         }

@@ -17,7 +17,7 @@ use axum::{
 };
 use market::{
     grid::Grid,
-    inputs::{member_input, metered_member},
+    inputs::{member_input, metered_member, unread},
     metering::measure,
     settlement::{IntervalInput, Limits, settle, tie_seed_after},
 };
@@ -213,6 +213,7 @@ impl Chain {
             members: &members,
             readings: readings.iter().map(Signed::hash).collect(),
             inputs: inputs_hash(&inputs),
+            unread: unread(&inputs),
         })
         .map_err(|error| error.to_string())?;
         if expected == *proposed { Ok(heads) } else { Err("clearing_differs".into()) }
@@ -235,6 +236,7 @@ impl Chain {
             trades: content.trades.clone(),
             supplier: content.supplier,
             operator: content.operator,
+            provisional: content.provisional.clone(),
             corrections: 0,
         };
         self.settled.push((settled, content));

@@ -126,6 +126,7 @@ fn clear(
         trades,
         supplier,
         operator: Amount::ZERO,
+        provisional: None,
         corrections: 0,
     }
 }

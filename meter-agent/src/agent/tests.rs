@@ -57,6 +57,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             feed_in_price: price(80_000),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         },
         market: key(4).public(),
         validators: vec![Validator { key: key(3).public(), power: 1 }],

@@ -1,10 +1,18 @@
+use protocol::genesis::TransformerMeter;
+
 use super::*;
 
 const RETAIL: i64 = 300_000;
 const FEED_IN: i64 = 80_000;
 
 fn rules() -> Rules {
-    Rules { retail_price: price(RETAIL), feed_in_price: price(FEED_IN), mechanism: "uniform".into(), parameters: None }
+    Rules {
+        retail_price: price(RETAIL),
+        feed_in_price: price(FEED_IN),
+        mechanism: "uniform".into(),
+        parameters: None,
+        transformer: None,
+    }
 }
 
 fn price(micro: i64) -> Price {
@@ -39,7 +47,7 @@ fn entry(bought: u64, sold: u64, imported: u64, exported: u64) -> Entry {
         supply_cost: price(RETAIL).cost_of(imported).unwrap(),
         supply_revenue: price(FEED_IN).cost_of(exported).unwrap(),
     };
-    Entry { interval: interval(0), price: Some(clearing), line, correction: 0 }
+    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, provisional: false }
 }
 
 fn check(entry: &Entry, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {
@@ -138,4 +146,17 @@ fn without_a_common_price_the_limits_still_hold() {
     pay_as_bid.line.paid = Amount::from_nano(60 * 250_000);
     pay_as_bid.line.earned = Amount::from_nano(-5);
     assert!(matches!(check(&pay_as_bid, &[own(1, 0, 100, 0, true)]), Err(ReceiptFault::WrongAmount { .. })));
+}
+
+#[test]
+fn the_transformers_meter_gets_an_empty_line_for_all_that_it_read() {
+    let rules =
+        Rules { transformer: Some(TransformerMeter { member: me(), tolerance_wh: 0, tolerance_ppm: 0 }), ..rules() };
+    let check = |entry: &Entry| {
+        let unsettled = [own(4, -1, 9_000, 0, true), own(5, 0, 70_000, 0, true), own(6, 1, 5, 0, true)];
+        check_entry(entry, me(), &rules, &Limits::price_taker(&rules), &unsettled)
+    };
+    assert_eq!(check(&entry(0, 0, 0, 0)), Ok(vec![4, 5]));
+    assert!(matches!(check(&entry(0, 0, 79_000, 0)), Err(ReceiptFault::EnergyBalance { .. })), "it owes nothing");
+    assert!(matches!(check(&entry(1, 0, 0, 0)), Err(ReceiptFault::BoughtAboveDeficit { .. })));
 }

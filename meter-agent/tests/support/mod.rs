@@ -61,6 +61,7 @@ impl Home {
                 feed_in_price: Price::from_micro(80_000).unwrap(),
                 mechanism: "uniform".into(),
                 parameters: None,
+                transformer: None,
             },
             market: key(4).public(),
             validators: vec![Validator { key: validator.public(), power: 1 }],
@@ -128,7 +129,7 @@ impl Home {
             supply_cost: rules.retail_price.cost_of(imported).unwrap(),
             supply_revenue: rules.feed_in_price.cost_of(exported).unwrap(),
         };
-        let entry = Entry { interval: interval(at), price: Some(price), line, correction: 0 };
+        let entry = Entry { interval: interval(at), price: Some(price), line, correction: 0, provisional: false };
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let header = Header {
             chain: self.genesis.chain(),

@@ -109,6 +109,7 @@ mod tests {
             trades: Vec::new(),
             supplier: Amount::ZERO,
             operator: Amount::ZERO,
+            provisional: None,
             corrections: 0,
         }
     }

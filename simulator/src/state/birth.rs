@@ -63,6 +63,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
             feed_in_price: setup.feed_in,
             mechanism: setup.mechanism.clone(),
             parameters: None,
+            transformer: None,
         },
         market: files::new_key(&market.join("market.key"))?.public(),
         validators,

@@ -398,6 +398,7 @@ mod tests {
             trades: Vec::new(),
             supplier: Amount::ZERO,
             operator: Amount::ZERO,
+            provisional: None,
             corrections: 0,
         }
     }
