@@ -200,6 +200,38 @@ pub fn measure(
     Ok((metered, head))
 }
 
+/// What a reading that came late says of intervals already closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// The first interval that it measures.
+    pub from: Interval,
+    /// The last one: the same, unless intervals before were not read.
+    pub to: Interval,
+    /// What flowed, as [`measure`] counts it.
+    pub flow: Flow,
+}
+
+/// What of the late energy that [`measure`] finds in the same readings is of which intervals. `None` where the readings do
+/// not follow `head`.
+pub fn late(head: &ChainHead, readings: &[SignedReading], interval: Interval) -> Option<Vec<Late>> {
+    let mut head = *head;
+    let mut late = Vec::new();
+    for reading in readings {
+        if reading.previous != head.hash {
+            return None;
+        }
+        let flow = reading.registers.since(head.registers)?;
+        let from = head.interval.next()?;
+        match from == reading.interval {
+            true if from == interval => {}
+            true => late.push(Late { from, to: from, flow: netted(flow) }),
+            false => late.push(Late { from, to: reading.interval, flow }),
+        }
+        head = ChainHead::after(reading);
+    }
+    Some(late)
+}
+
 /// Both are within [`ENERGY_WH_MAX`], so that their sum is far from the type's range.
 fn sum(one: Flow, other: Flow) -> Flow {
     let add = |a: Energy, b: Energy| Energy::from_wh(a.wh().saturating_add(b.wh()));
@@ -331,7 +363,19 @@ mod tests {
             let (metered, head) = measure(&start(), &readings, interval(3), RATED_W).unwrap();
             assert_eq!(metered, Metered { measured, late }, "{steps:?}");
             assert_eq!(head, ChainHead::after(readings.last().unwrap()));
+            let parts = super::late(&start(), &readings, interval(3)).unwrap();
+            assert_eq!(parts.iter().fold(Flow::default(), |all, part| sum(all, part.flow)), late, "{steps:?}");
         }
+    }
+
+    #[test]
+    fn late_energy_is_of_the_interval_that_it_was_read_for_or_of_the_gap_before() {
+        let readings = chain(&[(0, 10, 0), (2, 30, 25), (3, 40, 70), (4, 5, 1)]);
+        let part = |from, to, flow| Late { from: interval(from), to: interval(to), flow };
+        let expected = vec![part(0, 0, flow(10, 0)), part(1, 2, flow(30, 25)), part(3, 3, flow(0, 30))];
+        assert_eq!(late(&start(), &readings, interval(4)), Some(expected));
+        assert_eq!(late(&start(), &readings[..1], interval(0)), Some(vec![]), "in time");
+        assert_eq!(late(&start(), &readings[1..], interval(4)), None, "they follow another reading");
     }
 
     #[test]

@@ -174,6 +174,24 @@ pub struct Correctable {
     pub rules: Rules,
     /// The grid of its time, if known.
     pub grid: Option<GridPlan>,
+    /// What came late and was settled with it: of which intervals it is. By member, then by interval.
+    pub late: Vec<Late>,
+}
+
+/// What one reading that came late says of intervals that were settled before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Late {
+    /// Whose.
+    pub member: MemberId,
+    /// The first interval that it measures.
+    pub from: Interval,
+    /// The last one: the same, unless intervals before were not read; how the energy is spread over several nobody knows.
+    pub to: Interval,
+    /// Drawn, Wh; netted where it is of one interval.
+    pub import: Energy,
+    /// Fed in, Wh; netted where it is of one interval.
+    pub export: Energy,
 }
 
 /// A committed block: all that proves it, and the names of what is in it.

@@ -125,6 +125,21 @@ pub enum Action {
     /// Settle an interval again with validated values: the settlement in force is reversed, another one booked.
     #[n(8)]
     Correct(#[n(0)] Box<Correction>),
+    /// Settle several intervals again at once, in ascending order: all of them, or none. So energy that moves from one
+    /// interval into another is never booked twice, nor in neither.
+    #[n(9)]
+    TrueUp(#[n(0)] Vec<Correction>),
+}
+
+impl Action {
+    /// The corrections that it books, in their order.
+    pub fn corrections(&self) -> &[Correction] {
+        match self {
+            Action::Correct(correction) => std::slice::from_ref(correction),
+            Action::TrueUp(corrections) => corrections,
+            _ => &[],
+        }
+    }
 }
 
 impl Decision {

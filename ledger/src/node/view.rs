@@ -23,7 +23,7 @@ use crate::{chain, state::Version, store::StoreError};
 pub(super) struct Opened {
     pub(super) block: Block,
     certificate: CommitCertificate,
-    settled: Vec<chain::Settled>,
+    pub(super) settled: Vec<chain::Settled>,
 }
 
 impl Ledger {
@@ -111,6 +111,7 @@ impl Ledger {
             }
         };
         let corrections = u32::try_from(heights.len()).unwrap_or(u32::MAX);
+        let late = self.late(interval, &inputs)?;
         Ok(settlement.map(|settlement| Correctable {
             settlement,
             inputs,
@@ -118,6 +119,7 @@ impl Ledger {
             tie_seed: record.tie_seed,
             rules: rules.clone(),
             grid: plan.clone(),
+            late,
         }))
     }
 

@@ -60,6 +60,7 @@ impl State {
                 self.transfer(*from, *to, *amount).map(|()| Applied::Decided)
             }
             Action::Correct(correction) => self.correct(correction).map(|booked| Applied::Booked(Box::new(booked))),
+            Action::TrueUp(corrections) => self.true_up(corrections).map(Applied::TruedUp),
         }?;
         self.totals.decision_sequence = decision.sequence;
         self.totals.decision = id;
