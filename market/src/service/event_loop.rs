@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    alarm,
     book::Book,
     community::Community,
     config::Clock,
@@ -262,6 +263,10 @@ impl Running {
             tracing::warn!(%interval, settlement = %settled.settlement, "settled with what was handed in before");
         }
         tracing::info!(%interval, members = settled.lines.len(), price = settled.price.map(|price| price.to_string()), "settled");
+        alarm::if_provisional(settled);
+        if ours {
+            self.market.board.late(proposal.late);
+        }
         if interval == self.shown_to {
             self.market.board.settled(settled, ours.then_some(&proposal.curves));
             self.shown_to = interval.next().unwrap_or(interval);

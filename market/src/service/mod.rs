@@ -15,10 +15,12 @@
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `orders.rs` | standing orders, on their way to the ledger |
 //! | `settle.rs` | clearing, signing, handing in |
+//! | `alarm.rs` | says which interval does not close, and by how much |
 //! | `receipts.rs` | each receipt to its device |
 //! | `mqtt.rs`, `ledger_client.rs`, `ledger_node.rs` | the broker; the validators |
 //! | `console/` | what the operator sees |
 
+mod alarm;
 mod book;
 mod community;
 pub mod config;

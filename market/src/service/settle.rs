@@ -43,6 +43,8 @@ pub(crate) struct Proposal {
     pub(crate) settlement: Hash,
     /// Members that were read.
     pub(crate) members: usize,
+    /// Readings of intervals that were closed before.
+    pub(crate) late: usize,
     /// The transaction's CBOR.
     pub(crate) transaction: Arc<[u8]>,
     pub(crate) curves: Curves,
@@ -130,6 +132,7 @@ fn propose_some(
         inputs: inputs_hash(&inputs),
         unread: unread(&inputs),
     })?;
+    let late = readings.iter().filter(|reading| reading.interval < interval).count();
     let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
     let transaction = Transaction::Settle {
         settlement: Sealed::from(&signed),
@@ -139,6 +142,7 @@ fn propose_some(
         interval,
         settlement: signed.hash(),
         members: members.len(),
+        late,
         transaction: cbor::encode(&transaction).into(),
         curves: curves(&members, &roll.rules),
     })

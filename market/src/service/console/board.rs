@@ -17,6 +17,7 @@ use protocol::{
 use super::{
     CommunityInfo, MemberInfo, ValidatorView,
     limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
+    provisional::Provisionals,
     view::{
         Community, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary, Phase, PricePoint,
         RefusalCount, Status, Sums, Total, Totals, Validator,
@@ -43,6 +44,7 @@ pub(crate) struct Model {
     validators: Vec<ValidatorView>,
     validators_asked: Option<Instant>,
     receipts_forwarded: u64,
+    provisional: Provisionals,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +104,7 @@ impl Model {
             validators: Vec::new(),
             validators_asked: None,
             receipts_forwarded: 0,
+            provisional: Provisionals::default(),
             info,
         }
     }
@@ -121,6 +124,7 @@ impl Model {
             return;
         }
         let summary = Summary::of(settled);
+        self.provisional.settled(settled);
         self.settled += 1;
         self.supplier.add(settled.supplier);
         self.operator.add(settled.operator);
@@ -143,6 +147,10 @@ impl Model {
             let gone = self.details.pop_front().map_or(0, |detail| detail.items());
             self.detail_items -= gone;
         }
+    }
+
+    pub(crate) fn late(&mut self, readings: usize) {
+        self.provisional.late(readings);
     }
 
     pub(crate) fn refused(&mut self, refusal: Refusal) {
@@ -209,6 +217,7 @@ impl Model {
             totals: self.totals(),
             validators: self.validators_view(now),
             refusals: self.refusals_view(),
+            provisional: self.provisional.view(),
         }
     }
 

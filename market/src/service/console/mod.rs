@@ -18,6 +18,7 @@ mod board;
 mod events;
 mod metrics;
 mod page;
+mod provisional;
 mod view;
 
 use std::{
@@ -143,6 +144,11 @@ impl Board {
     pub fn settled(&self, settled: &Settled, curves: Option<&Curves>) {
         let curves = curves.map(view::CurveSteps::from);
         self.change(|model| model.settled(settled, curves));
+    }
+
+    /// So many readings were settled after their interval.
+    pub fn late(&self, readings: usize) {
+        self.change(|model| model.late(readings));
     }
 
     /// A message was refused.

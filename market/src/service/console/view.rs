@@ -12,6 +12,7 @@ use protocol::{
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::provisional::ProvisionalView;
 use crate::settlement::{Curves, Step};
 
 /// A sum of amounts in nano-units: wide enough that nothing that is added up here can overflow it.
@@ -105,6 +106,8 @@ pub(crate) struct Status {
     pub(crate) validators: Vec<Validator>,
     /// Refused messages, every name.
     pub(crate) refusals: Vec<RefusalCount>,
+    /// Intervals that did not close, and readings that came late.
+    pub(crate) provisional: ProvisionalView,
 }
 
 /// A price and the interval it was made in.
