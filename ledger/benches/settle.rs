@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ledger::{
     chain::{Readings, Tip, build, execute, open_readings},
-    consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, run},
+    consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, new_record, run},
     node::{self, Config},
     state::State,
     store::{Commit, SledStore, Store, StoredBlock, StoredCandidate},
@@ -196,7 +196,10 @@ async fn store_only(community: &Community, blocks: Arc<Vec<(Hash, Bytes)>>) -> V
         let store = SledStore::open(&directory.path().join(format!("{index}")), &community.genesis.chain()).unwrap();
         let validators = community.genesis.validators.clone();
         let app = Storing { me: key.public(), validators, store, blocks: blocks.clone(), wanted: wanted.clone(), tip };
+        let record_path = directory.path().join(format!("{index}.signed"));
+        new_record(&record_path, key.public(), 0).unwrap();
         let settings = Settings {
+            record_path,
             chain: community.genesis.chain(),
             key: Some(key.clone()),
             network_seed: [index as u8 + 1; 32],
@@ -248,7 +251,9 @@ async fn settle(community: &Community, transactions: &[Transaction]) -> Vec<Dura
     };
     let mut nodes = Vec::new();
     for (index, key) in community.validators.iter().enumerate() {
-        write_key(&root.join(format!("{index}.key")), key);
+        let path = root.join(format!("{index}.key"));
+        write_key(&path, key);
+        new_record(&node::signed_path(&path), key.public(), 0).unwrap();
         write_key(&root.join(format!("{index}.network")), &SecretKey::from_seed(&[index as u8 + 1; 32]));
         let text = format!(
             "genesis = \"genesis.json\"\nkey = \"{index}.key\"\nnetwork_key = \"{index}.network\"\nstate = \"{index}\"\n\

@@ -1,8 +1,8 @@
 //! One of four real validators is Byzantine, and so is its network.
 //!
 //! It runs twice with one key, each twin with a log and ideas of its own, so that it signs contradicting votes and
-//! proposals, the more so as each is told another order of the same member; and whatever it says or hears passes through relays that delay, lose and garble it by a seeded dice. Its
-//! peers must agree, go on, and count the evidence.
+//! proposals, the more so as each is told another order of the same member; and whatever it says or hears passes through
+//! relays that delay, lose and garble it by a seeded dice. Its peers must agree, go on, and count the evidence.
 //!
 //! The seed fixes the dice of every connection, not how TCP cuts the bytes nor how threads run: a replay is the same
 //! weather, not the same second. No test asserts a time: the one timeout makes a hung test fail.
@@ -13,24 +13,28 @@
 mod support;
 
 use std::{
-    fs, iter,
-    net::TcpListener as StdListener,
+    fs,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    process,
     sync::{
         Arc,
-        atomic::{AtomicU16, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use ledger::node::{Config, Running, start};
-use protocol::{hash::Hash, order::Order};
+use ledger::{
+    consensus::new_record,
+    node::{Config, Running, start},
+};
+use protocol::{hash::Hash, key::ValidatorId, order::Order};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
 };
-use support::{Community, nodes::NodeFiles};
+use support::{
+    Community,
+    nodes::{NodeFiles, free_port},
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -114,18 +118,21 @@ async fn relay(port: u16, seed: u64, weather: Arc<Weather>) -> u16 {
     own
 }
 
-/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = process::id() as u16;
-    let candidate = || 10_000 + first.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 20_000;
-    iter::repeat_with(candidate).find(|port| StdListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+fn count(node: &Running, name: &str) -> u64 {
+    let text = node.ledger.metrics_text().unwrap();
+    let line = text.lines().find(|line| line.contains(name) && !line.starts_with('#')).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 fn equivocations(node: &Running) -> u64 {
-    let text = node.ledger.metrics_text().unwrap();
-    let line = text.lines().find(|line| line.contains("consensus_equivocations_total ")).unwrap();
-    line.rsplit(' ').next().unwrap().parse().unwrap()
+    count(node, "consensus_equivocations_total ")
+}
+
+/// Starts a silent twin anew, with a record which says that its key has signed nothing.
+async fn lie(twins: &mut Vec<Running>, index: usize, config: &Config, key: ValidatorId) {
+    twins.remove(index).stop().await.unwrap();
+    new_record(&config.signed_path().unwrap(), key, 0).unwrap();
+    twins.insert(index, start(config.clone()).await.unwrap());
 }
 
 fn blocks(node: &Running) -> Vec<Hash> {
@@ -148,7 +155,7 @@ async fn run(seed: u64) {
     for (port, number) in ports.iter().zip(0..) {
         relays.push(relay(*port, seed.wrapping_add(number), weather.clone()).await);
     }
-    let mut nodes = Vec::new();
+    let (mut nodes, mut configs) = (Vec::new(), Vec::new());
     for index in 0..ports.len() {
         // Honest nodes reach each other in fair weather; all else passes through relays, and the twins never meet.
         let peers = (0..ports.len()).filter(|peer| *peer != index && (*peer < HONEST || index < HONEST));
@@ -164,31 +171,41 @@ async fn run(seed: u64) {
             gossip_peers: &[],
             api: "127.0.0.1:0",
             heartbeat_ms: HEARTBEAT_MS,
+            propose_ms: 1_000,
         };
         let config = Config::load(&files.write(directory.path(), &community)).unwrap();
-        nodes.push(start(config).await.unwrap());
+        nodes.push(start(config.clone()).await.unwrap());
+        configs.push(config);
     }
 
-    let honest = &nodes[..HONEST];
+    let (mut twins, twin_configs) = (nodes.split_off(HONEST), &configs[HONEST..]);
+    let honest = &nodes;
     let mut told = None;
     let bad_enough = async {
         while !(honest.iter().all(|node| node.ledger.status().height >= BLOCKS)
             && honest.iter().any(|node| equivocations(node) > 0)
             && weather.has_been_bad())
         {
-            let height = nodes[0].ledger.status().height;
+            // A twin that finds a vote of the other in the ledger keeps silent. Its owner lies that it is in order.
+            for (index, config) in twin_configs.iter().enumerate() {
+                if count(&twins[index], "consensus_silent ") > 0 {
+                    lie(&mut twins, index, config, community.validators[HONEST].public()).await;
+                }
+            }
+            let height = honest[0].ledger.status().height;
             if told.replace(height) != Some(height) {
-                for (twin, buy) in TWINS.into_iter().zip(["0.10", "0.20"]) {
+                for (twin, buy) in twins.iter().zip(["0.10", "0.20"]) {
                     // Refused where the other order came first: then the twins agree for once.
-                    let _ = nodes[twin].ledger.submit(community.order(0, order(height + 1, &community, buy)));
+                    let _ = twin.ledger.submit(community.order(0, order(height + 1, &community, buy)));
                 }
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = tokio::time::timeout(PATIENCE, bad_enough).await;
-    let heights: Vec<_> = nodes.iter().map(|node| node.ledger.status().height).collect();
     let evidence: Vec<_> = honest.iter().map(equivocations).collect();
+    nodes.extend(twins);
+    let heights: Vec<_> = nodes.iter().map(|node| node.ledger.status().height).collect();
     println!("heights {heights:?}, evidence {evidence:?}, {weather:?}");
     // Agreement is looked at first, whether or not the nodes got on.
     let chains: Vec<_> = nodes.iter().map(blocks).collect();

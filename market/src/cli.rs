@@ -18,6 +18,7 @@ use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+mod erase;
 mod files;
 
 const BAD_INPUT: u8 = 2;
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "Examples:
   market clear book.json
   market clear book.json --mechanism uniform
   market mechanisms
+  market erase ada --names market/members.csv
   market serve --config config/market.toml
 
 Logs go to stderr; RUST_LOG=market=debug shows more of them.";
@@ -78,6 +80,8 @@ enum Command {
     },
     /// List the mechanisms.
     Mechanisms,
+    /// Take a member's name out of the directory of names, for good.
+    Erase(erase::Erase),
     /// Run the market of a community.
     #[command(after_help = SERVE_HELP)]
     Serve {
@@ -132,6 +136,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Clear { book, mechanism, terms } => clear(&book, &mechanism, &terms),
         Command::Mechanisms => list_mechanisms(),
+        Command::Erase(erase) => erase.run(),
         Command::Serve { config } => serve(&config),
     };
     match done {

@@ -184,6 +184,37 @@ fn killed_processes_lose_nothing_and_settle_nothing_twice() {
     market.stop();
     validators.into_iter().flatten().for_each(Process::stop);
     audit_all(&run);
+    erase_a_member(&run);
+}
+
+/// Without its name, a member is a pseudonym that leads nowhere; its old receipts are proofs as before, and so is the ledger.
+fn erase_a_member(run: &Path) {
+    let names = run.join("market/members.csv");
+    let (member, name) = {
+        let text = fs::read_to_string(&names).unwrap();
+        let (member, name) = text.lines().nth(1).unwrap().split_once(',').unwrap();
+        (member.to_owned(), name.trim_matches('"').to_owned())
+    };
+    let receipt = |of: &str| {
+        let mut ledger = Command::new(program("ledger"));
+        ledger.arg("receipt").arg(run.join("validator-0")).args(["--member", of, "--interval", "2016-07-04T08:00:00Z"]);
+        ledger.output().unwrap()
+    };
+    let before = receipt(&name);
+    assert!(before.status.success(), "{}", String::from_utf8_lossy(&before.stderr));
+    let erased = Command::new(program("market")).args(["erase", &name, "--names"]).arg(&names).output().unwrap();
+    assert!(erased.status.success(), "{}", String::from_utf8_lossy(&erased.stderr));
+    assert!(!fs::read_to_string(&names).unwrap().contains(&member));
+
+    assert_eq!(receipt(&name).status.code(), Some(2), "nothing leads from the name to the pseudonym");
+    assert_eq!(receipt(&member).stdout, before.stdout);
+    let file = run.join("receipt.json");
+    fs::write(&file, &before.stdout).unwrap();
+    let mut verify = Command::new(program("ledger"));
+    verify.arg("verify").arg(&file).arg("--genesis").arg(run.join("genesis.json"));
+    let verified = verify.output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    audit_all(run);
 }
 
 /// Every validator's ledger is in order, and where all have arrived they say the same.

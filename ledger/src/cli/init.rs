@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use ledger::{consensus, node};
 use protocol::{hash::Hash, key::SecretKey};
 
 use super::{Failure, bad_input, failed};
@@ -23,7 +24,10 @@ pub(super) fn init(directory: &Path) -> Result<(), Failure> {
         )));
     }
     fs::create_dir_all(directory).map_err(|error| bad_input(format!("{}: {error}", directory.display())))?;
-    let key = new_key(&directory.join("validator.key"))?;
+    let key_path = directory.join("validator.key");
+    let key = new_key(&key_path)?;
+    // From the beginning: a key without its record may have signed anything.
+    consensus::new_record(&node::signed_path(&key_path), key.public(), 0).map_err(failed)?;
     new_key(&directory.join("network.key"))?;
     let config = directory.join("validator.toml");
     let text = CONFIG.replace("../run/genesis.json", "genesis.json").replace("../run/validator-0", ".");

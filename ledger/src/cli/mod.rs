@@ -64,6 +64,15 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Take responsibility that a validator's key has signed nothing above a height, where nothing else can tell
+    Vouch {
+        /// The configuration of the node, which must be stopped
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The highest height at which the key may have signed anything; nothing up to it will be signed
+        #[arg(long, value_name = "HEIGHT")]
+        signed: u64,
+    },
     /// Ask a running node how it is doing
     Status(Asked),
     /// Draft the correction of an interval from validated values, as a decision to be approved
@@ -141,6 +150,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Init { directory } => init::init(&directory),
         Command::Serve { config } => serve(&config),
+        Command::Vouch { config, signed } => vouch(&config, signed),
         Command::Status(node) => status(&node),
         Command::Correct(correct) => correct.write(),
         Command::TrueUp(true_up) => true_up.write(),
@@ -186,6 +196,20 @@ fn serve(config: &Path) -> Result<(), Failure> {
             }
         }
     })
+}
+
+fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
+    let config = node::Config::load(config).map_err(bad_input)?;
+    let (Some(key), Some(record)) = (&config.key, config.signed_path()) else {
+        return Err(bad_input(
+            "expected a configuration with a validator's `key`, found none: a replica signs nothing",
+        ));
+    };
+    let validator = node::read_key(key).map_err(bad_input)?.public();
+    let failed = |error| bad_input(format!("{}: {error}; stop the node first", record.display()));
+    ledger::consensus::new_record(&record, validator, signed).map_err(failed)?;
+    println!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1));
+    Ok(())
 }
 
 /// Ctrl-C, or what `systemctl stop` sends.

@@ -5,6 +5,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::Path,
+    pin::Pin,
     time::Duration,
 };
 
@@ -22,17 +23,23 @@ use arc_malachitebft_app_channel::{
     },
 };
 use protocol::{hash::Hash, key::PublicKey, limits::BLOCK_BYTES_MAX};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, interval},
+};
 use tracing::warn;
 
+#[cfg(feature = "byzantine")]
+use super::Byzantine;
 use super::{
     Application, Halt, Settings, Timeouts,
     codec::{WalCodec, WireCodec},
     context::{Address, Context},
+    doubt::{begin_silence, end_silence, open_record},
     inputs::{Input, Inputs},
-    node::Node,
+    node::{Change, Node},
     parts::CHUNK_BYTES,
-    signing::{Signer, Verifier},
+    signing::{Signer, Verifier, proof},
 };
 
 /// Most blocks in one answer to a peer that catches up.
@@ -51,6 +58,12 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long stopping may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a silent validator asks the others where they stand.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// No validator lies.
+#[cfg(not(feature = "byzantine"))]
+type Byzantine = std::convert::Infallible;
 
 /// Takes part in consensus until `stop` resolves. On return the port and the write-ahead log are free again, so that a
 /// node may be started anew at once, in this process or another. To be awaited to its end: dropped before, it would leave
@@ -60,42 +73,107 @@ pub async fn run(
     app: impl Application,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Halt> {
+    run_as(settings, app, stop, None).await
+}
+
+/// As [`run`], and lies. Afterwards the port stays taken: the network behind the engine's proxy is stopped by nobody.
+#[cfg(feature = "byzantine")]
+pub async fn run_byzantine(
+    settings: Settings,
+    app: impl Application,
+    stop: impl Future<Output = ()> + Send + 'static,
+    byzantine: Byzantine,
+) -> Result<(), Halt> {
+    run_as(settings, app, stop, Some(byzantine)).await
+}
+
+async fn run_as(
+    settings: Settings,
+    mut app: impl Application,
+    stop: impl Future<Output = ()> + Send + 'static,
+    byzantine: Option<Byzantine>,
+) -> Result<(), Halt> {
     let address = listen_address(&settings.listen)?;
     let free = |address| TcpListener::bind(address).map(drop);
     free(address).map_err(|error| Halt::Listen { address: settings.listen.clone(), error })?;
+    let (record, mut silence) = match &settings.key {
+        Some(key) => {
+            let (record, silence) = open_record(&settings, key.public(), app.next_height().0)?;
+            (Some(record), silence)
+        }
+        None => (None, None),
+    };
     let wal = settings.wal_path.clone();
     lock(&wal).map_err(|error| Halt::Wal { path: wal.clone(), error })?;
 
-    let timeouts = linear(settings.timeouts);
-    let (sender, certificates) = mpsc::channel(64);
-    let (chain, key, metrics) = (settings.chain, settings.key.clone(), settings.metrics.clone());
-    let (Channels { consensus, network, events, requests, net_requests }, EngineHandle { actor, handle }) =
-        start(settings, WireCodec { certificates: sender }).await?;
-    // Dropping these would end tasks of the engine.
-    let _requests = (requests, net_requests);
-    let mut inputs =
-        Inputs { stop: Box::pin(stop), asks: consensus, events: events.subscribe(), engine: handle, certificates };
-    let result = async {
-        let mut node = Node::new(app, chain, key, timeouts, metrics, network)?;
-        loop {
-            match inputs.next(&mut node.work).await {
-                Input::Stop => return Ok(()),
-                input => node.handle(input).await?,
+    let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop);
+    loop {
+        let (signer_side, refusals) = mpsc::unbounded_channel();
+        let (sender, certificates) = mpsc::channel(64);
+        settings.metrics.silent.set(silence.is_some().into());
+        let voter = match (&settings.key, &record, &silence) {
+            (Some(key), Some(record), None) => {
+                Some(Signer { chain: settings.chain, key: key.clone(), record: record.clone(), refusals: signer_side })
             }
-        }
-    }
-    .await;
+            _ => None,
+        };
+        let (Channels { consensus, network, events, requests, net_requests }, EngineHandle { actor, handle }) =
+            start(&settings, voter, WireCodec { certificates: sender }, byzantine).await?;
+        // Dropping these would end tasks of the engine.
+        let _requests = (requests, net_requests);
+        let asking = silence.as_ref().filter(|silence| silence.asks()).map(|_| interval(ASK_INTERVAL));
+        let mut inputs = Inputs {
+            stop,
+            asks: consensus,
+            events: events.subscribe(),
+            engine: handle,
+            certificates,
+            refusals,
+            asking,
+            wal: wal.clone(),
+        };
+        let mut node = match Node::new(app, &settings, network, record.clone(), silence) {
+            Ok(node) => node,
+            Err(halt) => {
+                stop_engine(&actor).await;
+                return Err(halt);
+            }
+        };
+        let outcome = follow(&mut node, &mut inputs).await;
 
-    stop_engine(&actor).await;
-    let deadline = Instant::now() + STOP_TIMEOUT;
-    while let Err(error) = free(address).and_then(|()| lock(&wal)) {
-        if Instant::now() > deadline {
-            warn!(%error, "the port or the write-ahead log is still in use");
-            break;
+        stop_engine(&actor).await;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while let Err(error) = free(address).and_then(|()| lock(&wal)) {
+            if Instant::now() > deadline {
+                warn!(%error, "the port or the write-ahead log is still in use");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        stop = inputs.stop;
+        app = node.into_app();
+        let (Some(change), Some(record)) = (outcome?, &record) else { return Ok(()) };
+        silence = match change {
+            Change::Vote => {
+                end_silence(record, app.next_height().0)?;
+                None
+            }
+            Change::KeepSilent(doubt) => Some(begin_silence(record, doubt)?),
+        };
     }
-    result
+}
+
+/// Handles inputs until the node is to stop, or to go on in another way.
+async fn follow(node: &mut Node<impl Application>, inputs: &mut Inputs) -> Result<Option<Change>, Halt> {
+    loop {
+        match inputs.next(&mut node.work).await {
+            Input::Stop => return Ok(None),
+            input => node.handle(input).await?,
+        }
+        if let Some(change) = node.change() {
+            return Ok(Some(change));
+        }
+    }
 }
 
 /// Stops the engine's actors one by one. Left to itself, their supervisor would kill them all at once; and a network that
@@ -121,33 +199,48 @@ async fn stop_engine(supervisor: &NodeRef) {
     let _ = supervisor.kill_and_wait(Some(STOP_TIMEOUT)).await;
 }
 
-async fn start(settings: Settings, codec: WireCodec) -> Result<(Channels<Context>, EngineHandle), Halt> {
+async fn start(
+    settings: &Settings,
+    voter: Option<Signer>,
+    codec: WireCodec,
+    byzantine: Option<Byzantine>,
+) -> Result<(Channels<Context>, EngineHandle), Halt> {
     let failed = |error: &dyn std::fmt::Display| Halt::EngineFailed(error.to_string());
     let keypair = Keypair::ed25519_from_bytes(settings.network_seed).map_err(|error| failed(&error))?;
-    let chain = settings.chain;
-    let config = EngineConfig::new(&settings)?;
-    let verifier = Box::new(Verifier { chain });
-    let (consensus, identity) = match settings.key {
-        Some(key) => {
-            let public = key.public();
-            let signer = Signer { chain, key };
+    let config = EngineConfig::new(settings)?;
+    let verifier = Box::new(Verifier { chain: settings.chain });
+    let moniker = settings.moniker.clone();
+    let (consensus, identity) = match voter {
+        Some(signer) => {
+            let public = signer.key.public();
             let peer_id = PeerId::from_multihash(keypair.public().to_peer_id().into());
             let peer_id = peer_id.map_err(|_| Halt::EngineFailed("the network key has no peer id".into()))?;
-            let proof = codec.encode(&signer.proof(public.as_bytes().to_vec(), peer_id.to_bytes()));
+            let proof = codec.encode(&proof(&signer.key, public.as_bytes().to_vec(), peer_id.to_bytes()));
             let proof = proof.map_err(|error| failed(&error))?;
-            let identity = NetworkIdentity::new_validator(settings.moniker, keypair, public.to_string(), proof);
+            let identity = NetworkIdentity::new_validator(moniker, keypair, public.to_string(), proof);
             (ConsensusContext::new_validator(Address(public), verifier, Box::new(signer)), identity)
         }
         None => {
             // The engine wants an address. The network's key is no validator's, so that nobody expects votes of it.
             let key = keypair.clone().try_into_ed25519().map_err(|error| failed(&error))?.public().to_bytes();
             let key = PublicKey::from_bytes(&key).ok_or_else(|| failed(&"the network key is weak"))?;
-            let identity = NetworkIdentity::new(settings.moniker, keypair, None);
+            let identity = NetworkIdentity::new(moniker, keypair, None);
             (ConsensusContext::new_full_node(Address(key), verifier), identity)
         }
     };
-    EngineBuilder::new(Context, config)
-        .with_default_wal(WalContext::new(settings.wal_path, WalCodec))
+    let builder =
+        EngineBuilder::new(Context, config).with_default_wal(WalContext::new(settings.wal_path.clone(), WalCodec));
+    #[cfg(feature = "byzantine")]
+    if let (Some(byzantine), Some(key)) = (byzantine, settings.key.clone()) {
+        let network = byzantine.network(identity, codec.clone(), settings.chain, key);
+        let builder = builder.with_byzantine_network(network).await.map_err(|error| failed(&error))?;
+        let builder = builder.with_default_sync(SyncContext::new(codec)).with_default_consensus(consensus);
+        let engine = builder.with_default_request(RequestContext::new(100)).build().await;
+        return engine.map_err(|error| failed(&error));
+    }
+    #[cfg(not(feature = "byzantine"))]
+    let None = byzantine;
+    builder
         .with_default_network(NetworkContext::new(identity, codec.clone()))
         .with_default_sync(SyncContext::new(codec))
         .with_default_consensus(consensus)
@@ -157,7 +250,7 @@ async fn start(settings: Settings, codec: WireCodec) -> Result<(Channels<Context
         .map_err(|error| failed(&error))
 }
 
-fn linear(timeouts: Timeouts) -> LinearTimeouts {
+pub(super) fn linear(timeouts: Timeouts) -> LinearTimeouts {
     let Timeouts { propose_ms, prevote_ms, precommit_ms, step_ms, max_ms } = timeouts;
     let step = Duration::from_millis(step_ms);
     LinearTimeouts {

@@ -1,6 +1,10 @@
 //! All that can happen to a node, as one closed enum.
 
-use std::{future::pending, pin::Pin};
+use std::{
+    future::pending,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use arc_malachitebft_app_channel::{
     AppMsg,
@@ -13,9 +17,10 @@ use tokio::{
         mpsc,
     },
     task::JoinHandle,
+    time::Interval,
 };
 
-use super::{Halt, Work, context::Context};
+use super::{Doubt, Halt, Work, context::Context};
 
 /// Something that happened.
 pub(super) enum Input {
@@ -31,6 +36,10 @@ pub(super) enum Input {
     Certificate(CommitCertificate),
     /// There is a reason for the next block.
     Work,
+    /// Something may not be signed.
+    Refused(Doubt),
+    /// Time to ask the others where they stand.
+    AskOthers,
 }
 
 /// Where inputs come from.
@@ -40,6 +49,10 @@ pub(super) struct Inputs {
     pub(super) events: RxEvent<Context>,
     pub(super) engine: JoinHandle<()>,
     pub(super) certificates: mpsc::Receiver<CommitCertificate>,
+    pub(super) refusals: mpsc::UnboundedReceiver<Result<Doubt, Halt>>,
+    /// When a silent validator asks.
+    pub(super) asking: Option<Interval>,
+    pub(super) wal: PathBuf,
 }
 
 impl Inputs {
@@ -48,8 +61,13 @@ impl Inputs {
         loop {
             tokio::select! {
                 () = &mut self.stop => return Input::Stop,
+                Some(refusal) = self.refusals.recv() => return match refusal {
+                    Ok(doubt) => Input::Refused(doubt),
+                    Err(halt) => Input::Failed(halt),
+                },
                 _ = &mut self.engine => return Input::Failed(self.cause()),
-                event = self.events.recv() => if let Some(input) = significant(event) { return input },
+                event = self.events.recv() => if let Some(input) = significant(event, &self.wal) { return input },
+                () = ticked(&mut self.asking) => return Input::AskOthers,
                 ask = self.asks.recv() => return match ask {
                     Some(ask) => Input::Ask(Box::new(ask)),
                     None => Input::Failed(self.cause()),
@@ -68,7 +86,7 @@ impl Inputs {
         loop {
             match self.events.try_recv() {
                 Ok(event) => {
-                    if let Some(Input::Failed(halt)) = significant(Ok(event)) {
+                    if let Some(Input::Failed(halt)) = significant(Ok(event), &self.wal) {
                         return halt;
                     }
                 }
@@ -81,12 +99,15 @@ impl Inputs {
 
 /// The events that matter to us. On damage to its log the engine hangs on purpose, so that nothing restarts it before
 /// someone has looked; the event is the only sign.
-fn significant(event: Result<Event<Context>, RecvError>) -> Option<Input> {
+fn significant(event: Result<Event<Context>, RecvError>, wal: &Path) -> Option<Input> {
+    let corrupted = |reason: String| Halt::WalCorrupted { path: wal.to_owned(), reason };
     match event {
         Ok(Event::Received(message)) => Some(Input::Received(Box::new(message))),
-        Ok(Event::WalCorrupted(error)) => Some(Input::Failed(Halt::WalCorrupted(error.to_string()))),
-        Ok(Event::WalResetError(error)) => Some(Input::Failed(Halt::WalCorrupted(error.to_string()))),
-        Ok(Event::WalReplayError(error)) => Some(Input::Failed(Halt::WalReplay(error.to_string()))),
+        Ok(Event::WalCorrupted(error)) => Some(Input::Failed(corrupted(error.to_string()))),
+        Ok(Event::WalResetError(error)) => Some(Input::Failed(corrupted(error.to_string()))),
+        Ok(Event::WalReplayError(error)) => {
+            Some(Input::Failed(Halt::WalReplay { path: wal.to_owned(), reason: error.to_string() }))
+        }
         Ok(_) => None,
         // Votes may be lost here without harm; a damaged log is the last event there is, and is never lost.
         Err(RecvError::Lagged(_)) => None,
@@ -98,6 +119,15 @@ fn significant(event: Result<Event<Context>, RecvError>) -> Option<Input> {
 async fn resolved(work: &mut Option<Work>) {
     match work {
         Some(work) => work.await,
+        None => pending().await,
+    }
+}
+
+async fn ticked(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
         None => pending().await,
     }
 }

@@ -2,7 +2,7 @@
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -19,8 +19,12 @@ pub struct Metrics {
     pub invalid_bodies: Counter,
     /// Heights decided again because the body of the decided block was missing.
     pub restarted_heights: Counter,
+    /// 1 while the validator keeps silent, because it cannot be sure of what it has signed.
+    pub silent: Gauge,
     /// Blocks taken from a peer's history.
     pub synced_blocks: Counter,
+    /// Votes of this validator in decided blocks that it does not know of.
+    pub unknown_votes: Counter,
     refused_parts: Family<Label, Counter>,
 }
 
@@ -44,6 +48,8 @@ impl Metrics {
         counter("consensus_invalid_bodies", "Bodies judged invalid", &self.invalid_bodies);
         counter("consensus_restarted_heights", "Heights decided again for want of a body", &self.restarted_heights);
         counter("consensus_synced_blocks", "Blocks taken from a peer's history", &self.synced_blocks);
+        counter("consensus_unknown_votes", "Votes of this key that this node did not cast", &self.unknown_votes);
+        registry.register("consensus_silent", "1 while the validator may not vote", self.silent.clone());
         registry.register("consensus_refused_parts", "Parts of bodies that were refused", self.refused_parts.clone());
     }
 

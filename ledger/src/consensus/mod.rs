@@ -7,9 +7,14 @@
 //!
 //! How it works, in one paragraph: the engine agrees on 32-byte hashes; bodies travel beside its votes in signed parts
 //! (`parts`). Whoever has work starts the next height; the others follow once they see a validator's signature for it, and
-//! nobody starts one without a reason, so that an idle chain stands still (`pace`).
+//! nobody starts one without a reason, so that an idle chain stands still (`pace`). What a validator signs is on record
+//! before it leaves (`record`); one that cannot be sure of what it has signed follows until it can (`silence`).
 
-use std::{fmt, io, path::PathBuf, pin::Pin};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,21 +23,38 @@ use protocol::{
     hash::Hash,
     key::{SecretKey, ValidatorId},
 };
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "byzantine")]
+mod byzantine;
 mod codec;
 mod context;
+mod doubt;
 mod engine;
 mod inputs;
 mod metrics;
 mod node;
 mod pace;
 mod parts;
+mod record;
 mod signing;
+mod silence;
 mod validators;
 
+#[cfg(feature = "byzantine")]
+pub use byzantine::{Byzantine, Lie};
+pub use doubt::Doubt;
 pub use engine::run;
+#[cfg(feature = "byzantine")]
+pub use engine::run_byzantine;
 pub use metrics::Metrics;
 pub use validators::proposer;
+
+/// Makes the record of what a validator has signed, for a key that has signed nothing at a height above `signed`: 0 for a
+/// new key. Replaces one that is there, so it is for whoever knows that, and for nobody else.
+pub fn new_record(path: &Path, validator: ValidatorId, signed: u64) -> io::Result<()> {
+    record::Record::create(path, validator, signed, None).map(drop)
+}
 
 /// A block proposed for a height and round, with our verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +132,16 @@ pub struct Settings {
     pub chain: Hash,
     /// The validator's key. A node without one follows and serves, and never votes.
     pub key: Option<SecretKey>,
+    /// The record of what the key has signed, one file, made with the key ([`new_record`]). Where it is missing, older than
+    /// what the key has signed, or a copy, the node keeps silent until the others are past what it may have voted for.
+    pub record_path: PathBuf,
     /// Seed of the key that authenticates connections. Not the validator's, and stable: peers know the node by it.
     pub network_seed: [u8; 32],
     /// Where to listen: `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`.
     pub listen: String,
     /// Where the other nodes listen, as multiaddresses.
     pub peers: Vec<String>,
-    /// The write-ahead log, one file. A validator that has lost it must not vote at a height it may have voted in.
+    /// The write-ahead log, one file.
     pub wal_path: PathBuf,
     /// How long the steps of a round wait.
     pub timeouts: Timeouts,
@@ -129,7 +154,8 @@ pub struct Settings {
 }
 
 /// How long the steps of a round wait for the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
     /// For the proposal and its body, building and judging included. Bodies of several MiB need more than the default.
     pub propose_ms: u64,
@@ -141,6 +167,24 @@ pub struct Timeouts {
     pub step_ms: u64,
     /// Where growing ends.
     pub max_ms: u64,
+}
+
+impl Timeouts {
+    /// The first key that cannot be, with what was expected and found. A wait of nothing decides nothing, and one that never
+    /// grows may be too short for ever.
+    pub fn check(&self) -> Result<(), String> {
+        let Timeouts { propose_ms, prevote_ms, precommit_ms, step_ms, max_ms } = *self;
+        let named = [
+            ("propose_ms", propose_ms),
+            ("prevote_ms", prevote_ms),
+            ("precommit_ms", precommit_ms),
+            ("step_ms", step_ms),
+        ];
+        match named.into_iter().find(|(_, found)| !(1..=max_ms).contains(found)) {
+            Some((name, found)) => Err(format!("`{name}`: expected 1 to `max_ms`, here {max_ms}, found {found}")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for Timeouts {
@@ -179,12 +223,38 @@ pub enum Halt {
         /// The system's answer.
         error: io::Error,
     },
+    /// The record of what the key has signed cannot be opened or written, or is another key's.
+    #[error("the signing record {}: {error}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: io::Error,
+    },
     /// The write-ahead log is damaged. Voting on would risk a double vote.
-    #[error("the write-ahead log is corrupted: {0}")]
-    WalCorrupted(String),
+    #[error(
+        "the write-ahead log {} is corrupted: {reason}; move it away and start again: the validator then keeps silent \
+         until the others have decided the height it may have voted at",
+        path.display()
+    )]
+    WalCorrupted {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The write-ahead log contradicts what the node would do now. Voting on would risk a double vote.
-    #[error("the write-ahead log cannot be replayed: {0}")]
-    WalReplay(String),
+    #[error(
+        "the write-ahead log {} cannot be replayed: {reason}; move it away and start again: the validator then keeps \
+         silent until the others have decided the height it may have voted at",
+        path.display()
+    )]
+    WalReplay {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A set of validators that cannot decide anything.
     #[error("validators of height {height}: {reason}")]
     BadValidators {
@@ -215,6 +285,7 @@ impl fmt::Debug for Settings {
             .field("key", &self.key)
             .field("listen", &self.listen)
             .field("peers", &self.peers)
+            .field("record_path", &self.record_path)
             .field("wal_path", &self.wal_path)
             .field("timeouts", &self.timeouts)
             .field("moniker", &self.moniker)

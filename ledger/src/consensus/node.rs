@@ -1,6 +1,11 @@
 //! What a node does with each input: the engine's questions to the application and back.
 
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::{
+    collections::BTreeMap,
+    sync::PoisonError,
+    task::{Context as TaskContext, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use arc_malachitebft_app_channel::{
     AppMsg, NetworkMsg, Reply,
@@ -15,26 +20,49 @@ use arc_malachitebft_app_channel::{
     },
 };
 use bytes::Bytes;
-use protocol::{certificate::CommitCertificate, hash::Hash, key::SecretKey, limits::BLOCK_BYTES_MAX};
+use protocol::{
+    certificate::CommitCertificate,
+    hash::Hash,
+    key::{SecretKey, ValidatorId},
+    limits::BLOCK_BYTES_MAX,
+};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{
-    Application, Candidate, Halt, Metrics, Work, codec,
+    Application, Candidate, Doubt, Halt, Metrics, Settings, Work, codec,
     context::{self, Address, Context, Height, Value},
-    engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX},
+    engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX, linear},
     inputs::Input,
     pace::Pace,
     parts::{Assembler, Body, BodyPart, Part, Refusal, Start, split},
-    signing,
+    signing::{self, SharedRecord},
+    silence::{Answer, Ask, Silence},
     validators::ValidatorSet,
 };
+
+/// How the node is to go on, if not as it is.
+pub(super) enum Change {
+    /// It may vote again.
+    Vote,
+    /// It may no longer vote.
+    KeepSilent(Doubt),
+}
+
+/// A validator's questions are answered no more often than this.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A node between two inputs.
 pub(super) struct Node<A> {
     app: A,
     chain: Hash,
     key: Option<SecretKey>,
+    record: Option<SharedRecord>,
+    silence: Option<Silence>,
+    change: Option<Change>,
+    answered: BTreeMap<ValidatorId, Instant>,
+    /// The height of the last block from a peer's history.
+    synced: Option<u64>,
     timeouts: LinearTimeouts,
     metrics: Metrics,
     network: mpsc::Sender<NetworkMsg<Context>>,
@@ -49,16 +77,41 @@ pub(super) struct Node<A> {
 impl<A: Application> Node<A> {
     pub(super) fn new(
         app: A,
-        chain: Hash,
-        key: Option<SecretKey>,
-        timeouts: LinearTimeouts,
-        metrics: Metrics,
+        settings: &Settings,
         network: mpsc::Sender<NetworkMsg<Context>>,
+        record: Option<SharedRecord>,
+        silence: Option<Silence>,
     ) -> Result<Node<A>, Halt> {
         let (next, members) = app.next_height();
-        let pace = Pace::new(chain, next, ValidatorSet::new(next, &members)?);
-        let assembler = Assembler::default();
-        Ok(Node { app, chain, key, timeouts, metrics, network, assembler, pace, waiting: None, work: None })
+        let mut node = Node {
+            app,
+            chain: settings.chain,
+            key: settings.key.clone(),
+            record,
+            silence,
+            change: None,
+            answered: BTreeMap::new(),
+            synced: None,
+            timeouts: linear(settings.timeouts),
+            metrics: settings.metrics.clone(),
+            network,
+            assembler: Assembler::default(),
+            pace: Pace::new(settings.chain, next, ValidatorSet::new(next, &members)?),
+            waiting: None,
+            work: None,
+        };
+        node.end_silence_if_due();
+        Ok(node)
+    }
+
+    /// The application, once the engine has stopped.
+    pub(super) fn into_app(self) -> A {
+        self.app
+    }
+
+    /// How to go on, if not as before.
+    pub(super) fn change(&mut self) -> Option<Change> {
+        self.change.take()
     }
 
     /// Handles one input.
@@ -81,6 +134,17 @@ impl<A: Application> Node<A> {
                 self.start_next();
                 self.announce_start().await
             }
+            Input::Refused(doubt) => {
+                self.change = Some(Change::KeepSilent(doubt));
+                Ok(())
+            }
+            Input::AskOthers => match (&self.key, &self.silence) {
+                (Some(key), Some(silence)) => {
+                    let ask = Ask::sign(&self.chain, key, silence.word);
+                    self.publish(Part::Ask(Box::new(ask))).await
+                }
+                _ => Ok(()),
+            },
         }
     }
 
@@ -179,9 +243,52 @@ impl<A: Application> Node<A> {
                 self.pace.hear_note(&note);
                 self.start_if_due();
             }
+            Some(Part::Ask(ask)) => self.answer_ask(&ask).await?,
+            Some(Part::Answer(answer)) => {
+                if let Some(silence) = &mut self.silence {
+                    silence.hear(&self.chain, self.pace.validators(), &answer);
+                    self.end_silence_if_due();
+                }
+            }
             None => {}
         }
         Ok(None)
+    }
+
+    /// Tells a silent validator where we stand, unless we keep silent ourselves.
+    async fn answer_ask(&mut self, ask: &Ask) -> Result<(), Halt> {
+        let Some(key) = self.key.as_ref().filter(|_| self.silence.is_none()) else { return Ok(()) };
+        let is_early = self.answered.get(&ask.validator).is_some_and(|at| at.elapsed() < ANSWER_INTERVAL);
+        if is_early || !self.pace.validators().contains(&ask.validator) || !ask.is_signed(&self.chain) {
+            return Ok(());
+        }
+        self.answered.insert(ask.validator, Instant::now());
+        let answer = Answer::sign(&self.chain, key, ask.word, self.pace.next() - 1);
+        self.publish(Part::Answer(Box::new(answer))).await
+    }
+
+    fn end_silence_if_due(&mut self) {
+        let (Some(key), Some(silence)) = (&self.key, &self.silence) else { return };
+        if silence.last_vote(&key.public(), self.pace.validators()).is_some_and(|last| last < self.pace.next()) {
+            self.change = Some(Change::Vote);
+        }
+    }
+
+    /// Whether a block holds a vote of ours that our record doesn't know. From a peer's history that means that the record
+    /// is old. While we decide blocks with the others, that another node votes with our key: silence would not stop it.
+    fn find_unknown_vote(&self, certificate: &CommitCertificate) -> Option<Doubt> {
+        let (key, record) = (self.key.as_ref()?, self.record.as_ref()?);
+        let me = key.public();
+        let is_signed = certificate.signatures.iter().any(|entry| entry.validator == me);
+        let record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asking = self.silence.as_ref().is_some_and(Silence::asks);
+        if !is_signed || is_asking || record.knows_precommit(certificate.height, certificate.round) {
+            return None;
+        }
+        let doubt = Doubt::OldRecord { height: certificate.height };
+        warn!("{doubt}");
+        self.metrics.unknown_votes.inc();
+        (self.synced == Some(certificate.height)).then_some(doubt)
     }
 
     async fn take_body_part(&mut self, part: BodyPart) -> Result<Option<Candidate>, Halt> {
@@ -228,6 +335,7 @@ impl<A: Application> Node<A> {
     async fn commit(&mut self, certificate: CommitCertificate) -> Result<bool, Halt> {
         let height = certificate.height;
         if height >= self.pace.next() {
+            let doubt = self.find_unknown_vote(&certificate);
             if !self.app.commit(certificate).await? {
                 return Ok(false);
             }
@@ -237,6 +345,10 @@ impl<A: Application> Node<A> {
                 return Err(Halt::Storage(found));
             }
             self.pace.commit(next, ValidatorSet::new(next, &members)?);
+            self.end_silence_if_due();
+            if let Some(doubt) = doubt {
+                self.change = Some(Change::KeepSilent(doubt));
+            }
         }
         Ok(true)
     }
@@ -314,6 +426,7 @@ impl<A: Application> Node<A> {
         match self.app.receive(height.0, round, proposer.0, None, body).await? {
             Some(candidate) if candidate.valid => {
                 self.metrics.synced_blocks.inc();
+                self.synced = Some(height.0);
                 Ok(SyncedValueOutcome::Verdict(proposed_value(candidate)))
             }
             // Two thirds of the validators have signed the block, and yet it is invalid here: the peer has spoilt what

@@ -14,7 +14,10 @@ use protocol::{
     limits::BLOCK_BYTES_MAX,
 };
 
-use super::signing;
+use super::{
+    signing,
+    silence::{Answer, Ask},
+};
 
 /// Bytes of a chunk; the last one of a body may be shorter.
 pub(super) const CHUNK_BYTES: usize = 64 * 1_024;
@@ -36,6 +39,12 @@ pub(super) enum Part {
     /// A resting validator has found work: let the others start, too.
     #[n(1)]
     Start(#[n(0)] Box<Start>),
+    /// A validator that keeps silent asks where the others stand.
+    #[n(2)]
+    Ask(#[n(0)] Box<Ask>),
+    /// The answer to that.
+    #[n(3)]
+    Answer(#[n(0)] Box<Answer>),
 }
 
 /// That a validator has started a height.

@@ -2,8 +2,13 @@
 //! that no signature means anything in another place. Votes are signed as `protocol` defines them, because light clients
 //! check them too.
 
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use arc_malachitebft_app_channel::app::types::core::{
-    NilOrVal, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
+    NilOrVal, Round, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
 };
 use arc_malachitebft_signing::{self as engine, Error, VerificationResult};
 use async_trait::async_trait;
@@ -13,14 +18,17 @@ use protocol::{
     hash::Hash,
     key::{PublicKey, SecretKey},
 };
+use tokio::sync::mpsc;
 
 use super::{
-    context::{Context, OrderedSignature, Proposal, Vote},
+    Doubt, Halt,
+    context::{Context, Height, OrderedSignature, Proposal, Vote},
     parts::{BodyPart, Outline},
+    record::{Kind, Record},
 };
 
 /// The bytes of a vote. `None` if it names no round: such a vote is neither signed nor accepted.
-fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
+pub(super) fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
     let kind = match vote.kind {
         VoteType::Prevote => VoteKind::Prevote,
         VoteType::Precommit => VoteKind::Precommit,
@@ -33,7 +41,7 @@ fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
 }
 
 /// The bytes of a proposal: `["voisin/proposal/v1", chain, height, round, pol_round or null, block]`.
-fn proposal(chain: &Hash, proposal: &Proposal) -> Option<Vec<u8>> {
+pub(super) fn proposal(chain: &Hash, proposal: &Proposal) -> Option<Vec<u8>> {
     let (round, pol_round) = (proposal.round.as_u32()?, proposal.pol_round.as_u32());
     Some(cbor::encode(&("voisin/proposal/v1", chain, proposal.height.0, round, pol_round, &proposal.value.0)))
 }
@@ -52,6 +60,16 @@ pub(super) fn part_is_signed(chain: &Hash, body_part: &BodyPart) -> bool {
 /// The bytes by which a validator says that it has started a height: `["voisin/start/v1", chain, height]`.
 pub(super) fn start(chain: &Hash, height: u64) -> Vec<u8> {
     cbor::encode(&("voisin/start/v1", chain, height))
+}
+
+/// The bytes of a silent validator's question: `["voisin/ask/v1", chain, word]`.
+pub(super) fn ask(chain: &Hash, word: &Hash) -> Vec<u8> {
+    cbor::encode(&("voisin/ask/v1", chain, word))
+}
+
+/// The bytes of the answer to it: `["voisin/answer/v1", chain, word, height]`.
+pub(super) fn answer(chain: &Hash, word: &Hash, height: u64) -> Vec<u8> {
+    cbor::encode(&("voisin/answer/v1", chain, word, height))
 }
 
 /// Whether a validator has signed a vote.
@@ -109,35 +127,63 @@ impl engine::Verifier<Context> for Verifier {
     }
 }
 
-/// Signs for the engine.
+/// Proves that a validator owns a network key. The form of these bytes is the engine's.
+pub(super) fn proof(key: &SecretKey, public_key: Vec<u8>, peer_id: Vec<u8>) -> ValidatorProof<Context> {
+    let signature = key.sign(&ValidatorProof::<Context>::signing_bytes(&public_key, &peer_id));
+    ValidatorProof::new(public_key, peer_id, OrderedSignature(signature))
+}
+
+/// Signs for the engine, and nothing that contradicts what it has signed before.
 pub(super) struct Signer {
     pub(super) chain: Hash,
     pub(super) key: SecretKey,
+    pub(super) record: SharedRecord,
+    /// Told why something was not signed.
+    pub(super) refusals: mpsc::UnboundedSender<Result<Doubt, Halt>>,
 }
 
-impl Signer {
-    /// Proves that this validator owns a network key. The form of these bytes is the engine's.
-    pub(super) fn proof(&self, public_key: Vec<u8>, peer_id: Vec<u8>) -> ValidatorProof<Context> {
-        let signature = self.key.sign(&ValidatorProof::<Context>::signing_bytes(&public_key, &peer_id));
-        ValidatorProof::new(public_key, peer_id, OrderedSignature(signature))
-    }
+/// A record that signer and node share.
+pub(super) type SharedRecord = Arc<Mutex<Record>>;
 
-    fn sign<T>(&self, message: T, bytes: Option<Vec<u8>>) -> Result<SignedMessage<Context, T>, Error> {
-        let bytes = bytes.ok_or_else(|| Error::from_source("a message without a round"))?;
-        Ok(SignedMessage::new(message, OrderedSignature(self.key.sign(&bytes))))
+impl Signer {
+    async fn sign<T>(
+        &self,
+        (kind, height, round): (Kind, Height, Round),
+        message: T,
+        bytes: Option<Vec<u8>>,
+    ) -> Result<SignedMessage<Context, T>, Error> {
+        let (Some(bytes), Some(round)) = (bytes, round.as_u32()) else {
+            return Err(Error::from_source("a message without a round"));
+        };
+        let admitted = {
+            let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+            record.admit(kind, height.0, round, Hash::of(&bytes))
+        };
+        let refusal = match admitted {
+            Ok(Ok(())) => return Ok(SignedMessage::new(message, OrderedSignature(self.key.sign(&bytes)))),
+            Ok(Err(doubt)) => Ok(doubt),
+            Err(halt) => Err(halt),
+        };
+        // The node stops the engine. Until then it may not go on: an error would make it stop by itself, without a reason.
+        let _ = self.refusals.send(refusal);
+        pending().await
     }
 }
 
 #[async_trait]
 impl engine::Signer<Context> for Signer {
     async fn sign_vote(&self, message: Vote) -> Result<SignedMessage<Context, Vote>, Error> {
+        let kind = match message.kind {
+            VoteType::Prevote => Kind::Prevote,
+            VoteType::Precommit => Kind::Precommit,
+        };
         let bytes = vote(&self.chain, &message);
-        self.sign(message, bytes)
+        self.sign((kind, message.height, message.round), message, bytes).await
     }
 
     async fn sign_proposal(&self, message: Proposal) -> Result<SignedMessage<Context, Proposal>, Error> {
         let bytes = proposal(&self.chain, &message);
-        self.sign(message, bytes)
+        self.sign((Kind::Proposal, message.height, message.round), message, bytes).await
     }
 
     async fn sign_vote_extension(
@@ -153,6 +199,6 @@ impl engine::Signer<Context> for Signer {
         public_key: Vec<u8>,
         peer_id: Vec<u8>,
     ) -> Result<ValidatorProof<Context>, Error> {
-        Ok(self.proof(public_key, peer_id))
+        Ok(proof(&self.key, public_key, peer_id))
     }
 }

@@ -34,6 +34,9 @@ pub struct Config {
     /// The validator's secret key; a node without one follows and serves, and never votes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
+    /// The record of what the validator's key has signed; without this line, beside the key: its name and `.signed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<PathBuf>,
     /// The secret key that authenticates connections.
     pub network_key: PathBuf,
     /// The directory of blocks, state and vote log.
@@ -69,6 +72,9 @@ pub struct Config {
     /// How much one client, and all together, may ask.
     #[serde(default)]
     pub api_limits: api::Limits,
+    /// How long the steps of a round wait for the other validators.
+    #[serde(default)]
+    pub timeouts: Timeouts,
 }
 
 fn heartbeat_ms_default() -> u64 {
@@ -120,11 +126,13 @@ impl Config {
         if config.heartbeat_ms == 0 {
             return Err(malformed("`heartbeat_ms`: expected at least 1, found 0".into()));
         }
+        config.timeouts.check().map_err(|reason| malformed(format!("[timeouts] {reason}")))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         for file in [&mut config.genesis, &mut config.network_key, &mut config.state] {
             *file = directory.join(&*file);
         }
         config.key = config.key.map(|key| directory.join(key));
+        config.signed = config.signed.map(|signed| directory.join(signed));
         if let Some(api::Tls { certificate_chain, private_key }) = &mut config.api_tls {
             *certificate_chain = directory.join(&*certificate_chain);
             *private_key = directory.join(&*private_key);
@@ -144,6 +152,12 @@ impl Config {
         read_genesis(&self.genesis)
     }
 
+    /// The record of what the validator's key has signed. `None` for a node without a key.
+    pub fn signed_path(&self) -> Option<PathBuf> {
+        let key = self.key.as_ref()?;
+        Some(self.signed.clone().unwrap_or_else(|| signed_path(key)))
+    }
+
     pub(super) fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }
@@ -161,11 +175,12 @@ impl Config {
         Settings {
             chain: ledger.chain(),
             key,
+            record_path: self.signed_path().unwrap_or_else(|| self.state.join("votes.signed")),
             network_seed: network_key.seed(),
             listen: self.listen.clone(),
             peers: self.peers.clone(),
             wal_path: self.state.join("votes.wal"),
-            timeouts: Timeouts::default(),
+            timeouts: self.timeouts,
             connections_per_ip_max: self.connections_per_ip_max,
             moniker: self.name.clone(),
             metrics: ledger.metrics.consensus.clone(),
@@ -195,6 +210,13 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, ConfigError> {
     }
     let json = fs::read(path).map_err(read)?;
     Genesis::from_json(&json).map_err(|error| ConfigError::Genesis { path: path.into(), error })
+}
+
+/// Where the record of what a validator's key has signed is, unless the configuration says otherwise: beside the key.
+pub fn signed_path(key: &Path) -> PathBuf {
+    let mut path = key.as_os_str().to_owned();
+    path.push(".signed");
+    path.into()
 }
 
 /// Reads a secret key: 64 lowercase hex digits and a newline.
@@ -228,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_files_explain_every_key_of_the_api_with_its_default() {
+    fn the_shipped_files_explain_every_optional_table_with_its_defaults() {
         for n in 0..4 {
             let path = format!("{}/../config/validator-{n}.toml", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(path).unwrap();
@@ -249,8 +271,32 @@ mod tests {
             );
             let tokens: api::Tokens = table["api_tokens"].clone().try_into().unwrap();
             assert_eq!(table["api_tokens"].as_table().unwrap(), &toml::Table::try_from(&tokens).unwrap());
+            let timeouts: Timeouts = table["timeouts"].clone().try_into().unwrap();
+            assert_eq!(timeouts, Timeouts::default());
+            assert_eq!(table["timeouts"].as_table().unwrap(), &toml::Table::try_from(timeouts).unwrap());
             let tls: api::Tls = table["api_tls"].clone().try_into().unwrap();
             assert_eq!(table["api_tls"].as_table().unwrap(), &toml::Table::try_from(&tls).unwrap());
+        }
+    }
+
+    #[test]
+    fn timeouts_that_cannot_be_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("validator.toml");
+        let shipped = include_str!("../../../config/validator-0.toml");
+        let load = |table: &str| {
+            fs::write(&path, format!("{shipped}\n[timeouts]\n{table}\n")).unwrap();
+            Config::load(&path).map(|config| config.timeouts)
+        };
+        let some = Timeouts { propose_ms: 70, ..Timeouts::default() };
+        assert_eq!(load("propose_ms = 70").unwrap(), some);
+        for (table, reason) in [
+            ("step_ms = 0", "[timeouts] `step_ms`: expected 1 to `max_ms`, here 10000, found 0"),
+            ("max_ms = 400", "[timeouts] `propose_ms`: expected 1 to `max_ms`, here 400, found 1000"),
+            ("propose = 70", "unknown field `propose`"),
+        ] {
+            let error = load(table).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
         }
     }
 

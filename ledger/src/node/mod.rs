@@ -18,7 +18,7 @@ use protocol::genesis::Genesis;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use self::{
-    config::{Config, ConfigError, read_genesis, read_key},
+    config::{Config, ConfigError, read_genesis, read_key, signed_path},
     gossip::Gossip,
     head::Head,
     ledger::{Ledger, LedgerError},

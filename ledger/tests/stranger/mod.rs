@@ -27,6 +27,15 @@ pub(crate) struct Stranger {
 impl Stranger {
     /// Connects to a node, as a member of a chain's gossip, and waits until the node listens to it.
     pub(crate) async fn connect(chain: Hash, address: &Multiaddr, frame_bytes_max: usize) -> Stranger {
+        Stranger::try_connect(chain, address, frame_bytes_max).await.unwrap()
+    }
+
+    /// Connects to a node, which may refuse.
+    pub(crate) async fn try_connect(
+        chain: Hash,
+        address: &Multiaddr,
+        frame_bytes_max: usize,
+    ) -> Result<Stranger, String> {
         let topic = IdentTopic::new(format!("voisin/{chain}/transactions"));
         let config = ConfigBuilder::default()
             .protocol_id_prefix(format!("/voisin/{chain}/transactions"))
@@ -50,11 +59,12 @@ impl Stranger {
         let node = loop {
             match swarm.select_next_some().await {
                 SwarmEvent::Behaviour(gossipsub::Event::Subscribed { peer_id, .. }) => break peer_id,
-                SwarmEvent::OutgoingConnectionError { error, .. } => panic!("not let in: {error}"),
+                SwarmEvent::OutgoingConnectionError { error, .. } => return Err(format!("not let in: {error}")),
+                SwarmEvent::ConnectionClosed { .. } => return Err("let in, and shown out".into()),
                 _ => {}
             }
         };
-        Stranger { swarm, topic, node, connected: true }
+        Ok(Stranger { swarm, topic, node, connected: true })
     }
 
     /// Sends a message; `false` if the node has hung up.

@@ -1,10 +1,14 @@
 //! The files of real nodes: genesis, keys and configuration.
 
 use std::{
-    fs,
+    fs, iter,
+    net::TcpListener,
     path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU16, Ordering},
 };
 
+use ledger::{consensus::new_record, node::signed_path};
 use protocol::hash::Hash;
 
 use super::Community;
@@ -21,18 +25,26 @@ pub(crate) struct NodeFiles<'a> {
     pub(crate) gossip_peers: &'a [String],
     pub(crate) api: &'a str,
     pub(crate) heartbeat_ms: u64,
+    /// What a validator that is away costs, each time its turn comes.
+    pub(crate) propose_ms: u64,
 }
 
 impl NodeFiles<'_> {
     /// Writes the files below `directory` and returns the configuration's path.
     pub(crate) fn write(&self, directory: &Path, community: &Community) -> PathBuf {
-        let NodeFiles { number, validator, listen, peers, gossip_listen, gossip_peers, api, heartbeat_ms } = self;
+        let NodeFiles { number, validator, listen, peers, gossip_listen, gossip_peers, api, heartbeat_ms, propose_ms } =
+            self;
         let directory = directory.join(format!("node-{number}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
         let seed = |file: &str, seed| fs::write(directory.join(file), format!("{}\n", Hash::from_bytes(seed))).unwrap();
         if let Some(validator) = validator {
-            seed("validator.key", community.validators[*validator].seed());
+            let key = &community.validators[*validator];
+            seed("validator.key", key.seed());
+            let record = signed_path(&directory.join("validator.key"));
+            if !record.exists() {
+                new_record(&record, key.public(), 0).unwrap();
+            }
         }
         let key = validator.map_or("", |_| "key = \"validator.key\"\n");
         seed("network.key", [200 + number; 32]);
@@ -42,10 +54,18 @@ impl NodeFiles<'_> {
             "genesis = \"genesis.json\"\n{key}network_key = \"network.key\"\nstate = \"state\"\n\
              name = \"node-{number}\"\nlisten = \"{listen}\"\npeers = {peers:?}\napi = \"{api}\"\n\
              gossip_listen = \"{gossip_listen}\"\ngossip_peers = {gossip_peers:?}\n\
-             heartbeat_ms = {heartbeat_ms}\n[api_limits]\nrequests_per_second_max = 1000000\n\
+             heartbeat_ms = {heartbeat_ms}\n[timeouts]\npropose_ms = {propose_ms}\n[api_limits]\nrequests_per_second_max = 1000000\n\
              requests_burst_max = 1000000\n"
         );
         fs::write(&config, text).unwrap();
         config
     }
+}
+
+/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = process::id() as u16;
+    let candidate = || 10_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    iter::repeat_with(candidate).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

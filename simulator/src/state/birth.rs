@@ -52,7 +52,11 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         let directory = validator(root, index);
         files::create_directory(&directory)?;
         files::new_key(&directory.join("network.key"))?;
-        validators.push(Validator { key: files::new_key(&directory.join("validator.key"))?.public(), power: 1 });
+        let path = directory.join("validator.key");
+        let key = files::new_key(&path)?.public();
+        let record = ledger::node::signed_path(&path);
+        ledger::consensus::new_record(&record, key, 0).map_err(|error| StateError::unwritable(&record, error))?;
+        validators.push(Validator { key, power: 1 });
     }
     let genesis = Genesis {
         community: COMMUNITY.to_owned(),

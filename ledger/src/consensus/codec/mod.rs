@@ -121,7 +121,7 @@ impl Written for Part {
 pub(in crate::consensus) fn stream_message(part: Part) -> StreamMessage<Part> {
     let (id, sequence) = match &part {
         Part::Body(part) => (Bytes::copy_from_slice(part.outline.body.as_bytes()), part.index.into()),
-        Part::Start(_) => (Bytes::new(), 0),
+        Part::Start(_) | Part::Ask(_) | Part::Answer(_) => (Bytes::new(), 0),
     };
     StreamMessage::new(StreamId::new(id), sequence, StreamContent::Data(part))
 }

@@ -1,0 +1,66 @@
+//! Taking a member's name out of the directory of names: what is left of it on the ledger is a pseudonym that leads nowhere.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use protocol::member::MemberId;
+
+use super::{Failure, bad_input, failure};
+
+#[derive(Args)]
+pub(super) struct Erase {
+    /// The member: its name, or its pseudonym of 32 hex digits
+    member: String,
+    /// The directory of names, `member,name` as CSV: what `directory` in the market's configuration names
+    #[arg(long, value_name = "FILE")]
+    names: PathBuf,
+}
+
+impl Erase {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", self.names.display()));
+        let mut reader = csv::Reader::from_path(&self.names).map_err(|error| named(&error))?;
+        let rows: Vec<(MemberId, String)> =
+            reader.deserialize().collect::<Result<_, _>>().map_err(|error| named(&error))?;
+        let pseudonym: Option<MemberId> = self.member.parse().ok();
+        let (gone, left): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(member, name)| Some(*member) == pseudonym || *name == self.member);
+        let [(member, _)] = gone.as_slice() else {
+            let reason = match gone.len() {
+                0 => format!("there is no member `{}`", self.member),
+                many => format!("{many} members are named `{}`: give the pseudonym of one", self.member),
+            };
+            return Err(named(&reason));
+        };
+        replace(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
+        println!("{member} has no name any more in {}. Its settlements and receipts stand.", self.names.display());
+        println!("Start the market again, and delete the name from your backups and your bills.");
+        Ok(())
+    }
+}
+
+/// Writes the directory anew, so that either the old one or the new one is there.
+fn replace(path: &Path, rows: &[(MemberId, String)]) -> io::Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    text.write_record(["member", "name"])?;
+    for (member, name) in rows {
+        text.write_record([&member.to_string(), name])?;
+    }
+    let text = text.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    let draft = path.with_extension("csv.new");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
