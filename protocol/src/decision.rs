@@ -90,7 +90,7 @@ pub enum Action {
         /// The grid; without it, the old one stays.
         #[n(2)]
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        grid: Option<GridPlan>,
+        grid: Option<Box<GridPlan>>,
     },
     /// Let another key sign settlements, from the interval after the open one on.
     #[n(5)]

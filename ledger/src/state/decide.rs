@@ -51,7 +51,7 @@ impl State {
                 Ok(Applied::Decided)
             }
             Action::SetRules { from, rules, grid } => {
-                self.set_rules(*from, rules, grid.as_ref()).map(|()| Applied::Decided)
+                self.set_rules(*from, rules, grid.as_deref()).map(|()| Applied::Decided)
             }
             Action::SetMarket { key } => self.schedule(Change::Market(*key)).map(|()| Applied::Decided),
             Action::SetValidators { validators } => self.set_validators(validators).map(|()| Applied::Decided),
