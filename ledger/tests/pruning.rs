@@ -22,6 +22,7 @@ use protocol::{
     interval::Interval,
     key::SecretKey,
     member::MemberId,
+    money::Price,
     receipt::Receipt,
 };
 use support::history::History;
@@ -81,6 +82,8 @@ fn a_lie_about_a_pruned_block_is_found() {
     use protocol::{
         block::{Block, Transaction},
         cbor,
+        envelope::{Sealed, Signed},
+        settlement::Settlement,
     };
     let History { community, store, .. } = History::eventful();
     let genesis = &community.genesis;
@@ -109,6 +112,16 @@ fn a_lie_about_a_pruned_block_is_found() {
         block.body = cbor::encode(&whole);
     });
     assert!(no_settlement.contains("block 1: header field"), "{no_settlement}");
+    let other_tariffs = lying(&|block| {
+        let mut whole: Block = cbor::decode(&block.body).unwrap();
+        let [Transaction::Settle { settlement, .. }] = &mut whole.transactions[..] else { panic!("one settlement") };
+        let opened = Signed::<Settlement>::open(&settlement.0, &genesis.chain(), |_| true).unwrap();
+        let mut content = opened.payload().clone();
+        content.tariffs.feed_in_price = content.tariffs.retail_price;
+        *settlement = Sealed::from(&Signed::sign(content, &genesis.chain(), &community.market));
+        block.body = cbor::encode(&whole);
+    });
+    assert!(other_tariffs.contains("`tariffs`"), "{other_tariffs}");
     let lost = lying(&|_| {});
     assert!(lost.contains("expected the last pruned reading"), "{lost}");
 }
@@ -124,6 +137,7 @@ fn every_lie_in_a_correction_is_refused_by_name() {
     type Lie<'a> = (&'a str, Box<dyn Fn(&mut Correction) + 'a>);
     let lies: Vec<Lie> = vec![
         ("clearing_differs", Box::new(|it| it.settlement.lines[0].sold = Energy::from_wh(1))),
+        ("clearing_differs", Box::new(|it| it.settlement.tariffs.feed_in_price = Price::MIN)),
         ("clearing_differs", Box::new(|it| it.settlement.interval = second)),
         ("clearing_differs", Box::new(|it| it.settlement.readings.clear())),
         ("clearing_differs", Box::new(|it| it.settlement.minted.clear())),

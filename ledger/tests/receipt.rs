@@ -117,6 +117,35 @@ fn a_way_that_does_not_lead_there_is_refused_by_name() {
     assert!(matches!(refused(&few), ProofError::Certificate { .. }));
 }
 
+#[cfg(feature = "node")]
+#[test]
+fn a_receipt_proves_the_tariffs_in_force_in_its_interval_and_no_others() {
+    use protocol::{decision::Action, genesis::Rules};
+    let mut history = support::history::History::new(3, 4);
+    let before = history.settle();
+    let old = history.community.genesis.rules.clone();
+    let new = Rules { retail_price: "0.35".parse().unwrap(), feed_in_price: "0.05".parse().unwrap(), ..old.clone() };
+    let from = history.state.next().next().unwrap();
+    let set_rules = Action::SetRules { from, rules: new.clone(), grid: None };
+    history.block(vec![history.community.decide(1, set_rules)]);
+    let decided = history.settle();
+    let after = history.settle();
+    assert_eq!(after, from);
+    let store = std::sync::Arc::new(std::mem::take(&mut history.store));
+    let (ledger, _) = ledger::node::Ledger::open(history.community.genesis.clone(), store, None).unwrap();
+    let verifier = Verifier::new(&history.community.genesis);
+    for (interval, rules) in [(before, &old), (decided, &old), (after, &new)] {
+        for receipt in ledger.receipts(interval).unwrap() {
+            assert_eq!(receipt.entry.tariffs, rules.tariffs(), "{interval}");
+            assert_eq!(verifier.verify(&receipt), Ok(()), "{interval}");
+            let other = if *rules == old { &new } else { &old };
+            let mut claims = receipt.clone();
+            claims.entry.tariffs = other.tariffs();
+            assert_eq!(verifier.verify(&claims), Err(ProofError::NotIncluded), "tariffs of another time");
+        }
+    }
+}
+
 #[test]
 fn a_receipt_of_others_proves_nothing() {
     let (community, receipts) = receipts();

@@ -43,9 +43,12 @@ fn an_honest_settlement_is_booked_and_balances() {
 fn every_lie_of_the_market_is_refused_by_name_and_the_honest_settlement_still_passes() {
     let (community, state, readings, honest) = prepared();
     type Lie = (&'static str, &'static str, fn(&mut Settlement, &mut Vec<SignedReading>));
-    let lies: [Lie; 11] = [
+    let lies: [Lie; 12] = [
         ("moves the price by one tick", "clearing_differs", |settlement, _| {
             settlement.price = settlement.price.and_then(|price| Price::from_micro(price.micro() - 1));
+        }),
+        ("claims tariffs that nobody decided", "clearing_differs", |settlement, _| {
+            settlement.tariffs.retail_price = settlement.tariffs.feed_in_price;
         }),
         ("changes one watt-hour", "clearing_differs", |settlement, _| {
             settlement.lines[0].sold = Energy::from_wh(settlement.lines[0].sold.wh() + 1);

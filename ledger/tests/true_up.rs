@@ -77,6 +77,7 @@ impl World {
             gossip_peers: &[],
             api: &format!("127.0.0.1:{api}"),
             heartbeat_ms: 1_000,
+            propose_ms: 1_000,
         };
         let config = files.write(directory.path(), &community);
         let log = fs::File::create(directory.path().join("node.log")).unwrap();

@@ -303,6 +303,7 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
         trades,
         minted: positions.iter().filter_map(Position::minted).collect(),
         inputs: input.inputs,
+        tariffs: input.rules.tariffs(),
         provisional: provisional(input.rules, input.members, input.unread),
     };
     check_balance(&settlement)?;

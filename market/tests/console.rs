@@ -110,6 +110,7 @@ fn small_settlement(number: i64) -> (Settled, Curves) {
         operator: Amount::ZERO,
         provisional: None,
         corrections: 0,
+        tariffs: neighbourhood::tariffs(),
     };
     (settled, Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] })
 }

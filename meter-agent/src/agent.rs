@@ -12,7 +12,7 @@ use std::{
 use ledger::proof::Verifier;
 use protocol::{
     envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, money::Amount,
-    reading::ChainHead,
+    reading::ChainHead, settlement::Tariffs,
 };
 use rumqttc::{AsyncClient, Publish, QoS};
 use tokio::{
@@ -49,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) verifier: Verifier,
     pub(crate) chain: ChainId,
     pub(crate) member: MemberId,
+    /// Whether the meter is the transformer's.
+    pub(crate) transformer: bool,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
     pub(crate) order: OrderConfig,
@@ -68,6 +70,8 @@ pub(crate) struct Agent {
     pub(crate) orders: Orders,
     pub(crate) totals: Totals,
     pub(crate) today: Option<Today>,
+    /// Of the latest verified receipt.
+    pub(crate) tariffs: Option<Tariffs>,
     pub(crate) receipts_refused: u64,
     pub(crate) alarms: Alarms,
     pub(crate) live: Live,
@@ -281,6 +285,7 @@ impl Agent {
             open: self.live.open,
             last_interval: (self.head.sequence > 0).then_some(self.head.interval),
             settled_until,
+            tariffs: self.tariffs,
             outbox: self.outbox.unsettled() as u64,
             receipts_refused: self.receipts_refused,
             totals: self.totals,

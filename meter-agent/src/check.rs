@@ -4,14 +4,13 @@
 
 use protocol::{
     energy::Energy,
-    genesis::Rules,
     hash::ParseError,
     interval::Interval,
     limits::READINGS_PER_DEVICE_MAX,
     member::MemberId,
     money::{Amount, Price},
     reading::Flow,
-    settlement::{Entry, Line},
+    settlement::{Entry, Line, Tariffs},
 };
 
 /// A reading of one's own that no receipt covers yet.
@@ -42,8 +41,8 @@ pub struct Limits {
 
 impl Limits {
     /// A price taker's: buys up to the retail price, sells down to the feed-in price.
-    pub fn price_taker(rules: &Rules) -> Limits {
-        Limits { buy: rules.retail_price, sell: rules.feed_in_price, buy_cap: None, sell_cap: None }
+    pub fn price_taker(tariffs: &Tariffs) -> Limits {
+        Limits { buy: tariffs.retail_price, sell: tariffs.feed_in_price, buy_cap: None, sell_cap: None }
     }
 }
 
@@ -161,23 +160,22 @@ pub enum ReceiptFault {
 /// Checks an entry against the own `unsettled` readings, oldest first, and the own `limits`. Says which readings it
 /// settles, by sequence number.
 ///
+/// The tariffs are the entry's own: the validators committed to them with it, and they book under no others than those
+/// that the genesis or a decision put in force. An entry that is not proved says nothing of them.
+///
 /// A settlement takes a run of readings, of which only the last can be the interval's own; the others came late. Which
 /// run it took, an entry does not say: the energy does.
 pub fn check_entry(
     entry: &Entry,
     member: MemberId,
-    rules: &Rules,
     limits: &Limits,
     unsettled: &[OwnReading],
 ) -> Result<Vec<u64>, ReceiptFault> {
-    let Entry { interval, price, line, correction: _, provisional: _ } = entry;
+    let Entry { interval, price, line, correction: _, tariffs, provisional: _ } = entry;
     if line.member != member {
         return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
     }
-    check_amounts(line, *price, rules)?;
-    if rules.transformer.is_some_and(|meter| meter.member == member) {
-        return check_transformer(line, *interval, unsettled);
-    }
+    check_amounts(line, *price, tariffs)?;
     check_limits(line, limits)?;
     let candidates = unsettled.partition_point(|reading| reading.interval <= *interval);
     let candidates = &unsettled[..candidates];
@@ -199,10 +197,20 @@ pub fn check_entry(
     Ok(sent.iter().map(|reading| reading.sequence).collect())
 }
 
-/// The transformer's meter measures what the members settle: its own line is empty, and says that it was read.
-fn check_transformer(line: &Line, interval: Interval, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {
-    check_energy(line, interval, &[])?;
-    Ok(unsettled.iter().filter(|reading| reading.interval <= interval).map(|reading| reading.sequence).collect())
+/// Checks an entry of the transformer's meter, which measures what the members settle: its own line is empty, and says
+/// that it was read. Says which of its readings it settles, by sequence number.
+pub fn check_transformer_entry(
+    entry: &Entry,
+    member: MemberId,
+    unsettled: &[OwnReading],
+) -> Result<Vec<u64>, ReceiptFault> {
+    let Entry { interval, price, line, tariffs, .. } = entry;
+    if line.member != member {
+        return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
+    }
+    check_amounts(line, *price, tariffs)?;
+    check_energy(line, *interval, &[])?;
+    Ok(unsettled.iter().filter(|reading| reading.interval <= *interval).map(|reading| reading.sequence).collect())
 }
 
 /// The newest readings that are links next to each other, as many as one settlement takes.
@@ -230,19 +238,19 @@ fn is_contiguous(run: &[OwnReading]) -> bool {
 }
 
 /// The amounts follow from the energies: exactly, where the price is known.
-fn check_amounts(line: &Line, price: Option<Price>, rules: &Rules) -> Result<(), ReceiptFault> {
-    exactly("supply cost", line.supply_cost, line.imported, rules.retail_price)?;
-    exactly("supply revenue", line.supply_revenue, line.exported, rules.feed_in_price)?;
+fn check_amounts(line: &Line, price: Option<Price>, tariffs: &Tariffs) -> Result<(), ReceiptFault> {
+    exactly("supply cost", line.supply_cost, line.imported, tariffs.retail_price)?;
+    exactly("supply revenue", line.supply_revenue, line.exported, tariffs.feed_in_price)?;
     // Where there is one price for all, everything is paid at it; without it, nothing traded is nothing paid.
     if let Some(price) = price {
         exactly("payment to neighbours", line.paid, line.bought, price)?;
         exactly("payment from neighbours", line.earned, line.sold, price)?;
     } else {
         if line.bought.is_zero() {
-            exactly("payment to neighbours", line.paid, line.bought, rules.retail_price)?;
+            exactly("payment to neighbours", line.paid, line.bought, tariffs.retail_price)?;
         }
         if line.sold.is_zero() {
-            exactly("payment from neighbours", line.earned, line.sold, rules.feed_in_price)?;
+            exactly("payment from neighbours", line.earned, line.sold, tariffs.feed_in_price)?;
         }
     }
     line.net().map(|_| ()).ok_or(ReceiptFault::OutOfRange)

@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use protocol::{energy::Energy, money::Price};
+use protocol::{energy::Energy, interval::Interval, member::MemberId, money::Price, reading::Registers};
 use serde::Deserialize;
 
 use crate::source::SourceConfig;
@@ -43,6 +43,37 @@ pub struct Config {
     /// The household's prices.
     #[serde(default)]
     pub order: OrderConfig,
+    /// How the household was registered, if that was by a decision after the genesis.
+    #[serde(default)]
+    pub registration: Option<Registration>,
+}
+
+/// What the validators decided of this household after the genesis: took it in, gave it another meter, or another key.
+/// Nobody has to be believed for it: it only says what this household claims to be, and where it is wrong its readings
+/// are refused by name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// The member's pseudonym.
+    pub member: MemberId,
+    /// The first interval that the device may read: the one after the interval that was open when it was decided.
+    pub first_interval: Interval,
+    /// Import register at its start, Wh.
+    #[serde(default)]
+    pub import_wh: u64,
+    /// Export register at its start, Wh.
+    #[serde(default)]
+    pub export_wh: u64,
+    /// Whether the rules name this meter as the transformer's: it settles nothing of its own.
+    #[serde(default)]
+    pub transformer: bool,
+}
+
+impl Registration {
+    /// The registers at the start.
+    pub fn registers(&self) -> Registers {
+        Registers { import_wh: self.import_wh, export_wh: self.export_wh }
+    }
 }
 
 /// The household's standing order. What is not given is not limited: a price taker buys up to the retail price and
@@ -235,6 +266,8 @@ mod tests {
             (format!("{good}[order]\nbuy = \"cheap\"\n"), 8, "expected a price per kWh such as 0.125, found `cheap`"),
             (format!("{good}[order]\nbuy = 0.3\n"), 8, "expected a string"),
             (format!("{good}[order]\nbuy_cap_wh = -1\n"), 8, "-1"),
+            (format!("{good}[registration]\nmember = \"me\"\n"), 8, "found `me`"),
+            (format!("{good}[registration]\n"), 7, "missing field `member`"),
             (format!("status = \"nowhere\"\n{good}"), 1, "expected an address such as 127.0.0.1:8080"),
             ("genesis = ".into(), 1, ""),
         ];

@@ -1,6 +1,6 @@
 //! The household's standing orders: when to sign a new one, and which limits stood for an interval. Pure.
 
-use protocol::{energy::Energy, genesis::Rules, interval::Interval, order::Order};
+use protocol::{energy::Energy, interval::Interval, order::Order, settlement::Tariffs};
 
 use crate::{
     check::Limits,
@@ -66,26 +66,26 @@ impl Orders {
         Some(record)
     }
 
-    /// The limits that stood for `interval`. An order that was not answered may stand or not: the wider limit counts,
+    /// The limits that stood for `interval`, where `tariffs` were in force. An order that was not answered may stand or not: the wider limit counts,
     /// so that no receipt is refused for an answer that was lost.
-    pub(crate) fn limits(&self, interval: Interval, rules: &Rules) -> Limits {
+    pub(crate) fn limits(&self, interval: Interval, tariffs: &Tariffs) -> Limits {
         let mut wide: Option<Limits> = None;
         let standing = self.records.iter().rev().filter(|record| record.order.valid_from <= interval);
         for record in standing.filter(|record| record.state != OrderState::Refused) {
-            let limits = limits_of(&record.order, rules);
+            let limits = limits_of(&record.order, tariffs);
             wide = Some(wide.map_or(limits, |wide| wider(wide, limits)));
             if record.state == OrderState::Accepted {
                 return wide.unwrap_or(limits);
             }
         }
-        let taker = Limits::price_taker(rules);
+        let taker = Limits::price_taker(tariffs);
         wide.map_or(taker, |wide| wider(wide, taker))
     }
 }
 
-fn limits_of(order: &Order, rules: &Rules) -> Limits {
+fn limits_of(order: &Order, tariffs: &Tariffs) -> Limits {
     let Order { buy, sell, buy_cap, sell_cap, .. } = *order;
-    Limits { buy: buy.unwrap_or(rules.retail_price), sell: sell.unwrap_or(rules.feed_in_price), buy_cap, sell_cap }
+    Limits { buy: buy.unwrap_or(tariffs.retail_price), sell: sell.unwrap_or(tariffs.feed_in_price), buy_cap, sell_cap }
 }
 
 fn wider(a: Limits, b: Limits) -> Limits {
@@ -116,14 +116,8 @@ mod tests {
         OrderRecord { message: Sealed(order.sequence.to_be_bytes().to_vec()), order, state }
     }
 
-    fn rules() -> Rules {
-        Rules {
-            retail_price: price(300_000),
-            feed_in_price: price(80_000),
-            mechanism: "uniform".into(),
-            parameters: None,
-            transformer: None,
-        }
+    fn tariffs() -> Tariffs {
+        Tariffs { retail_price: price(300_000), feed_in_price: price(80_000) }
     }
 
     fn buy(micro: i64) -> OrderConfig {
@@ -173,13 +167,13 @@ mod tests {
             record(order(3, 30, 250_000), OrderState::Open),
             record(order(4, 40, 120_000), OrderState::Accepted),
         ]);
-        let limits = |at| orders.limits(interval(at), &rules());
-        assert_eq!(limits(9), Limits::price_taker(&rules()));
+        let limits = |at| orders.limits(interval(at), &tariffs());
+        assert_eq!(limits(9), Limits::price_taker(&tariffs()));
         assert_eq!((limits(10).buy, limits(10).sell), (price(200_000), price(100_000)));
         assert_eq!(limits(25).buy, price(200_000), "a refused order never stands");
         assert_eq!((limits(30).buy, limits(30).buy_cap), (price(250_000), Some(Energy::from_wh(3))));
         assert_eq!(limits(40).buy, price(120_000));
         let only_open = Orders::new(vec![record(order(1, 0, 100_000), OrderState::Open)]);
-        assert_eq!(only_open.limits(interval(0), &rules()), Limits::price_taker(&rules()));
+        assert_eq!(only_open.limits(interval(0), &tariffs()), Limits::price_taker(&tariffs()));
     }
 }

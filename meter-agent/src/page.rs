@@ -1,6 +1,6 @@
 //! The household's page: one file, no scripts, readable on a phone and at night.
 
-use crate::status::{Status, kwh, money};
+use crate::status::{Status, in_words, kwh, money};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#f6f7f4;--card:#fff;--text:#1c2321;--soft:#5d6966;--sun:#c77700;--leaf:#1f7a4d;\
@@ -30,6 +30,7 @@ pub(crate) fn render(status: &Status) -> String {
     let last = status.last_interval.map_or_else(none, |interval| interval.to_string());
     let (today, totals, currency) = (&status.today, &status.totals, &status.currency);
     let currency = escape(currency);
+    let tariffs = status.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &currency));
     let card = |class: &str, label: &str, value: String, note: String| {
         format!("<div class=\"card {class}\"><span>{label}</span><b>{value}</b><span>{note}</span></div>")
     };
@@ -84,7 +85,7 @@ pub(crate) fn render(status: &Status) -> String {
          <h1>{title}</h1><p>{community} · {connection}</p>{over}{alarms}\
          <h2>{day} (UTC)</h2><div class=\"grid\">{today_cards}</div>\
          <h2>Since the start</h2><div class=\"grid\">{balance_card}{total_cards}{at_home}</div>\
-         <h2>Proof</h2><dl><dt>Proved settled until</dt><dd>{proved}</dd><dt>Last reading</dt><dd>{last}</dd>\
+         <h2>Proof</h2><dl><dt>Proved settled until</dt><dd>{proved}</dd><dt>Tariffs proved there</dt><dd>{tariffs}</dd><dt>Last reading</dt><dd>{last}</dd>\
          <dt>Receipts verified</dt><dd>{verified}</dd><dt>Receipts refused</dt><dd>{bad}</dd>\
          <dt>Readings without a receipt yet</dt><dd>{outbox}</dd>{refused}\
          <dt>Member</dt><dd><code>{member}</code></dd><dt>Device</dt><dd><code>{device}</code></dd></dl>\
@@ -117,6 +118,7 @@ mod tests {
             open: None,
             last_interval: None,
             settled_until: Some("2026-06-01T12:00:00Z/PT15M".parse().unwrap()),
+            tariffs: None,
             outbox: 3,
             receipts_refused: 0,
             totals: Totals { sold_wh: 1_234, earned: Amount::from_nano(150_000_000), ..Totals::default() },

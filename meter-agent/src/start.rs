@@ -11,6 +11,7 @@ use std::{
 use ledger::proof::Verifier;
 use protocol::{
     genesis::{Genesis, GenesisError, GenesisMember},
+    interval::Interval,
     key::{PublicKey, SecretKey},
     limits::GENESIS_BYTES_MAX,
     topic::Topics,
@@ -25,7 +26,7 @@ use crate::{
     agent::{Agent, Identity, Live},
     alarm::{AlarmKind, Alarms},
     chain,
-    config::{Config, StatusAddress},
+    config::{Config, Registration, StatusAddress},
     key::{KeyError, read_key},
     mqtt::{self, DeviceTopics},
     orders::Orders,
@@ -67,7 +68,8 @@ pub enum StartError {
     },
     /// The device is nobody's.
     #[error(
-        "device {device} is not registered in {path}; hand this did:key to your operator, or configure the registered key"
+        "device {device} is not registered in {path}; hand this did:key to your operator, or configure the registered key; \
+         if it was registered later, by a decision, say so under [registration]"
     )]
     NotRegistered {
         /// The device.
@@ -76,7 +78,10 @@ pub enum StartError {
         path: PathBuf,
     },
     /// The member's key is another than the registered one.
-    #[error("expected the member key {expected}, registered with this device, found {found} in {path}")]
+    #[error(
+        "expected the member key {expected}, registered with this device, found {found} in {path}; if it was replaced \
+         since the genesis, say so under [registration]"
+    )]
     OtherMemberKey {
         /// The registered key.
         expected: Box<PublicKey>,
@@ -84,6 +89,14 @@ pub enum StartError {
         found: Box<PublicKey>,
         /// Its file.
         path: PathBuf,
+    },
+    /// The registration is of another kind of interval, or from before the community.
+    #[error("registration: expected a first interval from {first} on and as long, found {found}")]
+    OtherTime {
+        /// The community's first.
+        first: Interval,
+        /// The registration's.
+        found: Interval,
     },
     /// The genesis begins at the beginning of time.
     #[error("{0}: expected a first interval after 1970-01-01")]
@@ -173,7 +186,7 @@ impl Drop for Running {
 /// Everything of an agent that can be got wrong before it runs.
 pub(crate) struct Prepared {
     identity: Identity,
-    registration: GenesisMember,
+    registration: Registration,
     meter: Box<dyn MeterSource>,
 }
 
@@ -188,18 +201,29 @@ pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, StartError> {
     Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.into(), error })
 }
 
-/// The member whose device this is, if `member_key` is that member's.
+/// How this household was registered: as its configuration has it, or by the genesis, as the member whose device this is,
+/// if `member_key` is that member's.
 pub(crate) fn registration(
     config: &Config,
     genesis: &Genesis,
     device: &PublicKey,
     member_key: &PublicKey,
-) -> Result<GenesisMember, StartError> {
+) -> Result<Registration, StartError> {
+    let first = genesis.first_interval;
+    if let Some(later) = &config.registration {
+        let found = later.first_interval;
+        if found.since(first).is_none_or(|intervals| intervals < 0) {
+            return Err(StartError::OtherTime { first, found });
+        }
+        return Ok(later.clone());
+    }
     let member = genesis.members.iter().find(|member| member.device == *device);
     let member =
         member.ok_or_else(|| StartError::NotRegistered { device: Box::new(*device), path: config.genesis.clone() })?;
     if member.key == *member_key {
-        Ok(member.clone())
+        let GenesisMember { member, import_wh, export_wh, .. } = *member;
+        let transformer = genesis.rules.transformer.is_some_and(|meter| meter.member == member);
+        Ok(Registration { member, first_interval: first, import_wh, export_wh, transformer })
     } else {
         let path = config.member_key_path();
         Err(StartError::OtherMemberKey { expected: Box::new(member.key), found: Box::new(*member_key), path })
@@ -211,12 +235,13 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let device_key: SecretKey = read_key(&config.device_key_path())?;
     let member_key = read_key(&config.member_key_path())?;
     let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
-    let meter = config.source.open(genesis.first_interval, registration.registers())?;
+    let meter = config.source.open(registration.first_interval, registration.registers())?;
     let identity = Identity {
         name: config.name.clone(),
         chain: genesis.chain(),
         verifier: Verifier::new(&genesis),
         member: registration.member,
+        transformer: registration.transformer,
         genesis,
         member_key,
         device_key,
@@ -239,7 +264,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
     let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
     let Prepared { identity, registration, meter } = prepared;
-    let first = identity.genesis.first_interval;
+    let first = registration.first_interval;
     let head = match loaded.head {
         Some(head) => head,
         None => chain::start(first, registration.registers())
@@ -292,6 +317,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         orders: Orders::new(loaded.orders),
         totals: loaded.totals,
         today: loaded.today,
+        tariffs: loaded.tariffs,
         receipts_refused: loaded.receipts_refused,
         alarms,
         live: Live::default(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use protocol::{interval::Interval, key::DeviceId, member::MemberId, money::Amount};
+use protocol::{interval::Interval, key::DeviceId, member::MemberId, money::Amount, settlement::Tariffs};
 use serde::{Deserialize, Serialize};
 
 use crate::totals::Totals;
@@ -29,6 +29,9 @@ pub struct Status {
     pub last_interval: Option<Interval>,
     /// The latest interval with a verified receipt.
     pub settled_until: Option<Interval>,
+    /// The supplier's prices that the latest verified receipt was booked under, and checked against.
+    #[serde(default)]
+    pub tariffs: Option<Tariffs>,
     /// Readings that no verified receipt covers yet.
     pub outbox: u64,
     /// Receipts that were refused; kept as evidence.
@@ -65,6 +68,12 @@ pub(crate) fn money(amount: Amount, currency: &str) -> String {
     format!("{text}{padding} {currency}")
 }
 
+/// The supplier's prices, for people.
+pub(crate) fn in_words(tariffs: &Tariffs, currency: &str) -> String {
+    let Tariffs { retail_price, feed_in_price } = tariffs;
+    format!("{retail_price} {currency} to draw, {feed_in_price} {currency} to feed in, per kWh")
+}
+
 impl Status {
     /// A screen of text.
     pub(crate) fn to_text(&self) -> String {
@@ -88,6 +97,7 @@ impl Status {
         line("broker", if self.connected { "connected" } else { "not connected" }.into());
         line("last reading", self.last_interval.map_or_else(none, |interval| interval.to_string()));
         line("proved settled until", self.settled_until.map_or_else(none, |interval| interval.to_string()));
+        line("tariffs proved there", self.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &self.currency)));
         line("without a receipt yet", format!("{} readings", self.outbox));
         line("receipts verified", self.totals.receipts_verified.to_string());
         line("receipts refused", self.receipts_refused.to_string());

@@ -21,6 +21,7 @@ use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, reading::ChainHead,
+    receipt::Receipt, settlement::Tariffs,
 };
 
 use crate::{
@@ -113,6 +114,8 @@ pub(crate) struct Loaded {
     pub(crate) unsettled: Vec<(u64, ReadingRecord)>,
     pub(crate) totals: Totals,
     pub(crate) today: Option<Today>,
+    /// Of the latest verified receipt.
+    pub(crate) tariffs: Option<Tariffs>,
     pub(crate) receipts_refused: u64,
     pub(crate) orders: Vec<OrderRecord>,
     /// Entries that could not be read, and were dropped.
@@ -194,11 +197,18 @@ impl Store {
         if head.is_none() && !readings.is_empty() {
             return Err(StoreError::NoHead(self.path.clone()));
         }
+        let today = self.get::<Today>(TODAY)?;
+        let latest = match today.and_then(|today| today.settled_until) {
+            Some(latest) => self.receipt(latest)?,
+            None => None,
+        };
+        let tariffs = latest.and_then(|json| Receipt::from_json(&json).ok()).map(|receipt| receipt.entry.tariffs);
         Ok(Loaded {
             head,
             unsettled: readings.into_iter().filter(|(_, record)| !record.settled).collect(),
             totals: self.get(TOTALS)?.unwrap_or_default(),
-            today: self.get(TODAY)?,
+            today,
+            tariffs,
             receipts_refused: self.get(REFUSED)?.unwrap_or_default(),
             orders: orders.into_iter().map(|(_, order)| order).collect(),
             dropped: torn_readings + torn_orders,

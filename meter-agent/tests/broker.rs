@@ -5,7 +5,9 @@
 mod support;
 
 use meter_agent::{Running, Status, start};
-use protocol::{answer::Refusal, energy::Energy, hash::Hash, money::Amount, reading::SignedReading};
+use protocol::{
+    answer::Refusal, energy::Energy, hash::Hash, money::Amount, reading::SignedReading, settlement::Tariffs,
+};
 use support::{Heard, Home, Market, Mosquitto, PATIENCE, interval};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -92,6 +94,57 @@ async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
         status.alarms.iter().any(|a| a.starts_with("sequence conflict"))
     })
     .await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_receipt_is_checked_against_the_tariffs_that_the_validators_decided_and_no_others() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let home = Home::new(broker.port, &METER);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(2).await;
+    for _ in 0..3 {
+        market.reading().await;
+    }
+    market.forward(home.receipt(0, 150, 0, 50, 0).to_json()).await;
+    until(&mut running, "a receipt under the genesis' tariffs", |status| status.outbox == 2).await;
+    assert_eq!(running.status().tariffs, Some(home.genesis.rules.tariffs()));
+
+    // From interval 1 on other rules are in force. The agent hears it from the receipt, proved.
+    let decided = Tariffs { retail_price: "0.4".parse().unwrap(), feed_in_price: "0.05".parse().unwrap() };
+    let honest = home.receipt_under(decided, 1, [0, 60, 0, 40]);
+    let mut claims = honest.clone();
+    claims.entry.tariffs.feed_in_price = "0.04".parse().unwrap();
+    claims.entry.line.supply_revenue = Amount::from_nano(40 * 40_000);
+    market.forward(claims.to_json()).await;
+    until(&mut running, "tariffs that nobody decided", |status| status.receipts_refused == 1).await;
+    let expected = "receipt does not verify: it proves nothing: the entry is not under the header's root of entries";
+    assert!(running.status().alarms[0].starts_with(expected), "{:?}", running.status().alarms);
+    assert_eq!(running.status().tariffs, Some(home.genesis.rules.tariffs()));
+
+    market.forward(honest.to_json()).await;
+    until(&mut running, "an honest receipt under other rules", |status| status.outbox == 1).await;
+    assert_eq!((running.status().tariffs, running.status().receipts_refused), (Some(decided), 1));
+    // 60 Wh at the clearing price, 40 Wh at the new feed-in price.
+    let earned = 60 * 190_000 + 40 * 50_000;
+    assert_eq!(running.status().balance, Amount::from_nano(earned - (150 * 190_000 + 50 * 300_000)));
+
+    // Committed, but booked at other prices than it says.
+    let mut old = home.genesis.rules.tariffs();
+    old.retail_price = decided.retail_price;
+    let line = home.receipt(2, 0, 0, 80, 0).entry.line;
+    let mixed = home.receipt_of(protocol::settlement::Entry { line, tariffs: old, ..honest.entry }, 2);
+    market.forward(mixed.to_json()).await;
+    until(&mut running, "amounts of other tariffs", |status| status.receipts_refused == 2).await;
+    let alarm = running.status().alarms[0].clone();
+    assert!(alarm.contains("supply cost of 0.024 for 80 Wh, expected 0.032"), "{alarm}");
+
+    let page = get(running.status_addr.unwrap(), "/").await;
+    assert!(page.contains("0.4 EUR to draw, 0.05 EUR to feed in, per kWh"), "{page}");
+    running.stop().await;
+    let running = start(home.config()).await.unwrap();
+    assert_eq!(running.status().tariffs, Some(decided), "also after a restart");
     running.stop().await;
 }
 
@@ -190,6 +243,39 @@ async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_
     // The same order is not placed twice; the outbox is sent all the same.
     let running = start(home.config()).await.unwrap();
     assert!(matches!(market.heard().await, Heard::Reading(_)));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_household_that_the_genesis_does_not_have_takes_part_by_what_was_decided_since() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let mut home = Home::new(broker.port, &METER);
+    // The genesis has another meter and another key for it.
+    let stranger = protocol::key::SecretKey::from_seed(&[99; 32]).public();
+    (home.genesis.members[0].device, home.genesis.members[0].key) = (stranger, stranger);
+    std::fs::write(home.path("genesis.json"), serde_json::to_vec(&home.genesis).unwrap()).unwrap();
+    let refused = start(home.config()).await.unwrap_err().to_string();
+    assert!(refused.contains("say so under [registration]"), "{refused}");
+    let registered = |first: i64| {
+        let (member, first) = (home.genesis.members[0].member, interval(first));
+        let registers = "import_wh = 70\nexport_wh = 7\n";
+        home.configure(
+            broker.port,
+            &format!("[registration]\nmember = \"{member}\"\nfirst_interval = \"{first}\"\n{registers}"),
+        );
+        home.config()
+    };
+    let refused = start(registered(-1)).await.unwrap_err().to_string();
+    assert!(refused.contains("expected a first interval from 2026-06-01T12:00:00Z"), "{refused}");
+
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(registered(1)).await.unwrap();
+    market.announce(1).await;
+    let first = market.reading().await;
+    assert_eq!((first.interval, first.sequence, first.previous), (interval(1), 1, Hash::ZERO));
+    assert_eq!((first.registers.import_wh, first.registers.export_wh), (70, 107), "the meter's second interval");
+    market.forward(home.receipt(1, 0, 60, 0, 40).to_json()).await;
+    until(&mut running, "its receipt is as good as any", |status| status.outbox == 0).await;
     running.stop().await;
 }
 

@@ -32,7 +32,7 @@ use crate::{
     key::PublicKey,
     member::{AccountId, MemberId},
     money::{Amount, Price},
-    settlement::{Entry, Line, Provisional, Settlement, Trade},
+    settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
 };
 
 /// Most settlements in one answer.
@@ -124,6 +124,8 @@ pub struct Settled {
     pub provisional: Option<Provisional>,
     /// How often it was corrected since.
     pub corrections: u32,
+    /// The tariffs in force in it.
+    pub tariffs: Tariffs,
 }
 
 /// Something that was booked to an account. All of a member's postings add up to its balance.

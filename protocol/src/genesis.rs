@@ -17,6 +17,7 @@ use crate::{
     money::Price,
     parameters::{Parameters, ParametersError, WHOLE_PPM},
     reading::Registers,
+    settlement::Tariffs,
 };
 
 /// The rules of the market.
@@ -65,6 +66,11 @@ pub struct TransformerMeter {
 }
 
 impl Rules {
+    /// The supplier's prices.
+    pub fn tariffs(&self) -> Tariffs {
+        Tariffs { retail_price: self.retail_price, feed_in_price: self.feed_in_price }
+    }
+
     /// Checks what rules can get wrong by themselves.
     pub fn check(&self) -> Result<(), GenesisError> {
         let (retail, feed_in) = (self.retail_price, self.feed_in_price);

@@ -90,6 +90,23 @@ pub struct Minted {
     pub energy: Energy,
 }
 
+/// The supplier's two prices, under which an interval was settled.
+///
+/// A settlement says them, and every entry of it: so a receipt proves under which tariffs it was booked, whatever was
+/// decided since the genesis. They are no more the market's to say than the lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Tariffs {
+    /// What the supplier takes for a kWh.
+    #[n(0)]
+    pub retail_price: Price,
+    /// What the supplier gives for a kWh.
+    #[n(1)]
+    pub feed_in_price: Price,
+}
+
 /// What the transformer's meter says of an interval, and what the members' meters add up to. Both are net, in Wh: what
 /// came from the grid above, less what went there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -175,8 +192,11 @@ pub struct Settlement {
     /// Hash of [what it was computed from](crate::correction::inputs_hash), for whoever has to correct it.
     #[n(8)]
     pub inputs: Hash,
-    /// Why it is provisional, until a correction takes its place; none where the interval closes.
+    /// The tariffs in force in the interval.
     #[n(9)]
+    pub tariffs: Tariffs,
+    /// Why it is provisional, until a correction takes its place; none where the interval closes.
+    #[n(10)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisional: Option<Provisional>,
 }
@@ -207,8 +227,11 @@ pub struct Entry {
     /// 0 as first settled; then the number of the correction that puts this entry in the place of the one before.
     #[n(3)]
     pub correction: u32,
-    /// Whether the settlement is provisional: values are missing or in doubt, and a correction may follow.
+    /// The tariffs in force in the interval, which its supply cost and revenue follow from.
     #[n(4)]
+    pub tariffs: Tariffs,
+    /// Whether the settlement is provisional: values are missing or in doubt, and a correction may follow.
+    #[n(5)]
     #[cbor(skip_if = "cbor::is_false")]
     #[serde(default, skip_serializing_if = "cbor::is_false")]
     pub provisional: bool,
@@ -217,9 +240,9 @@ pub struct Entry {
 impl Settlement {
     /// The entries of this settlement, in the order of its lines: as first settled, or of a correction.
     pub fn entries(&self, correction: u32) -> impl Iterator<Item = Entry> + '_ {
-        let Settlement { interval, price, .. } = *self;
+        let Settlement { interval, price, tariffs, .. } = *self;
         let provisional = self.provisional.is_some();
-        self.lines.iter().map(move |line| Entry { interval, price, line: *line, correction, provisional })
+        self.lines.iter().map(move |line| Entry { interval, price, line: *line, correction, tariffs, provisional })
     }
 
     /// The hash of its content.
@@ -254,6 +277,7 @@ mod tests {
             operator: Amount::ZERO,
             minted: Vec::new(),
             inputs: Hash::ZERO,
+            tariffs: Tariffs { retail_price: "0.3".parse().unwrap(), feed_in_price: "0.08".parse().unwrap() },
             provisional,
         }
     }
@@ -262,9 +286,9 @@ mod tests {
     fn what_closes_is_spelled_as_before_and_what_is_provisional_says_so_in_every_entry() {
         let closed = settlement(None);
         let bytes = cbor::encode(&closed);
-        assert_eq!(bytes[0], 0x89, "an array of nine");
+        assert_eq!(bytes[0], 0x8a, "an array of ten");
         let entry = closed.entries(0).next().unwrap();
-        assert_eq!(cbor::encode(&entry)[0], 0x84, "an array of four");
+        assert_eq!(cbor::encode(&entry)[0], 0x85, "an array of five");
         assert!(!serde_json::to_string(&entry).unwrap().contains("provisional"));
 
         let balance = Balance { expected_wh: Some(-40), found_wh: 10, tolerance_wh: 49 };
@@ -273,7 +297,7 @@ mod tests {
         let entry = open.entries(0).next().unwrap();
         assert!(entry.provisional);
         let bytes = cbor::encode(&entry);
-        assert_eq!((bytes[0], bytes.last()), (0x85, Some(&0xf5)), "an array of five, the last of them true");
+        assert_eq!((bytes[0], bytes.last()), (0x86, Some(&0xf5)), "an array of six, the last of them true");
         assert_eq!(cbor::decode::<Entry>(&bytes).unwrap(), entry);
         // There is no second way to say that it is not.
         let mut spelled_out = bytes;

@@ -107,6 +107,7 @@ impl Ledger {
         };
         let fields = [
             ("readings", settled.readings == proposed.readings),
+            ("tariffs", settled.tariffs == proposed.tariffs),
             ("price", settled.price == proposed.price),
             ("lines", settled.lines == proposed.lines),
             ("trades", settled.trades == proposed.trades),

@@ -69,7 +69,7 @@ impl Ledger {
             let first = |found: &chain::Settled| found.correction == 0 && found.settlement.interval == next;
             settled.extend(self.opened(height)?.settled.into_iter().filter(first).map(|found| {
                 let settlement = found.transaction;
-                let Settlement { interval, price, lines, trades, supplier, operator, provisional, .. } =
+                let Settlement { interval, price, lines, trades, supplier, operator, tariffs, provisional, .. } =
                     found.settlement;
                 Settled {
                     interval,
@@ -82,6 +82,7 @@ impl Ledger {
                     operator,
                     provisional,
                     corrections,
+                    tariffs,
                 }
             }));
             interval = next.next();
@@ -179,9 +180,9 @@ impl Ledger {
     /// happened while one of them was open. In the order of the blocks.
     pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Posting>, LedgerError> {
         let mut postings = Vec::new();
-        for Settled { interval, height, price, lines, provisional, .. } in self.settlements(from, limit)? {
+        for Settled { interval, height, price, lines, tariffs, provisional, .. } in self.settlements(from, limit)? {
             let Some(line) = lines.into_iter().find(|line| line.member == member) else { continue };
-            let entry = Entry { interval, price, line, correction: 0, provisional: provisional.is_some() };
+            let entry = Entry { interval, price, line, correction: 0, tariffs, provisional: provisional.is_some() };
             postings.extend(posting(height, &entry, false, Event::Settled(entry.clone())));
         }
         let account = AccountId::Member(member);

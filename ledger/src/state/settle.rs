@@ -88,6 +88,11 @@ impl State {
         if found == expected { Ok(proposed) } else { Err(Refusal::IntervalNotNext { expected, found }) }
     }
 
+    /// Checks that a settlement says the tariffs that are in force in its interval, and no others.
+    pub(super) fn check_tariffs(&self, proposed: &Settlement) -> Result<(), Refusal> {
+        differs("tariffs", &self.rules_at(proposed.interval).0.rules.tariffs(), &proposed.tariffs)
+    }
+
     fn open_readings(&self, readings: &[Sealed]) -> Result<Vec<SignedReading>, Refusal> {
         let messages = readings.iter().map(|sealed| sealed.0.as_slice());
         let is_known = |device: &DeviceId| self.directory.member_of_device(device).is_some();
@@ -283,17 +288,20 @@ fn check_commitments(committed: &[Hash], readings: &[Sealed]) -> Result<(), Refu
     Err(Refusal::ReadingsDiffer { committed: committed.len(), found: readings.len(), at: same })
 }
 
+/// Names a field that is not what it must be.
+fn differs<T: PartialEq + std::fmt::Debug>(field: &'static str, expected: &T, found: &T) -> Result<(), Refusal> {
+    if expected == found {
+        return Ok(());
+    }
+    let quote = |value: &T| format!("{value:?}").chars().take(200).collect();
+    Err(Refusal::ClearingDiffers { field, expected: quote(expected), found: quote(found) })
+}
+
 /// Names the first field in which a settlement is not what the inputs lead to.
 pub(super) fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
-    fn differs<T: PartialEq + std::fmt::Debug>(field: &'static str, expected: &T, found: &T) -> Result<(), Refusal> {
-        if expected == found {
-            return Ok(());
-        }
-        let quote = |value: &T| format!("{value:?}").chars().take(200).collect();
-        Err(Refusal::ClearingDiffers { field, expected: quote(expected), found: quote(found) })
-    }
     differs("interval", &expected.interval, &found.interval)?;
     differs("readings", &expected.readings, &found.readings)?;
+    differs("tariffs", &expected.tariffs, &found.tariffs)?;
     differs("price", &expected.price, &found.price)?;
     for (expected, found) in expected.lines.iter().zip(&found.lines) {
         differs("lines", expected, found)?;

@@ -238,6 +238,7 @@ impl Chain {
             operator: content.operator,
             provisional: content.provisional.clone(),
             corrections: 0,
+            tariffs: content.tariffs,
         };
         self.settled.push((settled, content));
     }

@@ -12,7 +12,7 @@ use protocol::{
     interval::Interval,
     member::MemberId,
     money::{Amount, Price},
-    settlement::{Line, Trade},
+    settlement::{Line, Tariffs, Trade},
 };
 
 const HOUSEHOLDS: u64 = 41;
@@ -128,7 +128,13 @@ fn clear(
         operator: Amount::ZERO,
         provisional: None,
         corrections: 0,
+        tariffs: tariffs(),
     }
+}
+
+/// The supplier's.
+pub(crate) fn tariffs() -> Tariffs {
+    Tariffs { retail_price: price(300_000), feed_in_price: price(80_000) }
 }
 
 fn empty_line(house: u64) -> Line {

@@ -14,10 +14,11 @@ use rumqttc::Publish;
 use super::Agent;
 use crate::{
     alarm::AlarmKind,
-    check::{ReceiptFault, check_entry},
+    check::{ReceiptFault, check_entry, check_transformer_entry},
     mqtt::Inbound,
     outbox::Advice,
     record::ReadingRecord,
+    status::in_words,
     store::{Settling, StoreError, Today},
 };
 
@@ -159,9 +160,13 @@ impl Agent {
             readings.extend(self.store.reading(sequence)?.map(|record| (sequence, record)));
         }
         let own: Vec<_> = readings.iter().map(|(sequence, record)| record.own(*sequence)).collect();
-        let rules = &self.identity.genesis.rules;
-        let limits = self.orders.limits(entry.interval, rules);
-        Ok(match check_entry(entry, self.identity.member, rules, &limits, &own) {
+        let member = self.identity.member;
+        let checked = if self.identity.transformer {
+            check_transformer_entry(entry, member, &own)
+        } else {
+            check_entry(entry, member, &self.orders.limits(entry.interval, &entry.tariffs), &own)
+        };
+        Ok(match checked {
             Ok(covered) => {
                 readings.retain(|(sequence, _)| covered.contains(sequence));
                 Verdict::Good { receipt: Box::new(receipt), covered: readings }
@@ -192,7 +197,7 @@ impl Agent {
         json: &[u8],
         covered: Vec<(u64, ReadingRecord)>,
     ) -> Result<(), StoreError> {
-        let Entry { interval, line, .. } = receipt.entry;
+        let Entry { interval, line, tariffs, .. } = receipt.entry;
         let gross = || covered.iter().filter_map(|(_, record)| record.gross());
         let before = self.today_at(interval);
         let is_today = before.day == day_of(interval);
@@ -208,6 +213,16 @@ impl Agent {
             .await?;
         self.totals = totals;
         self.today = today;
+        if before.settled_until < Some(interval) {
+            if let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs) {
+                let currency = &self.identity.genesis.currency;
+                tracing::info!(
+                    "from {interval} on at the latest: {}; before: {}; decided by the validators, and proved",
+                    in_words(&tariffs, currency),
+                    in_words(&earlier, currency)
+                );
+            }
+        }
         sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
         Ok(())
     }

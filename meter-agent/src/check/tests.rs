@@ -1,18 +1,10 @@
-use protocol::genesis::TransformerMeter;
-
 use super::*;
 
 const RETAIL: i64 = 300_000;
 const FEED_IN: i64 = 80_000;
 
-fn rules() -> Rules {
-    Rules {
-        retail_price: price(RETAIL),
-        feed_in_price: price(FEED_IN),
-        mechanism: "uniform".into(),
-        parameters: None,
-        transformer: None,
-    }
+fn tariffs() -> Tariffs {
+    Tariffs { retail_price: price(RETAIL), feed_in_price: price(FEED_IN) }
 }
 
 fn price(micro: i64) -> Price {
@@ -47,11 +39,11 @@ fn entry(bought: u64, sold: u64, imported: u64, exported: u64) -> Entry {
         supply_cost: price(RETAIL).cost_of(imported).unwrap(),
         supply_revenue: price(FEED_IN).cost_of(exported).unwrap(),
     };
-    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, provisional: false }
+    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, tariffs: tariffs(), provisional: false }
 }
 
 fn check(entry: &Entry, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {
-    check_entry(entry, me(), &rules(), &Limits::price_taker(&rules()), unsettled)
+    check_entry(entry, me(), &Limits::price_taker(&tariffs()), unsettled)
 }
 
 #[test]
@@ -121,10 +113,9 @@ fn every_wrong_figure_is_refused_by_name() {
 
 #[test]
 fn own_limits_and_caps_are_respected() {
-    let rules = rules();
-    let taker = Limits::price_taker(&rules);
-    let buyer = |limits| check_entry(&entry(60, 0, 40, 0), me(), &rules, &limits, &[own(1, 0, 100, 0, true)]);
-    let seller = |limits| check_entry(&entry(0, 60, 0, 40), me(), &rules, &limits, &[own(1, 0, 0, 100, true)]);
+    let taker = Limits::price_taker(&tariffs());
+    let buyer = |limits| check_entry(&entry(60, 0, 40, 0), me(), &limits, &[own(1, 0, 100, 0, true)]);
+    let seller = |limits| check_entry(&entry(0, 60, 0, 40), me(), &limits, &[own(1, 0, 0, 100, true)]);
     assert!(buyer(Limits { buy: price(190_000), ..taker }).is_ok());
     assert!(seller(Limits { sell: price(190_000), ..taker }).is_ok());
     let cap = |wh| Some(Energy::from_wh(wh));
@@ -150,13 +141,14 @@ fn without_a_common_price_the_limits_still_hold() {
 
 #[test]
 fn the_transformers_meter_gets_an_empty_line_for_all_that_it_read() {
-    let rules =
-        Rules { transformer: Some(TransformerMeter { member: me(), tolerance_wh: 0, tolerance_ppm: 0 }), ..rules() };
     let check = |entry: &Entry| {
         let unsettled = [own(4, -1, 9_000, 0, true), own(5, 0, 70_000, 0, true), own(6, 1, 5, 0, true)];
-        check_entry(entry, me(), &rules, &Limits::price_taker(&rules), &unsettled)
+        check_transformer_entry(entry, me(), &unsettled)
     };
     assert_eq!(check(&entry(0, 0, 0, 0)), Ok(vec![4, 5]));
     assert!(matches!(check(&entry(0, 0, 79_000, 0)), Err(ReceiptFault::EnergyBalance { .. })), "it owes nothing");
     assert!(matches!(check(&entry(1, 0, 0, 0)), Err(ReceiptFault::BoughtAboveDeficit { .. })));
+    let mut other = entry(0, 0, 0, 0);
+    other.line.member = MemberId::from_bytes([8; 16]);
+    assert!(matches!(check(&other), Err(ReceiptFault::OtherMember { .. })));
 }

@@ -64,11 +64,10 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     if let (Some(genesis), Some(device), Some(member)) = (&genesis, &device, &member) {
         let registered = registration(&config, genesis, &device.public(), &member.public());
         if let Some(registered) = report.take(registered) {
-            report.good(format_args!(
-                "registered as member {}, {} W connection",
-                registered.member, registered.rated_power_w
-            ));
-            if let Some(meter) = report.take(config.source.open(genesis.first_interval, registered.registers())) {
+            let by = if config.registration.is_some() { "by a decision, as you say" } else { "in the genesis" };
+            let (member, first) = (registered.member, registered.first_interval);
+            report.good(format_args!("registered as member {member} {by}, from {first} on"));
+            if let Some(meter) = report.take(config.source.open(first, registered.registers())) {
                 report.good("meter readable");
                 if meter.clock() == MeterClock::Market {
                     report.good("the meter is a recording: it follows the market's time, not this machine's");

@@ -9,7 +9,7 @@ use super::Failure;
 use crate::{
     ReceiptFault,
     start::read_genesis,
-    status::{kwh, money},
+    status::{in_words, kwh, money},
 };
 
 pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
@@ -29,7 +29,8 @@ pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
          bought    {} for {}\n\
          sold      {} for {}\n\
          imported  {} for {}\n\
-         exported  {} for {}",
+         exported  {} for {}\n\
+         tariffs   {}",
         genesis.validators.len(),
         receipt.header.height,
         genesis.community,
@@ -43,6 +44,7 @@ pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
         money(line.supply_cost, currency),
         kwh(line.exported.wh()),
         money(line.supply_revenue, currency),
+        in_words(&receipt.entry.tariffs, currency),
     );
     Ok(ExitCode::SUCCESS)
 }

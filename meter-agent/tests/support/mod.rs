@@ -30,7 +30,7 @@ use protocol::{
     order::SignedOrder,
     reading::SignedReading,
     receipt::Receipt,
-    settlement::{Entry, Line},
+    settlement::{Entry, Line, Tariffs},
     topic::Topics,
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
@@ -113,11 +113,15 @@ impl Home {
         meter_agent::Config::load(&self.path("agent.toml")).unwrap()
     }
 
-    /// The receipt of an interval as the validators would sign it, cleared at 0.19.
+    /// The receipt of an interval as the validators would sign it, cleared at 0.19, under the tariffs of the genesis.
     pub(crate) fn receipt(&self, at: i64, bought: u64, sold: u64, imported: u64, exported: u64) -> Receipt {
+        self.receipt_under(self.genesis.rules.tariffs(), at, [bought, sold, imported, exported])
+    }
+
+    /// The same under other tariffs: energy bought, sold, imported and exported.
+    pub(crate) fn receipt_under(&self, tariffs: Tariffs, at: i64, energy: [u64; 4]) -> Receipt {
         let price = Price::from_micro(190_000).unwrap();
-        let [bought, sold, imported, exported] = [bought, sold, imported, exported].map(Energy::from_wh);
-        let rules = &self.genesis.rules;
+        let [bought, sold, imported, exported] = energy.map(Energy::from_wh);
         let line = Line {
             member: self.genesis.members[0].member,
             bought,
@@ -126,10 +130,18 @@ impl Home {
             exported,
             paid: price.cost_of(bought).unwrap(),
             earned: price.cost_of(sold).unwrap(),
-            supply_cost: rules.retail_price.cost_of(imported).unwrap(),
-            supply_revenue: rules.feed_in_price.cost_of(exported).unwrap(),
+            supply_cost: tariffs.retail_price.cost_of(imported).unwrap(),
+            supply_revenue: tariffs.feed_in_price.cost_of(exported).unwrap(),
         };
-        let entry = Entry { interval: interval(at), price: Some(price), line, correction: 0, provisional: false };
+        self.receipt_of(
+            Entry { interval: interval(at), price: Some(price), line, correction: 0, tariffs, provisional: false },
+            at,
+        )
+    }
+
+    /// The receipt of an entry of interval `at`, whatever it says, as the validators would sign it.
+    pub(crate) fn receipt_of(&self, entry: Entry, at: i64) -> Receipt {
+        let entry = Entry { interval: interval(at), ..entry };
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let header = Header {
             chain: self.genesis.chain(),

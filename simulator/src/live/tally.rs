@@ -86,7 +86,12 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{energy::Energy, hash::Hash, money::Amount, settlement::Line};
+    use protocol::{
+        energy::Energy,
+        hash::Hash,
+        money::{Amount, Price},
+        settlement::{Line, Tariffs},
+    };
 
     fn settled(interval: Interval, members: &[MemberId]) -> Settled {
         let line = |member: &MemberId| Line {
@@ -111,6 +116,7 @@ mod tests {
             operator: Amount::ZERO,
             provisional: None,
             corrections: 0,
+            tariffs: Tariffs { retail_price: "0.3".parse::<Price>().unwrap(), feed_in_price: "0.08".parse().unwrap() },
         }
     }
 

@@ -41,6 +41,13 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
         sell_cap: None,
         values: *values,
     };
+    let rules = Rules {
+        retail_price: "0.3".parse().unwrap(),
+        feed_in_price: "0.08".parse().unwrap(),
+        mechanism: "uniform".into(),
+        parameters: None,
+        transformer: None,
+    };
     let settlement = Settlement {
         interval: interval(at),
         readings: Vec::new(),
@@ -51,14 +58,8 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
         operator: Amount::ZERO,
         minted: Vec::new(),
         inputs: Hash::ZERO,
+        tariffs: rules.tariffs(),
         provisional: None,
-    };
-    let rules = Rules {
-        retail_price: "0.3".parse().unwrap(),
-        feed_in_price: "0.08".parse().unwrap(),
-        mechanism: "uniform".into(),
-        parameters: None,
-        transformer: None,
     };
     let inputs = values.iter().map(input).collect();
     let late = late.to_vec();

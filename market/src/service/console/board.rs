@@ -380,7 +380,7 @@ fn average(paid: Total, bought_wh: u128) -> Option<Price> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{energy::Energy, hash::Hash};
+    use protocol::{energy::Energy, hash::Hash, settlement::Tariffs};
 
     use super::*;
 
@@ -409,6 +409,10 @@ mod tests {
             operator: Amount::ZERO,
             provisional: None,
             corrections: 0,
+            tariffs: Tariffs {
+                retail_price: Price::from_micro(300_000).unwrap(),
+                feed_in_price: Price::from_micro(80_000).unwrap(),
+            },
         }
     }
 
