@@ -225,8 +225,11 @@ fn write_certificates(state: &State, period: Period, output: &mut Output) -> Res
     Ok(())
 }
 
-fn settlement_row(height: u64, settled: &Settled) -> [Value; 7] {
+fn settlement_row(height: u64, settled: &Settled) -> [Value; 10] {
     let Settled { settlement, correction, .. } = settled;
+    let provisional = settlement.provisional.as_ref();
+    let unread = provisional.map_or(0, |provisional| provisional.unread.len());
+    let difference_wh = provisional.and_then(|provisional| provisional.balance?.difference_wh());
     [
         Value::Time(settlement.interval),
         Value::Integer((*correction).into()),
@@ -235,6 +238,9 @@ fn settlement_row(height: u64, settled: &Settled) -> [Value; 7] {
         settlement.price.map_or(Value::Missing, |price| Value::Integer(price.micro())),
         amount(settlement.supplier),
         amount(settlement.operator),
+        Value::Integer(provisional.is_some().into()),
+        Value::Integer(i64::try_from(unread).unwrap_or(i64::MAX)),
+        difference_wh.map_or(Value::Missing, Value::Integer),
     ]
 }
 

@@ -52,6 +52,9 @@ pub(super) static SETTLEMENTS: Table = Table {
         ("price_micro_per_kwh", Kind::OptionalInteger),
         ("supplier_nano", Kind::Integer),
         ("operator_nano", Kind::Integer),
+        ("provisional", Kind::Integer),
+        ("unread", Kind::Integer),
+        ("difference_wh", Kind::OptionalInteger),
     ],
 };
 
