@@ -304,7 +304,7 @@ fn work_of_one_node(community: &Community, blocks: &[(Hash, Bytes)]) {
         let start = Instant::now();
         let opened = open_readings(&chain, std::slice::from_ref(&block)).unwrap().remove(0);
         verifying += start.elapsed();
-        assert!(opened.iter().all(|reading| Signed::hash(reading) != Hash::ZERO));
+        assert!(opened.iter().flat_map(|of| of.iter()).all(|reading| Signed::hash(reading) != Hash::ZERO));
         let start = Instant::now();
         state = execute(&state, tip, &block, Readings::Opened(opened)).unwrap().state;
         executing += start.elapsed();

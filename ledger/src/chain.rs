@@ -1,13 +1,15 @@
 //! Blocks: built from transactions, and executed again by everyone who did not build them.
 
+use std::{borrow::Borrow, sync::Arc};
+
 use protocol::{
     block::{Block, Header, Transaction, validators_hash},
     cbor,
     certificate::CommitCertificate,
     correction::Correction,
-    envelope::{ChainId, EnvelopeError, Sealed, Signed},
+    envelope::{ChainId, EnvelopeError, Signed},
     hash::Hash,
-    key::DeviceId,
+    key::{DeviceId, PublicKey},
     merkle::{MerkleRoot, MerkleTree},
     reading::{Reading, SignedReading},
     receipt::{Receipt, ValidatorStep},
@@ -44,13 +46,17 @@ pub struct Executed {
 /// The hashes of each device's last reading in a settlement whose readings were pruned.
 pub type PrunedHeads = Vec<(DeviceId, Hash)>;
 
+/// The readings of one transaction, opened.
+pub type OpenedReadings = Arc<[SignedReading]>;
+
 /// What is known of a block's readings beside the block.
 #[derive(Debug)]
 pub enum Readings {
     /// Nothing: their signatures have to be verified.
     Sealed,
-    /// They were [opened](open_readings) for this chain: their signatures hold.
-    Opened(Vec<SignedReading>),
+    /// They were [opened](open_readings) for this chain: their signatures hold. One item for each transaction; where the
+    /// readings in it are not the transaction's, theirs have to be verified.
+    Opened(Vec<OpenedReadings>),
     /// They were [pruned](prune): one item for each settlement.
     Pruned(Vec<PrunedHeads>),
 }
@@ -92,57 +98,140 @@ impl BlockError {
     }
 }
 
+/// A transaction that was applied to the state after a block before any block has it, so that a block that begins with
+/// it need not apply it again. Only applying it makes one: what it says was computed, not told.
+#[derive(Debug)]
+pub struct Foreseen {
+    tip: Tip,
+    transaction: Arc<Transaction>,
+    state: State,
+    applied: Applied,
+}
+
+impl Foreseen {
+    /// Applies a transaction to the state after `tip`, with its readings if they were opened before.
+    pub fn new(
+        state: &State,
+        tip: Tip,
+        transaction: Arc<Transaction>,
+        opened: &[SignedReading],
+    ) -> Result<Foreseen, Refusal> {
+        let mut state = state.clone();
+        let applied = state.apply_opened(&transaction, opened)?;
+        Ok(Foreseen { tip, transaction, state, applied })
+    }
+
+    /// Whether it says what `transaction` leads to after `tip`. The readings count, which no id covers.
+    pub fn is_of(&self, tip: Tip, transaction: &Transaction) -> bool {
+        self.tip == tip && *self.transaction == *transaction
+    }
+}
+
+/// A block in the making: the state after the transactions so far.
+struct Draft<'a> {
+    tip: Tip,
+    before: &'a State,
+    after: Option<State>,
+    booked: Vec<Booked>,
+    foreseen: Option<&'a Foreseen>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(before: &'a State, tip: Tip, foreseen: Option<&'a Foreseen>) -> Draft<'a> {
+        Draft { tip, before, after: None, booked: Vec::new(), foreseen }
+    }
+
+    fn state(&mut self) -> &mut State {
+        self.after.get_or_insert_with(|| self.before.clone())
+    }
+
+    fn apply(&mut self, transaction: &Transaction, opened: &[SignedReading]) -> Result<(), Refusal> {
+        // Of the first transaction alone it is known to which state it was applied.
+        let foreseen = self.foreseen.take().filter(|foreseen| foreseen.is_of(self.tip, transaction));
+        let applied = match foreseen {
+            Some(foreseen) => {
+                self.after = Some(foreseen.state.clone());
+                foreseen.applied.clone()
+            }
+            None => self.state().apply_opened(transaction, opened)?,
+        };
+        self.booked.extend(booked_by(applied));
+        Ok(())
+    }
+
+    fn finish(mut self, transactions: &[Transaction]) -> (Header, Executed) {
+        let (root, changes) = self.state().seal();
+        let state = self.after.unwrap_or_else(|| self.before.clone());
+        let validators = validators_hash(self.before.validators());
+        let header = header(&state, root, self.tip, validators, transactions, &self.booked);
+        (header, Executed { state, root, changes, booked: self.booked })
+    }
+}
+
 /// Builds the block after `tip` from the transactions that apply, in their order, and leaves out the others. Each comes
 /// with its readings if they were opened before, so that they are not verified again.
 ///
 /// Returns the block, what it leads to, and the refused transactions.
-pub fn build(
+pub fn build<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
     state: &State,
     tip: Tip,
-    transactions: impl IntoIterator<Item = (Transaction, Vec<SignedReading>)>,
+    transactions: impl IntoIterator<Item = (T, R)>,
 ) -> (Block, Executed, Vec<(Hash, Refusal)>) {
-    let validators = validators_hash(state.validators());
-    let mut state = state.clone();
+    build_foreseen(state, tip, transactions, None)
+}
+
+/// Builds a block as [`build`] does, where what the first transaction leads to may be known.
+pub fn build_foreseen<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
+    state: &State,
+    tip: Tip,
+    transactions: impl IntoIterator<Item = (T, R)>,
+    foreseen: Option<&Foreseen>,
+) -> (Block, Executed, Vec<(Hash, Refusal)>) {
+    let mut draft = Draft::new(state, tip, foreseen);
     let mut taken = Vec::new();
-    let mut booked = Vec::new();
     let mut refused = Vec::new();
     for (transaction, opened) in transactions {
-        match state.apply_opened(&transaction, opened) {
-            Ok(applied) => {
-                booked.extend(booked_by(applied));
-                taken.push(transaction);
-            }
+        let transaction: &Transaction = transaction.borrow();
+        match draft.apply(transaction, opened.as_ref()) {
+            Ok(()) => taken.push(transaction.clone()),
             Err(refusal) => refused.push((transaction.id(), refusal)),
         }
         if taken.len() == TRANSACTIONS_PER_BLOCK_MAX {
             break;
         }
     }
-    let (root, changes) = state.seal();
-    let header = header(&state, root, tip, validators, &taken, &booked);
-    (Block { header, transactions: taken }, Executed { state, root, changes, booked }, refused)
+    let (header, executed) = draft.finish(&taken);
+    (Block { header, transactions: taken }, executed, refused)
 }
 
 /// The readings of some blocks, in their order, each opened: all signatures verified together. `None` if any of them
 /// cannot be opened; executing the blocks then says which and why.
-pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<SignedReading>>> {
-    fn readings(block: &Block) -> impl Iterator<Item = &Sealed> {
-        block.transactions.iter().flat_map(Transaction::readings)
-    }
-    let messages = blocks.iter().flat_map(readings).map(|sealed| sealed.0.as_slice());
-    let mut opened = Signed::open_all(messages, chain, |_| true).ok()?.into_iter();
-    Some(blocks.iter().map(|block| opened.by_ref().take(readings(block).count()).collect()).collect())
+pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<OpenedReadings>>> {
+    let readings = blocks.iter().flat_map(|block| &block.transactions).flat_map(Transaction::readings);
+    let messages = readings.map(|sealed| sealed.0.as_slice());
+    let mut opened = Signed::open_all(messages, chain, PublicKey::from_bytes).ok()?.into_iter();
+    let mut of_transaction = |transaction: &Transaction| opened.by_ref().take(transaction.readings().len()).collect();
+    Some(blocks.iter().map(|block| block.transactions.iter().map(&mut of_transaction).collect()).collect())
 }
 
 /// Executes a block that somebody else built: applies every transaction and compares every field of the header.
 pub fn execute(state: &State, tip: Tip, block: &Block, readings: Readings) -> Result<Executed, BlockError> {
+    execute_foreseen(state, tip, block, readings, None)
+}
+
+/// Executes a block as [`execute`] does, where what its first transaction leads to may be known.
+pub fn execute_foreseen(
+    state: &State,
+    tip: Tip,
+    block: &Block,
+    readings: Readings,
+    foreseen: Option<&Foreseen>,
+) -> Result<Executed, BlockError> {
     if block.transactions.len() > TRANSACTIONS_PER_BLOCK_MAX {
         return Err(BlockError::TooManyTransactions(block.transactions.len()));
     }
-    let validators = validators_hash(state.validators());
     check_position(state, tip, &block.header)?;
-    let mut state = state.clone();
-    let mut booked = Vec::new();
+    let mut draft = Draft::new(state, tip, foreseen);
     let (mut opened, mut pruned) = match readings {
         Readings::Sealed => (Vec::new().into_iter(), None),
         Readings::Opened(opened) => (opened.into_iter(), None),
@@ -150,28 +239,26 @@ pub fn execute(state: &State, tip: Tip, block: &Block, readings: Readings) -> Re
     };
     for transaction in &block.transactions {
         let refused = |refusal| BlockError::Refused { transaction: transaction.id(), refusal: Box::new(refusal) };
-        let applied = match (transaction, &mut pruned) {
+        match (transaction, &mut pruned) {
             (Transaction::Settle { settlement, .. }, Some(pruned)) => {
                 let heads = pruned.next().unwrap_or_default();
-                let applied = state.apply_pruned(settlement, &heads).map_err(refused)?;
-                Applied::Booked(Box::new(applied))
+                let booked = draft.state().apply_pruned(settlement, &heads).map_err(refused)?;
+                draft.booked.push(booked);
             }
             _ => {
-                let readings = opened.by_ref().take(transaction.readings().len()).collect();
-                state.apply_opened(transaction, readings).map_err(refused)?
+                let opened = opened.next();
+                draft.apply(transaction, opened.as_deref().unwrap_or_default()).map_err(refused)?;
             }
-        };
-        booked.extend(booked_by(applied));
+        }
     }
-    let (root, changes) = state.seal();
-    let expected = header(&state, root, tip, validators, &block.transactions, &booked);
+    let (expected, executed) = draft.finish(&block.transactions);
     let found = &block.header;
     differs("validators", &expected.validators, &found.validators)?;
     differs("next_validators", &expected.next_validators, &found.next_validators)?;
     differs("transactions", &expected.transactions, &found.transactions)?;
     differs("entries", &expected.entries, &found.entries)?;
     differs("state", &expected.state, &found.state)?;
-    Ok(Executed { state, root, changes, booked })
+    Ok(executed)
 }
 
 /// What can be told of a header before its transactions are applied.
@@ -293,7 +380,7 @@ pub fn prune(chain: &ChainId, block: &Block) -> Result<(Block, Vec<PrunedHeads>,
     for transaction in &mut pruned.transactions {
         let Transaction::Settle { readings, .. } = transaction else { continue };
         let messages = readings.iter().map(|sealed| sealed.0.as_slice());
-        let opened = Signed::<Reading>::open_all(messages, chain, |_| true).map_err(|(_, error)| error)?;
+        let opened = Signed::<Reading>::open_all(messages, chain, PublicKey::from_bytes).map_err(|(_, error)| error)?;
         let lasts = opened.chunk_by(|a, b| a.signer() == b.signer()).filter_map(<[SignedReading]>::last);
         heads.push(lasts.clone().map(|reading| (reading.signer(), reading.hash())).collect());
         last.extend(lasts.cloned());

@@ -6,6 +6,7 @@ use protocol::{
     envelope::ChainId,
     genesis::Genesis,
     hash::Hash,
+    key::{Claim, all_hold},
     receipt::{Receipt, ValidatorStep},
 };
 
@@ -80,11 +81,26 @@ impl Verifier {
     /// Checks that the receipt's entry is in a block that the validators committed: the chain, every change of the
     /// validators since the genesis, every commit signature, and the entry's Merkle path.
     pub fn verify(&self, receipt: &Receipt) -> Result<(), ProofError> {
+        let mut promised = Vec::new();
+        let walked = self.walk(receipt, &mut promised);
+        // All signatures together; one that does not hold comes before whatever is wrong with a later block.
+        if !all_hold(promised.iter().map(|(_, claim)| claim))
+            && let Some((height, claim)) = promised.iter().find(|(_, claim)| !claim.holds())
+        {
+            let error = CertificateError::BadSignature(claim.signer);
+            return Err(ProofError::Certificate { height: *height, error });
+        }
+        walked
+    }
+
+    /// Checks all but the commit signatures, which it adds to `promised` in their order.
+    fn walk(&self, receipt: &Receipt, promised: &mut Vec<(u64, Claim)>) -> Result<(), ProofError> {
         let Receipt { entry: _, proof, header, certificate, steps } = receipt;
         let mut validators = &self.validators;
         let mut after = 0;
         for ValidatorStep { header, certificate, validators: next } in steps {
             self.check_block(header, certificate, validators, after)?;
+            promised.extend(self.promises(certificate));
             let hands_over =
                 header.next_validators != header.validators && header.next_validators == validators_hash(next);
             if !hands_over {
@@ -93,10 +109,16 @@ impl Verifier {
             (validators, after) = (next, header.height);
         }
         self.check_block(header, certificate, validators, after)?;
+        promised.extend(self.promises(certificate));
         if proof.proves(&receipt.leaf(), &header.entries) { Ok(()) } else { Err(ProofError::NotIncluded) }
     }
 
-    /// Checks that `validators` committed the block of `header`, and that it comes after a height.
+    fn promises(&self, certificate: &CommitCertificate) -> impl Iterator<Item = (u64, Claim)> {
+        let height = certificate.height;
+        certificate.claims(&self.chain).into_iter().map(move |claim| (height, claim))
+    }
+
+    /// Checks that `validators` are said to have committed the block of `header`, and that it comes after a height.
     fn check_block(
         &self,
         header: &Header,
@@ -118,6 +140,6 @@ impl Verifier {
         if certificate.block != header.hash() || certificate.height != height {
             return Err(ProofError::OtherBlock { height });
         }
-        certificate.verify(&self.chain, validators).map_err(|error| ProofError::Certificate { height, error })
+        certificate.check_signers(validators).map_err(|error| ProofError::Certificate { height, error })
     }
 }

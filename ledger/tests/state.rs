@@ -4,7 +4,12 @@
 
 mod support;
 
-use ledger::state::{ORDERS_PER_MEMBER_MAX, State};
+use std::sync::Arc;
+
+use ledger::{
+    chain::{BlockError, Foreseen, Readings, Tip, build, build_foreseen, execute_foreseen},
+    state::{ORDERS_PER_MEMBER_MAX, State},
+};
 use protocol::{
     block::Transaction,
     energy::Energy,
@@ -265,4 +270,49 @@ fn the_state_is_restored_from_its_entries() {
     let restored = State::from_entries(&community.genesis, entries).unwrap();
     assert_eq!((restored.root(), state.root()), (root, root));
     assert_ne!(restored.root(), community.state().root());
+}
+
+#[test]
+fn what_is_foreseen_is_what_a_block_leads_to_and_counts_for_nothing_else() {
+    let (community, state, readings, settlement) = prepared();
+    let tip = Tip { height: 0, block: community.genesis.chain() };
+    let transaction = Arc::new(community.transaction(settlement, &readings));
+    let order = Order {
+        sequence: 1,
+        // Late enough in a block that settles the open interval before it.
+        valid_from: state.next().offset(2).unwrap(),
+        buy: Some(Price::from_micro(200_000).unwrap()),
+        sell: None,
+        buy_cap: None,
+        sell_cap: None,
+    };
+    let order = community.order(3, order);
+    let foreseen = Foreseen::new(&state, tip, transaction.clone(), &readings).unwrap();
+    let sealed = |transactions: Vec<Transaction>| transactions.into_iter().map(|transaction| (transaction, []));
+    for transactions in [
+        vec![(*transaction).clone()],
+        vec![(*transaction).clone(), order.clone()],
+        // It was applied to the state before the first transaction of a block, and to no other.
+        vec![order, (*transaction).clone()],
+    ] {
+        let (block, executed, refused) = build(&state, tip, sealed(transactions.clone()));
+        assert!(refused.is_empty(), "{refused:?}");
+        let (again, known, _) = build_foreseen(&state, tip, sealed(transactions), Some(&foreseen));
+        assert_eq!((&again, known.root, &known.changes), (&block, executed.root, &executed.changes));
+        let known = execute_foreseen(&state, tip, &block, Readings::Sealed, Some(&foreseen)).unwrap();
+        assert_eq!((known.root, known.changes, known.booked), (executed.root, executed.changes, executed.booked));
+    }
+
+    // Not the id says what a transaction is: here another has it, with a reading that nobody signed.
+    let (mut block, executed, _) = build(&state, tip, sealed(vec![(*transaction).clone()]));
+    let Transaction::Settle { readings: spoilt, .. } = &mut block.transactions[0] else { unreachable!() };
+    *spoilt[2].0.last_mut().unwrap() ^= 1;
+    assert_eq!(block.transactions[0].id(), transaction.id());
+    let outcome = execute_foreseen(&state, tip, &block, Readings::Opened(vec![readings.into()]), Some(&foreseen));
+    assert!(matches!(outcome, Err(BlockError::Refused { .. })), "{outcome:?}");
+    // Nor does it hold after another block.
+    let tip = Tip { height: 1, block: block.header.hash() };
+    assert!(!foreseen.is_of(tip, &transaction));
+    let (_, _, refused) = build_foreseen(&executed.state, tip, [(transaction, [])], Some(&foreseen));
+    assert_eq!(refused[0].1.name(), "interval_not_next");
 }

@@ -90,23 +90,27 @@ impl<T: Payload> Signed<T> {
         chain: &ChainId,
         is_known: impl FnOnce(&PublicKey) -> bool,
     ) -> Result<Signed<T>, EnvelopeError> {
-        let envelope = Envelope::<T>::read(bytes, chain, PublicKey::from_bytes)?.known(is_known)?;
+        let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(is_known);
+        let envelope = Envelope::<T>::read(bytes, chain, |bytes| expected_signer(bytes, known))?;
         if envelope.claim.holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
     }
 
     /// Opens many messages as [`open`](Self::open) does one, with their signatures verified together: all of them, or
-    /// the position and fault of the first that cannot be opened.
+    /// the position and fault of the first that cannot be opened. `known` finds the key of a signer who may send them by
+    /// its bytes, so that a key that was found to be one before need not be looked at again; where anyone may send them,
+    /// it is [`PublicKey::from_bytes`].
     pub fn open_all<'a>(
         messages: impl IntoIterator<Item = &'a [u8]>,
         chain: &ChainId,
-        is_known: impl Fn(&PublicKey) -> bool,
+        known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
     ) -> Result<Vec<Signed<T>>, (usize, EnvelopeError)> {
         let mut keys = BTreeMap::new();
-        let mut key = |bytes: &[u8; 32]| *keys.entry(*bytes).or_insert_with(|| PublicKey::from_bytes(bytes));
+        let mut signer =
+            |bytes: &[u8; 32]| keys.entry(*bytes).or_insert_with(|| expected_signer(bytes, &known)).clone();
         let mut envelopes = Vec::new();
         let mut fault = None;
         for (position, bytes) in messages.into_iter().enumerate() {
-            match Envelope::<T>::read(bytes, chain, &mut key).and_then(|envelope| envelope.known(&is_known)) {
+            match Envelope::<T>::read(bytes, chain, &mut signer) {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(error) => {
                     fault = Some((position, error));
@@ -139,21 +143,17 @@ impl<'a, T: Payload> Envelope<'a, T> {
     fn read(
         bytes: &'a [u8],
         chain: &ChainId,
-        key: impl FnOnce(&[u8; 32]) -> Option<PublicKey>,
+        signer: impl FnOnce(&[u8; 32]) -> Result<PublicKey, EnvelopeError>,
     ) -> Result<Envelope<'a, T>, EnvelopeError> {
         if bytes.len() > T::BYTES_MAX {
             return Err(EnvelopeError::TooLarge { max: T::BYTES_MAX, found: bytes.len() });
         }
         let sign1 = CoseSign1::from_slice(bytes).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
-        let signer = signer_of(&sign1, key)?;
+        let signer = signer(key_id(&sign1)?)?;
         let signature = sign1.signature.as_slice().try_into().map(Signature::from_bytes);
         let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
         let message = sign1.tbs_data(&external_aad(T::DOMAIN, chain));
         Ok(Envelope { claim: Claim { signer, message, signature }, sign1, bytes, kind: PhantomData })
-    }
-
-    fn known(self, is_known: impl FnOnce(&PublicKey) -> bool) -> Result<Self, EnvelopeError> {
-        if is_known(&self.claim.signer) { Ok(self) } else { Err(EnvelopeError::UnknownSigner(self.claim.signer)) }
     }
 
     /// The content, once it is known that the signature holds.
@@ -168,11 +168,8 @@ impl<'a, T: Payload> Envelope<'a, T> {
     }
 }
 
-/// The signer that the protected header names, if the headers have the one accepted form.
-fn signer_of(
-    sign1: &CoseSign1,
-    public_key: impl FnOnce(&[u8; 32]) -> Option<PublicKey>,
-) -> Result<PublicKey, EnvelopeError> {
+/// The bytes by which the protected header names the signer, if the headers have the one accepted form.
+fn key_id(sign1: &CoseSign1) -> Result<&[u8; 32], EnvelopeError> {
     let malformed = |reason: &str| EnvelopeError::Malformed(reason.into());
     if !sign1.unprotected.is_empty() {
         return Err(malformed("expected an empty unprotected header"));
@@ -183,7 +180,18 @@ fn signer_of(
     if *header != expected {
         return Err(malformed("expected a protected header of EdDSA and a key id, nothing else"));
     }
-    public_key(key).ok_or_else(|| malformed("the key id is not an Ed25519 public key"))
+    Ok(key)
+}
+
+/// The key of these bytes, if it is that of a known signer.
+fn expected_signer(
+    bytes: &[u8; 32],
+    known: impl FnOnce(&[u8; 32]) -> Option<PublicKey>,
+) -> Result<PublicKey, EnvelopeError> {
+    known(bytes).ok_or_else(|| match PublicKey::from_bytes(bytes) {
+        Some(key) => EnvelopeError::UnknownSigner(key),
+        None => EnvelopeError::Malformed("the key id is not an Ed25519 public key".into()),
+    })
 }
 
 impl<T> Signed<T> {

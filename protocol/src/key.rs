@@ -5,10 +5,10 @@
 //! libraries differ between the two (Chalkias, Garillot and Nikolaenko, *Taming the many EdDSAs*, 2020). Keys of small
 //! order, for which anyone could sign, are no keys here.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
-use ed25519_consensus::{VerificationKey, VerificationKeyBytes, batch};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -45,7 +45,7 @@ impl PublicKey {
     /// Whether `signature` is this key's over `message`.
     pub fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
         VerificationKey::try_from(self.0)
-            .is_ok_and(|key| key.verify(&ed25519_consensus::Signature::from(signature.0), message).is_ok())
+            .is_ok_and(|key| key.verify(&ed25519_zebra::Signature::from(signature.0), message).is_ok())
     }
 
     /// The key's multibase text (`z6Mk…`): its `did:key` without the scheme, fit for an MQTT topic level.
@@ -63,6 +63,13 @@ impl PublicKey {
         let bytes = bs58::decode(digits).into_vec().map_err(|_| error())?;
         let key = bytes.strip_prefix(&ED25519_MULTICODEC).and_then(|key| key.try_into().ok()).ok_or_else(error)?;
         PublicKey::from_bytes(key).ok_or_else(error)
+    }
+}
+
+/// So that a map of keys can be asked by bytes that may be none.
+impl Borrow<[u8; 32]> for PublicKey {
+    fn borrow(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
@@ -178,7 +185,7 @@ pub fn all_hold<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> bool {
         seed.update(signature.0);
         seed.update((message.len() as u64).to_be_bytes());
         seed.update(message);
-        batch.queue((VerificationKeyBytes::from(signer.0), ed25519_consensus::Signature::from(signature.0), message));
+        batch.queue((VerificationKeyBytes::from(signer.0), ed25519_zebra::Signature::from(signature.0), message));
     }
     batch.verify(ChaCha20Rng::from_seed(seed.finalize().into())).is_ok()
 }

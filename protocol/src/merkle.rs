@@ -1,28 +1,32 @@
-//! Merkle roots and inclusion proofs, as RFC 6962 §2.1 has them (crate `ct-merkle`): leaves and nodes are hashed
+//! Merkle roots and inclusion proofs, as RFC 6962 §2.1 has them (crate `tlog_tiles`): leaves and nodes are hashed
 //! apart, so that no node can pass for a leaf.
 
 use std::fmt;
 
-use ct_merkle::{InclusionProof, RootHash, digest::Update, mem_backed_tree::MemoryBackedTree};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use tlog_tiles::tlog::{self, HashReader};
 
 use crate::hash::Hash;
 
-/// A leaf: bytes hashed as they are.
-#[derive(Clone)]
-struct Leaf(Vec<u8>);
-
-impl ct_merkle::HashableLeaf for Leaf {
-    fn hash<H: Update>(&self, hasher: &mut H) {
-        hasher.update(&self.0);
-    }
+/// A Merkle tree over byte strings. It keeps the hashes of its nodes that are complete, not the leaves; so a leaf costs
+/// two hashes, however many there are.
+#[derive(Default)]
+pub struct MerkleTree {
+    leaves: u64,
+    nodes: Nodes,
 }
 
-/// A Merkle tree over byte strings.
+/// Hashes of the nodes, in the order in which they became complete.
 #[derive(Default)]
-pub struct MerkleTree(MemoryBackedTree<Sha256, Leaf>);
+struct Nodes(Vec<tlog::Hash>);
+
+impl HashReader for Nodes {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
+        let node = |index: &u64| self.0.get(usize::try_from(*index).ok()?).copied();
+        indexes.iter().map(node).collect::<Option<_>>().ok_or(tlog::Error::IndexesNotInTree)
+    }
+}
 
 /// What a tree is known by: its root and its size, as the tree head of RFC 6962 §3.5. Without the size, one leaf could be
 /// proved at more than one place.
@@ -58,50 +62,49 @@ pub struct MerkleProof {
 
 impl FromIterator<Vec<u8>> for MerkleTree {
     fn from_iter<I: IntoIterator<Item = Vec<u8>>>(leaves: I) -> MerkleTree {
-        let mut tree = MemoryBackedTree::new();
+        let mut tree = MerkleTree::default();
         for leaf in leaves {
-            tree.push(Leaf(leaf));
+            match tlog::stored_hashes(tree.leaves, &leaf, &tree.nodes) {
+                Ok(completed) => tree.nodes.0.extend(completed),
+                Err(error) => unreachable!("all nodes before a leaf are kept: {error}"),
+            }
+            tree.leaves += 1;
         }
-        MerkleTree(tree)
+        tree
     }
 }
 
 impl MerkleTree {
     /// The root.
     pub fn root(&self) -> MerkleRoot {
-        MerkleRoot { leaves: self.0.len(), hash: Hash::from_bytes((*self.0.root().as_bytes()).into()) }
+        match tlog::tree_hash(self.leaves, &self.nodes) {
+            Ok(hash) => MerkleRoot { leaves: self.leaves, hash: Hash::from_bytes(hash.0) },
+            Err(error) => unreachable!("all nodes of the tree are kept: {error}"),
+        }
     }
 
     /// The proof for the leaf at `index`; `None` if there is no such leaf.
     pub fn prove(&self, index: usize) -> Option<MerkleProof> {
-        self.0.get(index)?;
-        let path = self.0.prove_inclusion(index);
-        let path = path.as_bytes().chunks_exact(32).map(|chunk| {
-            let mut bytes = [0; 32];
-            bytes.copy_from_slice(chunk);
-            Hash::from_bytes(bytes)
-        });
-        Some(MerkleProof { index: index as u64, path: path.collect() })
+        let index = u64::try_from(index).ok()?;
+        let path = tlog::prove_record(self.leaves, index, &self.nodes).ok()?;
+        Some(MerkleProof { index, path: path.into_iter().map(|hash| Hash::from_bytes(hash.0)).collect() })
     }
 }
 
 impl MerkleProof {
     /// Whether `leaf` stands where this proof says in the tree of `root`.
     pub fn proves(&self, leaf: &[u8], root: &MerkleRoot) -> bool {
-        if self.index >= root.leaves {
-            return false;
-        }
-        let root = RootHash::<Sha256>::new((*root.hash.as_bytes()).into(), root.leaves);
-        let path = self.path.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        match InclusionProof::try_from_bytes(path) {
-            Ok(proof) => root.verify_inclusion(&Leaf(leaf.to_vec()), self.index, &proof).is_ok(),
-            Err(_) => false,
-        }
+        let path = self.path.iter().map(|hash| tlog::Hash(*hash.as_bytes())).collect();
+        let root_hash = tlog::Hash(*root.hash.as_bytes());
+        tlog::check_record(&path, root.leaves, root_hash, self.index, tlog::record_hash(leaf)).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ct_merkle::mem_backed_tree::MemoryBackedTree;
+    use sha2::Sha256;
+
     use super::*;
 
     #[test]
@@ -126,6 +129,30 @@ mod tests {
         let root = MerkleRoot { leaves: 6, ..five.root() };
         assert!(!six.prove(1).unwrap().proves(&[1], &root));
         assert_ne!(root, five.root());
+    }
+
+    #[test]
+    fn another_library_makes_the_same_root_and_believes_the_proofs() {
+        for leaves in (0_u64..70).chain([1_000]) {
+            let tree: MerkleTree = (0..leaves).map(|leaf| leaf.to_be_bytes().to_vec()).collect();
+            let mut other = MemoryBackedTree::<Sha256, [u8; 8]>::new();
+            (0..leaves).for_each(|leaf| other.push(leaf.to_be_bytes()));
+            let root = other.root();
+            assert_eq!(tree.root().hash.as_bytes()[..], root.as_bytes()[..], "{leaves}");
+            for leaf in (0..leaves).step_by(7) {
+                let proof = tree.prove(leaf as usize).unwrap();
+                let path = proof.path.iter().flat_map(|hash| *hash.as_bytes()).collect();
+                let path = ct_merkle::InclusionProof::<Sha256>::try_from_bytes(path).unwrap();
+                root.verify_inclusion(&leaf.to_be_bytes(), leaf, &path).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_root_that_claims_too_many_leaves_is_no_trouble() {
+        let proof = |path| MerkleProof { index: u64::MAX - 1, path: vec![Hash::ZERO; path] };
+        let root = MerkleRoot { leaves: u64::MAX, hash: Hash::ZERO };
+        assert!((0..70).all(|path| !proof(path).proves(&[1], &root)));
     }
 
     #[test]

@@ -94,7 +94,8 @@ fn reading(seed: u8, sequence: u64) -> SignedReading {
 fn many_messages_open_as_each_of_them_does() {
     let good: Vec<SignedReading> = (1..=5).map(|seed| reading(seed, seed.into())).collect();
     let open_all = |messages: &[Vec<u8>], unknown: Option<PublicKey>| {
-        Signed::<Reading>::open_all(messages.iter().map(Vec::as_slice), &Hash::ZERO, |key| Some(*key) != unknown)
+        let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(|key| Some(*key) != unknown);
+        Signed::<Reading>::open_all(messages.iter().map(Vec::as_slice), &Hash::ZERO, known)
     };
     let bytes: Vec<Vec<u8>> = good.iter().map(|signed| signed.bytes().to_vec()).collect();
     assert_eq!(open_all(&bytes, None), Ok(good.clone()));

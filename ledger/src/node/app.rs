@@ -14,7 +14,7 @@ use protocol::{
 
 use super::Ledger;
 use crate::{
-    chain::{self, Executed},
+    chain::Executed,
     consensus::{Application, Candidate, Halt, Work},
     store::{StoreError, StoredCandidate},
 };
@@ -34,8 +34,7 @@ impl App {
 
     /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
     fn execute(&self, block: &Block) -> Option<Executed> {
-        let head = self.ledger.head();
-        match chain::execute(&head.state, head.tip, block, self.ledger.readings_of(block)) {
+        match self.ledger.execute(block) {
             Ok(executed) => Some(executed),
             Err(error) => {
                 let height = block.header.height;
@@ -88,9 +87,7 @@ impl Application for App {
         if let Some(same) = self.stored_candidate(height, round)? {
             return Ok(same);
         }
-        let head = self.ledger.head();
-        let (block, executed, refused) = chain::build(&head.state, head.tip, self.ledger.waiting());
-        self.ledger.drop_refused(&refused);
+        let (block, executed) = self.ledger.build();
         let me = self.ledger.validator().ok_or_else(|| Halt::Storage("asked to propose without a key".into()))?;
         let hash = block.header.hash();
         let body = cbor::encode(&block);

@@ -5,7 +5,6 @@ use std::{
     time::Instant,
 };
 
-use bytes::Bytes;
 use protocol::{
     api::Submitted,
     block::{Block, Transaction},
@@ -17,14 +16,14 @@ use protocol::{
     interval::Interval,
     key::ValidatorId,
     merkle::MerkleRoot,
-    reading::{Reading, SignedReading},
+    reading::Reading,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::past::{commit_of, settlement_of};
 use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::{
-    chain::{Executed, Readings, Tip},
+    chain::{self, BlockError, Executed, Foreseen, OpenedReadings, Readings, Tip},
     state::{Refusal, State, StateError},
     store::{Store, StoreError, StoredBlock},
 };
@@ -77,7 +76,7 @@ pub enum LedgerError {
 }
 
 /// The interval that a transaction settles, if it does, and its verified readings.
-type Applies = (Option<Interval>, Vec<SignedReading>);
+type Applies = (Option<Interval>, OpenedReadings);
 
 /// The ledger of a node, shared by consensus, which moves it, and the API, which reads it.
 pub struct Ledger {
@@ -87,21 +86,25 @@ pub struct Ledger {
     pub(super) store: Arc<dyn Store>,
     head: RwLock<Arc<Head>>,
     pool: Mutex<Pool>,
+    /// What the settlement that was checked last leads to, so that no block has to apply it again.
+    foreseen: Mutex<Option<Arc<Foreseen>>>,
+    /// Held while a settlement is checked: whoever brings the same one meanwhile need not verify it, too.
+    settling: Mutex<()>,
     work: Notify,
     committed: watch::Sender<u64>,
-    outgoing: mpsc::Sender<Bytes>,
+    outgoing: mpsc::Sender<Hash>,
     pub(super) metrics: Metrics,
 }
 
 impl Ledger {
     /// Opens what is stored, and checks that the state is the one the last block promises.
     ///
-    /// Returns the queue of transactions that other nodes should hear of, too.
+    /// Returns the queue of transactions that other nodes should hear of, too, by their ids.
     pub fn open(
         genesis: Genesis,
         store: Arc<dyn Store>,
         validator: Option<ValidatorId>,
-    ) -> Result<(Ledger, mpsc::Receiver<Bytes>), LedgerError> {
+    ) -> Result<(Ledger, mpsc::Receiver<Hash>), LedgerError> {
         let head = read_head(&genesis, &*store)?;
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let ledger = Ledger {
@@ -112,6 +115,8 @@ impl Ledger {
             genesis,
             store,
             pool: Mutex::default(),
+            foreseen: Mutex::default(),
+            settling: Mutex::default(),
             work: Notify::new(),
             outgoing,
             metrics: Metrics::default(),
@@ -147,11 +152,10 @@ impl Ledger {
     /// Takes a transaction into the pool if it applies to the state as it is, and tells the other nodes.
     pub fn submit(&self, transaction: Transaction) -> Result<Submitted, LedgerError> {
         let id = transaction.id();
-        let bytes = cbor::encode(&transaction);
-        Ok(match self.take_in(transaction, bytes.len())? {
+        Ok(match self.take_in(transaction)? {
             Taken::New | Taken::Waiting => {
                 // A full queue is no loss: this node proposes it as well.
-                let _ = self.outgoing.try_send(bytes.into());
+                let _ = self.outgoing.try_send(id);
                 Submitted::Pending { transaction: id }
             }
             Taken::Refused(Refusal::Exists) => Submitted::Exists { transaction: id },
@@ -171,13 +175,19 @@ impl Ledger {
         lock(&self.pool).contains(transaction)
     }
 
+    /// A transaction as it is told to other nodes, while it waits.
+    pub(super) fn message_of(&self, transaction: &Hash) -> Option<Vec<u8>> {
+        let waiting = lock(&self.pool).get(transaction)?;
+        Some(cbor::encode(&*waiting))
+    }
+
     /// Takes in what another node sent.
     pub(super) fn take_in_gossip(&self, message: &[u8]) -> Verdict {
         let Ok(transaction) = cbor::decode::<Transaction>(message) else {
             self.metrics.refused("malformed".into());
             return Verdict::Rejected("malformed".into());
         };
-        match self.take_in(transaction, message.len()) {
+        match self.take_in(transaction) {
             Ok(Taken::New) => Verdict::Accepted,
             Ok(Taken::Waiting) => Verdict::Ignored("waiting".into()),
             Ok(Taken::Refused(refusal)) => Verdict::refused(&refusal),
@@ -189,11 +199,17 @@ impl Ledger {
         }
     }
 
-    fn take_in(&self, transaction: Transaction, bytes: usize) -> Result<Taken, LedgerError> {
+    fn take_in(&self, transaction: Transaction) -> Result<Taken, LedgerError> {
         let id = transaction.id();
         if lock(&self.pool).contains(&id) {
             return Ok(Taken::Waiting);
         }
+        let settles = matches!(transaction, Transaction::Settle { .. });
+        let _settling = settles.then(|| lock(&self.settling));
+        if settles && self.is_waiting(&id) {
+            return Ok(Taken::Waiting);
+        }
+        let transaction = Arc::new(transaction);
         let (interval, opened) = match self.check(&transaction)? {
             Ok(applies) => applies,
             Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
@@ -203,7 +219,7 @@ impl Ledger {
                 return Ok(Taken::Refused(refusal));
             }
         };
-        if !lock(&self.pool).insert(transaction, opened, interval, bytes) {
+        if !lock(&self.pool).insert(transaction, opened, interval) {
             self.metrics.refused(POOL_FULL.into());
             return Ok(Taken::PoolFull);
         }
@@ -215,9 +231,9 @@ impl Ledger {
     /// Whether a transaction applies now; if it settles an interval, which. With its readings, verified here, once:
     /// whoever executes a block with this transaction takes them from the pool. A settlement that is not the market's,
     /// or comes too late, is refused before any of them is looked at.
-    fn check(&self, transaction: &Transaction) -> Result<Result<Applies, Refusal>, LedgerError> {
+    fn check(&self, transaction: &Arc<Transaction>) -> Result<Result<Applies, Refusal>, LedgerError> {
         let head = self.head();
-        let interval = match transaction {
+        let interval = match &**transaction {
             Transaction::Settle { settlement, .. } => match settlement_of(settlement, &head.state) {
                 Ok(proposed) if proposed.interval < head.state.next() => {
                     return self.compare_with_settled(&proposed).map(Err);
@@ -228,9 +244,14 @@ impl Ledger {
             _ => None,
         };
         // Where one cannot be opened, applying the transaction says which one, and why.
-        let opened = self.open_readings(transaction).unwrap_or_default();
-        let refusal = match head.state.clone().apply_opened(transaction, opened.clone()) {
-            Ok(_) => return Ok(Ok((interval, opened))),
+        let opened = open_readings(&head.state, transaction).unwrap_or_default();
+        let refusal = match Foreseen::new(&head.state, head.tip, transaction.clone(), &opened) {
+            Ok(foreseen) => {
+                if interval.is_some() {
+                    *lock(&self.foreseen) = Some(Arc::new(foreseen));
+                }
+                return Ok(Ok((interval, opened)));
+            }
             Err(refusal) => refusal,
         };
         Ok(Err(self.compare_with_past(transaction, refusal)?))
@@ -247,30 +268,38 @@ impl Ledger {
         }
     }
 
-    /// The transactions that wait, each with its readings if their signatures were verified.
-    pub(super) fn waiting(&self) -> Vec<(Transaction, Vec<SignedReading>)> {
-        lock(&self.pool).transactions()
+    /// Builds a block on the head from what waits, and drops from it what no longer applies.
+    pub(super) fn build(&self) -> (Block, Executed) {
+        let head = self.head();
+        let waiting = lock(&self.pool).transactions();
+        let foreseen = lock(&self.foreseen).clone();
+        let (block, executed, refused) = chain::build_foreseen(&head.state, head.tip, waiting, foreseen.as_deref());
+        self.drop_refused(&refused);
+        (block, executed)
     }
 
-    /// The readings of a transaction, their signatures verified together; none if one cannot be opened.
-    fn open_readings(&self, transaction: &Transaction) -> Option<Vec<SignedReading>> {
-        let messages = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
-        Signed::<Reading>::open_all(messages, &self.chain(), |_| true).ok()
-    }
-
-    /// The readings of a block, opened: those that wait here were verified before.
-    pub(super) fn readings_of(&self, block: &Block) -> Readings {
-        let mut opened = Vec::new();
-        for transaction in &block.transactions {
+    /// Executes a block on the head. What this node has verified and computed before, it does not do again.
+    pub(super) fn execute(&self, block: &Block) -> Result<Executed, BlockError> {
+        let head = self.head();
+        // A settlement in it may be in the middle of its check.
+        drop(lock(&self.settling));
+        let foreseen = lock(&self.foreseen).clone();
+        let first = block.transactions.first();
+        let foreseen = foreseen.filter(|known| first.is_some_and(|first| known.is_of(head.tip, first)));
+        let mut opened = Vec::with_capacity(block.transactions.len());
+        for (position, transaction) in block.transactions.iter().enumerate() {
+            if transaction.readings().is_empty() || (position == 0 && foreseen.is_some()) {
+                opened.push(OpenedReadings::default());
+                continue;
+            }
             let known = lock(&self.pool).opened(&transaction.id());
-            // Where one cannot be opened, executing the block says which one, and why.
-            let Some(readings) = known.or_else(|| self.open_readings(transaction)) else { return Readings::Sealed };
-            opened.extend(readings);
+            // Where one cannot be opened, applying the transaction says which one, and why.
+            opened.push(known.or_else(|| open_readings(&head.state, transaction)).unwrap_or_default());
         }
-        Readings::Opened(opened)
+        chain::execute_foreseen(&head.state, head.tip, block, Readings::Opened(opened), foreseen.as_deref())
     }
 
-    pub(super) fn drop_refused(&self, refused: &[(Hash, Refusal)]) {
+    fn drop_refused(&self, refused: &[(Hash, Refusal)]) {
         let mut pool = lock(&self.pool);
         for (id, refusal) in refused {
             tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction no longer applies");
@@ -298,9 +327,18 @@ impl Ledger {
         block.transactions.iter().for_each(|transaction| pool.remove(&transaction.id()));
         pool.retain_from(next);
         drop(pool);
+        // It was of the head before.
+        *lock(&self.foreseen) = None;
         self.committed.send_replace(tip.height);
         Ok(())
     }
+}
+
+/// The readings of a transaction, their signatures verified together; none if one cannot be opened. A device that the
+/// state does not know is nobody's.
+fn open_readings(state: &State, transaction: &Transaction) -> Option<OpenedReadings> {
+    let messages = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
+    Signed::<Reading>::open_all(messages, &state.chain(), |key| state.device(key)).ok().map(Arc::from)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

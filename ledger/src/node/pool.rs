@@ -1,12 +1,14 @@
 //! Transactions that wait for a block.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use protocol::{block::Transaction, hash::Hash, interval::Interval, reading::SignedReading};
+use protocol::{block::Transaction, cbor, envelope::Sealed, hash::Hash, interval::Interval, reading::SignedReading};
+
+use crate::chain::OpenedReadings;
 
 /// Most transactions that wait.
 const TRANSACTIONS_MAX: usize = 10_000;
-/// Most bytes of transactions that wait.
+/// Most bytes of memory that they take.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Transactions in the order of their arrival, each once.
@@ -19,12 +21,29 @@ pub(super) struct Pool {
 }
 
 struct Waiting {
-    transaction: Transaction,
+    transaction: Arc<Transaction>,
     /// Its readings, if their signatures were verified.
-    opened: Vec<SignedReading>,
+    opened: OpenedReadings,
     /// The interval it settles, if it does.
     interval: Option<Interval>,
+    /// Bytes of memory that all of it takes.
     bytes: usize,
+}
+
+/// The memory that a transaction takes while it waits: its readings are there twice, as they came and opened.
+fn footprint(transaction: &Transaction, opened: &[SignedReading]) -> usize {
+    let sealed = |message: &Sealed| size_of::<Sealed>() + message.0.len();
+    let content = match transaction {
+        Transaction::Settle { settlement, readings } => settlement.0.len() + readings.iter().map(sealed).sum::<usize>(),
+        Transaction::PlaceOrder(message) | Transaction::CommitReading(message) | Transaction::Instruct(message) => {
+            message.0.len()
+        }
+        Transaction::Decide { decision, approvals } => {
+            size_of_val(&**decision) + cbor::encode(&**decision).len() + size_of_val(&approvals[..])
+        }
+    };
+    let opened: usize = opened.iter().map(|reading| size_of::<SignedReading>() + reading.bytes().len()).sum();
+    size_of::<Waiting>() + size_of::<Transaction>() + size_of::<(Hash, u64)>() + content + opened
 }
 
 impl Pool {
@@ -36,14 +55,14 @@ impl Pool {
         self.ids.contains_key(id)
     }
 
-    /// Takes a transaction of `bytes` bytes; `false` if there is no room.
+    /// Takes a transaction; `false` if there is no room.
     pub(super) fn insert(
         &mut self,
-        transaction: Transaction,
-        opened: Vec<SignedReading>,
+        transaction: Arc<Transaction>,
+        opened: OpenedReadings,
         interval: Option<Interval>,
-        bytes: usize,
     ) -> bool {
+        let bytes = footprint(&transaction, &opened);
         if self.waiting.len() >= TRANSACTIONS_MAX || self.bytes + bytes > BYTES_MAX {
             return false;
         }
@@ -58,12 +77,17 @@ impl Pool {
     }
 
     /// All that wait, in the order of their arrival, with their verified readings.
-    pub(super) fn transactions(&self) -> Vec<(Transaction, Vec<SignedReading>)> {
+    pub(super) fn transactions(&self) -> Vec<(Arc<Transaction>, OpenedReadings)> {
         self.waiting.values().map(|waiting| (waiting.transaction.clone(), waiting.opened.clone())).collect()
     }
 
+    /// A transaction that waits.
+    pub(super) fn get(&self, id: &Hash) -> Option<Arc<Transaction>> {
+        Some(self.waiting.get(self.ids.get(id)?)?.transaction.clone())
+    }
+
     /// The verified readings of a transaction that waits.
-    pub(super) fn opened(&self, id: &Hash) -> Option<Vec<SignedReading>> {
+    pub(super) fn opened(&self, id: &Hash) -> Option<OpenedReadings> {
         let waiting = self.waiting.get(self.ids.get(id)?)?;
         (waiting.opened.len() == waiting.transaction.readings().len()).then(|| waiting.opened.clone())
     }
@@ -79,5 +103,46 @@ impl Pool {
         let old = |waiting: &&Waiting| waiting.interval.is_some_and(|interval| interval < next);
         let ids: Vec<Hash> = self.waiting.values().filter(old).map(|waiting| waiting.transaction.id()).collect();
         ids.iter().for_each(|id| self.remove(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{envelope::Signed, key::SecretKey, reading::Registers};
+
+    use super::*;
+
+    /// A settlement in name only, and its readings.
+    fn transaction(number: u32, readings: usize) -> (Arc<Transaction>, OpenedReadings) {
+        let reading = protocol::reading::Reading {
+            interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+            sequence: 1,
+            previous: Hash::ZERO,
+            registers: Registers::default(),
+            salt: [0; 16],
+        };
+        let reading = Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[1; 32]));
+        let opened: OpenedReadings = vec![reading; readings].into();
+        let readings = opened.iter().map(Sealed::from).collect();
+        (Arc::new(Transaction::Settle { settlement: Sealed(number.to_be_bytes().to_vec()), readings }), opened)
+    }
+
+    #[test]
+    fn verified_readings_take_room_as_well_and_give_it_back() {
+        let mut pool = Pool::default();
+        let (first, opened) = transaction(0, 4_000);
+        let readings: usize = opened.iter().map(|reading| reading.bytes().len()).sum();
+        assert!(pool.insert(first.clone(), opened.clone(), None));
+        assert!(pool.bytes > 2 * readings + 4_000 * size_of::<SignedReading>());
+        let taken = (1..).take_while(|number| {
+            let (transaction, opened) = transaction(*number, 4_000);
+            pool.insert(transaction, opened, None)
+        });
+        assert_eq!(taken.count() + 1, BYTES_MAX / pool.waiting[&0].bytes);
+        pool.remove(&first.id());
+        assert!(pool.insert(first, opened, None), "there is room again");
+        let ids: Vec<Hash> = pool.ids.keys().copied().collect();
+        ids.iter().for_each(|id| pool.remove(id));
+        assert_eq!((pool.bytes, pool.is_empty()), (0, true));
     }
 }

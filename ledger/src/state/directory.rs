@@ -45,4 +45,8 @@ impl Directory {
     pub(super) fn member_of_device(&self, device: &DeviceId) -> Option<MemberId> {
         self.devices.get(device).copied()
     }
+
+    pub(super) fn device(&self, key: &[u8; 32]) -> Option<DeviceId> {
+        self.devices.get_key_value(key).map(|(device, _)| *device)
+    }
 }

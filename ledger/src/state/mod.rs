@@ -37,7 +37,7 @@ use protocol::{
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
-    key::PublicKey,
+    key::{DeviceId, PublicKey},
     member::{AccountId, MemberId},
     merkle::MerkleRoot,
     money::Amount,
@@ -276,12 +276,12 @@ impl State {
 
     /// Applies a transaction, or refuses it and changes nothing.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Applied, Refusal> {
-        self.apply_opened(transaction, Vec::new())
+        self.apply_opened(transaction, &[])
     }
 
     /// Applies a transaction whose readings were [opened](Signed::open_all) before, for this very chain: their
     /// signatures are not verified again.
-    pub fn apply_opened(&mut self, transaction: &Transaction, opened: Vec<SignedReading>) -> Result<Applied, Refusal> {
+    pub fn apply_opened(&mut self, transaction: &Transaction, opened: &[SignedReading]) -> Result<Applied, Refusal> {
         match transaction {
             Transaction::Settle { settlement, readings } => {
                 let booked = self.settle(settlement, readings, opened)?;
@@ -381,6 +381,11 @@ impl State {
     /// The key that signs the next settlement.
     pub fn market(&self) -> PublicKey {
         self.totals.market
+    }
+
+    /// The key of a member's device, found by its bytes.
+    pub fn device(&self, key: &[u8; 32]) -> Option<DeviceId> {
+        self.directory.device(key)
     }
 
     /// The members, in ascending order of pseudonym.

@@ -1,6 +1,6 @@
 //! Settling an interval: every signature verified, the clearing run again, then the accounts moved.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
     inputs::{metered_member, unread},
@@ -61,15 +61,15 @@ impl State {
         &mut self,
         sealed: &Sealed,
         readings: &[Sealed],
-        opened: Vec<SignedReading>,
+        opened: &[SignedReading],
     ) -> Result<Booked, Refusal> {
         let proposed = self.open_settlement(sealed)?;
         check_commitments(&proposed.readings, readings)?;
         self.check_committed(&proposed)?;
         let opened = if readings.iter().map(|reading| &reading.0[..]).eq(opened.iter().map(Signed::bytes)) {
-            opened
+            Cow::Borrowed(opened)
         } else {
-            self.open_readings(readings)?
+            Cow::Owned(self.open_readings(readings)?)
         };
         check_ascending(&opened)?;
         let Measured { metered, heads } = self.measure_devices(proposed.interval, &opened)?;
@@ -95,8 +95,8 @@ impl State {
 
     fn open_readings(&self, readings: &[Sealed]) -> Result<Vec<SignedReading>, Refusal> {
         let messages = readings.iter().map(|sealed| sealed.0.as_slice());
-        let is_known = |device: &DeviceId| self.directory.member_of_device(device).is_some();
-        Signed::<Reading>::open_all(messages, &self.chain, is_known).map_err(|(_, error)| Refusal::from(error))
+        let device = |key: &[u8; 32]| self.directory.device(key);
+        Signed::<Reading>::open_all(messages, &self.chain, device).map_err(|(_, error)| Refusal::from(error))
     }
 
     fn measure_devices(&self, interval: Interval, readings: &[SignedReading]) -> Result<Measured, Refusal> {

@@ -1,21 +1,21 @@
 //! Transactions that any node was handed, on their way to every node.
 //!
 //! In: what [`Ledger::submit`] took, and what peers send over gossipsub, on a swarm of its own beside that of consensus.
-//! Out: every transaction that this ledger takes into its pool goes on to the other nodes, and nothing else does: a
-//! message is passed on only after the ledger has taken it (`verdict`). Nothing a peer sends costs more than the limits
-//! allow (`limits`, `checks`), and a peer that sends what no honest node sends is cut off (`scoring`).
+//! Out: every transaction that this ledger takes into its pool goes on to the other nodes, if no block has it soon, and
+//! nothing else does: a message is passed on only after the ledger has taken it (`verdict`). Nothing a peer sends costs
+//! more than the limits allow (`limits`, `checks`), and a peer that sends what no honest node sends is cut off
+//! (`scoring`).
 //!
 //! A lost message is no loss: the node that was handed the transaction proposes it when its turn comes.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     connection_limits::Exceeded,
@@ -24,6 +24,7 @@ use libp2p::{
     multiaddr::Protocol,
     swarm::{ConnectionId, ListenError, SwarmEvent, dial_opts::DialOpts},
 };
+use protocol::hash::Hash;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 mod checks;
@@ -81,19 +82,24 @@ pub enum GossipError {
     Network(String),
 }
 
-/// Bytes of transactions that wait for a peer to be there.
-const UNSENT_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// How long a transaction that this node was handed waits for a block before the other nodes are told. Whoever hands one
+/// in hands it to every node that it reaches; most are in a block by then, and nobody need be told of those.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+/// Transactions that wait to be told of; one above that is not sent, its own node will propose it.
+const UNSENT_MAX: usize = 10_000;
 /// How often scores are looked at, and what could not be sent is tried again.
 const TICK: Duration = Duration::from_secs(1);
-/// A node that has nobody to dial looks again after that long.
-const NOBODY_TO_DIAL: Duration = Duration::from_secs(3_600);
+/// A node that has nobody to dial, or nothing to tell, looks again after that long.
+const NOTHING_DUE: Duration = Duration::from_secs(3_600);
 
 /// All that can happen.
 enum Input {
     /// The node was asked to stop.
     Stop,
     /// The ledger took a transaction that this node was handed.
-    Submitted(Bytes),
+    Submitted(Hash),
+    /// It waited long enough for a block.
+    Tell,
     /// The ledger has looked at a message.
     Checked(Checked),
     /// A peer is to be dialled.
@@ -110,14 +116,16 @@ pub struct Gossip {
     swarm: Swarm<Behaviour>,
     address: Multiaddr,
     topic: IdentTopic,
-    submitted: mpsc::Receiver<Bytes>,
+    submitted: mpsc::Receiver<Hash>,
     checks: Checks,
     dialler: Dialler,
     /// The connections that this node opened.
     dialled: HashMap<PeerId, ConnectionId>,
     exiles: Exiles,
-    unsent: VecDeque<Bytes>,
-    unsent_bytes: usize,
+    /// Transactions that the other nodes will be told of, by the time.
+    untold: VecDeque<(Instant, Hash)>,
+    /// Those of them for which there was no peer.
+    unsent: BTreeSet<Hash>,
 }
 
 impl Gossip {
@@ -125,7 +133,7 @@ impl Gossip {
     pub async fn open(
         settings: Settings,
         ledger: Arc<Ledger>,
-        submitted: mpsc::Receiver<Bytes>,
+        submitted: mpsc::Receiver<Hash>,
     ) -> Result<Gossip, GossipError> {
         let (listen, socket) = listen_address(&settings.listen)?;
         let cannot = |reason: String| GossipError::Listen { address: settings.listen.clone(), reason };
@@ -152,8 +160,8 @@ impl Gossip {
             dialler: Dialler::new(peers, Instant::now()),
             dialled: HashMap::new(),
             exiles: Exiles::default(),
-            unsent: VecDeque::new(),
-            unsent_bytes: 0,
+            untold: VecDeque::new(),
+            unsent: BTreeSet::new(),
         })
     }
 
@@ -168,18 +176,25 @@ impl Gossip {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let due = self.dialler.next_due().unwrap_or_else(|| Instant::now() + NOBODY_TO_DIAL);
+            let due = self.dialler.next_due().unwrap_or_else(|| Instant::now() + NOTHING_DUE);
+            let tell = self.untold.front().map_or_else(|| Instant::now() + NOTHING_DUE, |(at, _)| *at);
             let input = tokio::select! {
                 () = &mut stop => Input::Stop,
                 Some(transaction) = self.submitted.recv() => Input::Submitted(transaction),
                 checked = self.checks.next() => Input::Checked(checked),
                 () = tokio::time::sleep_until(due.into()) => Input::Dial,
+                () = tokio::time::sleep_until(tell.into()) => Input::Tell,
                 _ = ticks.tick() => Input::Tick,
                 event = self.swarm.select_next_some() => Input::Network(Box::new(event)),
             };
             match input {
                 Input::Stop => return,
-                Input::Submitted(transaction) => self.publish(transaction),
+                Input::Submitted(transaction) => {
+                    if self.untold.len() < UNSENT_MAX {
+                        self.untold.push_back((Instant::now() + TELL_AFTER, transaction));
+                    }
+                }
+                Input::Tell => self.tell(),
                 Input::Checked(checked) => self.report(checked),
                 Input::Dial => self.dial(),
                 Input::Tick => self.tick(),
@@ -188,28 +203,34 @@ impl Gossip {
         }
     }
 
-    /// Sends a transaction of our own to all peers; keeps it while there are none.
-    fn publish(&mut self, transaction: Bytes) {
-        match self.swarm.behaviour_mut().gossipsub.publish(self.topic.clone(), transaction.to_vec()) {
+    /// Tells of what has waited long enough.
+    fn tell(&mut self) {
+        let now = Instant::now();
+        while let Some((_, transaction)) = self.untold.pop_front_if(|(at, _)| *at <= now) {
+            self.publish(transaction);
+        }
+    }
+
+    /// Sends a transaction of our own to all peers, if it still waits for a block; tries again while there are none.
+    fn publish(&mut self, transaction: Hash) {
+        let Some(message) = self.ledger.message_of(&transaction) else { return };
+        let bytes = message.len();
+        match self.swarm.behaviour_mut().gossipsub.publish(self.topic.clone(), message) {
             Ok(_) => {
                 self.metrics().published.inc();
             }
             // It came from a peer, or was handed in before.
             Err(PublishError::Duplicate) => {}
             Err(PublishError::NoPeersSubscribedToTopic | PublishError::AllQueuesFull(_)) => {
-                if self.unsent_bytes + transaction.len() <= UNSENT_BYTES_MAX {
-                    self.unsent_bytes += transaction.len();
-                    self.unsent.push_back(transaction);
+                if self.unsent.len() < UNSENT_MAX {
+                    self.unsent.insert(transaction);
                 }
             }
-            Err(error) => {
-                tracing::warn!(%error, bytes = transaction.len(), "a transaction was not sent to other nodes")
-            }
+            Err(error) => tracing::warn!(%error, bytes, "a transaction was not sent to other nodes"),
         }
     }
 
     fn publish_unsent(&mut self) {
-        self.unsent_bytes = 0;
         for transaction in std::mem::take(&mut self.unsent) {
             self.publish(transaction);
         }
