@@ -90,6 +90,8 @@ fn both_formats_say_what_the_ledger_says() {
     assert!(certificates.iter().any(|row| row["holder"] != row["producer"]), "some follow a trade");
     assert_eq!(settlements.len() as u64, INTERVALS);
     assert_eq!(settlements[1]["interval"], "2026-06-01T12:15:00Z");
+    assert_eq!(settlements[1]["retail_micro_per_kwh"], "300000");
+    assert_eq!(settlements[1]["feed_in_micro_per_kwh"], "80000");
     assert!(trades.len() > 5, "the test trades something");
     assert_eq!(sum(lines, "bought_wh"), sum(trades, "energy_wh"));
     assert_eq!(sum(lines, "paid_nano"), sum(lines, "earned_nano"));

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use market::{
     book::{BOOK_BYTES_MAX, BookError, clear_json_on},
     clearing::{Network, Terms, mechanisms},
+    files,
     service::{self, Config},
 };
 use protocol::{interval::Interval, money::Price, parameters::Parameters};
@@ -19,7 +20,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 mod erase;
-mod files;
 
 const BAD_INPUT: u8 = 2;
 const FAILURE: u8 = 1;
@@ -105,7 +105,8 @@ struct ClearTerms {
     /// the transformer for whoever is beyond it
     #[arg(long, value_name = "DIR")]
     feeder: Option<PathBuf>,
-    /// Fees of `feeder`, a CSV `line_id,fee`: decimal per kWh, the transformer by its `trafo_id` [default: no fees]
+    /// Fees of `feeder`, decimal per kWh, a CSV: `line_id,fee`, the transformer by its `trafo_id`; or `class,fee`, all that a
+    /// trade `same_bus`, `same_feeder` or `beyond_transformer` pays [default: no fees]
     #[arg(long, value_name = "FILE", requires = "feeder")]
     fees: Option<PathBuf>,
     /// Part of every rating that `feeder` may use, from 0 to 1; the interval is a quarter of an hour

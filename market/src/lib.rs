@@ -4,7 +4,7 @@
 //! what every account gains. This library is pure: it knows no clock, no randomness, no network and no disk, and the
 //! same input gives the same output on every machine, so that each validator of the ledger can recompute it.
 //!
-//! The service around it (intake, gate, console) is behind the feature `service`, and what asks a ledger node over HTTP
+//! The service around it (intake, gate, console) and the files that people write for it are behind the feature `service`, and what asks a ledger node over HTTP
 //! behind the feature `client`.
 
 pub mod balance;
@@ -12,6 +12,8 @@ pub mod book;
 pub mod clearing;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "service")]
+pub mod files;
 pub mod grid;
 pub mod inputs;
 pub mod metering;

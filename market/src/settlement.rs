@@ -4,7 +4,7 @@
 //! what it can trade. A member without an order is a price taker. What the neighbourhood cannot cover comes from the
 //! supplier at the retail price, what it cannot absorb goes to the supplier at the feed-in price.
 
-use std::collections::BTreeMap;
+mod picture;
 
 use protocol::{
     api::StandingOrder,
@@ -18,17 +18,18 @@ use protocol::{
     reading::Flow,
     settlement::{Line, Minted, Settlement, Trade},
 };
-use serde::Serialize;
 
 use crate::{
     balance::provisional,
     clearing::{
-        Book, BrokenClearing, Clearing, Context, Network, Order, Terms, TermsError, UnknownMechanism, community_price,
-        mechanism,
+        Book, BrokenClearing, Clearing, Context, FeederClearing, Network, Order, Terms, TermsError, UnknownMechanism,
+        community_price, mechanism,
     },
     grid::{BusIndex, Grid},
     metering::{Metered, netted},
 };
+
+pub use picture::{BusUse, Curves, LineUse, Picture, Step, curves, grid_use};
 
 /// A member's price limits and caps for one interval; without any it is a price taker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -272,6 +273,11 @@ impl Sides {
 
 /// Settles an interval: a pure function, the same for the market, for every validator and for an audit.
 pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
+    settle_on_grid(input).map(|(settlement, _)| settlement)
+}
+
+/// The same, and what the trades do to the grid, where the mechanism knows: that is shown, and not settled.
+pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<FeederClearing>), SettleError> {
     let mechanism = mechanism(&input.rules.mechanism)?;
     let mut positions: Vec<Position<'_>> =
         input.members.iter().map(|member| Position::new(member, input.rules)).collect();
@@ -307,7 +313,7 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
         provisional: provisional(input.rules, input.members, input.unread),
     };
     check_balance(&settlement)?;
-    Ok(settlement)
+    Ok((settlement, clearing.feeder))
 }
 
 /// What the rules say to the mechanism, in the ids and buses of this interval's book.
@@ -387,41 +393,6 @@ fn check_balance(settlement: &Settlement) -> Result<(), SettleError> {
 /// nobody knows before that interval's orders are fixed.
 pub fn tie_seed_after(settlement: &Settlement) -> Hash {
     settlement.content_hash()
-}
-
-/// All the energy that is wanted or offered at one price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// The price limit.
-    pub price: Price,
-    /// The energy of all orders with this limit.
-    pub energy: Energy,
-}
-
-/// Demand and supply of an interval, as the console draws them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Curves {
-    /// Bids, from the highest price down.
-    pub demand: Vec<Step>,
-    /// Offers, from the lowest price up.
-    pub supply: Vec<Step>,
-}
-
-/// The orders of an interval, added up by price.
-pub fn curves(members: &[MeteredMember], rules: &Rules) -> Curves {
-    let mut demand: BTreeMap<Price, Energy> = BTreeMap::new();
-    let mut supply: BTreeMap<Price, Energy> = BTreeMap::new();
-    for member in members {
-        let (side, price, energy) = match Position::new(member, rules).wish(rules) {
-            Some(Wish::Buy(price, energy)) => (&mut demand, price, energy),
-            Some(Wish::Sell(price, energy)) => (&mut supply, price, energy),
-            None => continue,
-        };
-        let sum = side.entry(price).or_default();
-        *sum = Energy::from_wh(sum.wh().saturating_add(energy.wh()));
-    }
-    let step = |(price, energy)| Step { price, energy };
-    Curves { demand: demand.into_iter().rev().map(step).collect(), supply: supply.into_iter().map(step).collect() }
 }
 
 #[cfg(test)]

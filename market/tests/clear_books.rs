@@ -158,10 +158,51 @@ fn bad_options_are_refused_in_one_line() {
     refused(&["--feeder", &good, "--fees", &fees("one,-0.1\n")], "expected at least 0 for `one`");
     refused(&["--feeder", &good, "--fees", &fees("one,0.1\none,0.2\n")], "found one twice");
     refused(&["--feeder", &good, "--fees", &fees("one,dear\n")], "expected a price per kWh");
+    let classes = |text: &str| file("fees.csv", &format!("class,fee\n{text}"));
+    refused(&["--feeder", &good, "--fees", &classes("same_street,0.1\n")], "unknown variant `same_street`");
+    refused(&["--feeder", &good, "--fees", &classes("same_bus,0.1\n")], "expected 0 for `same_bus`");
+    refused(&["--feeder", &good, "--fees", &classes("same_feeder,0.1\nsame_feeder,0.2\n")], "`same_feeder` twice");
+    refused(
+        &["--feeder", &good, "--fees", &classes("same_feeder,0.2\nbeyond_transformer,0.1\n")],
+        "expected at least the fee of `same_feeder` for `beyond_transformer`, found 0.1",
+    );
+    let both = |row: &str| file("fees.csv", &format!("line_id,class,fee\n{row}\n"));
+    refused(&["--feeder", &good, "--fees", &both("one,same_feeder,0.1")], "a line or a class in each row, found both");
+    refused(&["--feeder", &good, "--fees", &both(",,0.1")], "a line or a class in each row, found neither");
     let keys = |text: &str| file("keys.csv", &format!("id,share\n{text}"));
     refused(&["--keys", &keys("a,0.6\nb,0.5\n")], "at most 1 in all");
     refused(&["--keys", &keys("a,0.6\na,0.1\n")], "`a` twice");
     refused(&["--keys", &keys("a,half\n")], "a share from 0 to 1");
+}
+
+#[test]
+fn a_trade_pays_the_fee_of_its_class_and_of_its_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    file("grid_buses.csv", "bus_id\na\nb\nc\n");
+    file("grid_transformer.csv", "trafo_id,lv_bus,sn_kva\nt,a,400\n");
+    file("grid_lines.csv", "line_id,from_bus,to_bus,rated_kva,in_service\none,a,b,100,1\ntwo,b,c,100,1\n");
+    // 1 kWh from one bus to another, worth 0.2 before fees: what is left of it is the welfare.
+    let welfare = |from: &str, to: &str, fees: &str| {
+        let book = format!(
+            r#"{{"bids":[{{"id":"b","price":"0.3","quantity":1000,"bus":"{to}"}}],
+                "offers":[{{"id":"o","price":"0.1","quantity":1000,"bus":"{from}"}}]}}"#
+        );
+        file("fees.csv", fees);
+        let [feeder, fees] = [directory.path().to_path_buf(), directory.path().join("fees.csv")];
+        let options = ["--mechanism", "feeder", "--feeder", feeder.to_str().unwrap(), "--fees", fees.to_str().unwrap()];
+        let output = run(book.as_bytes(), &options);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["welfare"].as_str().unwrap().to_owned()
+    };
+    let classes = "class,fee\nsame_bus,0\nsame_feeder,0.02\nbeyond_transformer,0.05\n";
+    for (from, to, expected) in [("c", "c", "0.2"), ("a", "c", "0.18"), ("c", "b", "0.18"), ("t", "c", "0.15")] {
+        assert_eq!(welfare(from, to, classes), expected, "{from} to {to}");
+    }
+    let both = "line_id,class,fee\ntwo,,0.01\n,same_feeder,0.02\n";
+    for (from, to, expected) in [("a", "b", "0.18"), ("a", "c", "0.17")] {
+        assert_eq!(welfare(from, to, both), expected, "{from} to {to}");
+    }
 }
 
 #[test]

@@ -8,13 +8,15 @@
 mod chromium;
 #[path = "support/neighbourhood.rs"]
 mod neighbourhood;
+#[path = "support/console.rs"]
+mod served;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use chromium::{Chromium, Screen};
 use market::{
     service::console::{Board, MemberInfo, ValidatorView, limits},
-    settlement::{Curves, Step},
+    settlement::{Curves, Picture, Step},
 };
 use protocol::{
     answer::Refusal,
@@ -27,58 +29,7 @@ use protocol::{
 };
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, task::JoinHandle};
-
-/// Longest wait for something that comes at once: only a hang fails.
-const HANG: Duration = Duration::from_secs(60);
-
-/// A console on a loopback port, until the test ends or stops it.
-struct Console {
-    board: Board,
-    root: String,
-    server: JoinHandle<()>,
-    stop: oneshot::Sender<()>,
-}
-
-impl Console {
-    async fn serve(board: Board) -> Console {
-        Console::serve_at("127.0.0.1:0", board).await
-    }
-
-    async fn serve_at(address: &str, board: Board) -> Console {
-        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        let root = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel();
-        let serving = axum::serve(listener, board.router()).with_graceful_shutdown(async {
-            // An error only says that the test has ended.
-            if stopped.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        });
-        let server = tokio::spawn(async { serving.await.unwrap() });
-        Console { board, root, server, stop }
-    }
-
-    /// Stops as a market does: closes the board, so that browsers let go, and waits until the last has. Returns the
-    /// address.
-    async fn stop(self) -> String {
-        self.board.close();
-        self.stop.send(()).unwrap();
-        tokio::time::timeout(HANG, self.server).await.expect("a closed board lets its server stop").unwrap();
-        self.root.trim_start_matches("http://").to_owned()
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        reqwest::get(format!("{}{path}", self.root)).await.unwrap()
-    }
-
-    async fn json(&self, path: &str) -> Value {
-        let answer = self.get(path).await;
-        assert_eq!(answer.status(), StatusCode::OK, "{path}");
-        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json", "{path}");
-        answer.json().await.unwrap()
-    }
-}
+use served::{Console, DESKTOP, DRAWN, HANG, LIVE, PHONE, SMALL_PHONE, click, count, text};
 
 fn interval(number: i64) -> Interval {
     neighbourhood::first().offset(number).unwrap()
@@ -92,7 +43,7 @@ fn line(house: u64, [bought, sold, imported, exported]: [u64; 4], amounts: [i64;
 }
 
 /// Two households: the first buys 1,001 Wh of the second at 0.190001, and more from the supplier.
-fn small_settlement(number: i64) -> (Settled, Curves) {
+fn small_settlement(number: i64) -> (Settled, Picture) {
     let price = neighbourhood::price(190_001);
     let energy = Energy::from_wh(1_001);
     let step = |micro, wh| Step { price: neighbourhood::price(micro), energy: Energy::from_wh(wh) };
@@ -112,7 +63,8 @@ fn small_settlement(number: i64) -> (Settled, Curves) {
         corrections: 0,
         tariffs: neighbourhood::tariffs(),
     };
-    (settled, Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] })
+    let curves = Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] };
+    (settled, Picture { mechanism: "uniform".into(), curves, grid: Vec::new() })
 }
 
 fn validator(port: u16, height: u64, reachable: bool) -> ValidatorView {
@@ -129,8 +81,8 @@ fn validator(port: u16, height: u64, reachable: bool) -> ValidatorView {
 #[tokio::test]
 async fn every_number_is_exact() {
     let board = Board::new(neighbourhood::community());
-    let (settled, curves) = small_settlement(0);
-    board.settled(&settled, Some(&curves));
+    let (settled, picture) = small_settlement(0);
+    board.settled(&settled, Some(&picture));
     board.opened(Some(interval(1)));
     board.reading_taken(3, 41);
     let console = Console::serve(board).await;
@@ -144,7 +96,7 @@ async fn every_number_is_exact() {
     let summary = json!({
         "start": "2026-06-01T00:00:00Z", "end": "2026-06-01T00:15:00Z", "height": 7, "price": "0.190001",
         "average_price": "0.190001", "traded_wh": 1001, "imported_wh": 10, "exported_wh": 5, "members": 2, "trades": 1,
-        "supplier": "0.0026", "operator": "0",
+        "supplier": "0.0026", "operator": "0", "retail_price": "0.3", "feed_in_price": "0.08",
     });
     assert_eq!(state["intervals"], json!([summary]));
     assert_eq!(state["details"], 1);
@@ -167,7 +119,7 @@ async fn every_number_is_exact() {
     assert_eq!(
         households["households"][0],
         json!({
-            "member": neighbourhood::member(0).to_string(), "name": "d001", "bus": "bus_1", "bought_wh": 1001,
+            "member": neighbourhood::member(0).to_string(), "name": "d001", "bus": "bus_1", "metered": true, "bought_wh": 1001,
             "sold_wh": 0, "imported_wh": 10, "exported_wh": 0, "paid": "0.190191001", "earned": "0",
             "supply_cost": "0.003", "supply_revenue": "0", "net": "-0.193191001",
         })
@@ -178,7 +130,8 @@ async fn every_number_is_exact() {
     assert_eq!(
         curves,
         json!({
-            "interval": summary,
+            "interval": summary, "mechanism": "uniform", "grid": [],
+            "paid": [{"price": "0.190001", "energy_wh": 1001}], "received": [{"price": "0.190001", "energy_wh": 1001}],
             "curves": {
                 "demand": [{"price": "0.3", "energy_wh": 1011}], "supply": [{"price": "0.080001", "energy_wh": 1006}],
             },
@@ -208,10 +161,10 @@ async fn sums_go_on_where_an_i64_of_nano_units_ends() {
 #[tokio::test]
 async fn an_interval_told_of_twice_counts_once_and_a_stranger_is_listed() {
     let board = Board::new(neighbourhood::community());
-    let (mut settled, curves) = small_settlement(4);
+    let (mut settled, picture) = small_settlement(4);
     settled.lines.push(line(99, [0, 0, 2, 0], [0, 0, 600_000, 0]));
-    board.settled(&settled, Some(&curves));
-    board.settled(&settled, Some(&curves));
+    board.settled(&settled, Some(&picture));
+    board.settled(&settled, Some(&picture));
     board.settled(&small_settlement(3).0, None);
     let console = Console::serve(board).await;
     let state = console.json("/api/v1/state").await;
@@ -227,8 +180,8 @@ async fn pages_and_memory_are_bounded() {
     let board = Board::new(neighbourhood::community());
     let count = limits::INTERVALS_PER_PAGE_MAX as i64 + 50;
     for number in 0..count {
-        let (settled, curves) = small_settlement(number);
-        board.settled(&settled, Some(&curves));
+        let (settled, picture) = small_settlement(number);
+        board.settled(&settled, Some(&picture));
     }
     let console = Console::serve(board).await;
 
@@ -279,7 +232,12 @@ async fn pages_and_memory_are_bounded() {
 async fn households_come_in_pages_of_at_most_a_thousand() {
     let mut info = neighbourhood::community();
     info.members = (0..2_500)
-        .map(|house| MemberInfo { member: neighbourhood::member(house), name: format!("h{house}"), bus: None })
+        .map(|house| MemberInfo {
+            member: neighbourhood::member(house),
+            name: format!("h{house}"),
+            bus: None,
+            metered: true,
+        })
         .collect();
     let console = Console::serve(Board::new(info)).await;
     let mut names = Vec::new();
@@ -311,20 +269,15 @@ async fn an_interval_that_does_not_close_raises_an_alarm_with_its_numbers() {
     for (number, provisional) in (0..).zip(cases) {
         board.settled(&Settled { provisional, ..small_settlement(number).0 }, None);
     }
-    board.late(3);
     let console = Console::serve(board.clone()).await;
     let shown = async || console.json("/api/v1/state").await["status"]["provisional"].clone();
     let last = json!({"start": interval(4).start_text(), "unread": 1, "expected_wh": null, "found_wh": 800, "tolerance_wh": 20});
-    assert_eq!(
-        shown().await,
-        json!({"alarm": true, "unread_intervals": 3, "unbalanced_intervals": 2, "late_readings": 3, "last": last})
-    );
+    assert_eq!(shown().await, json!({"alarm": true, "unread_intervals": 3, "unbalanced_intervals": 2, "last": last}));
     let metrics = console.get("/metrics").await.text().await.unwrap();
     for expected in [
         "voisin_market_intervals_provisional_total{reason=\"unread\"} 3",
         "voisin_market_intervals_provisional_total{reason=\"unbalanced\"} 2",
         "voisin_market_provisional 1",
-        "voisin_market_readings_late_total 3",
     ] {
         assert!(metrics.lines().any(|line| line == expected), "{expected}: {metrics}");
     }
@@ -363,8 +316,8 @@ async fn validators_and_refusals_are_listed_by_name() {
 #[tokio::test]
 async fn metrics_have_base_units_every_refusal_and_no_household() {
     let board = Board::new(neighbourhood::community());
-    let (settled, curves) = small_settlement(0);
-    board.settled(&settled, Some(&curves));
+    let (settled, picture) = small_settlement(0);
+    board.settled(&settled, Some(&picture));
     board.opened(Some(interval(1)));
     board.refused(Refusal::Stale);
     board.receipts_forwarded(2);
@@ -481,6 +434,7 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         "/assets/console.css",
         "/assets/console.js",
         "/assets/charts.js",
+        "/assets/mechanism.js",
         "/assets/tables.js",
         "/assets/format.js",
         "/assets/icon.svg",
@@ -497,7 +451,14 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
         assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
     }
-    for path in ["/", "/assets/console.css", "/assets/console.js", "/assets/charts.js", "/assets/tables.js"] {
+    for path in [
+        "/",
+        "/assets/console.css",
+        "/assets/console.js",
+        "/assets/charts.js",
+        "/assets/mechanism.js",
+        "/assets/tables.js",
+    ] {
         let text = console.get(path).await.text().await.unwrap();
         assert!(!text.contains("//cdn") && !text.contains("https://"), "{path} names another server");
     }
@@ -525,8 +486,8 @@ fn lived_in() -> Board {
     const SETTLED: u64 = 164;
     let board = Board::new(neighbourhood::community());
     for number in 0..SETTLED {
-        let (settled, curves) = neighbourhood::settled(number);
-        board.settled(&settled, Some(&curves));
+        let (settled, picture) = neighbourhood::settled(number);
+        board.settled(&settled, Some(&picture));
     }
     board.opened(Some(interval(SETTLED as i64)));
     board.reading_taken(29, 41);
@@ -537,25 +498,6 @@ fn lived_in() -> Board {
     let heights = [332, 332, 331, 332];
     board.validators((26_000..).zip(heights).map(|(port, height)| validator(port, height, true)).collect());
     board
-}
-
-const DESKTOP: Screen = Screen { width: 1280, height: 900, dark: false };
-const PHONE: Screen = Screen { width: 390, height: 844, dark: false };
-const SMALL_PHONE: Screen = Screen { width: 360, height: 640, dark: false };
-const DRAWN: &str = "document.getElementById('main')?.getAttribute('aria-busy')";
-const LIVE: &str = "document.getElementById('live-text')?.textContent";
-
-/// What an element says.
-fn text(id: &str) -> String {
-    format!("document.getElementById('{id}').textContent")
-}
-
-fn count(selector: &str) -> String {
-    format!("document.querySelectorAll('{selector}').length")
-}
-
-fn click(selector: &str) -> String {
-    format!("document.querySelector('{selector}').click()")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -671,8 +613,8 @@ async fn the_page_lives_from_the_first_interval_to_the_end_and_over_a_restart() 
 
     console.board.opened(Some(interval(0)));
     chromium.wait_for(&text("open-note"), "2026-06-01, 0 of 41 read");
-    let (settled, curves) = small_settlement(0);
-    console.board.settled(&settled, Some(&curves));
+    let (settled, picture) = small_settlement(0);
+    console.board.settled(&settled, Some(&picture));
     chromium.wait_for(&text("settled"), "1");
     chromium.wait_for(&text("price"), "0.190001");
     chromium.wait_for(&count("#curves .main-svg .scatterlayer .trace"), 4);

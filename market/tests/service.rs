@@ -375,7 +375,9 @@ async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
     let all = || of_ada.iter().chain(&of_bob);
     let late: usize = settlements.iter().map(|of| all().filter(|reading| late(of, reading)).count()).sum();
     assert!(late > 0);
-    expected.push(format!("voisin_market_readings_late_total {late}"));
+    expected.push(format!(
+        "voisin_market_readings_noted_total{{what=\"late\",reason=\"SettledWithALaterInterval\"}} {late}"
+    ));
     let url = format!("http://{}/metrics", market.console_addr.unwrap());
     let shown = async {
         loop {

@@ -18,6 +18,7 @@ use crate::{
     live,
     orders::Orders,
     state::{self, Broker, Run, Setup, State},
+    terms::TermsOptions,
 };
 
 /// Whole neighbourhoods on one machine, through the same code as production.
@@ -58,6 +59,8 @@ struct Neighbourhood {
     /// Clearing mechanism
     #[arg(long, value_name = "NAME", default_value_t = clearing_default())]
     mechanism: String,
+    #[command(flatten)]
+    terms: TermsOptions,
     /// How many validators keep the ledger
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=VALIDATORS_MAX))]
     validators: u16,
@@ -214,6 +217,7 @@ impl Neighbourhood {
             Some(path) => Orders::load(path, &dataset).map_err(bad_input)?,
             None => Orders::default(),
         };
+        let terms = self.terms.read(&dataset).map_err(bad_input)?;
         let intervals = match self.intervals {
             None => dataset.intervals,
             Some(intervals) => usize::try_from(intervals).unwrap_or(usize::MAX),
@@ -234,6 +238,7 @@ impl Neighbourhood {
             feed_in: self.feed_in,
             validators: self.validators.into(),
             orders,
+            terms,
         };
         Ok((setup, run, intervals))
     }
@@ -348,6 +353,8 @@ mod tests {
             (vec!["--profile", "spring"], "expected one of the profiles summer, winter"),
             (vec!["--data", "/nowhere/at/all"], "expected a directory of CSV files at /nowhere/at/all"),
             (vec!["--orders", "/nowhere/at/all"], "/nowhere/at/all: cannot be read"),
+            (vec!["--keys", "/nowhere/at/all"], "/nowhere/at/all: "),
+            (vec!["--derate", "2"], "--derate: expected a number from 0 to 1"),
         ] {
             let cli = Cli::try_parse_from([&["simulator"], arguments.as_slice()].concat()).unwrap();
             match cli.live.neighbourhood.check() {

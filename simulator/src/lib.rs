@@ -11,3 +11,4 @@ pub mod dataset;
 pub mod live;
 pub mod orders;
 pub mod state;
+pub mod terms;

@@ -61,6 +61,26 @@ fn settled_lines(stdout: &str) -> usize {
 }
 
 #[test]
+fn the_mechanism_is_told_its_parameters_and_the_same_again_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("fees.csv"), "class,fee\nsame_feeder,0.02\nbeyond_transformer,0.05\n").unwrap();
+    let feeder = ["--mechanism", "feeder", "--fees", "fees.csv", "--derate", "0.05"];
+    let live = ["--interval-ms", "0", "--intervals", "28", "--validators", "1"];
+    succeed(directory.path(), &[&feeder[..], &live[..]].concat());
+    let genesis: Value =
+        serde_json::from_slice(&fs::read(directory.path().join("state/genesis.json")).unwrap()).unwrap();
+    let expected = serde_json::json!({"derate_ppm": 50_000, "fees": {"between_buses": "0.02", "transformer": "0.03"}});
+    assert_eq!(genesis["rules"]["parameters"], expected);
+    let summary: Value = serde_json::from_slice(&fs::read(directory.path().join("summary.json")).unwrap()).unwrap();
+    assert_eq!((&summary["settlements"], &summary["receipts_verified"]), (&28.into(), &(28 * 41).into()));
+    assert!(summary["traded_wh"].as_u64().unwrap() > 0, "what the fees leave is still worth trading");
+    let output = simulator(directory.path(), &[&feeder[..4], &live[..]].concat()).output().unwrap();
+    let line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(line.contains("the parameters of the mechanism"), "{line}");
+}
+
+#[test]
 fn a_prefix_of_the_summer_is_settled_exactly_and_a_second_start_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let summary = directory.path().join("summary.json");

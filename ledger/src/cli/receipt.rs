@@ -103,6 +103,10 @@ pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
     println!("sold       {} for {} {currency}", line.sold, line.earned);
     println!("imported   {} for {} {currency}", line.imported, line.supply_cost);
     println!("exported   {} for {} {currency}", line.exported, line.supply_revenue);
+    println!(
+        "tariffs    {} {currency} to draw, {} {currency} to feed in, per kWh",
+        entry.tariffs.retail_price, entry.tariffs.feed_in_price
+    );
     println!("block      {} at height {}", parsed.header.hash(), parsed.header.height);
     println!("signed by  {} of {} validators", parsed.certificate.signatures.len(), genesis.validators.len());
     println!("proved");

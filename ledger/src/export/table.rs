@@ -52,6 +52,8 @@ pub(super) static SETTLEMENTS: Table = Table {
         ("price_micro_per_kwh", Kind::OptionalInteger),
         ("supplier_nano", Kind::Integer),
         ("operator_nano", Kind::Integer),
+        ("retail_micro_per_kwh", Kind::Integer),
+        ("feed_in_micro_per_kwh", Kind::Integer),
         ("provisional", Kind::Integer),
         ("unread", Kind::Integer),
         ("difference_wh", Kind::OptionalInteger),

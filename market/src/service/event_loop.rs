@@ -26,7 +26,7 @@ use super::{
     book::Book,
     community::Community,
     config::Clock,
-    console::Board,
+    console::{Board, Noted, SETTLED_LATER},
     gate::{Gate, Now, Pace, Read, Step},
     intake::{CLOCK_SKEW_S_MAX, Intake, Refused, Then},
     ledger_client::{LedgerClient, Snapshot},
@@ -264,11 +264,14 @@ impl Running {
         }
         tracing::info!(%interval, members = settled.lines.len(), price = settled.price.map(|price| price.to_string()), "settled");
         alarm::if_provisional(settled);
-        if ours {
-            self.market.board.late(proposal.late);
-        }
         if interval == self.shown_to {
-            self.market.board.settled(settled, ours.then_some(&proposal.curves));
+            self.market.board.settled(settled, ours.then_some(&proposal.picture));
+            if ours {
+                self.market.board.noted(Noted::Late, SETTLED_LATER, proposal.late);
+            }
+            if let Some(provisional) = &settled.provisional {
+                self.market.board.noted(Noted::Provisional, alarm::reason(provisional), settled.lines.len());
+            }
             self.shown_to = interval.next().unwrap_or(interval);
         }
         self.sync(interval.next(), None, Duration::ZERO);
@@ -311,6 +314,7 @@ impl Running {
             self.sync(None, None, UNFIT_PAUSE);
             return Ok(());
         }
+        self.market.board.rules_and_members(&snapshot.rules, &snapshot.members);
         let mut gone = self.book.enroll(&snapshot.members, &snapshot.heads);
         gone.extend(self.book.settled(&snapshot.heads));
         self.market.store.forget(&gone)?;

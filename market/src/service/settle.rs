@@ -32,7 +32,7 @@ use super::{
 use crate::{
     inputs::{measuring, member_input, metered_member, unread},
     metering::{Metered, MeteringError, measure},
-    settlement::{Curves, IntervalInput, Limits, MeteredMember, SettleError, curves, settle},
+    settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
 
 /// A settlement, ready to be handed in.
@@ -43,11 +43,12 @@ pub(crate) struct Proposal {
     pub(crate) settlement: Hash,
     /// Members that were read.
     pub(crate) members: usize,
-    /// Readings of intervals that were closed before.
-    pub(crate) late: usize,
     /// The transaction's CBOR.
     pub(crate) transaction: Arc<[u8]>,
-    pub(crate) curves: Curves,
+    /// What the console shows of it.
+    pub(crate) picture: Picture,
+    /// Readings of earlier intervals that are settled with it.
+    pub(crate) late: usize,
 }
 
 /// Why an interval cannot be settled.
@@ -122,7 +123,7 @@ fn propose_some(
         members.extend(metered_member(&input, bus));
         inputs.push(input);
     }
-    let settlement = settle(IntervalInput {
+    let (settlement, feeder) = settle_on_grid(IntervalInput {
         interval,
         rules: &roll.rules,
         grid: &roll.grid,
@@ -132,6 +133,11 @@ fn propose_some(
         inputs: inputs_hash(&inputs),
         unread: unread(&inputs),
     })?;
+    let picture = Picture {
+        mechanism: roll.rules.mechanism.clone(),
+        curves: curves(&members, &roll.rules),
+        grid: grid_use(&members, &roll.rules, &roll.grid, interval, feeder.as_ref())?,
+    };
     let late = readings.iter().filter(|reading| reading.interval < interval).count();
     let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
     let transaction = Transaction::Settle {
@@ -142,9 +148,9 @@ fn propose_some(
         interval,
         settlement: signed.hash(),
         members: members.len(),
-        late,
         transaction: cbor::encode(&transaction).into(),
-        curves: curves(&members, &roll.rules),
+        picture,
+        late,
     })
 }
 

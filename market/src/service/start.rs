@@ -303,6 +303,7 @@ fn info(community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityI
         member: member.member,
         name: names.get(&member.member).cloned().unwrap_or_else(|| member.member.to_string()),
         bus: member.bus.clone(),
+        metered: true,
     };
     CommunityInfo {
         community: genesis.community.clone(),
@@ -313,5 +314,6 @@ fn info(community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityI
         feed_in_price: genesis.rules.feed_in_price,
         first_interval: genesis.first_interval,
         members: genesis.members.iter().map(member).collect(),
+        names: names.clone(),
     }
 }

@@ -3,7 +3,7 @@
 
 use market::{
     service::console::{CommunityInfo, MemberInfo},
-    settlement::{Curves, Step},
+    settlement::{Curves, Picture, Step},
 };
 use protocol::{
     api::Settled,
@@ -15,7 +15,7 @@ use protocol::{
     settlement::{Line, Tariffs, Trade},
 };
 
-const HOUSEHOLDS: u64 = 41;
+pub(crate) const HOUSEHOLDS: u64 = 41;
 const PROSUMERS: u64 = 16;
 
 /// The community.
@@ -33,8 +33,10 @@ pub(crate) fn community() -> CommunityInfo {
                 member: member(house),
                 name: format!("d{:03}", house + 1),
                 bus: Some(format!("bus_{}", 1 + house * 7 % 19)),
+                metered: true,
             })
             .collect(),
+        names: [(member(HOUSEHOLDS), "d042".to_owned())].into(),
     }
 }
 
@@ -43,25 +45,37 @@ pub(crate) fn first() -> Interval {
     "2026-06-01T00:00:00Z/PT15M".parse().unwrap()
 }
 
-/// The settlement of the interval `number` after the first, and its curves.
-pub(crate) fn settled(number: u64) -> (Settled, Curves) {
+/// The settlement of the interval `number` after the first, and what is shown of it.
+pub(crate) fn settled(number: u64) -> (Settled, Picture) {
     let interval = first().offset(number as i64).unwrap();
-    let hour = (number % 96) as f64 / 4.0;
     let mut bids = Vec::new();
     let mut offers = Vec::new();
     for house in 0..HOUSEHOLDS {
-        let net = production(house, number, hour) - consumption(house, number, hour);
+        let net = net_wh(house, number);
         let wh = net.unsigned_abs();
         if net < 0 {
-            // Half of the households pay any price up to retail, the others name a limit.
-            let limit = if house % 2 == 0 { 300_000 } else { 180_000 + 3_000 * (house as i64 * 11 % 37) };
-            bids.push((house, price(limit), wh));
+            bids.push((house, limit(house, net), wh));
         } else if net > 0 {
-            offers.push((house, price(80_000 + 4_000 * (house as i64 * 5 % 23)), wh));
+            offers.push((house, limit(house, net), wh));
         }
     }
     let curves = Curves { demand: steps(&bids), supply: steps(&offers) };
-    (clear(interval, number, bids, offers), curves)
+    (clear(interval, number, bids, offers), Picture { mechanism: "uniform".into(), curves, grid: Vec::new() })
+}
+
+/// What a household feeds in (draws, if negative) in the interval `number` after the first, Wh.
+pub(crate) fn net_wh(house: u64, number: u64) -> i64 {
+    let hour = (number % 96) as f64 / 4.0;
+    production(house, number, hour) - consumption(house, number, hour)
+}
+
+/// Its limit price, to buy or to sell. Half of the households pay any price up to retail, the others name a limit.
+pub(crate) fn limit(house: u64, net: i64) -> Price {
+    price(match (net < 0, house % 2 == 0) {
+        (true, true) => 300_000,
+        (true, false) => 180_000 + 3_000 * (house as i64 * 11 % 37),
+        (false, _) => 80_000 + 4_000 * (house as i64 * 5 % 23),
+    })
 }
 
 fn steps(orders: &[(u64, Price, u64)]) -> Vec<Step> {

@@ -66,7 +66,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
             retail_price: setup.retail,
             feed_in_price: setup.feed_in,
             mechanism: setup.mechanism.clone(),
-            parameters: None,
+            parameters: setup.terms.parameters(&names),
             transformer: None,
         },
         market: files::new_key(&market.join("market.key"))?.public(),

@@ -86,6 +86,10 @@ pub(super) fn check(
             return Err(differs(&what, member.rated_power_w.to_string(), rated_power_w.to_string()));
         }
     }
+    if genesis.rules.parameters != setup.terms.parameters(names) {
+        let what = "the parameters of the mechanism (--price, --keys, --fees, --derate)".to_owned();
+        return Err(differs("in genesis.json", what, "other ones".to_owned()));
+    }
     if genesis.grid != dataset.grid {
         return Err(differs("the lines and ratings", "of the grid".to_owned(), "other ones".to_owned()));
     }

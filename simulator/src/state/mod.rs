@@ -35,7 +35,7 @@ use configs::{AGENT_FILE, MARKET_FILE, VALIDATOR_FILE};
 pub use configs::{Addresses, Broker, Run};
 pub(crate) use ports::is_free;
 
-use crate::{dataset::Dataset, orders::Orders};
+use crate::{dataset::Dataset, orders::Orders, terms::Terms};
 
 /// What a neighbourhood is made from.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Setup {
     pub validators: usize,
     /// Price limits that participants' agents place.
     pub orders: Orders,
+    /// What the mechanism is told beside.
+    pub terms: Terms,
 }
 
 /// A prepared directory; nobody else prepares or runs it while this value lives.

@@ -11,6 +11,7 @@ fn setup() -> Setup {
         feed_in: "0.08".parse().unwrap(),
         validators: 4,
         orders: Orders::default(),
+        terms: Terms::default(),
     }
 }
 
@@ -107,9 +108,10 @@ fn options_that_would_give_another_genesis_are_refused_by_name() {
     drop(prepare(directory.path(), &setup()).unwrap());
     let winter = Dataset::load(&Source::BuiltIn, "winter").unwrap();
     type Change<'a> = &'a dyn Fn(&mut Setup);
-    let changes: [(&str, Change<'_>); 10] = [
+    let changes: [(&str, Change<'_>); 11] = [
         ("--validators 4 as it was started with, found 1", &|setup| setup.validators = 1),
         ("--mechanism uniform as it was started with, found mcafee", &|setup| setup.mechanism = "mcafee".into()),
+        ("found other ones", &|setup| setup.terms.derate_ppm = Some(50_000)),
         ("--retail 0.3 as it was started with, found 0.31", &|setup| setup.retail = "0.31".parse().unwrap()),
         ("--feed-in 0.08 as it was started with, found 0", &|setup| setup.feed_in = "0".parse().unwrap()),
         ("2016-07-04T00:00:00Z/PT15M as it was started with, found 2016-01-11T00:00:00Z/PT15M", &|setup| {

@@ -1,26 +1,29 @@
 //! The model behind the page: told what happened, asked for views. Pure but for the moment it is handed; bounded.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Instant,
 };
 
 use protocol::{
     answer::Refusal,
-    api::Settled,
+    api::{MemberStatus, RulesInForce, Settled},
+    energy::Energy,
     interval::Interval,
     member::MemberId,
     money::{Amount, Price},
-    settlement::Line,
+    settlement::{Line, Tariffs},
 };
 
+use crate::settlement::{Curves, Picture};
+
 use super::{
-    CommunityInfo, MemberInfo, ValidatorView,
+    CommunityInfo, MemberInfo, Noted, SETTLED_LATER, ValidatorView,
     limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
     provisional::Provisionals,
     view::{
-        Community, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary, Phase, PricePoint,
-        RefusalCount, Status, Sums, Total, Totals, Validator,
+        Bus, Community, CurveStep, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary,
+        NotedCount, Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
     },
 };
 
@@ -41,6 +44,10 @@ pub(crate) struct Model {
     households: Vec<Sums>,
     places: HashMap<MemberId, usize>,
     refusals: [u64; Refusal::ALL.len()],
+    noted: BTreeMap<(Noted, &'static str), u64>,
+    rules_from: Interval,
+    /// How often rules or members have changed: what a browser has to fetch anew for.
+    version: u64,
     validators: Vec<ValidatorView>,
     validators_asked: Option<Instant>,
     receipts_forwarded: u64,
@@ -68,6 +75,7 @@ struct Summary {
     trades: u32,
     supplier: Amount,
     operator: Amount,
+    tariffs: Tariffs,
 }
 
 /// What is kept of the latest intervals only.
@@ -75,12 +83,17 @@ struct Summary {
 struct Detail {
     interval: Interval,
     lines: Vec<Line>,
-    curves: Option<CurveSteps>,
+    trades: Vec<(Price, u64)>,
+    picture: Option<Picture>,
 }
 
 impl Detail {
     fn items(&self) -> usize {
-        self.lines.len() + self.curves.as_ref().map_or(0, |curves| curves.demand.len() + curves.supply.len())
+        let drawn = |picture: &Picture| {
+            let Curves { demand, supply } = &picture.curves;
+            demand.len() + supply.len() + picture.grid.len()
+        };
+        self.lines.len() + self.trades.len() + self.picture.as_ref().map_or(0, drawn)
     }
 }
 
@@ -101,6 +114,9 @@ impl Model {
             households: vec![Sums::default(); info.members.len()],
             places: info.members.iter().enumerate().map(|(place, member)| (member.member, place)).collect(),
             refusals: [0; Refusal::ALL.len()],
+            noted: BTreeMap::from([((Noted::Late, SETTLED_LATER), 0)]),
+            rules_from: info.first_interval,
+            version: 0,
             validators: Vec::new(),
             validators_asked: None,
             receipts_forwarded: 0,
@@ -118,7 +134,7 @@ impl Model {
         (self.received, self.expected) = (received, expected);
     }
 
-    pub(crate) fn settled(&mut self, settled: &Settled, curves: Option<CurveSteps>) {
+    pub(crate) fn settled(&mut self, settled: &Settled, picture: Option<&Picture>) {
         // The service may tell of an interval again after a restart of its own; it must not count twice.
         if self.summaries.back().is_some_and(|last| settled.interval <= last.interval) {
             return;
@@ -140,7 +156,17 @@ impl Model {
         while self.summaries.len() > SUMMARIES_MAX {
             self.summaries.pop_front();
         }
-        let detail = Detail { interval: settled.interval, lines: settled.lines.clone(), curves };
+        let mut trades: BTreeMap<Price, u64> = BTreeMap::new();
+        for trade in &settled.trades {
+            let sum = trades.entry(trade.price).or_default();
+            *sum = sum.saturating_add(trade.energy.wh());
+        }
+        let detail = Detail {
+            interval: settled.interval,
+            lines: settled.lines.clone(),
+            trades: trades.into_iter().rev().collect(),
+            picture: picture.cloned(),
+        };
         self.detail_items += detail.items();
         self.details.push_back(detail);
         while self.details.len() > DETAILS_MAX || (self.detail_items > DETAIL_ITEMS_MAX && self.details.len() > 1) {
@@ -149,14 +175,44 @@ impl Model {
         }
     }
 
-    pub(crate) fn late(&mut self, readings: usize) {
-        self.provisional.late(readings);
-    }
-
     pub(crate) fn refused(&mut self, refusal: Refusal) {
         for (count, known) in self.refusals.iter_mut().zip(Refusal::ALL) {
             *count += u64::from(known == refusal);
         }
+    }
+
+    pub(crate) fn noted(&mut self, what: Noted, reason: &'static str, count: usize) {
+        let sum = self.noted.entry((what, reason)).or_default();
+        *sum = sum.saturating_add(count as u64);
+    }
+
+    /// Takes over what the ledger says of the next interval. Whether that is anything new.
+    pub(crate) fn rules_and_members(&mut self, rules: &RulesInForce, members: &[MemberStatus]) -> bool {
+        let RulesInForce { from, rules, .. } = rules;
+        let info = &mut self.info;
+        let mut changed = self.rules_from != *from
+            || (&info.mechanism, info.retail_price, info.feed_in_price)
+                != (&rules.mechanism, rules.retail_price, rules.feed_in_price);
+        self.rules_from = *from;
+        (info.retail_price, info.feed_in_price) = (rules.retail_price, rules.feed_in_price);
+        info.mechanism.clone_from(&rules.mechanism);
+        for status in members {
+            changed |= !self.places.contains_key(&status.member);
+            let place = self.place(status.member);
+            let member = &mut self.info.members[place];
+            let metered = status.device.is_some();
+            if member.bus != status.bus || member.metered != metered {
+                changed = true;
+                (member.bus, member.metered) = (status.bus.clone(), metered);
+            }
+        }
+        self.version += u64::from(changed);
+        changed
+    }
+
+    /// How often rules or members have changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     pub(crate) fn validators(&mut self, validators: Vec<ValidatorView>, now: Instant) {
@@ -172,7 +228,8 @@ impl Model {
     /// traded must not be missing from the sums.
     fn place(&mut self, member: MemberId) -> usize {
         *self.places.entry(member).or_insert_with(|| {
-            self.info.members.push(MemberInfo { member, name: member.to_string(), bus: None });
+            let name = self.info.names.get(&member).cloned().unwrap_or_else(|| member.to_string());
+            self.info.members.push(MemberInfo { member, name, bus: None, metered: true });
             self.households.push(Sums::default());
             self.households.len() - 1
         })
@@ -193,6 +250,7 @@ impl Model {
             currency: self.info.currency.clone(),
             chain: self.info.chain,
             mechanism: self.info.mechanism.clone(),
+            rules_from: self.rules_from,
             retail_price: self.info.retail_price,
             feed_in_price: self.info.feed_in_price,
             first_interval: self.info.first_interval,
@@ -218,6 +276,11 @@ impl Model {
             validators: self.validators_view(now),
             refusals: self.refusals_view(),
             provisional: self.provisional.view(),
+            noted: self
+                .noted
+                .iter()
+                .map(|((what, reason), count)| NotedCount { what: *what, reason, count: *count })
+                .collect(),
         }
     }
 
@@ -289,7 +352,23 @@ impl Model {
         let detail = self.detail(interval)?;
         let place = self.summaries.binary_search_by_key(&interval, |summary| summary.interval).ok()?;
         let summary = self.summaries.get(place)?;
-        Some(CurvesView { interval: summary.view(), curves: detail.curves.clone() })
+        let received = detail.lines.iter().filter(|line| !line.sold.is_zero()).filter_map(|line| {
+            let mut earned = Total::default();
+            earned.add(line.earned);
+            Some(CurveStep { price: average(earned, line.sold.wh().into())?, energy_wh: line.sold })
+        });
+        let mut received: Vec<CurveStep> = received.collect();
+        received.sort_by_key(|step| step.price);
+        let paid = detail.trades.iter().map(|(price, wh)| CurveStep { price: *price, energy_wh: Energy::from_wh(*wh) });
+        let picture = detail.picture.as_ref();
+        Some(CurvesView {
+            interval: summary.view(),
+            mechanism: picture.map(|picture| picture.mechanism.clone()),
+            curves: picture.map(|picture| CurveSteps::from(&picture.curves)),
+            paid: paid.collect(),
+            received,
+            grid: picture.map(|picture| picture.grid.iter().map(Bus::from).collect()).unwrap_or_default(),
+        })
     }
 
     /// A page of households, over all intervals.
@@ -317,7 +396,14 @@ impl Model {
 }
 
 fn household(info: &MemberInfo, sums: Sums) -> Household {
-    Household { member: info.member, name: info.name.clone(), bus: info.bus.clone(), sums, net: sums.net() }
+    Household {
+        member: info.member,
+        name: info.name.clone(),
+        bus: info.bus.clone(),
+        metered: info.metered,
+        sums,
+        net: sums.net(),
+    }
 }
 
 fn next_page(offset: usize, limit: usize, count: usize) -> Option<usize> {
@@ -345,6 +431,7 @@ impl Summary {
             trades: count(settled.trades.len()),
             supplier: settled.supplier,
             operator: settled.operator,
+            tariffs: settled.tariffs,
         }
     }
 
@@ -367,6 +454,8 @@ impl Summary {
             trades: self.trades,
             supplier: self.supplier,
             operator: self.operator,
+            retail_price: self.tariffs.retail_price,
+            feed_in_price: self.tariffs.feed_in_price,
         }
     }
 }
@@ -380,7 +469,7 @@ fn average(paid: Total, bought_wh: u128) -> Option<Price> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{energy::Energy, hash::Hash, settlement::Tariffs};
+    use protocol::hash::Hash;
 
     use super::*;
 
@@ -394,6 +483,7 @@ mod tests {
             feed_in_price: Price::from_micro(80_000).unwrap(),
             first_interval: first.parse().unwrap(),
             members: Vec::new(),
+            names: BTreeMap::new(),
         })
     }
 

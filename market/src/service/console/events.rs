@@ -21,6 +21,8 @@ struct Listener {
     pulse: watch::Receiver<Pulse>,
     /// Settled intervals that it knows of.
     told: u64,
+    /// The rules and members that it knows of.
+    version: u64,
     greeted: bool,
     /// Held for as long as it listens.
     _permit: OwnedSemaphorePermit,
@@ -30,8 +32,11 @@ struct Listener {
 pub(crate) fn listen(board: Board) -> Option<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
     let permit = board.listeners().try_acquire_owned().ok()?;
     let pulse = board.pulse();
-    let told = board.model().settled_count();
-    let listener = Listener { board, pulse, told, greeted: false, _permit: permit };
+    let (told, version) = {
+        let model = board.model();
+        (model.settled_count(), model.version())
+    };
+    let listener = Listener { board, pulse, told, version, greeted: false, _permit: permit };
     let events = stream::unfold(listener, |mut listener| async move {
         let events = listener.next().await?;
         Some((stream::iter(events.into_iter().map(Ok)), listener))
@@ -51,23 +56,23 @@ impl Listener {
         if self.pulse.borrow_and_update().closed {
             return None;
         }
-        let (status, settled, missed) = {
+        let (status, settled, version, missed) = {
             let model = self.board.model();
             let settled = model.settled_count();
             let new = settled - self.told;
             let missed = (new > 0 && new <= INTERVALS_PER_EVENT_MAX)
                 .then(|| model.latest(usize::try_from(new).unwrap_or(usize::MAX)));
-            (model.status(Instant::now()), settled, missed)
+            (model.status(Instant::now()), settled, model.version(), missed)
         };
         let mut events = Vec::new();
-        if settled - self.told > INTERVALS_PER_EVENT_MAX {
+        if settled - self.told > INTERVALS_PER_EVENT_MAX || version != self.version {
             events.push(Event::default().event("refetch").data("{}"));
         }
         if let Some(intervals) = missed {
             events.extend(Event::default().event("intervals").json_data(intervals));
         }
         events.extend(Event::default().event("status").json_data(status));
-        self.told = settled;
+        (self.told, self.version) = (settled, version);
         Some(events)
     }
 }

@@ -80,8 +80,13 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
     registry.register("intervals_provisional", help, provisional);
     let alarm = ConstGauge::new(i64::from(status.provisional.alarm));
     registry.register("provisional", "1 while the last settled interval is provisional", alarm);
-    let help = "Readings settled after their interval since the market started";
-    registry.register("readings_late", help, ConstCounter::new(status.provisional.late_readings));
+
+    let noted = Family::<Labels, Counter>::default();
+    for found in &status.noted {
+        let labels = vec![("what", found.what.name().to_owned()), ("reason", found.reason.to_owned())];
+        noted.get_or_create(&labels).inc_by(found.count);
+    }
+    registry.register("readings_noted", "Readings late or settled provisionally since the market started", noted);
 
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let received = ConstGauge::new(count(status.readings_received));

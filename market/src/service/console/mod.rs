@@ -22,24 +22,32 @@ mod provisional;
 mod view;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use axum::Router;
-use protocol::{answer::Refusal, api::Settled, envelope::ChainId, interval::Interval, member::MemberId, money::Price};
+use protocol::{
+    answer::Refusal,
+    api::{MemberStatus, RulesInForce, Settled},
+    envelope::ChainId,
+    interval::Interval,
+    member::MemberId,
+    money::Price,
+};
 use tokio::sync::{Semaphore, watch};
 
-use crate::settlement::Curves;
+use crate::settlement::Picture;
 use board::Model;
 
 /// Every limit of the console.
 pub mod limits {
-    /// Most settled intervals whose summary is kept: almost three years of quarter hours, about 11 MB.
+    /// Most settled intervals whose summary is kept: almost three years of quarter hours, about 13 MB.
     pub const SUMMARIES_MAX: usize = 100_000;
     /// Most settled intervals of which curves and households' lines are kept.
     pub const DETAILS_MAX: usize = 200;
-    /// Most lines and curve steps kept in all of these together, about 40 MB: large communities keep fewer intervals.
+    /// Most lines, curve steps and buses kept in all of these together, about 40 MB: large communities keep fewer intervals.
     pub const DETAIL_ITEMS_MAX: usize = 500_000;
     /// Most intervals in one answer, and in the page's first load.
     pub const INTERVALS_PER_PAGE_MAX: usize = 1_000;
@@ -53,7 +61,7 @@ pub mod limits {
     pub const EVENT_SPACING_MS_MIN: u64 = 200;
 }
 
-/// What the console says of the community, fixed for the life of the market.
+/// What the console says of the community: as it starts, until the ledger says [how it is](Board::rules_and_members).
 #[derive(Debug, Clone)]
 pub struct CommunityInfo {
     /// Name of the community.
@@ -72,6 +80,8 @@ pub struct CommunityInfo {
     pub first_interval: Interval,
     /// The members, in the order to list them.
     pub members: Vec<MemberInfo>,
+    /// Names of participants, also of those who are no members yet.
+    pub names: BTreeMap<MemberId, String>,
 }
 
 /// A member, by the name that the operator knows it by.
@@ -83,6 +93,8 @@ pub struct MemberInfo {
     pub name: String,
     /// The bus of the grid that it is connected to, if known.
     pub bus: Option<String>,
+    /// Whether a device measures for it; not after it was revoked.
+    pub metered: bool,
 }
 
 /// What the market last heard of a validator.
@@ -100,6 +112,29 @@ pub struct ValidatorView {
     pub block: Option<String>,
     /// Whether it answered the last time.
     pub reachable: bool,
+}
+
+/// What can be said of a reading that was not refused, and did not come in order either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Noted {
+    /// Its interval was closed when it came.
+    Late,
+    /// It was settled, but what it says does not close, and will be corrected.
+    Provisional,
+}
+
+/// Why a reading was late: its interval was closed, so its energy was settled with the supplier in a later one.
+pub const SETTLED_LATER: &str = "SettledWithALaterInterval";
+
+impl Noted {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Noted::Late => "late",
+            Noted::Provisional => "provisional",
+        }
+    }
 }
 
 /// The console's board: the service writes on it, browsers read from it. Cheap to clone; all clones are one board.
@@ -130,6 +165,14 @@ impl Board {
         }))
     }
 
+    /// The rules in force and the present members, as the ledger has them.
+    pub fn rules_and_members(&self, rules: &RulesInForce, members: &[MemberStatus]) {
+        let changed = self.model().rules_and_members(rules, members);
+        if changed {
+            self.0.pulse.send_modify(|_| ());
+        }
+    }
+
     /// Which interval is open; none when the market has reached the end of its time.
     pub fn opened(&self, interval: Option<Interval>) {
         self.change(|model| model.opened(interval));
@@ -141,14 +184,15 @@ impl Board {
     }
 
     /// An interval is settled on the ledger. In order of interval, the history first; one told of twice counts once.
-    pub fn settled(&self, settled: &Settled, curves: Option<&Curves>) {
-        let curves = curves.map(view::CurveSteps::from);
-        self.change(|model| model.settled(settled, curves));
+    pub fn settled(&self, settled: &Settled, picture: Option<&Picture>) {
+        self.change(|model| model.settled(settled, picture));
     }
 
-    /// So many readings were settled after their interval.
-    pub fn late(&self, readings: usize) {
-        self.change(|model| model.late(readings));
+    /// This many readings were late or settled provisionally, for this reason.
+    pub fn noted(&self, what: Noted, reason: &'static str, count: usize) {
+        if count > 0 {
+            self.change(|model| model.noted(what, reason, count));
+        }
     }
 
     /// A message was refused.

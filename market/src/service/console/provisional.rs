@@ -1,4 +1,4 @@
-//! What did not close: intervals settled as provisional, by reason, and readings that came late.
+//! What did not close: intervals settled as provisional, by reason, and the figures of the last one.
 
 use protocol::{api::Settled, interval::Interval, settlement::Provisional};
 use serde::Serialize;
@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 pub(crate) struct Provisionals {
     unread: u64,
     unbalanced: u64,
-    late: u64,
     settled: Option<(Interval, Option<Provisional>)>,
     last: Option<(Interval, Provisional)>,
 }
@@ -24,18 +23,12 @@ impl Provisionals {
         self.last = Some((settled.interval, provisional.clone()));
     }
 
-    /// Readings of intervals that were closed already were settled.
-    pub(crate) fn late(&mut self, readings: usize) {
-        self.late = self.late.saturating_add(readings as u64);
-    }
-
     pub(crate) fn view(&self) -> ProvisionalView {
         let is_open = self.settled.as_ref().is_some_and(|(_, provisional)| provisional.is_some());
         ProvisionalView {
             alarm: is_open,
             unread_intervals: self.unread,
             unbalanced_intervals: self.unbalanced,
-            late_readings: self.late,
             last: self.last.as_ref().map(|(interval, provisional)| ProvisionalInterval::new(*interval, provisional)),
         }
     }
@@ -50,8 +43,6 @@ pub(crate) struct ProvisionalView {
     pub(crate) unread_intervals: u64,
     /// Intervals in which the members' sum disagrees with the transformer's meter.
     pub(crate) unbalanced_intervals: u64,
-    /// Readings settled after their interval since the market started.
-    pub(crate) late_readings: u64,
     /// The last such interval.
     pub(crate) last: Option<ProvisionalInterval>,
 }

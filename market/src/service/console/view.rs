@@ -12,8 +12,8 @@ use protocol::{
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::provisional::ProvisionalView;
-use crate::settlement::{Curves, Step};
+use super::{Noted, provisional::ProvisionalView};
+use crate::settlement::{BusUse, Curves, LineUse, Step};
 
 /// A sum of amounts in nano-units: wide enough that nothing that is added up here can overflow it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,8 +55,11 @@ pub(crate) struct Community {
     /// The chain: hash of the genesis, 64 hex digits.
     #[schema(value_type = String)]
     pub(crate) chain: ChainId,
-    /// Clearing mechanism.
+    /// Clearing mechanism of the next interval.
     pub(crate) mechanism: String,
+    /// The interval since which these rules are in force.
+    #[schema(value_type = String, example = "2026-06-01T00:00:00Z/PT15M")]
+    pub(crate) rules_from: Interval,
     /// What the supplier takes for a kWh.
     #[schema(value_type = String, example = "0.3")]
     pub(crate) retail_price: Price,
@@ -106,8 +109,21 @@ pub(crate) struct Status {
     pub(crate) validators: Vec<Validator>,
     /// Refused messages, every name.
     pub(crate) refusals: Vec<RefusalCount>,
-    /// Intervals that did not close, and readings that came late.
+    /// Intervals that did not close.
     pub(crate) provisional: ProvisionalView,
+    /// Readings that were late or settled provisionally, by reason.
+    pub(crate) noted: Vec<NotedCount>,
+}
+
+/// How many readings were late, or settled provisionally, for one reason.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct NotedCount {
+    /// Late or provisional.
+    pub(crate) what: Noted,
+    /// Why.
+    pub(crate) reason: &'static str,
+    /// How many since the market started.
+    pub(crate) count: u64,
 }
 
 /// A price and the interval it was made in.
@@ -182,6 +198,12 @@ pub(crate) struct IntervalSummary {
     /// What the grid operator's account gained.
     #[schema(value_type = String)]
     pub(crate) operator: Amount,
+    /// What the supplier took for a kWh.
+    #[schema(value_type = String)]
+    pub(crate) retail_price: Price,
+    /// What the supplier gave for a kWh.
+    #[schema(value_type = String)]
+    pub(crate) feed_in_price: Price,
 }
 
 /// Settled intervals, ascending.
@@ -193,13 +215,63 @@ pub(crate) struct IntervalPage {
     pub(crate) next: Option<String>,
 }
 
-/// Supply and demand of a settled interval.
+/// The mechanism at work in a settled interval.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct CurvesView {
     /// The interval.
     pub(crate) interval: IntervalSummary,
+    /// The mechanism; none if the interval was settled before this market started.
+    pub(crate) mechanism: Option<String>,
     /// The curves; none if the interval was settled before this market started.
     pub(crate) curves: Option<CurveSteps>,
+    /// What buyers paid, from the highest price down: trade by trade.
+    pub(crate) paid: Vec<CurveStep>,
+    /// What sellers received, from the lowest price up: each on average, to the nearest micro-unit.
+    pub(crate) received: Vec<CurveStep>,
+    /// The grid, from the top down; empty where none is known.
+    pub(crate) grid: Vec<Bus>,
+}
+
+/// A bus of the grid, and the line or transformer that leads to it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Bus {
+    /// Its name.
+    pub(crate) bus: String,
+    /// What a kWh costs here, where the mechanism has nodal prices.
+    #[schema(value_type = Option<String>)]
+    pub(crate) price: Option<Price>,
+    /// What leads to it; none at the top.
+    pub(crate) line: Option<Line>,
+}
+
+/// A line, or the transformer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Line {
+    /// Its name.
+    pub(crate) line: String,
+    /// The bus above, by its place in the list.
+    pub(crate) above: usize,
+    /// All that was metered below it, Wh: positive away from the transformer.
+    #[schema(value_type = i64)]
+    pub(crate) flow_wh: i128,
+    /// What trades sent over it, where the mechanism knows, Wh: positive away from the transformer.
+    #[schema(value_type = Option<i64>)]
+    pub(crate) traded_wh: Option<i128>,
+    /// Most that it may carry in the interval, Wh.
+    pub(crate) capacity_wh: u64,
+}
+
+impl From<&BusUse> for Bus {
+    fn from(bus: &BusUse) -> Bus {
+        let line = |line: &LineUse| Line {
+            line: line.line.clone(),
+            above: line.above,
+            flow_wh: line.flow_wh,
+            traded_wh: line.traded_wh,
+            capacity_wh: line.capacity_wh,
+        };
+        Bus { bus: bus.bus.clone(), price: bus.price, line: bus.line.as_ref().map(line) }
+    }
 }
 
 /// Orders added up by price.
@@ -247,6 +319,8 @@ pub(crate) struct Household {
     pub(crate) name: String,
     /// Bus of the grid.
     pub(crate) bus: Option<String>,
+    /// Whether a device measures for it; not after it was revoked.
+    pub(crate) metered: bool,
     /// The sums.
     #[serde(flatten)]
     pub(crate) sums: Sums,

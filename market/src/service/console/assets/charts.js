@@ -1,29 +1,34 @@
-// The two charts, drawn with plotly.js, which this server hands out itself.
+// Supply and demand, and the history, drawn with plotly.js, which this server hands out itself.
 
 import { kwh, price } from './format.js';
 
+/** Mechanisms with a price that is set: there is no crossing, and who is served says a key. */
+export const KEYED = new Set(['mid_market_rate', 'static_key', 'dynamic_key', 'priority_key']);
+/** Mechanisms that serve the highest bids and the lowest offers, so that the gain lies between the curves. */
+const BY_PRICE = new Set(['uniform', 'pay_as_bid', 'mcafee']);
+
 const script = document.getElementById('plotly');
-const loaded = window.Plotly
+export const loaded = window.Plotly
   ? Promise.resolve()
   : new Promise((resolve, reject) => {
       script.addEventListener('load', resolve);
       script.addEventListener('error', () => reject(new Error('plotly.js did not load')));
     });
 
-const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
+export const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 
-function colours() {
+export function colours() {
   const style = getComputedStyle(document.documentElement);
   return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${name}`).trim() });
 }
 
-const narrow = () => window.innerWidth < 480;
+export const narrow = () => window.innerWidth < 480;
 
 // On a narrow screen a legend stays in one row only if it is small.
-const legendFont = (colour) => ({ color: colour.ink, size: narrow() ? 10.5 : 12 });
+export const legendFont = (colour) => ({ color: colour.ink, size: narrow() ? 10.5 : 12 });
 
-function layout(colour, more) {
+export function layout(colour, more) {
   return {
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
@@ -36,7 +41,7 @@ function layout(colour, more) {
   };
 }
 
-function axis(colour, title, more) {
+export function axis(colour, title, more) {
   return {
     title: { text: title, font: { size: 12 }, standoff: 8 },
     gridcolor: colour.grid,
@@ -77,7 +82,10 @@ function upTo(curve, limit) {
   return { x, y };
 }
 
-/** Draws supply, demand, the gain from trade between them, and where they cross. */
+/**
+ * Draws supply, demand, and what the mechanism made of them: the gain from trade between them and where they cross; or,
+ * where there is no one price, what was paid trade by trade, and what was received of it.
+ */
 export async function drawCurves(element, view, currency) {
   await loaded;
   const colour = colours();
@@ -90,37 +98,49 @@ export async function drawCurves(element, view, currency) {
     ...curve, name, type: 'scatter', mode: 'lines', line: { color, width: 2.5 }, hovertemplate: hover,
   });
   const traces = [];
-  if (tradedWh > 0) {
+  if (tradedWh > 0 && BY_PRICE.has(view.mechanism)) {
     const above = upTo(demand, quantity);
     const below = upTo(supply, quantity);
     traces.push({
-      x: [...above.x, ...below.x.reverse()], y: [...above.y, ...below.y.reverse()], name: narrow() ? 'Gain' : 'Gain from trade',
+      x: [...above.x, ...below.x.reverse()], y: [...above.y, ...below.y.reverse()], name: narrow() || clearing === null ? 'Gain' : 'Gain from trade',
       type: 'scatter', mode: 'none', fill: 'toself', fillcolor: colour.traded, opacity: 0.16, hoverinfo: 'skip',
     });
   }
   traces.push(line(demand, 'Demand', colour.demand), line(supply, 'Supply', colour.supply));
   const shapes = [];
   const annotations = [];
+  const widest = Math.max(demand.wh, supply.wh) / 1000;
+  const dotted = { color: colour.ink, width: 1, dash: 'dot' };
+  const label = { showarrow: false, font: { color: colour.ink, size: 13 } };
+  const right = quantity > widest * 0.7;
+  const traded = (y) => ({
+    ...label, x: quantity, y, yref: 'paper', text: `<b>${kwh(tradedWh, 3)} kWh</b>`, yanchor: 'bottom',
+    xanchor: right ? 'right' : 'left', xshift: right ? -4 : 4, yshift: 2,
+  });
+  if (tradedWh > 0 && clearing === null) {
+    // Where sellers receive all that buyers pay, one line says it.
+    const kept = Number(view.interval.operator) !== 0;
+    const one = (steps, ascending, name, color) => ({
+      ...line(stepped(steps, ascending), name, color), line: { color, width: 2, dash: 'dot' },
+    });
+    traces.push(one(view.paid, false, kept ? 'Paid' : 'Trades', colour.ink));
+    if (kept) traces.push(one(view.received, true, 'Received', colour.traded));
+    shapes.push({ type: 'line', x0: quantity, x1: quantity, y0: 0, y1: 1, yref: 'paper', line: dotted });
+    annotations.push(traded(0));
+  }
   if (tradedWh > 0 && clearing !== null) {
     const y = Number(clearing);
-    const widest = Math.max(demand.wh, supply.wh) / 1000;
-    const dotted = { color: colour.ink, width: 1, dash: 'dot' };
     shapes.push(
       { type: 'line', x0: 0, x1: quantity, y0: y, y1: y, line: dotted },
       { type: 'line', x0: quantity, x1: quantity, y0: 0, y1: y, yref: 'y', line: dotted },
     );
     traces.push({
-      x: [quantity], y: [y], name: 'Crossing', type: 'scatter', mode: 'markers', showlegend: false,
+      x: [quantity], y: [y], name: KEYED.has(view.mechanism) ? 'Price of the community' : 'Crossing', type: 'scatter', mode: 'markers', showlegend: false,
       marker: { size: 11, color: colour.ink, line: { color: colour.card, width: 2 } }, hovertemplate: hover,
     });
-    const label = { showarrow: false, font: { color: colour.ink, size: 13 } };
-    const right = quantity > widest * 0.7;
     annotations.push(
       { ...label, x: 0, y, text: `<b>${price(clearing)}</b>`, xanchor: 'left', yanchor: 'bottom', xshift: 4 },
-      {
-        ...label, x: quantity, y: 0, yref: 'paper', text: `<b>${kwh(tradedWh, 3)} kWh</b>`, yanchor: 'bottom',
-        xanchor: right ? 'right' : 'left', xshift: right ? -4 : 4, yshift: 2,
-      },
+      traded(0),
     );
   }
   element.setAttribute('aria-label', curvesText(view, demand, supply, currency));
@@ -135,9 +155,10 @@ export async function drawCurves(element, view, currency) {
 }
 
 function curvesText(view, demand, supply, currency) {
-  const { start, price: clearing, traded_wh: tradedWh } = view.interval;
+  const { start, price: clearing, average_price: average, traded_wh: tradedWh } = view.interval;
+  const at = clearing === null ? `, on average at ${price(average)}` : ` at ${price(clearing)}`;
   const crossing = tradedWh > 0
-    ? `${kwh(tradedWh, 3)} kWh were traded${clearing === null ? '' : ` at ${price(clearing)} ${currency} per kWh`}.`
+    ? `${kwh(tradedWh, 3)} kWh were traded${at} ${currency} per kWh.`
     : 'Nothing was traded.';
   return `Interval ${start}: ${kwh(demand.wh, 3)} kWh were asked for and ${kwh(supply.wh, 3)} kWh were offered. ${crossing}`;
 }
@@ -164,18 +185,25 @@ export async function drawHistory(element, intervals, community, chosen, onChoos
     marker: { color, line: { width: 0 } }, hovertemplate: `${name} %{customdata} kWh<extra></extra>`,
     customdata: wh.map((value) => kwh(Math.abs(value), 3)),
   });
-  const reference = (name, value, color) => ({
-    x: [first.start, last.end], y: [Number(value), Number(value)], name: narrow() ? name : `${name} ${price(value)}`, type: 'scatter',
-    mode: 'lines', line: { color, width: 1.5, dash: 'dash' }, hoverinfo: 'skip', yaxis: 'y', xaxis: 'x', legend: 'legend',
-  });
+  // As it was in each interval: the rules may have changed between them. Two points where they did not.
+  const reference = (name, key, color) => {
+    const steps = intervals.filter((interval, place) => place === 0 || interval[key] !== intervals[place - 1][key]);
+    const ends = [...steps.slice(1).map((interval) => interval.start), last.end];
+    return {
+      x: steps.flatMap((interval, place) => [interval.start, ends[place]]),
+      y: steps.flatMap((interval) => [Number(interval[key]), Number(interval[key])]),
+      name: narrow() ? name : `${name} ${price(last[key])}`, type: 'scatter', mode: 'lines',
+      line: { color, width: 1.5, dash: 'dash' }, hoverinfo: 'skip', yaxis: 'y', xaxis: 'x', legend: 'legend',
+    };
+  };
   const traces = [
     {
       ...clearing, name: 'Price', type: 'scatter', mode: 'lines', yaxis: 'y', xaxis: 'x', legend: 'legend',
       line: { color: colour.ink, width: 2 }, connectgaps: false,
       hovertemplate: `Price %{y:.4f} ${currency}/kWh<extra></extra>`,
     },
-    reference('Retail', community.retail_price, colour.retail),
-    reference('Feed-in', community.feed_in_price, colour.supply),
+    reference('Retail', 'retail_price', colour.retail),
+    reference('Feed-in', 'feed_in_price', colour.supply),
     { ...bars('Traded', intervals.map((i) => i.traded_wh), colour.traded), legend: 'legend2' },
     { ...bars(narrow() ? 'Drawn' : 'From supplier', intervals.map((i) => i.imported_wh), colour.imported), legend: 'legend2' },
     { ...bars(narrow() ? 'Fed in' : 'To supplier', intervals.map((i) => -i.exported_wh), colour.exported), legend: 'legend2' },

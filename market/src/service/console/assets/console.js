@@ -1,8 +1,9 @@
 // The operator's console: fetches the market's state once, then follows its events.
 
-import { drawCurves, drawHistory } from './charts.js';
+import { drawCurves, drawHistory, KEYED } from './charts.js';
 import { clock, counted, energy, kwh, money, nano, number, price } from './format.js';
-import { drawAccounts, drawRefusals, drawValidators, Households } from './tables.js';
+import { drawGrid, drawShares, heaviest, loading } from './mechanism.js';
+import { drawAccounts, drawNoted, drawRefusals, drawValidators, Households } from './tables.js';
 
 const INTERVALS_KEPT = 2000;
 const DETAILS_KEPT = 200; // as many as the market keeps
@@ -22,6 +23,7 @@ let scope = 'total';
 let span = 96;
 let view = null; // curves of the interval looked at
 let households = []; // in the scope looked at
+let of = []; // households in the interval looked at, where they are drawn
 const table = new Households(() => { if (status) drawHouseholds(); });
 
 // What goes wrong is told, not hidden in a log.
@@ -75,7 +77,7 @@ const looked = () => chosen ?? intervals.at(-1)?.start ?? null;
 const detailed = () => intervals.slice(-details);
 
 function drawCommunity() {
-  const { community: name, chain, mechanism, currency, retail_price: retail, feed_in_price: feedIn, members } = community;
+  const { community: name, chain, mechanism, currency, retail_price: retail, feed_in_price: feedIn, members, rules_from: from } = community;
   put('community', name);
   document.title = `${name} · Voisin market`;
   const fact = (label, value, title = '') => {
@@ -87,8 +89,9 @@ function drawCommunity() {
     return span;
   };
   at('facts').replaceChildren(
-    fact('Households', number(members)), fact('Mechanism', mechanism), fact('Retail', price(retail)),
-    fact('Feed-in', `${price(feedIn)} ${currency}/kWh`), fact('Chain', chain.slice(0, 12), chain));
+    fact('Households', number(members)), fact('Mechanism', mechanism, `in force since ${from}`),
+    fact('Retail', price(retail), `in force since ${from}`),
+    fact('Feed-in', `${price(feedIn)} ${currency}/kWh`, `in force since ${from}`), fact('Chain', chain.slice(0, 12), chain));
   document.querySelectorAll('[data-unit]').forEach((unit) => {
     unit.textContent = unit.dataset.unit === 'price' ? `${currency}/kWh` : currency;
   });
@@ -135,6 +138,7 @@ function drawStatus() {
   drawValidators(status.validators, performance.now() - statusAt);
   drawAccounts(totals, community.currency);
   drawRefusals(status.refusals);
+  drawNoted(status.noted);
   drawAlarm();
 }
 
@@ -215,6 +219,27 @@ async function drawCurvesCard() {
   if (drawable) await drawCurves(at('curves'), view, community.currency);
 }
 
+/** The grid, and who got how much by a key: of mechanisms and communities that have them. */
+async function drawMechanismCard() {
+  const grid = view?.grid ?? [];
+  const keyed = view !== null && KEYED.has(view.mechanism);
+  at('mechanism').hidden = grid.length === 0 && !keyed;
+  at('grid-card').hidden = grid.length === 0;
+  at('shares-card').hidden = !keyed;
+  at('mechanism').classList.toggle('alone', grid.length === 0 || !keyed);
+  if (grid.length > 0) {
+    const most = heaviest(grid);
+    const prices = grid.some((bus) => bus.price !== null) ? 'nodal prices and line loading' : 'line loading';
+    const loaded = most === null ? '' : `, most on ${most.line}: ${number(100 * loading(most), 1)} %`;
+    put('grid-note', `${prices}${loaded}`);
+    await drawGrid(at('grid'), view, households, community.currency);
+  }
+  if (keyed) {
+    const left = await drawShares(at('shares'), of, view);
+    put('shares-note', left > 0 ? `${view.mechanism}, without ${counted(left, 'household')} in the middle` : view.mechanism);
+  }
+}
+
 async function drawHistoryCard() {
   const shown = span === 0 ? intervals : intervals.slice(-Math.round((span * 15) / community.interval_minutes));
   at('history-empty').hidden = shown.length > 0;
@@ -251,9 +276,12 @@ const refresh = paced(async () => {
     start === null ? null : get(`/api/v1/intervals/${start}/curves`),
     scope === 'interval' && start === null ? [] : fetchHouseholds(over),
   ]);
+  // The lines of the interval, where the mechanism's picture is of them.
+  if (view === null || !KEYED.has(view.mechanism)) of = [];
+  else of = scope === 'interval' ? households : await fetchHouseholds(start);
   drawHouseholds();
   if (document.hidden) return;
-  await Promise.all([drawCurvesCard(), drawHistoryCard()]);
+  await Promise.all([drawCurvesCard(), drawHistoryCard(), drawMechanismCard()]);
   at('main').setAttribute('aria-busy', 'false');
 });
 

@@ -1,4 +1,4 @@
-// Households, validators, accounts and refusals as tables and lists.
+// Households, validators, accounts, refusals and late readings as tables and lists.
 
 import { age, counted, kwh, money, nano, number } from './format.js';
 
@@ -100,6 +100,7 @@ export class Households {
     name.scope = 'row';
     name.title = `${household.member}${household.bus ? `, ${household.bus}` : ''}`;
     if (household.bus) name.append(make('small', '', household.bus));
+    if (!household.metered) name.append(make('small', 'unmetered', 'no device'));
     const cells = COLUMNS.slice(1).map((column) => {
       const found = household[column.key];
       return typeof found === 'number'
@@ -161,6 +162,21 @@ export function drawRefusals(refusals) {
   document.getElementById('refusals-note').textContent = total === 0 ? 'None' : `${number(total)} in all`;
   const entries = refusals.map(({ refusal, count }) => entry(refusal, number(count), count === 0 ? 'zero' : 'hit'));
   document.getElementById('refusals').replaceChildren(...entries);
+}
+
+const NOTED = { late: 'Late', provisional: 'Provisional' };
+
+/** Readings that were late or settled provisionally, by reason; a kind without any says so. */
+export function drawNoted(noted) {
+  const total = noted.reduce((sum, { count }) => sum + count, 0);
+  document.getElementById('noted-note').textContent = total === 0 ? 'None' : `${number(total)} in all`;
+  const entries = Object.entries(NOTED).flatMap(([what, word]) => {
+    const found = noted.filter((entry) => entry.what === what);
+    return found.length === 0
+      ? [entry(`${word}: for any reason`, number(0), 'zero')]
+      : found.map(({ reason, count }) => entry(`${word}: ${reason}`, number(count), count === 0 ? 'zero' : 'hit'));
+  });
+  document.getElementById('noted').replaceChildren(...entries);
 }
 
 /** What the accounts gained, and that they balance. */

@@ -1,11 +1,11 @@
-//! The files that `market clear` reads beside the book: the grid, its fees, and the keys.
+//! Files that people write for a mechanism: the grid, its fees, and the keys. `market clear` reads them beside the book,
+//! and the simulator for a neighbourhood.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use market::grid::{Grid, GridError};
 use protocol::{
     genesis::{GridLine, GridPlan},
     money::Price,
@@ -14,12 +14,14 @@ use protocol::{
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, de::DeserializeOwned};
 
+use crate::grid::{Grid, GridError};
+
 /// Highest rating: 1 GVA.
 const RATING_KVA_MAX: u32 = 1_000_000;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
+pub enum FileError {
     /// Not there, or not a table with the columns it needs.
     #[error("{}: {error}", path.display())]
     Table {
@@ -71,8 +73,18 @@ struct TransformerRow {
 
 #[derive(Deserialize)]
 struct FeeRow {
-    line_id: String,
+    line_id: Option<String>,
+    class: Option<Class>,
     fee: Price,
+}
+
+/// How far apart the two sides of a trade are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Class {
+    SameBus,
+    SameFeeder,
+    BeyondTransformer,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +100,7 @@ fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
 }
 
 /// The radial grid of a directory.
-pub(crate) fn grid(directory: &Path) -> Result<Grid, FileError> {
+pub fn grid(directory: &Path) -> Result<Grid, FileError> {
     let [buses, lines, transformer] =
         ["grid_buses.csv", "grid_lines.csv", "grid_transformer.csv"].map(|file| directory.join(file));
     let known: BTreeSet<String> = rows::<BusRow>(&buses)?.into_iter().map(|row| row.bus_id).collect();
@@ -141,21 +153,56 @@ fn rating_va(path: &Path, text: &str) -> Result<u64, FileError> {
     })
 }
 
-/// What each line costs.
-pub(crate) fn fees(path: &Path) -> Result<Fees, FileError> {
-    let fee = |row: FeeRow| LineFee { line: row.line_id, fee: row.fee };
-    Ok(Fees { lines: rows(path)?.into_iter().map(fee).collect(), ..Fees::default() })
+/// What the grid costs: by line, in the columns `line_id,fee`; or by proximity, in the columns `class,fee`, where a fee
+/// is all that a trade of its class pays. Both in one file have both columns, and fill in one of them in each row.
+pub fn fees(path: &Path) -> Result<Fees, FileError> {
+    let bad = |expected, found: String| FileError::Value { path: path.to_owned(), expected, found };
+    let mut fees = Fees::default();
+    let mut classes: BTreeMap<&str, Price> = BTreeMap::new();
+    for FeeRow { line_id, class, fee } in rows(path)? {
+        match (line_id, class) {
+            (Some(line), None) => fees.lines.push(LineFee { line, fee }),
+            (None, Some(class)) => {
+                let name = match class {
+                    Class::SameBus => "same_bus",
+                    Class::SameFeeder => "same_feeder",
+                    Class::BeyondTransformer => "beyond_transformer",
+                };
+                if classes.insert(name, fee).is_some() {
+                    return Err(bad("each class once", format!("`{name}` twice")));
+                }
+            }
+            (Some(_), Some(_)) => return Err(bad("a line or a class in each row", "both".into())),
+            (None, None) => return Err(bad("a line or a class in each row", "neither".into())),
+        }
+    }
+    if let Some(fee) = classes.get("same_bus").filter(|fee| fee.micro() != 0) {
+        return Err(bad("0 for `same_bus`: what stays within a bus uses no line", fee.to_string()));
+    }
+    fees.between_buses = classes.get("same_feeder").copied();
+    if let Some(beyond) = classes.get("beyond_transformer") {
+        // The grid charges for the crossing on top of what it charges between any two buses.
+        let near = fees.between_buses.map_or(0, Price::micro);
+        let on_top = beyond.micro().checked_sub(near).filter(|micro| *micro >= 0).and_then(Price::from_micro);
+        fees.transformer =
+            Some(on_top.ok_or_else(|| {
+                bad("at least the fee of `same_feeder` for `beyond_transformer`", beyond.to_string())
+            })?);
+    }
+    Ok(fees)
 }
 
 /// Shares and places of the consumers.
-#[derive(Default)]
-pub(crate) struct Keys {
-    pub(crate) shares: Option<BTreeMap<Vec<u8>, u32>>,
-    pub(crate) priority: BTreeMap<Vec<u8>, usize>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Parts per million of all that is offered, by id; none where the file has no shares.
+    pub shares: Option<BTreeMap<Vec<u8>, u32>>,
+    /// Places in the order of the file, by id.
+    pub priority: BTreeMap<Vec<u8>, usize>,
 }
 
 /// The consumers in the order of a file, with their shares if it has that column.
-pub(crate) fn keys(path: &Path) -> Result<Keys, FileError> {
+pub fn keys(path: &Path) -> Result<Keys, FileError> {
     let bad = |expected, found: String| FileError::Value { path: path.to_owned(), expected, found };
     let mut keys = Keys::default();
     let mut sum = 0;
@@ -178,7 +225,7 @@ pub(crate) fn keys(path: &Path) -> Result<Keys, FileError> {
 }
 
 /// A part of a whole in parts per million; none if it is not from 0 to 1 or finer than that.
-pub(crate) fn ppm(part: Decimal) -> Option<u32> {
+pub fn ppm(part: Decimal) -> Option<u32> {
     let scaled = part.checked_mul(WHOLE_PPM.into()).filter(|scaled| scaled.fract().is_zero())?;
     scaled.to_u32().filter(|ppm| *ppm <= WHOLE_PPM)
 }

@@ -1,0 +1,81 @@
+//! A console served to a test, and what a browser is asked about its page.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::time::Duration;
+
+use market::service::console::Board;
+use reqwest::{Response, StatusCode, header};
+use serde_json::Value;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::chromium::Screen;
+
+/// Longest wait for something that comes at once: only a hang fails.
+pub(crate) const HANG: Duration = Duration::from_secs(60);
+
+/// A console on a loopback port, until the test ends or stops it.
+pub(crate) struct Console {
+    pub(crate) board: Board,
+    pub(crate) root: String,
+    server: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Console {
+    pub(crate) async fn serve(board: Board) -> Console {
+        Console::serve_at("127.0.0.1:0", board).await
+    }
+
+    pub(crate) async fn serve_at(address: &str, board: Board) -> Console {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let root = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let serving = axum::serve(listener, board.router()).with_graceful_shutdown(async {
+            // An error only says that the test has ended.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        });
+        let server = tokio::spawn(async { serving.await.unwrap() });
+        Console { board, root, server, stop }
+    }
+
+    /// Stops as a market does: closes the board, so that browsers let go, and waits until the last has. Returns the
+    /// address.
+    pub(crate) async fn stop(self) -> String {
+        self.board.close();
+        self.stop.send(()).unwrap();
+        tokio::time::timeout(HANG, self.server).await.expect("a closed board lets its server stop").unwrap();
+        self.root.trim_start_matches("http://").to_owned()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        reqwest::get(format!("{}{path}", self.root)).await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json", "{path}");
+        answer.json().await.unwrap()
+    }
+}
+
+pub(crate) const DESKTOP: Screen = Screen { width: 1280, height: 900, dark: false };
+pub(crate) const PHONE: Screen = Screen { width: 390, height: 844, dark: false };
+pub(crate) const SMALL_PHONE: Screen = Screen { width: 360, height: 640, dark: false };
+pub(crate) const DRAWN: &str = "document.getElementById('main')?.getAttribute('aria-busy')";
+pub(crate) const LIVE: &str = "document.getElementById('live-text')?.textContent";
+
+/// What an element says.
+pub(crate) fn text(id: &str) -> String {
+    format!("document.getElementById('{id}').textContent")
+}
+
+pub(crate) fn count(selector: &str) -> String {
+    format!("document.querySelectorAll('{selector}').length")
+}
+
+pub(crate) fn click(selector: &str) -> String {
+    format!("document.querySelector('{selector}').click()")
+}
