@@ -6,7 +6,7 @@ use protocol::{
     block::{Block, Header, Transaction, validators_hash},
     cbor,
     certificate::CommitCertificate,
-    decision::{Action, Decision},
+    correction::Correction,
     envelope::{ChainId, EnvelopeError, Signed},
     hash::Hash,
     key::{DeviceId, PublicKey},
@@ -291,34 +291,38 @@ pub struct Settled {
 /// The settlements and corrections in a committed block. Signatures were verified before it was committed: an error can
 /// only be damage.
 pub fn settlements(chain: &ChainId, block: &Block) -> Result<Vec<Settled>, EnvelopeError> {
-    let settled = |transaction: &Transaction| match transaction {
-        Transaction::Settle { settlement, .. } => {
-            let opened = Signed::<Settlement>::open(&settlement.0, chain, |_| true);
-            Some(opened.map(|opened| Settled {
-                transaction: settlement.hash(),
-                settlement: opened.payload().clone(),
-                reversed: None,
-                correction: 0,
-            }))
+    let mut settled = Vec::new();
+    for transaction in &block.transactions {
+        match transaction {
+            Transaction::Settle { settlement, .. } => {
+                let opened = Signed::<Settlement>::open(&settlement.0, chain, |_| true)?;
+                settled.push(Settled {
+                    transaction: settlement.hash(),
+                    settlement: opened.payload().clone(),
+                    reversed: None,
+                    correction: 0,
+                });
+            }
+            Transaction::Decide { decision, .. } => {
+                let corrected = |correction: &Correction| Settled {
+                    transaction: decision.id(),
+                    settlement: correction.settlement.clone(),
+                    reversed: Some(correction.reversed.clone()),
+                    correction: correction.number,
+                };
+                settled.extend(decision.action.corrections().iter().map(corrected));
+            }
+            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) | Transaction::Instruct(_) => {}
         }
-        Transaction::Decide { decision, .. } => match &**decision {
-            Decision { action: Action::Correct(correction), .. } => Some(Ok(Settled {
-                transaction: decision.id(),
-                settlement: correction.settlement.clone(),
-                reversed: Some(correction.reversed.clone()),
-                correction: correction.number,
-            })),
-            _ => None,
-        },
-        Transaction::PlaceOrder(_) | Transaction::CommitReading(_) | Transaction::Instruct(_) => None,
-    };
-    block.transactions.iter().filter_map(settled).collect()
+    }
+    Ok(settled)
 }
 
-fn booked_by(applied: Applied) -> Option<Booked> {
+fn booked_by(applied: Applied) -> Vec<Booked> {
     match applied {
-        Applied::Booked(booked) => Some(*booked),
-        Applied::Ordered(_) | Applied::Committed(_) | Applied::Instructed(_) | Applied::Decided => None,
+        Applied::Booked(booked) => vec![*booked],
+        Applied::TruedUp(booked) => booked,
+        Applied::Ordered(_) | Applied::Committed(_) | Applied::Instructed(_) | Applied::Decided => Vec::new(),
     }
 }
 

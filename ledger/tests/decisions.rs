@@ -236,7 +236,7 @@ fn rules_hold_from_their_interval_on() {
     let set = |after: i64, rules: Rules, grid: Option<GridPlan>| Action::SetRules {
         from: open.offset(after).unwrap(),
         rules,
-        grid,
+        grid: grid.map(Box::new),
     };
     let refused = |action: Action| apply(&mut state.clone(), &community.decide(1, action)).unwrap_err();
     assert_eq!(refused(set(0, rules("0.4"), None)), "rules_too_early");

@@ -17,7 +17,8 @@ use parquet::{
     file::reader::{FileReader, SerializedFileReader},
     record::Field,
 };
-use support::Community;
+use protocol::correction::Values;
+use support::{Community, history::History};
 
 const INTERVALS: u64 = 5;
 
@@ -140,4 +141,24 @@ fn nothing_is_overwritten_and_no_half_file_passes_for_a_whole() {
     run().unwrap();
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left.len(), 5, "{left:?}");
+}
+
+#[test]
+fn a_provisional_interval_says_so_until_it_is_corrected() {
+    let mut history = History::new(5, 4);
+    let interval = history.state.next();
+    let mut readings = history.community.read_all(interval);
+    let device = readings.remove(0).signer();
+    let missed = history.community.members.iter().find(|member| member.device.public() == device).unwrap().id;
+    let settlement = history.community.settlement(&history.state, &readings);
+    history.block(vec![history.community.transaction(settlement, &readings)]);
+    history.correct(1, interval, 1, &[(missed, Values::default())]);
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let (genesis, store) = (&history.community.genesis, &history.store);
+    export(genesis, store, &out, Format::Csv, Period::default(), &ProgressBar::hidden()).unwrap();
+    let rows = read_csv(&out.join("settlements.csv"));
+    let said =
+        |row: usize| ["correction", "provisional", "unread", "difference_wh"].map(|name| rows[row][name].as_str());
+    assert_eq!([said(0), said(1)], [["0", "1", "1", ""], ["1", "0", "0", ""]]);
 }

@@ -160,6 +160,20 @@ fn every_lie_in_a_correction_is_refused_by_name() {
         assert_eq!(refusal.name(), name, "{refusal}");
         assert_eq!(history.state.root(), before);
     }
+    let other = history.correction(second, 1, &values(300));
+    let mut lie = other.clone();
+    lie.number = 2;
+    let none: Vec<Correction> = Vec::new();
+    for (name, corrections) in [
+        ("corrections_not_ascending", none),
+        ("corrections_not_ascending", vec![honest.clone(), honest.clone()]),
+        ("corrections_not_ascending", vec![other.clone(), honest.clone()]),
+        ("correction_not_next", vec![honest.clone(), lie]),
+    ] {
+        let transaction = history.community.decide(1, Action::TrueUp(corrections));
+        assert_eq!(history.state.apply(&transaction).unwrap_err().name(), name);
+        assert_eq!(history.state.root(), before, "all of them, or none");
+    }
     let newcomer = GenesisMember {
         member: MemberId::from_bytes([0xff; 16]),
         key: SecretKey::from_seed(&[77; 32]).public(),

@@ -144,6 +144,7 @@ impl Made {
                 feed_in_price: "0.08".parse().unwrap(),
                 mechanism: "uniform".into(),
                 parameters: None,
+                transformer: None,
             },
             market: market.public(),
             validators: vec![Validator { key: key(3, 0).public(), power: 1 }],

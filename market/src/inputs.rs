@@ -2,6 +2,7 @@
 
 use protocol::{
     correction::{MemberInput, Values},
+    interval::Interval,
     key::DeviceId,
     member::MemberId,
     reading::Flow,
@@ -13,6 +14,17 @@ use crate::{
     settlement::{Limits, MeteredMember},
 };
 
+/// The device that has to measure `interval`, where the last reading before ended `read`: none where it was revoked, or
+/// begins later.
+pub fn measuring(device: Option<DeviceId>, read: Interval, interval: Interval) -> Option<DeviceId> {
+    device.filter(|_| read < interval)
+}
+
+/// The members, in the order of the inputs, that had a device which did not measure this very interval.
+pub fn unread(inputs: &[MemberInput]) -> Vec<MemberId> {
+    inputs.iter().filter(|input| input.is_unread()).map(|input| input.member).collect()
+}
+
 /// The input of a member: who measures, at what prices it trades, and what was measured, if it was read.
 pub fn member_input(
     member: MemberId,
@@ -21,11 +33,10 @@ pub fn member_input(
     limits: Limits,
     metered: Option<Metered>,
 ) -> MemberInput {
-    let values = metered.map(|Metered { measured, late }| Values {
-        import: measured.import,
-        export: measured.export,
-        late_import: late.import,
-        late_export: late.export,
+    let values = metered.map(|Metered { measured, late }| {
+        let Flow { import, export } = measured.unwrap_or_default();
+        let late_only = measured.is_none();
+        Values { import, export, late_import: late.import, late_export: late.export, late_only }
     });
     let Limits { buy, sell, buy_cap, sell_cap } = limits;
     MemberInput { member, device, renewable, buy, sell, buy_cap, sell_cap, values }
@@ -34,12 +45,13 @@ pub fn member_input(
 /// The member as the clearing takes it, connected to `bus`; none if it was not read.
 pub fn metered_member(input: &MemberInput, bus: BusIndex) -> Option<MeteredMember> {
     let &MemberInput { member, renewable, buy, sell, buy_cap, sell_cap, values, .. } = input;
-    let Values { import, export, late_import, late_export } = values?;
+    let Values { import, export, late_import, late_export, late_only } = values?;
+    let measured = (!late_only).then_some(Flow { import, export });
     Some(MeteredMember {
         member,
         bus,
         limits: Limits { buy, sell, buy_cap, sell_cap },
-        metered: Metered { measured: Flow { import, export }, late: Flow { import: late_import, export: late_export } },
+        metered: Metered { measured, late: Flow { import: late_import, export: late_export } },
         renewable,
     })
 }

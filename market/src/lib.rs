@@ -7,6 +7,7 @@
 //! The service around it (intake, gate, console) and the files that people write for it are behind the feature `service`, and what asks a ledger node over HTTP
 //! behind the feature `client`.
 
+pub mod balance;
 pub mod book;
 pub mod clearing;
 #[cfg(feature = "client")]

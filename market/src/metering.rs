@@ -102,8 +102,8 @@ pub enum MeteringError {
 /// One member's energy in a settlement.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Metered {
-    /// In the interval itself: what can be traded.
-    pub measured: Flow,
+    /// In the interval itself: what can be traded. None where it was not measured by itself.
+    pub measured: Option<Flow>,
     /// Over a gap, or from intervals already closed: what the supplier covers and absorbs.
     pub late: Flow,
 }
@@ -191,13 +191,45 @@ pub fn measure(
         // Over a gap nobody knows which import met which export: both are settled in full.
         let flow = if one_interval { netted(flow) } else { flow };
         if one_interval && reading.interval == interval {
-            metered.measured = flow;
+            metered.measured = Some(flow);
         } else {
             metered.late = within_limit("late energy in one settlement", sum(metered.late, flow))?;
         }
         head = ChainHead::after(reading);
     }
     Ok((metered, head))
+}
+
+/// What a reading that came late says of intervals already closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// The first interval that it measures.
+    pub from: Interval,
+    /// The last one: the same, unless intervals before were not read.
+    pub to: Interval,
+    /// What flowed, as [`measure`] counts it.
+    pub flow: Flow,
+}
+
+/// What of the late energy that [`measure`] finds in the same readings is of which intervals. `None` where the readings do
+/// not follow `head`.
+pub fn late(head: &ChainHead, readings: &[SignedReading], interval: Interval) -> Option<Vec<Late>> {
+    let mut head = *head;
+    let mut late = Vec::new();
+    for reading in readings {
+        if reading.previous != head.hash {
+            return None;
+        }
+        let flow = reading.registers.since(head.registers)?;
+        let from = head.interval.next()?;
+        match from == reading.interval {
+            true if from == interval => {}
+            true => late.push(Late { from, to: from, flow: netted(flow) }),
+            false => late.push(Late { from, to: reading.interval, flow }),
+        }
+        head = ChainHead::after(reading);
+    }
+    Some(late)
 }
 
 /// Both are within [`ENERGY_WH_MAX`], so that their sum is far from the type's range.
@@ -319,19 +351,31 @@ mod tests {
     #[test]
     fn energy_is_measured_or_late_but_never_lost() {
         // What was read, for a settlement of interval 3, then what is measured and what is late.
-        let cases: [(&[Step], Flow, Flow); 5] = [
-            (&[(0, 10, 0), (1, 20, 0), (2, 30, 5), (3, 40, 70)], flow(0, 30), flow(55, 0)),
-            (&[(3, 40, 70)], flow(0, 0), flow(40, 70)),
-            (&[(1, 100, 50), (2, 100, 50)], flow(0, 0), flow(150, 50)),
-            (&[(2, 100, 50), (3, 9, 0)], flow(9, 0), flow(100, 50)),
-            (&[(0, 0, 0)], flow(0, 0), flow(0, 0)),
+        let cases: [(&[Step], Option<Flow>, Flow); 5] = [
+            (&[(0, 10, 0), (1, 20, 0), (2, 30, 5), (3, 40, 70)], Some(flow(0, 30)), flow(55, 0)),
+            (&[(3, 40, 70)], None, flow(40, 70)),
+            (&[(1, 100, 50), (2, 100, 50)], None, flow(150, 50)),
+            (&[(2, 100, 50), (3, 9, 0)], Some(flow(9, 0)), flow(100, 50)),
+            (&[(0, 0, 0)], None, flow(0, 0)),
         ];
         for (steps, measured, late) in cases {
             let readings = chain(steps);
             let (metered, head) = measure(&start(), &readings, interval(3), RATED_W).unwrap();
             assert_eq!(metered, Metered { measured, late }, "{steps:?}");
             assert_eq!(head, ChainHead::after(readings.last().unwrap()));
+            let parts = super::late(&start(), &readings, interval(3)).unwrap();
+            assert_eq!(parts.iter().fold(Flow::default(), |all, part| sum(all, part.flow)), late, "{steps:?}");
         }
+    }
+
+    #[test]
+    fn late_energy_is_of_the_interval_that_it_was_read_for_or_of_the_gap_before() {
+        let readings = chain(&[(0, 10, 0), (2, 30, 25), (3, 40, 70), (4, 5, 1)]);
+        let part = |from, to, flow| Late { from: interval(from), to: interval(to), flow };
+        let expected = vec![part(0, 0, flow(10, 0)), part(1, 2, flow(30, 25)), part(3, 3, flow(0, 30))];
+        assert_eq!(late(&start(), &readings, interval(4)), Some(expected));
+        assert_eq!(late(&start(), &readings[..1], interval(0)), Some(vec![]), "in time");
+        assert_eq!(late(&start(), &readings[1..], interval(4)), None, "they follow another reading");
     }
 
     #[test]
@@ -341,7 +385,7 @@ mod tests {
         let steps: Vec<Step> = (0..98).map(|at| (at, 1, 0)).collect();
         let readings = chain(&steps);
         let (metered, _) = measure(&start(), &readings[..97], interval(96), RATED_W).unwrap();
-        assert_eq!(metered, Metered { measured: flow(1, 0), late: flow(96, 0) });
+        assert_eq!(metered, Metered { measured: Some(flow(1, 0)), late: flow(96, 0) });
         assert_eq!(
             measure(&start(), &readings, interval(97), RATED_W),
             Err(MeteringError::TooManyReadings { max: 97, found: 98 })
@@ -368,6 +412,6 @@ mod tests {
             })
         );
         let (metered, _) = measure(&start(), &readings, interval(1), u64::MAX).unwrap();
-        assert_eq!(metered, Metered { measured: flow(1, 0), late: flow(ENERGY_WH_MAX, 0) });
+        assert_eq!(metered, Metered { measured: Some(flow(1, 0)), late: flow(ENERGY_WH_MAX, 0) });
     }
 }

@@ -15,10 +15,12 @@ use protocol::{
     limits::ENERGY_WH_MAX,
     member::{AccountId, MemberId},
     money::{Amount, Price},
+    reading::Flow,
     settlement::{Line, Minted, Settlement, Trade},
 };
 
 use crate::{
+    balance::provisional,
     clearing::{
         Book, BrokenClearing, Clearing, Context, FeederClearing, Network, Order, Terms, TermsError, UnknownMechanism,
         community_price, mechanism,
@@ -86,6 +88,8 @@ pub struct IntervalInput<'a> {
     pub readings: Vec<Hash>,
     /// Hash of [the inputs](crate::inputs) of all members, copied into the settlement.
     pub inputs: Hash,
+    /// The [members](crate::inputs::unread), in ascending order, whose device did not measure this very interval.
+    pub unread: Vec<MemberId>,
 }
 
 /// Why an interval cannot be settled.
@@ -145,6 +149,8 @@ enum Wish {
 /// One member's way through a settlement.
 struct Position<'a> {
     of: &'a MeteredMember,
+    /// Whether it is the transformer's meter: it trades nothing and owes nothing.
+    is_transformer: bool,
     deficit: Energy,
     surplus: Energy,
     bought: Energy,
@@ -154,10 +160,17 @@ struct Position<'a> {
 }
 
 impl<'a> Position<'a> {
-    fn new(of: &'a MeteredMember) -> Position<'a> {
-        let flow = netted(of.metered.measured);
+    fn new(of: &'a MeteredMember, rules: &Rules) -> Position<'a> {
+        let is_transformer = rules.transformer.is_some_and(|meter| meter.member == of.member);
+        let flow = if is_transformer { Flow::default() } else { netted(of.metered.measured.unwrap_or_default()) };
         let (deficit, surplus) = (flow.import, flow.export);
-        Position { of, deficit, surplus, bought: Energy::ZERO, sold: Energy::ZERO, paid: 0, earned: 0 }
+        let (bought, sold) = (Energy::ZERO, Energy::ZERO);
+        Position { of, is_transformer, deficit, surplus, bought, sold, paid: 0, earned: 0 }
+    }
+
+    /// What came late and is the supplier's.
+    fn late(&self) -> Flow {
+        if self.is_transformer { Flow::default() } else { self.of.metered.late }
     }
 
     /// What the member wants, if it has anything to trade.
@@ -176,7 +189,7 @@ impl<'a> Position<'a> {
     }
 
     fn check_range(&self) -> Result<(), SettleError> {
-        let late = self.of.metered.late;
+        let late = self.late();
         let most = [self.deficit, self.surplus, late.import, late.export].into_iter().max().unwrap_or_default();
         if most.is_within_limit() {
             Ok(())
@@ -191,7 +204,7 @@ impl<'a> Position<'a> {
     }
 
     fn line(&self, rules: &Rules) -> Result<Line, SettleError> {
-        let late = self.of.metered.late;
+        let late = self.late();
         // Within the limits that `check_range` has checked, and never more bought or sold than there was.
         let supplied = |all: Energy, traded: Energy, late: Energy| Energy::from_wh(all.wh() - traded.wh() + late.wh());
         let imported = supplied(self.deficit, self.bought, late.import);
@@ -266,7 +279,8 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
 /// The same, and what the trades do to the grid, where the mechanism knows: that is shown, and not settled.
 pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<FeederClearing>), SettleError> {
     let mechanism = mechanism(&input.rules.mechanism)?;
-    let mut positions: Vec<Position<'_>> = input.members.iter().map(Position::new).collect();
+    let mut positions: Vec<Position<'_>> =
+        input.members.iter().map(|member| Position::new(member, input.rules)).collect();
     positions.sort_unstable_by_key(|position| position.of.member);
     if let Some(pair) = positions.windows(2).find(|pair| pair[0].of.member == pair[1].of.member) {
         return Err(SettleError::DuplicateMember { member: pair[0].of.member });
@@ -296,6 +310,7 @@ pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<Fe
         minted: positions.iter().filter_map(Position::minted).collect(),
         inputs: input.inputs,
         tariffs: input.rules.tariffs(),
+        provisional: provisional(input.rules, input.members, input.unread),
     };
     check_balance(&settlement)?;
     Ok((settlement, clearing.feeder))

@@ -25,7 +25,7 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     money::Amount,
-    settlement::{Line, Trade},
+    settlement::{Balance, Line, Provisional, Trade},
 };
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -59,6 +59,7 @@ fn small_settlement(number: i64) -> (Settled, Picture) {
         trades: vec![Trade { seller: neighbourhood::member(1), buyer: neighbourhood::member(0), energy, price }],
         supplier: Amount::from_nano(2_600_000),
         operator: Amount::ZERO,
+        provisional: None,
         corrections: 0,
         tariffs: neighbourhood::tariffs(),
     };
@@ -249,6 +250,40 @@ async fn households_come_in_pages_of_at_most_a_thousand() {
         offset = page["next"].as_u64();
     }
     assert_eq!(names, (0..2_500).map(|house| format!("h{house}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_interval_that_does_not_close_raises_an_alarm_with_its_numbers() {
+    let board = Board::new(neighbourhood::community());
+    let balance = |expected_wh| Balance { expected_wh, found_wh: 800, tolerance_wh: 20 };
+    let provisional = |unread: &[u64], balance| {
+        Some(Provisional { unread: unread.iter().map(|house| neighbourhood::member(*house)).collect(), balance })
+    };
+    let cases = [
+        None,
+        provisional(&[3, 4], None),
+        provisional(&[], Some(balance(Some(900)))),
+        provisional(&[5], Some(balance(Some(-7)))),
+        provisional(&[6], Some(balance(None))),
+    ];
+    for (number, provisional) in (0..).zip(cases) {
+        board.settled(&Settled { provisional, ..small_settlement(number).0 }, None);
+    }
+    let console = Console::serve(board.clone()).await;
+    let shown = async || console.json("/api/v1/state").await["status"]["provisional"].clone();
+    let last = json!({"start": interval(4).start_text(), "unread": 1, "expected_wh": null, "found_wh": 800, "tolerance_wh": 20});
+    assert_eq!(shown().await, json!({"alarm": true, "unread_intervals": 3, "unbalanced_intervals": 2, "last": last}));
+    let metrics = console.get("/metrics").await.text().await.unwrap();
+    for expected in [
+        "voisin_market_intervals_provisional_total{reason=\"unread\"} 3",
+        "voisin_market_intervals_provisional_total{reason=\"unbalanced\"} 2",
+        "voisin_market_provisional 1",
+    ] {
+        assert!(metrics.lines().any(|line| line == expected), "{expected}: {metrics}");
+    }
+    board.settled(&small_settlement(5).0, None);
+    assert_eq!(shown().await["alarm"], false, "the next one closes");
+    assert_eq!(shown().await["last"], last);
 }
 
 #[tokio::test]

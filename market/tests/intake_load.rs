@@ -87,6 +87,7 @@ fn genesis(devices: &[SecretKey]) -> Genesis {
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         },
         market: market_key().public(),
         validators: vec![Validator { key: key(2, 0).public(), power: 1 }],

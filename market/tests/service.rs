@@ -26,6 +26,7 @@ use protocol::{
     member::MemberId,
     order::Order,
     reading::{Reading, Registers, SignedReading},
+    settlement::Settlement,
     topic::Topics,
 };
 
@@ -58,6 +59,7 @@ fn genesis(community: &str) -> Genesis {
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         },
         market: key(21).public(),
         validators: vec![protocol::certificate::Validator { key: key(31).public(), power: 1 }],
@@ -389,6 +391,34 @@ async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
         }
     };
     tokio::time::timeout(PATIENCE, settled).await.unwrap();
+    // Nothing more waits to be settled: what the board says now stays.
+    let settlements = world.ledger.settlements();
+    let provisional = settlements.iter().filter_map(|settlement| settlement.provisional.as_ref());
+    assert_eq!(settlements[0].provisional.as_ref().unwrap().unread, [MemberId::from_bytes([2; 16])]);
+    let mut expected = vec![
+        format!("voisin_market_intervals_provisional_total{{reason=\"unread\"}} {}", provisional.count()),
+        "voisin_market_intervals_provisional_total{reason=\"unbalanced\"} 0".to_owned(),
+    ];
+    let late = |settlement: &Settlement, reading: &SignedReading| {
+        settlement.readings.contains(&reading.hash()) && reading.interval < settlement.interval
+    };
+    let all = || of_ada.iter().chain(&of_bob);
+    let late: usize = settlements.iter().map(|of| all().filter(|reading| late(of, reading)).count()).sum();
+    assert!(late > 0);
+    expected.push(format!(
+        "voisin_market_readings_noted_total{{what=\"late\",reason=\"SettledWithALaterInterval\"}} {late}"
+    ));
+    let url = format!("http://{}/metrics", market.console_addr.unwrap());
+    let shown = async {
+        loop {
+            let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+            if expected.iter().all(|expected| text.lines().any(|line| line == expected)) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown).await.unwrap_or_else(|_| panic!("not shown: {expected:?}"));
     market.stop().await.unwrap();
     let lines = world.ledger.settlements().into_iter().flat_map(|settlement| settlement.lines);
     let (drawn, fed_in) = lines.fold((0, 0), |(drawn, fed_in), line| {

@@ -14,13 +14,13 @@ use market::{
 use proptest::prelude::*;
 use protocol::{
     energy::Energy,
-    genesis::Rules,
+    genesis::{Rules, TransformerMeter},
     hash::Hash,
     member::MemberId,
     money::{Amount, Price},
     parameters::Parameters,
     reading::Flow,
-    settlement::Settlement,
+    settlement::{Provisional, Settlement},
 };
 
 #[path = "support/generators.rs"]
@@ -52,12 +52,59 @@ proptest! {
             }
         }
         let sum = |energy: fn(Flow) -> (Energy, Energy)| -> u64 {
-            let nets = neighbourhood.members.iter().map(|member| energy(member.metered.measured));
+            let nets = neighbourhood.members.iter().map(|member| energy(member.metered.measured.unwrap_or_default()));
             nets.map(|(one, other)| one.saturating_sub(other).wh()).sum()
         };
         let (deficit, surplus) = (sum(|flow| (flow.import, flow.export)), sum(|flow| (flow.export, flow.import)));
         let traded: u64 = settlement.lines.iter().map(|line| line.bought.wh()).sum();
         prop_assert_eq!(traded, deficit.min(surplus));
+    }
+
+    #[test]
+    fn whatever_the_transformers_meter_says_nothing_is_scaled_to_fit(
+        neighbourhood in neighbourhood(false),
+        through in flow(),
+        late in flow(),
+        tolerance in (0_u64..5_000, 0_u32..100_000),
+    ) {
+        let without = neighbourhood.settle();
+        prop_assert_eq!(&without.provisional, &None);
+        // Above all members, whose ids are 255 at most followed by the same.
+        let transformer = TransformerMeter {
+            member: MemberId::from_bytes([255; 16]),
+            tolerance_wh: tolerance.0,
+            tolerance_ppm: tolerance.1,
+        };
+        let mut all = neighbourhood;
+        all.members.retain(|member| member.member != transformer.member);
+        let without = if all.members.len() == without.lines.len() { without } else { all.settle() };
+        all.rules.transformer = Some(transformer);
+        all.members.push(MeteredMember {
+            member: transformer.member,
+            bus: grid().bus(Some(BUSES[0])).unwrap(),
+            limits: Limits::default(),
+            metered: Metered { measured: Some(through), late },
+            renewable: true,
+        });
+        let with = all.settle();
+        let own = with.lines.last().unwrap();
+        prop_assert_eq!(own.member, transformer.member);
+        prop_assert_eq!((own.net(), own.imported, own.exported), (Some(Amount::ZERO), Energy::ZERO, Energy::ZERO));
+        prop_assert_eq!(&with.lines[..with.lines.len() - 1], &without.lines[..]);
+        prop_assert_eq!((&with.trades, &with.minted), (&without.trades, &without.minted));
+        prop_assert_eq!((with.supplier, with.operator), (without.supplier, without.operator));
+
+        let net = |flow: Flow| i128::from(flow.import.wh()) - i128::from(flow.export.wh());
+        let measured = all.members.iter().filter(|member| member.member != transformer.member);
+        let nets: Vec<i128> = measured.map(|member| net(member.metered.measured.unwrap())).collect();
+        let carried: i128 = nets.iter().map(|net| net.abs()).sum();
+        let allowed = i128::from(tolerance.0) + carried * i128::from(tolerance.1) / 1_000_000;
+        let apart = net(through) - nets.iter().sum::<i128>();
+        prop_assert_eq!(with.provisional.is_some(), apart.abs() > allowed);
+        if let Some(Provisional { unread, balance }) = with.provisional {
+            prop_assert_eq!(unread, vec![]);
+            prop_assert_eq!(balance.unwrap().difference_wh().map(i128::from), Some(apart));
+        }
     }
 
     #[test]
@@ -94,6 +141,7 @@ impl Neighbourhood {
             members: &self.members,
             readings: vec![],
             inputs: Hash::ZERO,
+            unread: Vec::new(),
         })
         .unwrap()
     }
@@ -120,7 +168,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
                     member: MemberId::from_bytes([id; 16]),
                     bus: grid().bus(Some(bus)).unwrap(),
                     limits: if price_takers { Limits::default() } else { limits },
-                    metered: Metered { measured, late },
+                    metered: Metered { measured: Some(measured), late },
                     renewable: id.is_multiple_of(2),
                 };
                 (id, member)
@@ -131,6 +179,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
             feed_in_price: Price::from_micro(80_000).unwrap(),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         };
         Neighbourhood { members: members.into_values().collect(), rules, seed: Hash::of(&seed) }
     })
@@ -145,6 +194,7 @@ fn check_settlement(neighbourhood: &Neighbourhood, settlement: &Settlement) {
     let (mut bought, mut sold) = (0, 0);
     for line in &settlement.lines {
         let MeteredMember { limits, metered: Metered { measured, late }, .. } = members[&line.member];
+        let measured = measured.unwrap_or_default();
         let deficit = measured.import.saturating_sub(measured.export);
         let surplus = measured.export.saturating_sub(measured.import);
         assert!(line.bought <= limits.buy_cap.map_or(deficit, |cap| cap.min(deficit)));

@@ -49,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) verifier: Verifier,
     pub(crate) chain: ChainId,
     pub(crate) member: MemberId,
+    /// Whether the meter is the transformer's.
+    pub(crate) transformer: bool,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
     pub(crate) order: OrderConfig,

@@ -171,7 +171,7 @@ pub fn check_entry(
     limits: &Limits,
     unsettled: &[OwnReading],
 ) -> Result<Vec<u64>, ReceiptFault> {
-    let Entry { interval, price, line, correction: _, tariffs } = entry;
+    let Entry { interval, price, line, correction: _, tariffs, provisional: _ } = entry;
     if line.member != member {
         return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
     }
@@ -195,6 +195,22 @@ pub fn check_entry(
     let sent = newest_run(candidates);
     check_energy(line, *interval, sent)?;
     Ok(sent.iter().map(|reading| reading.sequence).collect())
+}
+
+/// Checks an entry of the transformer's meter, which measures what the members settle: its own line is empty, and says
+/// that it was read. Says which of its readings it settles, by sequence number.
+pub fn check_transformer_entry(
+    entry: &Entry,
+    member: MemberId,
+    unsettled: &[OwnReading],
+) -> Result<Vec<u64>, ReceiptFault> {
+    let Entry { interval, price, line, tariffs, .. } = entry;
+    if line.member != member {
+        return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
+    }
+    check_amounts(line, *price, tariffs)?;
+    check_energy(line, *interval, &[])?;
+    Ok(unsettled.iter().filter(|reading| reading.interval <= *interval).map(|reading| reading.sequence).collect())
 }
 
 /// The newest readings that are links next to each other, as many as one settlement takes.

@@ -64,6 +64,9 @@ pub struct Registration {
     /// Export register at its start, Wh.
     #[serde(default)]
     pub export_wh: u64,
+    /// Whether the rules name this meter as the transformer's: it settles nothing of its own.
+    #[serde(default)]
+    pub transformer: bool,
 }
 
 impl Registration {

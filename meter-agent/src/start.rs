@@ -222,7 +222,8 @@ pub(crate) fn registration(
         member.ok_or_else(|| StartError::NotRegistered { device: Box::new(*device), path: config.genesis.clone() })?;
     if member.key == *member_key {
         let GenesisMember { member, import_wh, export_wh, .. } = *member;
-        Ok(Registration { member, first_interval: first, import_wh, export_wh })
+        let transformer = genesis.rules.transformer.is_some_and(|meter| meter.member == member);
+        Ok(Registration { member, first_interval: first, import_wh, export_wh, transformer })
     } else {
         let path = config.member_key_path();
         Err(StartError::OtherMemberKey { expected: Box::new(member.key), found: Box::new(*member_key), path })
@@ -240,6 +241,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         chain: genesis.chain(),
         verifier: Verifier::new(&genesis),
         member: registration.member,
+        transformer: registration.transformer,
         genesis,
         member_key,
         device_key,

@@ -32,7 +32,7 @@ use crate::{
     key::PublicKey,
     member::{AccountId, MemberId},
     money::{Amount, Price},
-    settlement::{Entry, Line, Settlement, Tariffs, Trade},
+    settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
 };
 
 /// Most settlements in one answer.
@@ -119,6 +119,9 @@ pub struct Settled {
     pub supplier: Amount,
     /// What the grid operator's account gained.
     pub operator: Amount,
+    /// Why it was provisional; none where the interval closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<Provisional>,
     /// How often it was corrected since.
     pub corrections: u32,
     /// The tariffs in force in it.
@@ -173,6 +176,24 @@ pub struct Correctable {
     pub rules: Rules,
     /// The grid of its time, if known.
     pub grid: Option<GridPlan>,
+    /// What came late and was settled with it: of which intervals it is. By member, then by interval.
+    pub late: Vec<Late>,
+}
+
+/// What one reading that came late says of intervals that were settled before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Late {
+    /// Whose.
+    pub member: MemberId,
+    /// The first interval that it measures.
+    pub from: Interval,
+    /// The last one: the same, unless intervals before were not read; how the energy is spread over several nobody knows.
+    pub to: Interval,
+    /// Drawn, Wh; netted where it is of one interval.
+    pub import: Energy,
+    /// Fed in, Wh; netted where it is of one interval.
+    pub export: Energy,
 }
 
 /// A committed block: all that proves it, and the names of what is in it.

@@ -26,6 +26,12 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     }
 }
 
+/// Whether a flag is not set: then it is left out at the end of an array, so that what has none is spelled as it was
+/// before there was one.
+pub(crate) fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 /// Decodes a value from its deterministic form, and from no other.
 pub fn decode<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, CborError> {
     let value: T = minicbor::decode(bytes)?;

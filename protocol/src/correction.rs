@@ -31,6 +31,11 @@ pub struct Values {
     #[n(3)]
     #[serde(default)]
     pub late_export: Energy,
+    /// Whether the interval itself was not measured, so that there is nothing but what came late.
+    #[n(4)]
+    #[cbor(skip_if = "crate::cbor::is_false")]
+    #[serde(default, skip_serializing_if = "crate::cbor::is_false")]
+    pub late_only: bool,
 }
 
 /// All that the clearing of an interval knew of one member.
@@ -63,6 +68,13 @@ pub struct MemberInput {
     /// What was measured; none where it was not read.
     #[n(7)]
     pub values: Option<Values>,
+}
+
+impl MemberInput {
+    /// Whether a device should have measured this very interval, and did not.
+    pub fn is_unread(&self) -> bool {
+        self.device.is_some() && self.values.is_none_or(|values| values.late_only)
+    }
 }
 
 /// The hash by which a settlement names its inputs, in ascending order of member.

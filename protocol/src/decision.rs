@@ -90,7 +90,7 @@ pub enum Action {
         /// The grid; without it, the old one stays.
         #[n(2)]
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        grid: Option<GridPlan>,
+        grid: Option<Box<GridPlan>>,
     },
     /// Let another key sign settlements, from the interval after the open one on.
     #[n(5)]
@@ -125,6 +125,21 @@ pub enum Action {
     /// Settle an interval again with validated values: the settlement in force is reversed, another one booked.
     #[n(8)]
     Correct(#[n(0)] Box<Correction>),
+    /// Settle several intervals again at once, in ascending order: all of them, or none. So energy that moves from one
+    /// interval into another is never booked twice, nor in neither.
+    #[n(9)]
+    TrueUp(#[n(0)] Vec<Correction>),
+}
+
+impl Action {
+    /// The corrections that it books, in their order.
+    pub fn corrections(&self) -> &[Correction] {
+        match self {
+            Action::Correct(correction) => std::slice::from_ref(correction),
+            Action::TrueUp(corrections) => corrections,
+            _ => &[],
+        }
+    }
 }
 
 impl Decision {

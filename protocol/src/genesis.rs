@@ -12,10 +12,10 @@ use crate::{
     hash::Hash,
     interval::Interval,
     key::{DeviceId, PublicKey},
-    limits::{MEMBERS_MAX, VALIDATORS_MAX},
+    limits::{ENERGY_WH_MAX, MEMBERS_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
-    parameters::{Parameters, ParametersError},
+    parameters::{Parameters, ParametersError, WHOLE_PPM},
     reading::Registers,
     settlement::Tariffs,
 };
@@ -39,6 +39,30 @@ pub struct Rules {
     #[n(3)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Parameters>,
+    /// The transformer's meter, where there is one.
+    #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformer: Option<TransformerMeter>,
+}
+
+/// The meter at the transformer, which measures what all members draw and feed in together. It is registered like a
+/// member's, under a pseudonym of its own that trades nothing and owes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct TransformerMeter {
+    /// Under which pseudonym it is registered.
+    #[n(0)]
+    pub member: MemberId,
+    /// How far it may be from the members' sum in any interval, Wh: whole Wh are read of every meter.
+    #[n(1)]
+    #[serde(default)]
+    pub tolerance_wh: u64,
+    /// How far beside, in parts per million of all that members drew and fed in: what the lines lose.
+    #[n(2)]
+    #[serde(default)]
+    pub tolerance_ppm: u32,
 }
 
 impl Rules {
@@ -54,7 +78,15 @@ impl Rules {
             return Err(GenesisError::FeedInAboveRetail { retail, feed_in });
         }
         self.parameters.as_ref().map_or(Ok(()), Parameters::check)?;
-        Ok(())
+        match self.transformer {
+            Some(TransformerMeter { tolerance_wh: found, .. }) if found > ENERGY_WH_MAX => {
+                Err(GenesisError::BadTolerance { unit: "Wh", max: ENERGY_WH_MAX, found })
+            }
+            Some(TransformerMeter { tolerance_ppm: found, .. }) if found > WHOLE_PPM => {
+                Err(GenesisError::BadTolerance { unit: "ppm", max: WHOLE_PPM.into(), found: found.into() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -253,6 +285,19 @@ pub enum GenesisError {
     /// A parameter of a mechanism that makes no sense.
     #[error("rules: parameters: {0}")]
     Parameters(#[from] ParametersError),
+    /// The transformer's meter may be anywhere.
+    #[error("rules: transformer: expected a tolerance of at most {max} {unit}, found {found}")]
+    BadTolerance {
+        /// Of which tolerance.
+        unit: &'static str,
+        /// The limit.
+        max: u64,
+        /// What was found.
+        found: u64,
+    },
+    /// The transformer's meter is registered under no pseudonym.
+    #[error("rules: transformer: expected a member of the genesis, found {0}")]
+    UnknownTransformer(MemberId),
 }
 
 impl Genesis {
@@ -285,6 +330,11 @@ impl Genesis {
         if !self.members.is_sorted_by_key(|member| member.member) {
             return Err(GenesisError::NotAscending);
         }
+        if let Some(TransformerMeter { member, .. }) = self.rules.transformer
+            && self.members.binary_search_by_key(&member, |registered| registered.member).is_err()
+        {
+            return Err(GenesisError::UnknownTransformer(member));
+        }
         Ok(())
     }
 }
@@ -302,4 +352,43 @@ fn check_unique<T: Ord + ToString>(what: &'static str, items: impl Iterator<Item
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(transformer: Option<TransformerMeter>) -> Rules {
+        Rules {
+            retail_price: "0.3".parse().unwrap(),
+            feed_in_price: "0.08".parse().unwrap(),
+            mechanism: "uniform".into(),
+            parameters: None,
+            transformer,
+        }
+    }
+
+    fn meter(tolerance_wh: u64, tolerance_ppm: u32) -> TransformerMeter {
+        TransformerMeter { member: MemberId::from_bytes([7; 16]), tolerance_wh, tolerance_ppm }
+    }
+
+    #[test]
+    fn rules_name_the_transformers_meter_and_how_far_it_may_be_apart() {
+        let named = rules(Some(meter(50, 30_000)));
+        assert_eq!(named.check(), Ok(()));
+        assert_eq!(cbor::decode::<Rules>(&cbor::encode(&named)).unwrap(), named);
+        // An array of five, in which the parameters are a null.
+        assert_eq!(cbor::encode(&named)[0], 0x85);
+        assert_eq!(cbor::encode(&rules(None))[0], 0x83);
+        let json = r#"{"retail_price":"0.3","feed_in_price":"0.08","mechanism":"uniform","transformer":{"member":"07070707070707070707070707070707"}}"#;
+        assert_eq!(serde_json::from_str::<Rules>(json).unwrap(), rules(Some(meter(0, 0))));
+
+        let too_many = |unit, max, found| Err(GenesisError::BadTolerance { unit, max, found });
+        let all = rules(Some(meter(ENERGY_WH_MAX, WHOLE_PPM)));
+        assert_eq!(all.check(), Ok(()));
+        let found = rules(Some(meter(ENERGY_WH_MAX + 1, 0))).check();
+        assert_eq!(found, too_many("Wh", ENERGY_WH_MAX, ENERGY_WH_MAX + 1));
+        let found = rules(Some(meter(0, WHOLE_PPM + 1))).check();
+        assert_eq!(found, too_many("ppm", 1_000_000, 1_000_001));
+    }
 }

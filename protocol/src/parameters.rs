@@ -259,6 +259,7 @@ mod tests {
             feed_in_price: price("0.08"),
             mechanism: "feeder".into(),
             parameters: Some(all()),
+            transformer: None,
         };
         assert_eq!(cbor::decode::<Rules>(&cbor::encode(&rules)).unwrap(), rules);
         assert_eq!(serde_json::from_str::<Rules>(&serde_json::to_string(&rules).unwrap()).unwrap(), rules);

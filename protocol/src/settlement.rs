@@ -107,6 +107,58 @@ pub struct Tariffs {
     pub feed_in_price: Price,
 }
 
+/// What the transformer's meter says of an interval, and what the members' meters add up to. Both are net, in Wh: what
+/// came from the grid above, less what went there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Balance {
+    /// By the transformer's meter, Wh; none where it was not read.
+    #[n(0)]
+    pub expected_wh: Option<i64>,
+    /// By the members' meters together, Wh.
+    #[n(1)]
+    pub found_wh: i64,
+    /// How far the two may be apart, Wh.
+    #[n(2)]
+    pub tolerance_wh: u64,
+}
+
+impl Balance {
+    /// How much more the transformer's meter says than the members' meters, Wh; none where it was not read.
+    pub fn difference_wh(&self) -> Option<i64> {
+        Some(self.expected_wh?.saturating_sub(self.found_wh))
+    }
+
+    /// Whether the two agree within the tolerance.
+    pub fn closes(&self) -> bool {
+        self.difference_wh().is_some_and(|difference| difference.unsigned_abs() <= self.tolerance_wh)
+    }
+}
+
+/// Why a settlement is provisional: not all that flowed in the interval was measured, or not all that was measured can be
+/// right. What was measured is settled all the same, and nothing else: it is never scaled to fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
+pub struct Provisional {
+    /// The members, in ascending order, whose device did not measure this very interval.
+    #[n(0)]
+    pub unread: Vec<MemberId>,
+    /// The members' sum beside the transformer's meter, where there is one.
+    #[n(1)]
+    pub balance: Option<Balance>,
+}
+
+impl Provisional {
+    /// Whether the members' sum disagrees with what the transformer's meter says.
+    pub fn is_unbalanced(&self) -> bool {
+        self.balance.is_some_and(|balance| balance.expected_wh.is_some() && !balance.closes())
+    }
+}
+
 /// The settlement of one interval, as the market proposes it and every validator recomputes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -143,6 +195,10 @@ pub struct Settlement {
     /// The tariffs in force in the interval.
     #[n(9)]
     pub tariffs: Tariffs,
+    /// Why it is provisional, until a correction takes its place; none where the interval closes.
+    #[n(10)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<Provisional>,
 }
 
 impl Payload for Settlement {
@@ -174,17 +230,89 @@ pub struct Entry {
     /// The tariffs in force in the interval, which its supply cost and revenue follow from.
     #[n(4)]
     pub tariffs: Tariffs,
+    /// Whether the settlement is provisional: values are missing or in doubt, and a correction may follow.
+    #[n(5)]
+    #[cbor(skip_if = "cbor::is_false")]
+    #[serde(default, skip_serializing_if = "cbor::is_false")]
+    pub provisional: bool,
 }
 
 impl Settlement {
     /// The entries of this settlement, in the order of its lines: as first settled, or of a correction.
     pub fn entries(&self, correction: u32) -> impl Iterator<Item = Entry> + '_ {
         let Settlement { interval, price, tariffs, .. } = *self;
-        self.lines.iter().map(move |line| Entry { interval, price, line: *line, correction, tariffs })
+        let provisional = self.provisional.is_some();
+        self.lines.iter().map(move |line| Entry { interval, price, line: *line, correction, tariffs, provisional })
     }
 
     /// The hash of its content.
     pub fn content_hash(&self) -> Hash {
         Hash::of(&cbor::encode(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settlement(provisional: Option<Provisional>) -> Settlement {
+        let line = Line {
+            member: MemberId::from_bytes([1; 16]),
+            bought: Energy::ZERO,
+            sold: Energy::ZERO,
+            imported: Energy::ZERO,
+            exported: Energy::ZERO,
+            paid: Amount::ZERO,
+            earned: Amount::ZERO,
+            supply_cost: Amount::ZERO,
+            supply_revenue: Amount::ZERO,
+        };
+        Settlement {
+            interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+            readings: Vec::new(),
+            price: None,
+            lines: vec![line],
+            trades: Vec::new(),
+            supplier: Amount::ZERO,
+            operator: Amount::ZERO,
+            minted: Vec::new(),
+            inputs: Hash::ZERO,
+            tariffs: Tariffs { retail_price: "0.3".parse().unwrap(), feed_in_price: "0.08".parse().unwrap() },
+            provisional,
+        }
+    }
+
+    #[test]
+    fn what_closes_is_spelled_as_before_and_what_is_provisional_says_so_in_every_entry() {
+        let closed = settlement(None);
+        let bytes = cbor::encode(&closed);
+        assert_eq!(bytes[0], 0x8a, "an array of ten");
+        let entry = closed.entries(0).next().unwrap();
+        assert_eq!(cbor::encode(&entry)[0], 0x85, "an array of five");
+        assert!(!serde_json::to_string(&entry).unwrap().contains("provisional"));
+
+        let balance = Balance { expected_wh: Some(-40), found_wh: 10, tolerance_wh: 49 };
+        let open = settlement(Some(Provisional { unread: Vec::new(), balance: Some(balance) }));
+        assert_eq!(cbor::decode::<Settlement>(&cbor::encode(&open)).unwrap(), open);
+        let entry = open.entries(0).next().unwrap();
+        assert!(entry.provisional);
+        let bytes = cbor::encode(&entry);
+        assert_eq!((bytes[0], bytes.last()), (0x86, Some(&0xf5)), "an array of six, the last of them true");
+        assert_eq!(cbor::decode::<Entry>(&bytes).unwrap(), entry);
+        // There is no second way to say that it is not.
+        let mut spelled_out = bytes;
+        *spelled_out.last_mut().unwrap() = 0xf4;
+        assert!(matches!(cbor::decode::<Entry>(&spelled_out), Err(cbor::CborError::NotDeterministic)));
+    }
+
+    #[test]
+    fn a_balance_closes_within_its_tolerance() {
+        let balance = |expected_wh, found_wh, tolerance_wh| Balance { expected_wh, found_wh, tolerance_wh };
+        assert!(balance(Some(-40), 10, 50).closes());
+        assert!(balance(Some(60), 10, 50).closes());
+        assert!(!balance(Some(61), 10, 50).closes());
+        assert_eq!(balance(Some(-40), 10, 50).difference_wh(), Some(-50));
+        assert!(!balance(None, 0, u64::MAX).closes(), "what was not read closes nothing");
+        assert!(!balance(Some(i64::MAX), i64::MIN, 5).closes());
     }
 }

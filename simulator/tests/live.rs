@@ -191,6 +191,7 @@ fn rules_decided_while_it_runs_are_followed_by_all_and_no_agent_refuses_an_hones
         feed_in_price: "0.05".parse().unwrap(),
         mechanism: "pay_as_bid".into(),
         parameters: None,
+        transformer: None,
     };
     let in_force = ask(|client| client.get(format!("{url}/rules"))).unwrap();
     let from = in_force["interval"].as_str().unwrap().parse::<Interval>().unwrap().offset(3).unwrap();

@@ -5,107 +5,30 @@
 
 #[path = "../../protocol/tests/support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/spread.rs"]
+mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
+    process::Command,
 };
 
 use mosquitto::Mosquitto;
 use serde_json::Value;
+use spread::{Process, audits, eventually, get, profile_of_a_day, program, value, write_data};
 
-/// Only so that a hang fails: nothing here is measured against it.
-const PATIENCE: Duration = Duration::from_secs(600);
 const INTERVALS: usize = 24;
-
-/// A process that dies with its test.
-struct Process(Child);
-
-impl Process {
-    fn start(program: &Path, arguments: &[&str], log: &Path) -> Process {
-        let log = fs::File::options().create(true).append(true).open(log).unwrap();
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Process(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())))
-    }
-
-    /// `kill -9`.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    fn stop(mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        let status = self.0.wait().unwrap();
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// One of the project's programs, built beside the simulator by `cargo test --workspace`.
-fn program(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_simulator")).with_file_name(name);
-    assert!(path.exists(), "{} is not built: run `cargo test --workspace`", path.display());
-    path
-}
-
-fn value(config: &Path, key: &str) -> toml::Value {
-    fs::read_to_string(config).unwrap().parse::<toml::Table>().unwrap().remove(key).unwrap()
-}
-
-fn get(url: &str) -> Option<Value> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
-}
-
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "gave up waiting: {what}");
-        sleep(Duration::from_millis(50));
-    }
-}
-
-/// Eight households of the real summer, from the morning on, when they trade.
-fn write_data(directory: &Path) -> String {
-    let households = ["d001", "d002", "d005", "d007", "d011", "d034", "d038", "d039"];
-    let mut profile = String::from("timestamp,participant_id,consumption_wh,production_wh\n");
-    for line in truth::built_in("summer").lines().skip(1) {
-        let fields: Vec<&str> = line.split(',').collect();
-        if fields[0] >= "2016-07-04T06:00:00Z" && fields[0] < "2016-07-04T14:00:00Z" && households.contains(&fields[1])
-        {
-            profile.push_str(&fields[..4].join(","));
-            profile.push('\n');
-        }
-    }
-    fs::create_dir(directory).unwrap();
-    fs::write(directory.join("participants.csv"), format!("participant_id\n{}\n", households.join("\n"))).unwrap();
-    fs::write(directory.join("profiles_day.csv"), &profile).unwrap();
-    profile
-}
 
 #[test]
 fn killed_processes_lose_nothing_and_settle_nothing_twice() {
     let Some(broker) = Mosquitto::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
-    let profile = write_data(&root.join("data"));
+    let profile = profile_of_a_day(&truth::built_in("summer"));
+    write_data(&root.join("data"), &profile);
     let truth = truth::of(profile.as_bytes(), INTERVALS);
     assert!(truth.traded_wh > 0, "{truth:?}");
 
@@ -219,18 +142,7 @@ fn erase_a_member(run: &Path) {
 
 /// Every validator's ledger is in order, and where all have arrived they say the same.
 fn audit_all(run: &Path) {
-    let report = |n: usize| {
-        let audit = Command::new(program("ledger"))
-            .args(["audit", "--json"])
-            .arg(run.join(format!("validator-{n}")))
-            .output()
-            .unwrap();
-        assert!(audit.status.success(), "validator {n}: {}", String::from_utf8_lossy(&audit.stderr));
-        serde_json::from_slice::<Value>(&audit.stdout).unwrap()
-    };
-    let reports: Vec<Value> = (0..4).map(report).collect();
-    for report in &reports {
+    for report in audits(run) {
         assert_eq!(report["settlements"], INTERVALS);
-        assert_eq!(report["state_root"], reports[0]["state_root"]);
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use market::{
     grid::Grid,
-    inputs::metered_member,
+    inputs::{metered_member, unread},
     settlement::{IntervalInput, settle},
 };
 use protocol::{
@@ -53,7 +53,7 @@ impl Correct {
         let path = format!("/v1/settlements/{}/inputs", self.interval);
         let correctable: Correctable = self.node.get(&path)?;
         let rules: RulesInForce = self.node.get("/v1/rules")?;
-        let members: Vec<MemberStatus> = self.members()?;
+        let members = self.node.members()?;
         let correction = correction(correctable, &members, values)?;
         let action = Action::Correct(Box::new(correction));
         let decision = Decision { sequence: rules.decision_sequence + 1, action };
@@ -68,28 +68,21 @@ impl Correct {
             let Row { member, import_wh, export_wh, late_import_wh, late_export_wh } = row.map_err(named)?;
             let [import, export, late_import, late_export] =
                 [import_wh, export_wh, late_import_wh, late_export_wh].map(Energy::from_wh);
-            values.push(Validated { member, values: Values { import, export, late_import, late_export } });
+            let values_of = Values { import, export, late_import, late_export, late_only: false };
+            values.push(Validated { member, values: values_of });
         }
         values.sort_by_key(|value| value.member);
         Ok(values)
     }
-
-    fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
-        let mut members: Vec<MemberStatus> = Vec::new();
-        loop {
-            let after = members.last().map(|last| format!("?after={}", last.member)).unwrap_or_default();
-            let page: Vec<MemberStatus> = self.node.get(&format!("/v1/members{after}"))?;
-            if page.is_empty() {
-                return Ok(members);
-            }
-            members.extend(page);
-        }
-    }
 }
 
 /// Settles the interval again, as every validator will.
-fn correction(from: Correctable, members: &[MemberStatus], values: Vec<Validated>) -> Result<Correction, Failure> {
-    let Correctable { settlement: reversed, inputs, corrections, tie_seed, rules, grid } = from;
+pub(super) fn correction(
+    from: Correctable,
+    members: &[MemberStatus],
+    values: Vec<Validated>,
+) -> Result<Correction, Failure> {
+    let Correctable { settlement: reversed, inputs, corrections, tie_seed, rules, grid, .. } = from;
     let stranger = || bad_input("expected values of members that the settlement knew; the file has another one");
     let after = corrected(&inputs, &values).ok_or_else(stranger)?;
     let grid = grid.map_or_else(|| Ok(Grid::single_bus()), |plan| Grid::from_plan(&plan)).map_err(failed)?;
@@ -108,13 +101,27 @@ fn correction(from: Correctable, members: &[MemberStatus], values: Vec<Validated
         members: &metered,
         readings: reversed.readings.clone(),
         inputs: inputs_hash(&after),
+        unread: unread(&after),
     })
     .map_err(bad_input)?;
     Ok(Correction { reversed, inputs, values, settlement, number: corrections + 1 })
 }
 
 impl Asked {
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    /// All members, page by page.
+    pub(super) fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
+        let mut members: Vec<MemberStatus> = Vec::new();
+        loop {
+            let after = members.last().map(|last| format!("?after={}", last.member)).unwrap_or_default();
+            let page: Vec<MemberStatus> = self.get(&format!("/v1/members{after}"))?;
+            if page.is_empty() {
+                return Ok(members);
+            }
+            members.extend(page);
+        }
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let client = self.client()?;
         let answer = super::runtime()?.block_on(client.get(path, super::ANSWER_TIMEOUT));
         let (status, body) = answer.map_err(bad_input)?;

@@ -5,6 +5,7 @@ mod decide;
 mod export;
 mod init;
 mod receipt;
+mod true_up;
 
 use std::{
     io::IsTerminal,
@@ -76,6 +77,8 @@ enum Command {
     Status(Asked),
     /// Draft the correction of an interval from validated values, as a decision to be approved
     Correct(correct::Correct),
+    /// Draft the corrections that readings which came late, or validated values, lead to, as one decision to be approved
+    TrueUp(true_up::TrueUp),
     /// Approve a decision with a validator's key
     Approve(decide::Approve),
     /// Hand in a decision that enough validators have approved
@@ -150,6 +153,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Vouch { config, signed } => vouch(&config, signed),
         Command::Status(node) => status(&node),
         Command::Correct(correct) => correct.write(),
+        Command::TrueUp(true_up) => true_up.write(),
         Command::Approve(approve) => approve.write(),
         Command::Submit(submit) => submit.send(),
         Command::Instruct(instruct) => instruct.send(),

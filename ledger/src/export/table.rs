@@ -54,6 +54,9 @@ pub(super) static SETTLEMENTS: Table = Table {
         ("operator_nano", Kind::Integer),
         ("retail_micro_per_kwh", Kind::Integer),
         ("feed_in_micro_per_kwh", Kind::Integer),
+        ("provisional", Kind::Integer),
+        ("unread", Kind::Integer),
+        ("difference_wh", Kind::OptionalInteger),
     ],
 };
 

@@ -4,6 +4,7 @@ mod app;
 mod config;
 pub mod gossip;
 mod head;
+mod late;
 mod ledger;
 mod metrics;
 mod past;

@@ -115,6 +115,7 @@ impl Ledger {
             ("supplier", settled.supplier == proposed.supplier),
             ("operator", settled.operator == proposed.operator),
             ("inputs", settled.inputs == proposed.inputs),
+            ("provisional", settled.provisional == proposed.provisional),
         ];
         let different = fields.into_iter().find(|(_, same)| !same);
         Ok(different.map_or(Refusal::Exists, |(field, _)| Refusal::ExistsWithDifferent(field)))

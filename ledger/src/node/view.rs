@@ -23,7 +23,7 @@ use crate::{chain, state::Version, store::StoreError};
 pub(super) struct Opened {
     pub(super) block: Block,
     certificate: CommitCertificate,
-    settled: Vec<chain::Settled>,
+    pub(super) settled: Vec<chain::Settled>,
 }
 
 impl Ledger {
@@ -68,9 +68,22 @@ impl Ledger {
             let corrections = head.state.record(next).map_or(0, |record| record.corrections);
             let first = |found: &chain::Settled| found.correction == 0 && found.settlement.interval == next;
             settled.extend(self.opened(height)?.settled.into_iter().filter(first).map(|found| {
-                let Settlement { interval, price, lines, trades, supplier, operator, tariffs, .. } = found.settlement;
                 let settlement = found.transaction;
-                Settled { interval, height, settlement, price, lines, trades, supplier, operator, corrections, tariffs }
+                let Settlement { interval, price, lines, trades, supplier, operator, tariffs, provisional, .. } =
+                    found.settlement;
+                Settled {
+                    interval,
+                    height,
+                    settlement,
+                    price,
+                    lines,
+                    trades,
+                    supplier,
+                    operator,
+                    provisional,
+                    corrections,
+                    tariffs,
+                }
             }));
             interval = next.next();
         }
@@ -99,6 +112,7 @@ impl Ledger {
             }
         };
         let corrections = u32::try_from(heights.len()).unwrap_or(u32::MAX);
+        let late = self.late(interval, &inputs)?;
         Ok(settlement.map(|settlement| Correctable {
             settlement,
             inputs,
@@ -106,6 +120,7 @@ impl Ledger {
             tie_seed: record.tie_seed,
             rules: rules.clone(),
             grid: plan.clone(),
+            late,
         }))
     }
 
@@ -165,9 +180,9 @@ impl Ledger {
     /// happened while one of them was open. In the order of the blocks.
     pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Posting>, LedgerError> {
         let mut postings = Vec::new();
-        for Settled { interval, height, price, lines, tariffs, .. } in self.settlements(from, limit)? {
+        for Settled { interval, height, price, lines, tariffs, provisional, .. } in self.settlements(from, limit)? {
             let Some(line) = lines.into_iter().find(|line| line.member == member) else { continue };
-            let entry = Entry { interval, price, line, correction: 0, tariffs };
+            let entry = Entry { interval, price, line, correction: 0, tariffs, provisional: provisional.is_some() };
             postings.extend(posting(height, &entry, false, Event::Settled(entry.clone())));
         }
         let account = AccountId::Member(member);

@@ -52,6 +52,17 @@ impl State {
         Ok(Booked { settlement: settlement.clone(), correction: *number, inputs: after })
     }
 
+    /// Corrects several intervals, or none of them.
+    pub(super) fn true_up(&mut self, corrections: &[Correction]) -> Result<Vec<Booked>, Refusal> {
+        if corrections.is_empty() || !corrections.is_sorted_by(|a, b| a.interval() < b.interval()) {
+            return Err(Refusal::CorrectionsNotAscending);
+        }
+        let mut after = self.clone();
+        let booked = corrections.iter().map(|correction| after.correct(correction)).collect::<Result<_, _>>()?;
+        *self = after;
+        Ok(booked)
+    }
+
     fn check_values(&self, interval: Interval, values: &[Validated]) -> Result<(), Refusal> {
         if values.is_empty() || !values.is_sorted_by(|a, b| a.member < b.member) {
             return Err(Refusal::ValuesNotAscending);

@@ -51,7 +51,7 @@ impl State {
                 Ok(Applied::Decided)
             }
             Action::SetRules { from, rules, grid } => {
-                self.set_rules(*from, rules, grid.as_ref()).map(|()| Applied::Decided)
+                self.set_rules(*from, rules, grid.as_deref()).map(|()| Applied::Decided)
             }
             Action::SetMarket { key } => self.schedule(Change::Market(*key)).map(|()| Applied::Decided),
             Action::SetValidators { validators } => self.set_validators(validators).map(|()| Applied::Decided),
@@ -60,6 +60,7 @@ impl State {
                 self.transfer(*from, *to, *amount).map(|()| Applied::Decided)
             }
             Action::Correct(correction) => self.correct(correction).map(|booked| Applied::Booked(Box::new(booked))),
+            Action::TrueUp(corrections) => self.true_up(corrections).map(Applied::TruedUp),
         }?;
         self.totals.decision_sequence = decision.sequence;
         self.totals.decision = id;
@@ -106,6 +107,9 @@ impl State {
             return Err(Refusal::RulesTooEarly { open, found: from });
         }
         rules.check().map_err(Refusal::BadRules)?;
+        if let Some(meter) = &rules.transformer {
+            self.member(meter.member)?;
+        }
         if self.rulebook.versions().filter(|version| version.from > open).count() >= SCHEDULED_MAX {
             return Err(Refusal::TooManyScheduled);
         }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use market::{inputs::member_input, metering::Metered, settlement::Limits};
+use market::{
+    inputs::{measuring, member_input},
+    metering::Metered,
+    settlement::Limits,
+};
 use minicbor::{Decode, Encode};
 use protocol::{
     api::{MemberStatus, StandingOrder},
@@ -280,7 +284,8 @@ impl Member {
 
     /// What the clearing of the interval `open` knows of it.
     pub(super) fn input(&self, member: MemberId, open: Interval, metered: Option<Metered>) -> MemberInput {
-        member_input(member, self.device(), self.technology().is_some(), self.limits(open), metered)
+        let device = measuring(self.device(), self.head.interval, open);
+        member_input(member, device, self.technology().is_some(), self.limits(open), metered)
     }
 
     /// All of it as the HTTP API shows it, while `open` is the next interval to settle.

@@ -109,6 +109,8 @@ pub struct State {
 pub enum Applied {
     /// An interval was settled, or settled again.
     Booked(Box<Booked>),
+    /// Several intervals were settled again.
+    TruedUp(Vec<Booked>),
     /// An order was placed.
     Ordered(MemberId),
     /// A reading was committed.

@@ -225,6 +225,9 @@ pub enum Refusal {
         /// The hash of those in the correction.
         found: Hash,
     },
+    /// No corrections, or not one per interval in order.
+    #[error("expected corrections in strictly ascending order of interval, at least one")]
+    CorrectionsNotAscending,
     /// No values, or not one per member in order.
     #[error("expected validated values in strictly ascending order of member, at least one")]
     ValuesNotAscending,
@@ -306,6 +309,7 @@ impl Refusal {
             Refusal::OtherSettlementInForce { .. } => "other_settlement_in_force",
             Refusal::CorrectionNotNext { .. } => "correction_not_next",
             Refusal::OtherInputs { .. } => "other_inputs",
+            Refusal::CorrectionsNotAscending => "corrections_not_ascending",
             Refusal::ValuesNotAscending => "values_not_ascending",
             Refusal::ValuesOfStrangers => "values_of_strangers",
             Refusal::ImplausibleValues { .. } => "implausible_values",

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
-    inputs::metered_member,
+    inputs::{metered_member, unread},
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle, tie_seed_after},
 };
@@ -145,6 +145,7 @@ impl State {
             members: &members,
             readings,
             inputs: inputs_hash(inputs),
+            unread: unread(inputs),
         })
         .map_err(Refusal::CannotSettle)
     }
@@ -313,5 +314,6 @@ pub(super) fn compare(expected: &Settlement, found: &Settlement) -> Result<(), R
     differs("minted", &expected.minted, &found.minted)?;
     differs("supplier", &expected.supplier, &found.supplier)?;
     differs("operator", &expected.operator, &found.operator)?;
-    differs("inputs", &expected.inputs, &found.inputs)
+    differs("inputs", &expected.inputs, &found.inputs)?;
+    differs("provisional", &expected.provisional, &found.provisional)
 }

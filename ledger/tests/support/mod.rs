@@ -9,7 +9,7 @@ pub(crate) mod nodes;
 use std::collections::BTreeMap;
 
 use market::{
-    inputs::{member_input, metered_member},
+    inputs::{measuring, member_input, metered_member, unread},
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle},
 };
@@ -64,6 +64,7 @@ pub(crate) fn settled(
         members: &members,
         readings,
         inputs: inputs_hash(inputs),
+        unread: unread(inputs),
     })
     .unwrap()
 }
@@ -117,6 +118,7 @@ impl Community {
                 feed_in_price: "0.08".parse().unwrap(),
                 mechanism: "uniform".into(),
                 parameters: None,
+                transformer: None,
             },
             market: market.public(),
             validators: validators.iter().map(|key| Validator { key: key.public(), power: 1 }).collect(),
@@ -175,8 +177,8 @@ impl Community {
         readings
     }
 
-    /// What an honest market settles from these readings.
-    pub(crate) fn settlement(&self, state: &State, readings: &[SignedReading]) -> Settlement {
+    /// What the clearing of the next interval knows of every member, with these readings.
+    pub(crate) fn inputs(&self, state: &State, readings: &[SignedReading]) -> Vec<MemberInput> {
         let interval = state.next();
         let metered: BTreeMap<MemberId, Metered> = readings
             .chunk_by(|a, b| a.signer() == b.signer())
@@ -187,15 +189,21 @@ impl Community {
                 (*id, metered)
             })
             .collect();
-        let inputs: Vec<MemberInput> = state
+        state
             .members()
             .map(|(id, member)| {
                 let renewable = member.technology().is_some();
-                member_input(*id, member.device(), renewable, member.limits(interval), metered.get(id).copied())
+                let device = measuring(member.device(), member.head().interval, interval);
+                member_input(*id, device, renewable, member.limits(interval), metered.get(id).copied())
             })
-            .collect();
+            .collect()
+    }
+
+    /// What an honest market settles from these readings.
+    pub(crate) fn settlement(&self, state: &State, readings: &[SignedReading]) -> Settlement {
+        let inputs = self.inputs(state, readings);
         let hashes = readings.iter().map(Signed::hash).collect();
-        settled(state, interval, &state.tie_seed(), &inputs, hashes)
+        settled(state, state.next(), &state.tie_seed(), &inputs, hashes)
     }
 
     /// Signs a settlement as the market.

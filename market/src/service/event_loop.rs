@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    alarm,
     book::Book,
     community::Community,
     config::Clock,
@@ -274,10 +275,14 @@ impl Running {
             tracing::warn!(%interval, settlement = %settled.settlement, "settled with what was handed in before");
         }
         tracing::info!(%interval, members = settled.lines.len(), price = settled.price.map(|price| price.to_string()), "settled");
+        alarm::if_provisional(settled);
         if interval == self.shown_to {
             self.market.board.settled(settled, ours.then_some(&proposal.picture));
             if ours {
                 self.market.board.noted(Noted::Late, SETTLED_LATER, proposal.late);
+            }
+            if let Some(provisional) = &settled.provisional {
+                self.market.board.noted(Noted::Provisional, alarm::reason(provisional), settled.lines.len());
             }
             self.shown_to = interval.next().unwrap_or(interval);
         }

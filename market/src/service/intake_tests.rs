@@ -39,6 +39,7 @@ pub(in crate::service) fn community() -> Community {
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         },
         market: key(21).public(),
         validators: Vec::new(),

@@ -79,6 +79,7 @@ fn rules() -> RulesInForce {
             feed_in_price: "0.08".parse().unwrap(),
             mechanism: "uniform".into(),
             parameters: None,
+            transformer: None,
         },
         grid: None,
         market: SecretKey::from_seed(&[9; 32]).public(),

@@ -17,11 +17,13 @@
 //! | `rehearsal.rs` | the intake alone, to be measured |
 //! | `orders.rs` | standing orders, on their way to the ledger |
 //! | `settle.rs` | clearing, signing, handing in |
+//! | `alarm.rs` | says which interval does not close, and by how much |
 //! | `receipts.rs` | each receipt to its device |
 //! | `mqtt.rs`, `publisher.rs` | the broker: what comes from it, what goes to it |
 //! | `ledger_client.rs`, `ledger_node.rs` | the validators |
 //! | `console/` | what the operator sees |
 
+mod alarm;
 mod book;
 mod community;
 pub mod config;

@@ -30,7 +30,7 @@ use super::{
     ledger_client::{LedgerClient, LedgerError, Snapshot},
 };
 use crate::{
-    inputs::{member_input, metered_member},
+    inputs::{measuring, member_input, metered_member, unread},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
@@ -116,6 +116,8 @@ fn propose_some(
     let mut inputs: Vec<MemberInput> = Vec::new();
     let mut members: Vec<MeteredMember> = Vec::new();
     for (id, &Enrolled { device, bus, renewable, .. }) in roll.members() {
+        let read = device.and_then(|device| snapshot.heads.get(&device)).map(|head| head.interval);
+        let device = read.and_then(|read| measuring(device, read, interval));
         let limits = snapshot.orders.get(id).map(Limits::from).unwrap_or_default();
         let input = member_input(*id, device, renewable, limits, metered.get(id).copied());
         members.extend(metered_member(&input, bus));
@@ -129,6 +131,7 @@ fn propose_some(
         members: &members,
         readings: readings.iter().map(|reading| reading.hash()).collect(),
         inputs: inputs_hash(&inputs),
+        unread: unread(&inputs),
     })?;
     let picture = Picture {
         mechanism: roll.rules.mechanism.clone(),

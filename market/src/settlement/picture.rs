@@ -71,7 +71,7 @@ pub fn curves(members: &[MeteredMember], rules: &Rules) -> Curves {
     let mut demand: BTreeMap<Price, Energy> = BTreeMap::new();
     let mut supply: BTreeMap<Price, Energy> = BTreeMap::new();
     for member in members {
-        let (side, price, energy) = match Position::new(member).wish(rules) {
+        let (side, price, energy) = match Position::new(member, rules).wish(rules) {
             Some(Wish::Buy(price, energy)) => (&mut demand, price, energy),
             Some(Wish::Sell(price, energy)) => (&mut supply, price, energy),
             None => continue,
@@ -96,7 +96,7 @@ pub fn grid_use(
     names.sort_unstable_by_key(|(_, bus)| *bus);
     let mut sent = vec![0; grid.parents().len()];
     for member in members {
-        let position = Position::new(member);
+        let position = Position::new(member, rules);
         if let Some(sent) = sent.get_mut(member.bus.0 as usize) {
             *sent += i128::from(position.surplus.wh()) - i128::from(position.deficit.wh());
         }
@@ -152,7 +152,7 @@ mod tests {
             bus: grid.bus(Some(bus)).unwrap(),
             limits: Limits::default(),
             metered: Metered {
-                measured: Flow { import: Energy::from_wh(import), export: Energy::from_wh(export) },
+                measured: Some(Flow { import: Energy::from_wh(import), export: Energy::from_wh(export) }),
                 late: Flow { import: Energy::from_wh(9_999), export: Energy::ZERO },
             },
             renewable: false,
@@ -163,6 +163,7 @@ mod tests {
             feed_in_price: "0.1".parse().unwrap(),
             mechanism: "feeder".into(),
             parameters: None,
+            transformer: None,
         };
         let interval: Interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
         let (settlement, feeder) = settle_on_grid(IntervalInput {
@@ -173,6 +174,7 @@ mod tests {
             members: &members,
             readings: Vec::new(),
             inputs: Hash::ZERO,
+            unread: Vec::new(),
         })
         .unwrap();
         let found = grid_use(&members, &rules, &grid, interval, feeder.as_ref()).unwrap();

@@ -17,7 +17,13 @@ fn price(text: &str) -> Price {
 }
 
 fn rules() -> Rules {
-    Rules { retail_price: price("0.30"), feed_in_price: price("0.08"), mechanism: "uniform".into(), parameters: None }
+    Rules {
+        retail_price: price("0.30"),
+        feed_in_price: price("0.08"),
+        mechanism: "uniform".into(),
+        parameters: None,
+        transformer: None,
+    }
 }
 
 fn flow(import: u64, export: u64) -> Flow {
@@ -29,7 +35,7 @@ fn member(id: u8, measured: Flow) -> MeteredMember {
         member: MemberId::from_bytes([id; 16]),
         bus: Grid::ROOT,
         limits: Limits::default(),
-        metered: Metered { measured, late: Flow::default() },
+        metered: Metered { measured: Some(measured), late: Flow::default() },
         renewable: false,
     }
 }
@@ -43,6 +49,7 @@ fn settled_by(members: &[MeteredMember], rules: &Rules) -> Result<Settlement, Se
         members,
         readings: vec![Hash::of(b"reading")],
         inputs: Hash::of(b"inputs"),
+        unread: Vec::new(),
     })
 }
 
@@ -109,7 +116,7 @@ fn limits_and_caps_decide_who_trades_how_much() {
 
 #[test]
 fn late_energy_is_the_suppliers_and_never_traded() {
-    let late = Metered { measured: flow(0, 0), late: flow(700, 300) };
+    let late = Metered { measured: None, late: flow(700, 300) };
     let settlement = settled(&[MeteredMember { metered: late, ..member(1, flow(0, 0)) }, member(2, flow(0, 500))]);
     let line = settlement.lines[0];
     assert_eq!((line.bought, line.sold, line.imported, line.exported), (wh(0), wh(0), wh(700), wh(300)));
@@ -173,7 +180,7 @@ fn curves_add_up_orders_of_one_price() {
 #[test]
 fn certificates_are_minted_for_what_renewable_sources_fed_in_and_for_nothing_late() {
     let renewable = |member: MeteredMember| MeteredMember { renewable: true, ..member };
-    let late = Metered { measured: flow(0, 300), late: flow(0, 500) };
+    let late = Metered { measured: Some(flow(0, 300)), late: flow(0, 500) };
     let settlement = settled(&[
         member(1, flow(1_000, 0)),
         renewable(member(2, flow(100, 600))),
@@ -204,6 +211,7 @@ fn on_two_buses(parameters: Parameters, mechanism: &str, members: &[MeteredMembe
         members: &members,
         readings: vec![],
         inputs: Hash::of(b"inputs"),
+        unread: Vec::new(),
     })
 }
 

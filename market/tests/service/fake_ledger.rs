@@ -17,7 +17,7 @@ use axum::{
 };
 use market::{
     grid::Grid,
-    inputs::{member_input, metered_member},
+    inputs::{member_input, metered_member, unread},
     metering::measure,
     settlement::{IntervalInput, Limits, settle, tie_seed_after},
 };
@@ -191,7 +191,7 @@ impl Chain {
                     return Err("committed_reading_left_out".into());
                 }
                 let messages = readings.iter().map(|sealed| sealed.0.as_slice());
-                let readings = Signed::<Reading>::open_all(messages, &chain, |_| true)
+                let readings = Signed::<Reading>::open_all(messages, &chain, protocol::key::PublicKey::from_bytes)
                     .map_err(|(position, error)| format!("reading {position}: {error}"))?;
                 let (expected, heads) = self.clear(proposed.interval, &readings)?;
                 if expected != *proposed {
@@ -236,6 +236,7 @@ impl Chain {
             members: &members,
             readings: readings.iter().map(Signed::hash).collect(),
             inputs: inputs_hash(&inputs),
+            unread: unread(&inputs),
         })
         .map_err(|error| error.to_string())?;
         Ok((expected, heads))
@@ -258,6 +259,7 @@ impl Chain {
             trades: content.trades.clone(),
             supplier: content.supplier,
             operator: content.operator,
+            provisional: content.provisional.clone(),
             corrections: 0,
             tariffs: content.tariffs,
         };

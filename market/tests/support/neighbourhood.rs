@@ -140,6 +140,7 @@ fn clear(
         trades,
         supplier,
         operator: Amount::ZERO,
+        provisional: None,
         corrections: 0,
         tariffs: tariffs(),
     }

@@ -69,6 +69,7 @@ pub(crate) fn rules(mechanism: &str) -> Rules {
         feed_in_price: tariffs().feed_in_price,
         mechanism: mechanism.into(),
         parameters,
+        transformer: None,
     };
     rules.check().unwrap();
     rules
@@ -86,7 +87,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
             member: member(house),
             bus: grid.bus(Some(&buses[house as usize])).unwrap(),
             limits: Limits { buy: Some(limit), sell: Some(limit), ..Limits::default() },
-            metered: Metered { measured: Flow { import, export }, late: Flow::default() },
+            metered: Metered { measured: Some(Flow { import, export }), late: Flow::default() },
             renewable: true,
         }
     };
@@ -99,6 +100,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
         members: &members,
         readings: Vec::new(),
         inputs: Hash::ZERO,
+        unread: Vec::new(),
     })
     .unwrap();
     let picture = Picture {
@@ -117,6 +119,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
         operator: settlement.operator,
         corrections: 0,
         tariffs: settlement.tariffs,
+        provisional: settlement.provisional,
     };
     (settled, picture)
 }

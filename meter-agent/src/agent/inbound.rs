@@ -14,7 +14,7 @@ use rumqttc::Publish;
 use super::Agent;
 use crate::{
     alarm::AlarmKind,
-    check::{ReceiptFault, check_entry},
+    check::{ReceiptFault, check_entry, check_transformer_entry},
     mqtt::Inbound,
     outbox::Advice,
     record::ReadingRecord,
@@ -160,8 +160,13 @@ impl Agent {
             readings.extend(self.store.reading(sequence)?.map(|record| (sequence, record)));
         }
         let own: Vec<_> = readings.iter().map(|(sequence, record)| record.own(*sequence)).collect();
-        let limits = self.orders.limits(entry.interval, &entry.tariffs);
-        Ok(match check_entry(entry, self.identity.member, &limits, &own) {
+        let member = self.identity.member;
+        let checked = if self.identity.transformer {
+            check_transformer_entry(entry, member, &own)
+        } else {
+            check_entry(entry, member, &self.orders.limits(entry.interval, &entry.tariffs), &own)
+        };
+        Ok(match checked {
             Ok(covered) => {
                 readings.retain(|(sequence, _)| covered.contains(sequence));
                 Verdict::Good { receipt: Box::new(receipt), covered: readings }

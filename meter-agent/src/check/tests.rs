@@ -39,7 +39,7 @@ fn entry(bought: u64, sold: u64, imported: u64, exported: u64) -> Entry {
         supply_cost: price(RETAIL).cost_of(imported).unwrap(),
         supply_revenue: price(FEED_IN).cost_of(exported).unwrap(),
     };
-    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, tariffs: tariffs() }
+    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, tariffs: tariffs(), provisional: false }
 }
 
 fn check(entry: &Entry, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {
@@ -137,4 +137,18 @@ fn without_a_common_price_the_limits_still_hold() {
     pay_as_bid.line.paid = Amount::from_nano(60 * 250_000);
     pay_as_bid.line.earned = Amount::from_nano(-5);
     assert!(matches!(check(&pay_as_bid, &[own(1, 0, 100, 0, true)]), Err(ReceiptFault::WrongAmount { .. })));
+}
+
+#[test]
+fn the_transformers_meter_gets_an_empty_line_for_all_that_it_read() {
+    let check = |entry: &Entry| {
+        let unsettled = [own(4, -1, 9_000, 0, true), own(5, 0, 70_000, 0, true), own(6, 1, 5, 0, true)];
+        check_transformer_entry(entry, me(), &unsettled)
+    };
+    assert_eq!(check(&entry(0, 0, 0, 0)), Ok(vec![4, 5]));
+    assert!(matches!(check(&entry(0, 0, 79_000, 0)), Err(ReceiptFault::EnergyBalance { .. })), "it owes nothing");
+    assert!(matches!(check(&entry(1, 0, 0, 0)), Err(ReceiptFault::BoughtAboveDeficit { .. })));
+    let mut other = entry(0, 0, 0, 0);
+    other.line.member = MemberId::from_bytes([8; 16]);
+    assert!(matches!(check(&other), Err(ReceiptFault::OtherMember { .. })));
 }

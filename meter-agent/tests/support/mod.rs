@@ -61,6 +61,7 @@ impl Home {
                 feed_in_price: Price::from_micro(80_000).unwrap(),
                 mechanism: "uniform".into(),
                 parameters: None,
+                transformer: None,
             },
             market: key(4).public(),
             validators: vec![Validator { key: validator.public(), power: 1 }],
@@ -132,7 +133,10 @@ impl Home {
             supply_cost: tariffs.retail_price.cost_of(imported).unwrap(),
             supply_revenue: tariffs.feed_in_price.cost_of(exported).unwrap(),
         };
-        self.receipt_of(Entry { interval: interval(at), price: Some(price), line, correction: 0, tariffs }, at)
+        self.receipt_of(
+            Entry { interval: interval(at), price: Some(price), line, correction: 0, tariffs, provisional: false },
+            at,
+        )
     }
 
     /// The receipt of an entry of interval `at`, whatever it says, as the validators would sign it.

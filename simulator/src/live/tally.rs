@@ -114,6 +114,7 @@ mod tests {
             trades: Vec::new(),
             supplier: Amount::ZERO,
             operator: Amount::ZERO,
+            provisional: None,
             corrections: 0,
             tariffs: Tariffs { retail_price: "0.3".parse::<Price>().unwrap(), feed_in_price: "0.08".parse().unwrap() },
         }

@@ -67,6 +67,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
             feed_in_price: setup.feed_in,
             mechanism: setup.mechanism.clone(),
             parameters: setup.terms.parameters(&names),
+            transformer: None,
         },
         market: files::new_key(&market.join("market.key"))?.public(),
         validators,

@@ -20,6 +20,7 @@ use crate::settlement::{Curves, Picture};
 use super::{
     CommunityInfo, MemberInfo, Noted, SETTLED_LATER, ValidatorView,
     limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
+    provisional::Provisionals,
     view::{
         Bus, Community, CurveStep, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary,
         NotedCount, Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
@@ -50,6 +51,7 @@ pub(crate) struct Model {
     validators: Vec<ValidatorView>,
     validators_asked: Option<Instant>,
     receipts_forwarded: u64,
+    provisional: Provisionals,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +120,7 @@ impl Model {
             validators: Vec::new(),
             validators_asked: None,
             receipts_forwarded: 0,
+            provisional: Provisionals::default(),
             info,
         }
     }
@@ -137,6 +140,7 @@ impl Model {
             return;
         }
         let summary = Summary::of(settled);
+        self.provisional.settled(settled);
         self.settled += 1;
         self.supplier.add(settled.supplier);
         self.operator.add(settled.operator);
@@ -271,6 +275,7 @@ impl Model {
             totals: self.totals(),
             validators: self.validators_view(now),
             refusals: self.refusals_view(),
+            provisional: self.provisional.view(),
             noted: self
                 .noted
                 .iter()
@@ -492,6 +497,7 @@ mod tests {
             trades: Vec::new(),
             supplier: Amount::ZERO,
             operator: Amount::ZERO,
+            provisional: None,
             corrections: 0,
             tariffs: Tariffs {
                 retail_price: Price::from_micro(300_000).unwrap(),

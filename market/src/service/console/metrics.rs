@@ -70,6 +70,17 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
     }
     registry.register("refusals", "Messages refused since the market started, by name", refusals);
 
+    let provisional = Family::<Labels, Counter>::default();
+    for (reason, intervals) in
+        [("unread", status.provisional.unread_intervals), ("unbalanced", status.provisional.unbalanced_intervals)]
+    {
+        provisional.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(intervals);
+    }
+    let help = "Intervals settled as provisional, those before this market started included, by reason";
+    registry.register("intervals_provisional", help, provisional);
+    let alarm = ConstGauge::new(i64::from(status.provisional.alarm));
+    registry.register("provisional", "1 while the last settled interval is provisional", alarm);
+
     let noted = Family::<Labels, Counter>::default();
     for found in &status.noted {
         let labels = vec![("what", found.what.name().to_owned()), ("reason", found.reason.to_owned())];

@@ -18,6 +18,7 @@ mod board;
 mod events;
 mod metrics;
 mod page;
+mod provisional;
 mod view;
 
 use std::{

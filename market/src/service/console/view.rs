@@ -12,7 +12,7 @@ use protocol::{
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::Noted;
+use super::{Noted, provisional::ProvisionalView};
 use crate::settlement::{BusUse, Curves, LineUse, Step};
 
 /// A sum of amounts in nano-units: wide enough that nothing that is added up here can overflow it.
@@ -109,6 +109,8 @@ pub(crate) struct Status {
     pub(crate) validators: Vec<Validator>,
     /// Refused messages, every name.
     pub(crate) refusals: Vec<RefusalCount>,
+    /// Intervals that did not close.
+    pub(crate) provisional: ProvisionalView,
     /// Readings that were late or settled provisionally, by reason.
     pub(crate) noted: Vec<NotedCount>,
 }

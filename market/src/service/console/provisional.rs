@@ -1,0 +1,76 @@
+//! What did not close: intervals settled as provisional, by reason, and the figures of the last one.
+
+use protocol::{api::Settled, interval::Interval, settlement::Provisional};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Counts, and the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Provisionals {
+    unread: u64,
+    unbalanced: u64,
+    settled: Option<(Interval, Option<Provisional>)>,
+    last: Option<(Interval, Provisional)>,
+}
+
+impl Provisionals {
+    /// An interval was settled.
+    pub(crate) fn settled(&mut self, settled: &Settled) {
+        self.settled = Some((settled.interval, settled.provisional.clone()));
+        let Some(provisional) = &settled.provisional else { return };
+        self.unread += u64::from(!provisional.unread.is_empty());
+        self.unbalanced += u64::from(provisional.is_unbalanced());
+        self.last = Some((settled.interval, provisional.clone()));
+    }
+
+    pub(crate) fn view(&self) -> ProvisionalView {
+        let is_open = self.settled.as_ref().is_some_and(|(_, provisional)| provisional.is_some());
+        ProvisionalView {
+            alarm: is_open,
+            unread_intervals: self.unread,
+            unbalanced_intervals: self.unbalanced,
+            last: self.last.as_ref().map(|(interval, provisional)| ProvisionalInterval::new(*interval, provisional)),
+        }
+    }
+}
+
+/// Intervals that did not close.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ProvisionalView {
+    /// Whether the last settled interval is one.
+    pub(crate) alarm: bool,
+    /// Intervals in which some device was not read.
+    pub(crate) unread_intervals: u64,
+    /// Intervals in which the members' sum disagrees with the transformer's meter.
+    pub(crate) unbalanced_intervals: u64,
+    /// The last such interval.
+    pub(crate) last: Option<ProvisionalInterval>,
+}
+
+/// Why an interval is provisional.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ProvisionalInterval {
+    /// Start.
+    #[schema(example = "2026-06-01T12:00:00Z")]
+    pub(crate) start: String,
+    /// How many members were not read.
+    pub(crate) unread: usize,
+    /// Net energy by the transformer's meter, Wh; none where there is none, or it was not read.
+    pub(crate) expected_wh: Option<i64>,
+    /// Net energy by the members' meters, Wh; none where there is no transformer's meter.
+    pub(crate) found_wh: Option<i64>,
+    /// How far the two may be apart, Wh.
+    pub(crate) tolerance_wh: Option<u64>,
+}
+
+impl ProvisionalInterval {
+    pub(crate) fn new(interval: Interval, Provisional { unread, balance }: &Provisional) -> ProvisionalInterval {
+        ProvisionalInterval {
+            start: interval.start_text(),
+            unread: unread.len(),
+            expected_wh: balance.and_then(|balance| balance.expected_wh),
+            found_wh: balance.map(|balance| balance.found_wh),
+            tolerance_wh: balance.map(|balance| balance.tolerance_wh),
+        }
+    }
+}

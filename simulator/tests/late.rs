@@ -1,0 +1,151 @@
+//! A household is offline while its neighbourhood goes on, over real processes with a real Mosquitto in the middle: its
+//! readings come late, a true-up makes up for them, and the totals are the ground truth all the same.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../../protocol/tests/support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/spread.rs"]
+mod spread;
+#[path = "support/truth.rs"]
+mod truth;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use mosquitto::Mosquitto;
+use serde_json::Value;
+use spread::{Process, audits, eventually, get, profile_of_a_day, program, value, write_data};
+
+const INTERVALS: usize = 24;
+/// Settled while one household is offline, at least.
+const WITHOUT: u64 = 4;
+const FIRST: &str = "2016-07-04T06:00:00Z";
+
+/// What a command prints, if it succeeds.
+fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Settled intervals, each with its lines in force.
+fn in_force(api: &str) -> Vec<(Value, Vec<Value>)> {
+    let settled = get(&format!("{api}/v1/settlements?limit=200")).unwrap();
+    let lines = |settled: &Value| -> Vec<Value> {
+        let corrections = &settled["corrections"];
+        if *corrections == 0 {
+            return settled["lines"].as_array().unwrap().clone();
+        }
+        let start = settled["interval"].as_str().unwrap().split('/').next().unwrap().to_owned();
+        let receipts = get(&format!("{api}/v1/settlements/{start}/corrections")).unwrap();
+        let last = receipts.as_array().unwrap().iter().filter(|receipt| receipt["entry"]["correction"] == *corrections);
+        last.map(|receipt| receipt["entry"]["line"].clone()).collect()
+    };
+    settled.as_array().unwrap().iter().map(|settled| (settled.clone(), lines(settled))).collect()
+}
+
+fn sum(settled: &[(Value, Vec<Value>)], field: &str) -> u64 {
+    settled.iter().flat_map(|(_, lines)| lines).map(|line| line[field].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn a_household_that_was_offline_is_made_up_for() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let profile = profile_of_a_day(&truth::built_in("summer"));
+    write_data(&root.join("data"), &profile);
+    let truth = truth::of(profile.as_bytes(), INTERVALS);
+
+    let run = root.join("run");
+    let url = format!("mqtt://127.0.0.1:{}", broker.port);
+    let mut init = Command::new(program("simulator"));
+    init.args(["init", "--profile", "day", "--interval-ms", "200", "--console", "off", "--broker", &url]);
+    init.args(["--intervals", &INTERVALS.to_string(), "--data"]).arg(root.join("data")).arg("--state").arg(&run);
+    succeeds(&mut init);
+
+    let start = |name: &str, subcommand: &str, config: &Path, log: &str| {
+        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &root.join(log))
+    };
+    let validator_config = |n: usize| run.join(format!("validator-{n}/validator.toml"));
+    let validators: Vec<Process> =
+        (0..4).map(|n| start("ledger", "serve", &validator_config(n), &format!("validator-{n}.log"))).collect();
+    let api = format!("http://{}", value(&validator_config(0), "api").as_str().unwrap());
+    let settled = |count: u64| {
+        eventually(&format!("{count} settlements"), || {
+            let status = get(&format!("{api}/v1/status"))?;
+            (status["settlements"].as_u64().unwrap() >= count).then_some(status)
+        })
+    };
+
+    // A market that waits for nobody, and one that waits for all.
+    let patient = run.join("market/market.toml");
+    let text = fs::read_to_string(&patient).unwrap();
+    let delay = text.lines().find(|line| line.starts_with("gate_delay_ms")).unwrap();
+    let hasty = run.join("market/hasty.toml");
+    fs::write(&hasty, text.replace(delay, "gate_delay_ms = 500")).unwrap();
+
+    let agents: Vec<PathBuf> =
+        fs::read_dir(run.join("agents")).unwrap().map(|entry| entry.unwrap().path().join("agent.toml")).collect();
+    let (offline, online) = agents.split_first().unwrap();
+    let market = start("market", "serve", &hasty, "market.log");
+    let mut running: Vec<Process> =
+        online.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
+    settled(WITHOUT);
+    market.kill();
+    let market = start("market", "serve", &patient, "market.log");
+    running.push(start("meter-agent", "run", offline, "agents.log"));
+    let last = settled(INTERVALS as u64);
+    assert_eq!(last["balances_sum"], "0");
+
+    let before = in_force(&api);
+    let provisional = before.iter().filter(|(settled, _)| !settled["provisional"].is_null()).count();
+    assert!(provisional as u64 >= WITHOUT, "{provisional} intervals are provisional");
+    let log = fs::read_to_string(root.join("market.log")).unwrap();
+    assert!(log.contains("settled as provisional: not every meter was read"), "{log}");
+    // No energy is lost, but the offline household has not traded.
+    let net = |settled: &[(Value, Vec<Value>)]| sum(settled, "imported") as i64 - sum(settled, "exported") as i64;
+    assert_eq!(net(&before), truth.imported_wh as i64 - truth.exported_wh as i64);
+    assert_ne!(sum(&before, "imported"), truth.imported_wh);
+
+    let draft = root.join("draft.json");
+    let ledger = || Command::new(program("ledger"));
+    fs::write(&draft, succeeds(ledger().args(["true-up", "--from", FIRST, "--url", &api]))).unwrap();
+    for n in 0..3 {
+        let key = run.join(format!("validator-{n}/validator.key"));
+        let mut approve = ledger();
+        approve.arg("approve").arg(&draft).arg("--key").arg(key).arg("--genesis").arg(run.join("genesis.json"));
+        let approved = succeeds(&mut approve);
+        fs::write(&draft, approved).unwrap();
+    }
+    succeeds(ledger().arg("submit").arg(&draft).args(["--url", &api]));
+    let after = eventually("the true-up", || {
+        let after = in_force(&api);
+        after.iter().any(|(settled, _)| settled["corrections"] == 1).then_some(after)
+    });
+    let still = |settled: &Value| !settled["provisional"].is_null() && settled["corrections"] == 0;
+    assert!(!after.iter().any(|(settled, _)| still(settled)), "one decision corrects them all");
+    assert_eq!((sum(&after, "bought"), sum(&after, "sold")), (truth.traded_wh, truth.traded_wh));
+    assert_eq!((sum(&after, "imported"), sum(&after, "exported")), (truth.imported_wh, truth.exported_wh));
+    let status = get(&format!("{api}/v1/status")).unwrap();
+    assert_eq!(status["balances_sum"], "0");
+
+    running.into_iter().for_each(Process::stop);
+    market.stop();
+    let height = status["height"].as_u64().unwrap();
+    for n in 1..4 {
+        let url = format!("http://{}/v1/status", value(&validator_config(n), "api").as_str().unwrap());
+        eventually("all validators to have it", || {
+            get(&url).filter(|status| status["height"].as_u64().unwrap() >= height)
+        });
+    }
+    validators.into_iter().for_each(Process::stop);
+    let corrections = after.iter().filter(|(settled, _)| settled["corrections"] != 0).count();
+    for report in audits(&run) {
+        assert_eq!((&report["settlements"], &report["corrections"]), (&INTERVALS.into(), &corrections.into()));
+    }
+}
