@@ -10,8 +10,18 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
 };
 
+use protocol::{
+    block::Transaction,
+    cbor,
+    decision::{Action, Decision},
+    genesis::{Genesis, Rules},
+    hash::Hash,
+    interval::Interval,
+    key::SecretKey,
+};
 use serde_json::Value;
 use truth::Truth;
 
@@ -151,6 +161,63 @@ fn orders_of_a_file_reach_the_ledger_and_stand() {
     assert_eq!(traded + imported, truth.traded_wh + truth.imported_wh);
     assert_eq!(traded + exported, truth.traded_wh + truth.exported_wh);
     assert_eq!(summary["balances_sum"], 0);
+}
+
+/// What a validator answers over HTTP.
+fn ask(request: impl FnOnce(reqwest::Client) -> reqwest::RequestBuilder) -> Option<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { request(reqwest::Client::new()).send().await.ok()?.json().await.ok() })
+}
+
+#[test]
+fn rules_decided_while_it_runs_are_followed_by_all_and_no_agent_refuses_an_honest_receipt() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, profile) = other_neighbourhood(directory.path());
+    let options = ["--data", "data", "--profile", "x", "--validators", "1", "--interval-ms", "1000"];
+    let mut child = simulator(directory.path(), &options).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    while settled_lines(&seen) < 1 {
+        assert_ne!(stdout.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+
+    let validator = directory.path().join("state/validator-0");
+    let config: toml::Table = fs::read_to_string(validator.join("validator.toml")).unwrap().parse().unwrap();
+    let url = format!("http://{}/v1", config["api"].as_str().unwrap());
+    let seed: Hash = fs::read_to_string(validator.join("validator.key")).unwrap().trim_end().parse().unwrap();
+    let genesis = Genesis::from_json(&fs::read(directory.path().join("state/genesis.json")).unwrap()).unwrap();
+    let rules = Rules {
+        retail_price: "0.36".parse().unwrap(),
+        feed_in_price: "0.05".parse().unwrap(),
+        mechanism: "pay_as_bid".into(),
+        parameters: None,
+        transformer: None,
+    };
+    let in_force = ask(|client| client.get(format!("{url}/rules"))).unwrap();
+    let from = in_force["interval"].as_str().unwrap().parse::<Interval>().unwrap().offset(3).unwrap();
+    let action = Action::SetRules { from, rules: rules.clone(), grid: None };
+    let decision = Box::new(Decision { sequence: 1, action });
+    let approvals = vec![decision.approve(&genesis.chain(), &SecretKey::from_seed(seed.as_bytes()))];
+    let transaction = cbor::encode(&Transaction::Decide { decision, approvals });
+    let answer = ask(|client| client.post(format!("{url}/transactions")).body(transaction)).unwrap();
+    assert_eq!(answer["outcome"], "pending", "{answer}");
+
+    stdout.read_to_string(&mut seen).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{seen}");
+    // Price takers trade as much under either mechanism; and every agent has verified each of its receipts.
+    assert_summary(&directory.path().join("summary.json"), &truth::of(profile.as_bytes(), 10), 4, 10, 1);
+    let (genesis, store) = ledger::audit::open(&validator).unwrap();
+    let old = genesis.rules.tariffs();
+    let (ledger, _) = ledger::node::Ledger::open(genesis, Arc::new(store), None).unwrap();
+    let settled = ledger.settlements(ledger.genesis().first_interval, 10).unwrap();
+    assert_eq!(settled.len(), 10);
+    let mut traded = [0, 0];
+    for found in &settled {
+        let is_new = found.interval >= from;
+        assert_eq!(found.tariffs, if is_new { rules.tariffs() } else { old }, "{}", found.interval);
+        traded[usize::from(is_new)] += found.trades.len();
+    }
+    assert!(traded.iter().all(|trades| *trades > 0), "neighbours trade under both: {traded:?}");
 }
 
 #[cfg(unix)]

@@ -71,7 +71,7 @@ pub(crate) fn net_wh(house: u64, number: u64) -> i64 {
 
 /// Its limit price, to buy or to sell. Half of the households pay any price up to retail, the others name a limit.
 pub(crate) fn limit(house: u64, net: i64) -> Price {
-    price(match (net < 0, house % 2 == 0) {
+    price(match (net < 0, house.is_multiple_of(2)) {
         (true, true) => 300_000,
         (true, false) => 180_000 + 3_000 * (house as i64 * 11 % 37),
         (false, _) => 80_000 + 4_000 * (house as i64 * 5 % 23),

@@ -213,15 +213,13 @@ impl Agent {
             .await?;
         self.totals = totals;
         self.today = today;
-        if before.settled_until < Some(interval) {
-            if let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs) {
-                let currency = &self.identity.genesis.currency;
-                tracing::info!(
-                    "from {interval} on at the latest: {}; before: {}; decided by the validators, and proved",
-                    in_words(&tariffs, currency),
-                    in_words(&earlier, currency)
-                );
-            }
+        // Receipts may come in any order: the tariffs shown are those of the latest interval.
+        if before.settled_until < Some(interval)
+            && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs)
+        {
+            let currency = &self.identity.genesis.currency;
+            let (now, before) = (in_words(&tariffs, currency), in_words(&earlier, currency));
+            tracing::info!("in {interval}: {now}; before: {before}; decided by the validators, and proved");
         }
         sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
         Ok(())
