@@ -114,7 +114,7 @@ fn left_late(
             // It was netted, and what is booked in its place perhaps is not.
             booked.fold(flow, |_, _| Flow::default())
         } else {
-            let total = booked.fold(Flow::default(), |all, flow| sum(all, flow));
+            let total = booked.fold(Flow::default(), sum);
             if total.import > flow.import || total.export > flow.export {
                 let Late { member, from, to, .. } = part;
                 notes.push(format!(
