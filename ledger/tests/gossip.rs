@@ -17,13 +17,13 @@ use ledger::{
     },
     store::MemoryStore,
 };
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, multiaddr::Protocol};
 use protocol::{
     api::Submitted, block::Transaction, cbor, envelope::Sealed, hash::Hash, limits::TRANSACTION_BYTES_MAX, order::Order,
 };
 use stranger::Stranger;
 use support::Community;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot, task::JoinHandle};
 
 /// After this a test counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -251,6 +251,40 @@ async fn a_peer_that_sends_too_much_is_not_listened_to() {
     })
     .await;
     assert!(sent > 10, "the burst was allowed");
+    near.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_cannot_shake_hands_is_counted() {
+    log();
+    let community = Community::new(MEMBERS, 1);
+    let near = Node::start(&community, 1, &[]).await;
+    let parts: Vec<Protocol<'_>> = near.address.iter().collect();
+    let [Protocol::Ip4(ip), Protocol::Tcp(port)] = parts[..] else { panic!("an address of TCP over IPv4") };
+    let mut connection = TcpStream::connect((ip, port)).await.unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    wait_until("the handshake to fail", || near.counted("refusals_total{refusal=\"handshake_failed\"}") == 1).await;
+    near.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_more_can_wait_nothing_is_taken_in_nor_passed_on() {
+    log();
+    let community = Community::new(MEMBERS, 1);
+    let near = Node::start(&community, 1, &[]).await;
+    let full = (1..).find_map(|sequence| match near.ledger.submit(order(&community, 0, sequence)).unwrap() {
+        Submitted::Pending { .. } => None,
+        other => Some((sequence, other)),
+    });
+    let (taken, Submitted::Refused { refusal, .. }) = full.unwrap() else { panic!("an order is refused") };
+    assert_eq!(refusal, "pool_full");
+    assert!(taken > 1_000, "there was room for {taken}");
+    let mut stranger = Stranger::connect(community.genesis.chain(), &near.address, TRANSACTION_BYTES_MAX).await;
+    let late = order(&community, 1, 1);
+    assert!(stranger.send(cbor::encode(&late)).await);
+    let told = || near.judged("ignored", "pool_full") == 1;
+    patiently("the late order", async { while !told() && stranger.is_connected().await {} }).await;
+    assert!(told() && !near.ledger.is_waiting(&late.id()));
     near.stop().await;
 }
 

@@ -123,3 +123,36 @@ impl Checks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::{genesis::Genesis, key::SecretKey};
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[tokio::test]
+    async fn what_is_too_long_or_finds_the_queue_full_is_turned_away_by_name() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../protocol/vectors/receipts.json")).unwrap();
+        let genesis = Genesis::from_json(vectors[0]["genesis"].to_string().as_bytes()).unwrap();
+        let (ledger, _submitted) = Ledger::open(genesis, Arc::new(MemoryStore::default()), None).unwrap();
+        let mut checks = Checks::new(Arc::new(ledger), Limits { waiting_max: 1, ..Limits::default() });
+        let mut enter = |number: u8, length: usize| {
+            let peer = libp2p::identity::Keypair::ed25519_from_bytes(SecretKey::from_seed(&[number; 32]).seed());
+            let peer = peer.unwrap().public().to_peer_id();
+            let arrival = Arrival { peer, id: MessageId::new(&[number]), message: vec![number; length] };
+            checks.enter(arrival).err().map(|checked| checked.verdict)
+        };
+        assert_eq!(enter(0, TRANSACTION_BYTES_MAX + 1), Some(Verdict::Rejected("too_large".into())));
+        // As many as are checked at once, and one that waits: none of them is done before this task gives way.
+        let room = u8::try_from(CHECKS_MAX + 1).unwrap();
+        for number in 1..=room {
+            assert_eq!(enter(number, TRANSACTION_BYTES_MAX), None);
+        }
+        assert_eq!(enter(room + 1, 1), Some(Verdict::Ignored("queue_full".into())));
+        for _ in 0..room {
+            assert_eq!(checks.next().await.verdict, Verdict::Rejected("malformed".into()));
+        }
+    }
+}

@@ -206,7 +206,9 @@ impl Gossip {
     /// Tells of what has waited long enough.
     fn tell(&mut self) {
         let now = Instant::now();
-        while let Some((_, transaction)) = self.untold.pop_front_if(|(at, _)| *at <= now) {
+        while self.untold.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, transaction)) = self.untold.pop_front()
+        {
             self.publish(transaction);
         }
     }
