@@ -8,6 +8,7 @@ mod picture;
 
 use protocol::{
     api::StandingOrder,
+    correction::{MemberInput, inputs_hash},
     energy::Energy,
     genesis::Rules,
     hash::Hash,
@@ -26,6 +27,7 @@ use crate::{
         community_price, mechanism,
     },
     grid::{BusIndex, Grid},
+    inputs::unread,
     metering::{Metered, netted},
 };
 
@@ -86,10 +88,9 @@ pub struct IntervalInput<'a> {
     pub members: &'a [MeteredMember],
     /// Commitments to the readings, copied into the settlement.
     pub readings: Vec<Hash>,
-    /// Hash of [the inputs](crate::inputs) of all members, copied into the settlement.
-    pub inputs: Hash,
-    /// The [members](crate::inputs::unread), in ascending order, whose device did not measure this very interval.
-    pub unread: Vec<MemberId>,
+    /// The [inputs](crate::inputs) of all members, in ascending order: the settlement commits to them, and names those that
+    /// were not read.
+    pub inputs: &'a [MemberInput],
 }
 
 /// Why an interval cannot be settled.
@@ -308,9 +309,9 @@ pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<Fe
         lines,
         trades,
         minted: positions.iter().filter_map(Position::minted).collect(),
-        inputs: input.inputs,
+        inputs: inputs_hash(input.inputs),
         tariffs: input.rules.tariffs(),
-        provisional: provisional(input.rules, input.members, input.unread),
+        provisional: provisional(input.rules, input.members, unread(input.inputs)),
     };
     check_balance(&settlement)?;
     Ok((settlement, clearing.feeder))

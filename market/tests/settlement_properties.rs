@@ -140,8 +140,7 @@ impl Neighbourhood {
             tie_seed: &self.seed,
             members: &self.members,
             readings: vec![],
-            inputs: Hash::ZERO,
-            unread: Vec::new(),
+            inputs: &[],
         })
         .unwrap()
     }

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use market::{
     grid::Grid,
-    inputs::{metered_member, unread},
+    inputs::metered_member,
     settlement::{IntervalInput, settle},
 };
 use protocol::{
     api::{Correctable, MemberStatus, RulesInForce},
-    correction::{Correction, Validated, Values, corrected, inputs_hash},
+    correction::{Correction, Validated, Values, corrected},
     decision::{Action, Decision},
     energy::Energy,
     member::MemberId,
@@ -100,8 +100,7 @@ pub(super) fn correction(
         tie_seed: &tie_seed,
         members: &metered,
         readings: reversed.readings.clone(),
-        inputs: inputs_hash(&after),
-        unread: unread(&after),
+        inputs: &after,
     })
     .map_err(bad_input)?;
     Ok(Correction { reversed, inputs, values, settlement, number: corrections + 1 })

@@ -3,12 +3,12 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
-    inputs::{metered_member, unread},
+    inputs::metered_member,
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle, tie_seed_after},
 };
 use protocol::{
-    correction::{MemberInput, inputs_hash},
+    correction::MemberInput,
     envelope::{Sealed, Signed},
     hash::Hash,
     interval::Interval,
@@ -137,17 +137,8 @@ impl State {
             let bus = grid.bus(self.member(input.member)?.bus()).map_err(Refusal::BadGrid)?;
             members.extend(metered_member(input, bus));
         }
-        settle(IntervalInput {
-            interval,
-            rules: &version.rules,
-            grid,
-            tie_seed,
-            members: &members,
-            readings,
-            inputs: inputs_hash(inputs),
-            unread: unread(inputs),
-        })
-        .map_err(Refusal::CannotSettle)
+        settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, members: &members, readings, inputs })
+            .map_err(Refusal::CannotSettle)
     }
 
     /// Moves the accounts, mints the certificates, and opens the next interval. Whatever can be refused comes before the

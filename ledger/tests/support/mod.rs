@@ -9,14 +9,14 @@ pub(crate) mod nodes;
 use std::collections::BTreeMap;
 
 use market::{
-    inputs::{measuring, member_input, metered_member, unread},
+    inputs::{measuring, member_input, metered_member},
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle},
 };
 use protocol::{
     block::Transaction,
     certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
-    correction::{MemberInput, inputs_hash},
+    correction::MemberInput,
     decision::{Action, Decision},
     envelope::{Sealed, Signed},
     genesis::{Genesis, GenesisMember, Rules, Technology},
@@ -56,17 +56,8 @@ pub(crate) fn settled(
     };
     let members: Vec<MeteredMember> =
         inputs.iter().filter_map(|input| metered_member(input, bus(input.member))).collect();
-    settle(IntervalInput {
-        interval,
-        rules: &version.rules,
-        grid,
-        tie_seed,
-        members: &members,
-        readings,
-        inputs: inputs_hash(inputs),
-        unread: unread(inputs),
-    })
-    .unwrap()
+    settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, members: &members, readings, inputs })
+        .unwrap()
 }
 
 /// Who holds which key.

@@ -13,7 +13,7 @@ use protocol::{
     api::{Settled, Submitted},
     block::Transaction,
     cbor,
-    correction::{MemberInput, inputs_hash},
+    correction::MemberInput,
     envelope::{Sealed, Signed},
     hash::Hash,
     interval::Interval,
@@ -30,7 +30,7 @@ use super::{
     ledger_client::{LedgerClient, LedgerError, Snapshot},
 };
 use crate::{
-    inputs::{measuring, member_input, metered_member, unread},
+    inputs::{measuring, member_input, metered_member},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
@@ -130,8 +130,7 @@ fn propose_some(
         tie_seed: &snapshot.tie_seed,
         members: &members,
         readings: readings.iter().map(|reading| reading.hash()).collect(),
-        inputs: inputs_hash(&inputs),
-        unread: unread(&inputs),
+        inputs: &inputs,
     })?;
     let picture = Picture {
         mechanism: roll.rules.mechanism.clone(),

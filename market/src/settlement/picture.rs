@@ -173,8 +173,7 @@ mod tests {
             tie_seed: &Hash::ZERO,
             members: &members,
             readings: Vec::new(),
-            inputs: Hash::ZERO,
-            unread: Vec::new(),
+            inputs: &[],
         })
         .unwrap();
         let found = grid_use(&members, &rules, &grid, interval, feeder.as_ref()).unwrap();

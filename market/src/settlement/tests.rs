@@ -48,8 +48,7 @@ fn settled_by(members: &[MeteredMember], rules: &Rules) -> Result<Settlement, Se
         tie_seed: &Hash::ZERO,
         members,
         readings: vec![Hash::of(b"reading")],
-        inputs: Hash::of(b"inputs"),
-        unread: Vec::new(),
+        inputs: &[],
     })
 }
 
@@ -210,8 +209,7 @@ fn on_two_buses(parameters: Parameters, mechanism: &str, members: &[MeteredMembe
         tie_seed: &Hash::ZERO,
         members: &members,
         readings: vec![],
-        inputs: Hash::of(b"inputs"),
-        unread: Vec::new(),
+        inputs: &[],
     })
 }
 

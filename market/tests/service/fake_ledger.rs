@@ -17,7 +17,7 @@ use axum::{
 };
 use market::{
     grid::Grid,
-    inputs::{member_input, metered_member, unread},
+    inputs::{member_input, metered_member},
     metering::measure,
     settlement::{IntervalInput, Limits, settle, tie_seed_after},
 };
@@ -26,7 +26,6 @@ use protocol::{
     block::{Header, Transaction},
     cbor,
     certificate::CommitCertificate,
-    correction::inputs_hash,
     envelope::{Sealed, Signed},
     genesis::Genesis,
     hash::Hash,
@@ -235,8 +234,7 @@ impl Chain {
             tie_seed: &self.tie_seed,
             members: &members,
             readings: readings.iter().map(Signed::hash).collect(),
-            inputs: inputs_hash(&inputs),
-            unread: unread(&inputs),
+            inputs: &inputs,
         })
         .map_err(|error| error.to_string())?;
         Ok((expected, heads))

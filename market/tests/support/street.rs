@@ -99,8 +99,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
         tie_seed: &Hash::ZERO,
         members: &members,
         readings: Vec::new(),
-        inputs: Hash::ZERO,
-        unread: Vec::new(),
+        inputs: &[],
     })
     .unwrap();
     let picture = Picture {
