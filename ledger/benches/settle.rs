@@ -11,7 +11,6 @@ mod support;
 
 use std::{
     env, fs,
-    net::TcpListener,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -34,7 +33,7 @@ use protocol::{
     hash::Hash,
     key::{SecretKey, ValidatorId},
 };
-use support::Community;
+use support::{Community, ports::free_port};
 use tokio::sync::watch;
 
 const VALIDATORS: usize = 4;
@@ -89,11 +88,6 @@ fn report(name: &str, times: &[Duration]) {
     let at = |percent: usize| sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)].as_secs_f64() * 1e3;
     let rate = times.len() as f64 / times.iter().sum::<Duration>().as_secs_f64();
     println!("{name:<24} {rate:>8.1} blocks/s, latency p50 {:.1}, p95 {:.1}, p99 {:.1} ms", at(50), at(95), at(99));
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn multiaddr(port: u16) -> String {
@@ -184,7 +178,7 @@ impl Application for Storing {
 /// How long each block took from being wanted to being committed by all.
 async fn store_only(community: &Community, blocks: Arc<Vec<(Hash, Bytes)>>) -> Vec<Duration> {
     let directory = tempfile::tempdir().unwrap();
-    let ports: [u16; VALIDATORS] = free_ports();
+    let ports: [u16; VALIDATORS] = std::array::from_fn(|_| free_port());
     // The first height starts without work, so there is work for it from the beginning.
     let (want, wanted) = watch::channel(1u64);
     let mut tips = Vec::new();
@@ -243,7 +237,7 @@ async fn settle(community: &Community, transactions: &[Transaction]) -> Vec<Dura
     let root = directory.path();
     fs::write(root.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
     let [ports, gossip]: [[u16; VALIDATORS]; 2] = {
-        let all: [u16; 2 * VALIDATORS] = free_ports();
+        let all: [u16; 2 * VALIDATORS] = std::array::from_fn(|_| free_port());
         std::array::from_fn(|kind| std::array::from_fn(|index| all[kind * VALIDATORS + index]))
     };
     let others = |ports: &[u16; VALIDATORS], own: usize| -> Vec<String> {

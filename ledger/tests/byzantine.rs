@@ -31,10 +31,7 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
 };
-use support::{
-    Community,
-    nodes::{NodeFiles, free_port},
-};
+use support::{Community, nodes::NodeFiles, ports::free_port};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -36,10 +36,7 @@ use protocol::{
     order::Order,
 };
 use stranger::Stranger;
-use support::{
-    Community,
-    nodes::{NodeFiles, free_port},
-};
+use support::{Community, nodes::NodeFiles, ports::free_port};
 use tempfile::TempDir;
 use tokio::{
     io::AsyncReadExt,

@@ -1,22 +1,21 @@
 //! Validators in one process, over real TCP on loopback, with a ledger of plain bytes.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+#[path = "../support/ports.rs"]
+mod ports;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, iter,
-    net::TcpListener,
+    fs,
     path::PathBuf,
-    process,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ledger::consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, new_record, run};
+pub(crate) use ports::free_port;
 use protocol::{
     certificate::{CommitCertificate, Validator},
     hash::Hash,
@@ -201,14 +200,6 @@ pub(crate) struct Node {
     pub(crate) tip: watch::Receiver<u64>,
     pub(crate) goal: watch::Sender<u64>,
     pub(crate) running: Option<Running>,
-}
-
-/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = process::id() as u16;
-    let candidate = || 10_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
-    iter::repeat_with(candidate).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 pub(crate) struct Net {

@@ -5,6 +5,8 @@
 pub(crate) mod history;
 #[cfg(feature = "node")]
 pub(crate) mod nodes;
+#[cfg(feature = "node")]
+pub(crate) mod ports;
 
 use std::collections::BTreeMap;
 

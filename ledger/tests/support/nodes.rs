@@ -1,11 +1,8 @@
 //! The files of real nodes: genesis, keys and configuration.
 
 use std::{
-    fs, iter,
-    net::TcpListener,
+    fs,
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU16, Ordering},
 };
 
 use ledger::{consensus::new_record, node::signed_path};
@@ -60,12 +57,4 @@ impl NodeFiles<'_> {
         fs::write(&config, text).unwrap();
         config
     }
-}
-
-/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = process::id() as u16;
-    let candidate = || 10_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
-    iter::repeat_with(candidate).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
