@@ -173,13 +173,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
                 (id, member)
             })
             .collect();
-        let rules = Rules {
-            retail_price: Price::from_micro(300_000).unwrap(),
-            feed_in_price: Price::from_micro(80_000).unwrap(),
-            mechanism: "uniform".into(),
-            parameters: None,
-            transformer: None,
-        };
+        let rules = Rules::new(Price::from_micro(300_000).unwrap(), Price::from_micro(80_000).unwrap(), "uniform");
         Neighbourhood { members: members.into_values().collect(), rules, seed: Hash::of(&seed) }
     })
 }

@@ -45,6 +45,13 @@ pub struct Rules {
     pub transformer: Option<TransformerMeter>,
 }
 
+impl Rules {
+    /// Rules without parameters and without a transformer's meter.
+    pub fn new(retail_price: Price, feed_in_price: Price, mechanism: impl Into<String>) -> Rules {
+        Rules { retail_price, feed_in_price, mechanism: mechanism.into(), parameters: None, transformer: None }
+    }
+}
+
 /// The meter at the transformer, which measures what all members draw and feed in together. It is registered like a
 /// member's, under a pseudonym of its own that trades nothing and owes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]

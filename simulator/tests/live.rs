@@ -186,13 +186,7 @@ fn rules_decided_while_it_runs_are_followed_by_all_and_no_agent_refuses_an_hones
     let url = format!("http://{}/v1", config["api"].as_str().unwrap());
     let seed: Hash = fs::read_to_string(validator.join("validator.key")).unwrap().trim_end().parse().unwrap();
     let genesis = Genesis::from_json(&fs::read(directory.path().join("state/genesis.json")).unwrap()).unwrap();
-    let rules = Rules {
-        retail_price: "0.36".parse().unwrap(),
-        feed_in_price: "0.05".parse().unwrap(),
-        mechanism: "pay_as_bid".into(),
-        parameters: None,
-        transformer: None,
-    };
+    let rules = Rules::new("0.36".parse().unwrap(), "0.05".parse().unwrap(), "pay_as_bid");
     let in_force = ask(|client| client.get(format!("{url}/rules"))).unwrap();
     let from = in_force["interval"].as_str().unwrap().parse::<Interval>().unwrap().offset(3).unwrap();
     let action = Action::SetRules { from, rules: rules.clone(), grid: None };

@@ -106,13 +106,7 @@ impl Community {
             community: "test".into(),
             currency: "EUR".into(),
             first_interval: first,
-            rules: Rules {
-                retail_price: "0.30".parse().unwrap(),
-                feed_in_price: "0.08".parse().unwrap(),
-                mechanism: "uniform".into(),
-                parameters: None,
-                transformer: None,
-            },
+            rules: Rules::new("0.30".parse().unwrap(), "0.08".parse().unwrap(), "uniform"),
             market: market.public(),
             validators: validators.iter().map(|key| Validator { key: key.public(), power: 1 }).collect(),
             members: members

@@ -74,13 +74,7 @@ fn rules() -> RulesInForce {
     RulesInForce {
         interval: interval(),
         from: interval(),
-        rules: Rules {
-            retail_price: "0.30".parse().unwrap(),
-            feed_in_price: "0.08".parse().unwrap(),
-            mechanism: "uniform".into(),
-            parameters: None,
-            transformer: None,
-        },
+        rules: Rules::new("0.30".parse().unwrap(), "0.08".parse().unwrap(), "uniform"),
         grid: None,
         market: SecretKey::from_seed(&[9; 32]).public(),
         decision_sequence: 0,

@@ -158,13 +158,7 @@ mod tests {
             renewable: false,
         };
         let members = [member(1, "b", 0, 900), member(2, "a", 300, 0), member(3, "c", 400, 100)];
-        let rules = Rules {
-            retail_price: "0.3".parse().unwrap(),
-            feed_in_price: "0.1".parse().unwrap(),
-            mechanism: "feeder".into(),
-            parameters: None,
-            transformer: None,
-        };
+        let rules = Rules::new("0.3".parse().unwrap(), "0.1".parse().unwrap(), "feeder");
         let interval: Interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
         let (settlement, feeder) = settle_on_grid(IntervalInput {
             interval,

@@ -17,13 +17,7 @@ fn price(text: &str) -> Price {
 }
 
 fn rules() -> Rules {
-    Rules {
-        retail_price: price("0.30"),
-        feed_in_price: price("0.08"),
-        mechanism: "uniform".into(),
-        parameters: None,
-        transformer: None,
-    }
+    Rules::new(price("0.30"), price("0.08"), "uniform")
 }
 
 fn flow(import: u64, export: u64) -> Flow {

@@ -52,13 +52,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         community: "test street".into(),
         currency: "EUR".into(),
         first_interval: interval(0),
-        rules: Rules {
-            retail_price: price(300_000),
-            feed_in_price: price(80_000),
-            mechanism: "uniform".into(),
-            parameters: None,
-            transformer: None,
-        },
+        rules: Rules::new(price(300_000), price(80_000), "uniform"),
         market: key(4).public(),
         validators: vec![Validator { key: key(3).public(), power: 1 }],
         members: vec![GenesisMember {

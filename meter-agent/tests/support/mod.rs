@@ -56,13 +56,7 @@ impl Home {
             community: "test street".into(),
             currency: "EUR".into(),
             first_interval: interval(0),
-            rules: Rules {
-                retail_price: Price::from_micro(300_000).unwrap(),
-                feed_in_price: Price::from_micro(80_000).unwrap(),
-                mechanism: "uniform".into(),
-                parameters: None,
-                transformer: None,
-            },
+            rules: Rules::new(Price::from_micro(300_000).unwrap(), Price::from_micro(80_000).unwrap(), "uniform"),
             market: key(4).public(),
             validators: vec![Validator { key: validator.public(), power: 1 }],
             members: vec![GenesisMember {

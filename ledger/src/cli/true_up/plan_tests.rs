@@ -41,13 +41,7 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
         sell_cap: None,
         values: *values,
     };
-    let rules = Rules {
-        retail_price: "0.3".parse().unwrap(),
-        feed_in_price: "0.08".parse().unwrap(),
-        mechanism: "uniform".into(),
-        parameters: None,
-        transformer: None,
-    };
+    let rules = Rules::new("0.3".parse().unwrap(), "0.08".parse().unwrap(), "uniform");
     let settlement = Settlement {
         interval: interval(at),
         readings: Vec::new(),
