@@ -1,14 +1,14 @@
 //! Taking a member's name out of the directory of names: what is left of it on the ledger is a pseudonym that leads nowhere.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use protocol::member::MemberId;
+use tempfile::NamedTempFile;
 
 use super::{Failure, bad_input, failure};
 
@@ -46,21 +46,15 @@ impl Erase {
 
 /// Writes the directory anew, so that either the old one or the new one is there.
 fn replace(path: &Path, rows: &[(MemberId, String)]) -> io::Result<()> {
-    let mut text = csv::Writer::from_writer(Vec::new());
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Readable only by its owner.
+    let mut text = csv::Writer::from_writer(NamedTempFile::new_in(directory)?);
     text.write_record(["member", "name"])?;
     for (member, name) in rows {
         text.write_record([&member.to_string(), name])?;
     }
-    let text = text.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-    let draft = path.with_extension("csv.new");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    let draft = text.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
+    File::open(directory)?.sync_all()
 }
