@@ -8,14 +8,13 @@ mod support;
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
 use ledger::{consensus::new_record, node::signed_path};
 use protocol::{hash::Hash, key::SecretKey};
-use support::Community;
+use support::{Community, ports::free_port};
 
 /// One of four validators: alone it votes and decides nothing, so that its log keeps its votes.
 fn validator(directory: &Path) {
@@ -27,10 +26,7 @@ fn validator(directory: &Path) {
     write("network.key", key_text(&SecretKey::from_seed(&[77; 32])));
     let path = signed_path(&directory.join("validator.key"));
     new_record(&path, community.validators[0].public(), 0).unwrap();
-    let free = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    // Held together, so that they are two.
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [listen, gossip] = listeners.each_ref().map(free);
+    let [listen, gossip] = [(); 2].map(|()| free_port());
     write(
         "validator.toml",
         format!(

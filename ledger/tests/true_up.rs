@@ -11,7 +11,6 @@ mod support;
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -28,7 +27,7 @@ use protocol::{
     receipt::Receipt,
 };
 use serde::de::DeserializeOwned;
-use support::{Community, nodes::NodeFiles};
+use support::{Community, nodes::NodeFiles, ports::free_port};
 use tempfile::TempDir;
 
 /// After this a test counts as hung.
@@ -64,10 +63,7 @@ impl World {
     async fn start() -> World {
         let community = community();
         let directory = tempfile::tempdir().unwrap();
-        // Free a moment ago; taken by nobody else meanwhile, or the node says so and the test fails.
-        let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [listen, gossip, api] = sockets.each_ref().map(|socket| socket.local_addr().unwrap().port());
-        drop(sockets);
+        let [listen, gossip, api] = [(); 3].map(|()| free_port());
         let files = NodeFiles {
             number: 0,
             validator: Some(0),
@@ -155,14 +151,10 @@ impl World {
 
     /// One line on stderr, and exit code 2.
     async fn refuses(&self, arguments: &[&str], said: &str) {
-        let Output { status, stderr, .. } = self.true_up_output(arguments).await;
+        let Output { status, stderr, .. } = self.ledger(&[&["true-up", "--url", &self.url], arguments].concat()).await;
         let stderr = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(stderr.contains(said) && stderr.lines().count() == 1, "{arguments:?}: {stderr}\nexpected: {said}");
-    }
-
-    async fn true_up_output(&self, arguments: &[&str]) -> Output {
-        self.ledger(&[&["true-up", "--url", &self.url], arguments].concat()).await
     }
 
     /// Drafts, approves and hands in a true-up, waits until it is booked, and says what the draft's maker was told.

@@ -202,7 +202,7 @@ impl Drop for Market {
     }
 }
 
-/// Connects and, with a topic, subscribes; hands every message that arrives to the channel.
+/// Connects, and hands every message that arrives to the channel.
 fn connect(port: u16, name: &str) -> (AsyncClient, mpsc::UnboundedReceiver<rumqttc::Publish>) {
     let mut options = MqttOptions::new(name, "127.0.0.1", port);
     options.set_max_packet_size(1 << 20, 1 << 20);

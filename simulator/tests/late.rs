@@ -10,15 +10,11 @@ mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use mosquitto::Mosquitto;
 use serde_json::Value;
-use spread::{Process, audits, eventually, get, profile_of_a_day, program, value, write_data};
+use spread::{Process, agents, audits, eventually, get, profile_of_a_day, program, value, write_data};
 
 const INTERVALS: usize = 24;
 /// Settled while one household is offline, at least.
@@ -89,8 +85,8 @@ fn a_household_that_was_offline_is_made_up_for() {
     let hasty = run.join("market/hasty.toml");
     fs::write(&hasty, text.replace(delay, "gate_delay_ms = 500")).unwrap();
 
-    let agents: Vec<PathBuf> =
-        fs::read_dir(run.join("agents")).unwrap().map(|entry| entry.unwrap().path().join("agent.toml")).collect();
+    let agents = agents(&run);
+    // The first draws, so without it less is traded. For some who feed in, others would step in.
     let (offline, online) = agents.split_first().unwrap();
     let market = start("market", "serve", &hasty, "market.log");
     let mut running: Vec<Process> =

@@ -10,15 +10,11 @@ mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use mosquitto::Mosquitto;
 use serde_json::Value;
-use spread::{Process, audits, eventually, get, profile_of_a_day, program, value, write_data};
+use spread::{Process, agents, audits, eventually, get, profile_of_a_day, program, value, write_data};
 
 const INTERVALS: usize = 24;
 
@@ -54,8 +50,7 @@ fn killed_processes_lose_nothing_and_settle_nothing_twice() {
     let start_market = || start("market", "serve", &run.join("market/market.toml"), "market.log");
     let mut validators: Vec<Option<Process>> = (0..4).map(|n| Some(start_validator(n))).collect();
     let mut market = start_market();
-    let agent_configs: Vec<PathBuf> =
-        fs::read_dir(run.join("agents")).unwrap().map(|entry| entry.unwrap().path().join("agent.toml")).collect();
+    let agent_configs = agents(&run);
     let agents: Vec<Process> =
         agent_configs.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
     assert_eq!(agents.len(), 8);

@@ -347,13 +347,8 @@ impl Net {
     }
 
     pub(crate) fn start(&mut self, index: usize) {
-        let toy = self.toy(index);
-        self.start_with(index, toy);
-    }
-
-    pub(crate) fn start_with(&mut self, index: usize, toy: Toy) {
         let (stop, stopped) = oneshot::channel();
-        let node = run(self.settings(index), toy, async {
+        let node = run(self.settings(index), self.toy(index), async {
             let _ = stopped.await;
         });
         self.nodes[index].running = Some(Running { stop, done: tokio::spawn(node) });

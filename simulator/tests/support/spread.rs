@@ -14,6 +14,14 @@ use serde_json::Value;
 /// Only so that a hang fails: nothing here is measured against it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The agents' configurations, in the order of the participants' names.
+pub(crate) fn agents(run: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(run.join("agents")).unwrap();
+    let mut configs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path().join("agent.toml")).collect();
+    configs.sort();
+    configs
+}
+
 /// A process that dies with its test.
 pub(crate) struct Process(Child);
 
