@@ -3,9 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use protocol::{block::Block, cbor, envelope::Sealed, genesis::Genesis, interval::Interval};
+use protocol::{
+    block::Block,
+    cbor,
+    envelope::{ChainId, Sealed},
+    genesis::Genesis,
+};
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, view::Opened};
 use crate::{
     chain,
     store::{Pruning, Store, StoreError},
@@ -21,10 +26,25 @@ pub fn prune_next(store: &dyn Store, genesis: &Genesis) -> Result<Option<u64>, L
     let height = store.unpruned_from()?;
     let Some(stored) = store.block(height)? else { return Ok(None) };
     let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
-    let damaged = |reason: String| StoreError::Damaged { key: format!("the block of height {height}"), reason };
     let chain = genesis.chain();
-    let settled = chain::settlements(&chain, &block).map_err(|error| damaged(error.to_string()))?;
-    let (pruned, heads, last) = chain::prune(&chain, &block).map_err(|error| damaged(error.to_string()))?;
+    let settled = chain::settlements(&chain, &block).map_err(|error| damaged(height, error.to_string()))?;
+    forget(store, &chain, height, &block, &settled)?;
+    Ok(Some(height))
+}
+
+fn damaged(height: u64, reason: String) -> StoreError {
+    StoreError::Damaged { key: format!("the block of height {height}"), reason }
+}
+
+/// Forgets the readings of a block, the first that has them, which settles this.
+fn forget(
+    store: &dyn Store,
+    chain: &ChainId,
+    height: u64,
+    block: &Block,
+    settled: &[chain::Settled],
+) -> Result<(), LedgerError> {
+    let (pruned, heads, last) = chain::prune(chain, block).map_err(|error| damaged(height, error.to_string()))?;
     store.prune(&Pruning {
         height,
         body: cbor::encode(&pruned),
@@ -32,7 +52,7 @@ pub fn prune_next(store: &dyn Store, genesis: &Genesis) -> Result<Option<u64>, L
         last: last.iter().map(|reading| (reading.signer(), Sealed::from(reading))).collect(),
         intervals: settled.iter().map(|settled| settled.settlement.interval).collect(),
     })?;
-    Ok(Some(height))
+    Ok(())
 }
 
 impl Ledger {
@@ -46,19 +66,18 @@ impl Ledger {
         while pruned < BLOCKS_PER_LOOK_MAX {
             let height = self.store.unpruned_from()?;
             // The last block stays whole: a node that starts again checks its state against it.
-            if height >= head.tip.height || !self.is_older(height, oldest_s)? {
+            if height >= head.tip.height {
                 break;
             }
-            prune_next(&*self.store, self.genesis())?;
+            let Opened { block, settled, .. } = self.opened(height)?;
+            // A block that settles nothing is as old as those before it.
+            if settled.iter().any(|settled| settled.settlement.interval.end_s() > oldest_s) {
+                break;
+            }
+            forget(&*self.store, &self.chain(), height, &block, &settled)?;
             pruned += 1;
         }
         Ok(pruned)
-    }
-
-    /// Whether all that a block settles ended before a moment. A block that settles nothing is as old as those before it.
-    fn is_older(&self, height: u64, moment_s: i64) -> Result<bool, LedgerError> {
-        let intervals: Vec<Interval> = self.block(height)?.map(|block| block.intervals).unwrap_or_default();
-        Ok(intervals.iter().all(|interval| interval.end_s() <= moment_s))
     }
 }
 
