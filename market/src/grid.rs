@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::genesis::{Genesis, GridPlan};
+use protocol::genesis::GridPlan;
 
 /// A bus of one [`Grid`]. Buses are numbered from the root down, so that a bus comes after the one above it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -132,9 +132,9 @@ impl Grid {
         })
     }
 
-    /// The grid that a community starts with: its plan, or one bus where it has none.
-    pub fn from_genesis(genesis: &Genesis) -> Result<Grid, GridError> {
-        genesis.grid.as_ref().map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)
+    /// The tree of a plan, or one bus where there is none.
+    pub fn of(plan: Option<&GridPlan>) -> Result<Grid, GridError> {
+        plan.map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)
     }
 
     /// Buses of which only the names are known: all are equally far from each other, below a nameless root.

@@ -189,8 +189,7 @@ async fn members(
     let after: Option<MemberId> =
         page.after.map(|after| after.parse()).transpose().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
     let limit = page.limit.unwrap_or(MEMBERS_PER_PAGE_MAX).min(MEMBERS_PER_PAGE_MAX);
-    let members = ledger.members().into_iter().filter(|found| after.is_none_or(|after| found.member > after));
-    Ok(Json(members.take(limit).collect()))
+    Ok(Json(ledger.members(after, limit)))
 }
 
 /// The validators of the next height, with their voting power.

@@ -85,7 +85,7 @@ pub(super) fn correction(
     let Correctable { settlement: reversed, inputs, corrections, tie_seed, rules, grid, .. } = from;
     let stranger = || bad_input("expected values of members that the settlement knew; the file has another one");
     let after = corrected(&inputs, &values).ok_or_else(stranger)?;
-    let grid = grid.map_or_else(|| Ok(Grid::single_bus()), |plan| Grid::from_plan(&plan)).map_err(failed)?;
+    let grid = Grid::of(grid.as_ref()).map_err(failed)?;
     let buses: BTreeMap<MemberId, Option<&str>> =
         members.iter().map(|member| (member.member, member.bus.as_deref())).collect();
     let mut metered = Vec::new();

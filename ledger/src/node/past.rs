@@ -16,7 +16,7 @@ use protocol::{
 use super::{Ledger, LedgerError};
 use crate::{
     chain::{self, Executed},
-    state::{Refusal, State},
+    state::{Refusal, State, compare},
     store::{Commit, StoredBlock},
 };
 
@@ -105,19 +105,10 @@ impl Ledger {
             let expected = self.head().state.next();
             return Ok(Refusal::IntervalNotNext { expected, found: proposed.interval });
         };
-        let fields = [
-            ("readings", settled.readings == proposed.readings),
-            ("tariffs", settled.tariffs == proposed.tariffs),
-            ("price", settled.price == proposed.price),
-            ("lines", settled.lines == proposed.lines),
-            ("trades", settled.trades == proposed.trades),
-            ("minted", settled.minted == proposed.minted),
-            ("supplier", settled.supplier == proposed.supplier),
-            ("operator", settled.operator == proposed.operator),
-            ("inputs", settled.inputs == proposed.inputs),
-            ("provisional", settled.provisional == proposed.provisional),
-        ];
-        let different = fields.into_iter().find(|(_, same)| !same);
-        Ok(different.map_or(Refusal::Exists, |(field, _)| Refusal::ExistsWithDifferent(field)))
+        Ok(match compare(&settled, proposed) {
+            Ok(()) => Refusal::Exists,
+            Err(Refusal::ClearingDiffers { field, .. }) => Refusal::ExistsWithDifferent(field),
+            Err(refusal) => refusal,
+        })
     }
 }

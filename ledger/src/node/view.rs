@@ -47,10 +47,11 @@ impl Ledger {
         }
     }
 
-    /// All members, in ascending order of pseudonym.
-    pub fn members(&self) -> Vec<MemberStatus> {
+    /// At most `limit` members after one, in ascending order of pseudonym.
+    pub fn members(&self, after: Option<MemberId>, limit: usize) -> Vec<MemberStatus> {
         let head = self.head();
-        head.state.members().map(|(id, member)| member.status(*id, head.state.next())).collect()
+        let members = head.state.members_after(after).take(limit);
+        members.map(|(id, member)| member.status(*id, head.state.next())).collect()
     }
 
     /// The rules of the next interval.

@@ -114,7 +114,7 @@ impl State {
             return Err(Refusal::TooManyScheduled);
         }
         let plan = plan.cloned().or_else(|| self.rules_at(from).0.plan.clone());
-        let grid = plan.as_ref().map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan).map_err(Refusal::BadGrid)?;
+        let grid = Grid::of(plan.as_ref()).map_err(Refusal::BadGrid)?;
         for member in self.members.values() {
             grid.bus(member.bus()).map_err(Refusal::BadGrid)?;
         }

@@ -24,7 +24,7 @@ mod rulebook;
 mod schedule;
 mod settle;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use market::grid::{Grid, GridError};
 use minicbor::{Decode, Encode};
@@ -45,6 +45,8 @@ use protocol::{
     reading::SignedReading,
 };
 
+#[cfg(feature = "node")]
+pub(crate) use self::settle::compare;
 pub use self::{
     account::Account,
     entries::Changes,
@@ -154,7 +156,7 @@ impl State {
         let version = Version { from: first, rules: genesis.rules.clone(), plan: genesis.grid.clone() };
         let mut members = BTreeMap::new();
         let mut directory = Directory::default();
-        let grid = rulebook::grid(genesis.grid.as_ref())?;
+        let grid = Grid::of(genesis.grid.as_ref())?;
         for registered in &genesis.members {
             grid.bus(registered.bus.as_deref())?;
             if directory.member_of_key(&registered.key).is_some() {
@@ -391,6 +393,11 @@ impl State {
     /// The members, in ascending order of pseudonym.
     pub fn members(&self) -> impl Iterator<Item = (&MemberId, &Member)> {
         self.members.iter()
+    }
+
+    /// The members after one of this pseudonym, in ascending order; all without one.
+    pub fn members_after(&self, after: Option<MemberId>) -> impl Iterator<Item = (&MemberId, &Member)> {
+        self.members.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
     }
 
     /// The rules of an interval, as far as they are known, and its grid.

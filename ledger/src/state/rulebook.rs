@@ -33,11 +33,6 @@ pub struct Version {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rulebook(Vec<(Version, Arc<Grid>)>);
 
-/// The tree of a plan, or one bus where there is none.
-pub(super) fn grid(plan: Option<&GridPlan>) -> Result<Grid, StateError> {
-    Ok(plan.map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)?)
-}
-
 /// Checks that there is such a mechanism, and that its parameters fit the grid.
 pub(super) fn check_terms(version: &Version, grid: &Grid) -> Result<(), Refusal> {
     mechanism(&version.rules.mechanism).map_err(Refusal::UnknownMechanism)?;
@@ -54,7 +49,7 @@ impl Rulebook {
             return Err(StateError::Entry { key: "rules".into(), reason });
         }
         let parsed = |version: Version| {
-            let grid = grid(version.plan.as_ref())?;
+            let grid = Grid::of(version.plan.as_ref())?;
             check_terms(&version, &grid).map_err(StateError::Rules)?;
             Ok((version, Arc::new(grid)))
         };

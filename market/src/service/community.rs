@@ -90,7 +90,7 @@ impl Roll {
         members: impl Iterator<Item = (MemberId, PublicKey, Option<DeviceId>, Option<&'a str>, bool)>,
     ) -> Result<Roll, CommunityError> {
         mechanism(&rules.mechanism)?;
-        let grid = plan.map_or_else(|| Ok(Grid::single_bus()), Grid::from_plan)?;
+        let grid = Grid::of(plan)?;
         Network::new(&grid, &rules.parameters.clone().unwrap_or_default(), interval, &[])?;
         let mut roll = Roll {
             rules: rules.clone(),
