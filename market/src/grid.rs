@@ -163,9 +163,10 @@ impl Grid {
         self.names.iter().flatten().map(|(name, bus)| (name.as_str(), bus.0 as usize))
     }
 
-    /// The bus below the line of this name.
-    pub(crate) fn bus_below(&self, line: &str) -> Option<usize> {
-        self.lines.iter().position(|above| above.as_ref().is_some_and(|above| above.name == line))
+    /// The bus below each line, by the line's name: of two of one name the first.
+    pub(crate) fn buses_below(&self) -> BTreeMap<&str, usize> {
+        let buses = (0..self.lines.len()).rev();
+        buses.filter_map(|bus| Some((self.line_above(bus)?.name.as_str(), bus))).collect()
     }
 
     /// The bus below the transformer, if there is one.

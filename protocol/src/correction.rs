@@ -3,6 +3,8 @@
 //! A settlement is never edited. The ledger remembers, by a hash, from what each interval was settled; a correction
 //! brings that record along, says what was measured instead, and what the same clearing then gives.
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -128,8 +130,11 @@ impl Correction {
 /// The inputs with the validated values in them; `None` if a value is of someone who has no input.
 pub fn corrected(inputs: &[MemberInput], values: &[Validated]) -> Option<Vec<MemberInput>> {
     let mut corrected = inputs.to_vec();
+    // Backwards, so that of two for one member the first counts.
+    let mut places: BTreeMap<MemberId, &mut MemberInput> =
+        corrected.iter_mut().rev().map(|input| (input.member, input)).collect();
     for Validated { member, values } in values {
-        corrected.iter_mut().find(|input| input.member == *member)?.values = Some(*values);
+        places.get_mut(member)?.values = Some(*values);
     }
     Some(corrected)
 }

@@ -111,8 +111,10 @@ impl Network {
         if let Some((bus, fee)) = grid.below_transformer().zip(fees.transformer) {
             edges[bus].fee = fee;
         }
+        let below = if fees.lines.is_empty() { BTreeMap::new() } else { grid.buses_below() };
         for line in &fees.lines {
-            let bus = grid.bus_below(&line.line).ok_or_else(|| TermsError::UnknownLine { line: line.line.clone() })?;
+            let bus =
+                *below.get(line.line.as_str()).ok_or_else(|| TermsError::UnknownLine { line: line.line.clone() })?;
             // A fee of the transformer's own name adds to that of its class, within what a price can be.
             let sum = edges[bus].fee.micro().saturating_add(line.fee.micro());
             edges[bus].fee = Price::from_micro(sum).unwrap_or(Price::MAX);
