@@ -14,7 +14,7 @@ use crate::{
     genesis::{GenesisMember, GridPlan, Rules, Technology},
     hash::Hash,
     interval::Interval,
-    key::{Claim, DeviceId, PublicKey, SecretKey},
+    key::{DeviceId, PublicKey, SecretKey},
     member::{AccountId, MemberId},
     money::Amount,
     reading::Registers,
@@ -167,13 +167,8 @@ impl Decision {
     ) -> Result<(), CertificateError> {
         check_signers(approvals, validators)?;
         let message = self.approval_bytes(chain);
-        let claim = |approval: &CommitSignature| Claim {
-            signer: approval.validator,
-            message: message.clone(),
-            signature: approval.signature,
-        };
-        match approvals.iter().map(claim).find(|claim| !claim.holds()) {
-            Some(claim) => Err(CertificateError::BadSignature(claim.signer)),
+        match approvals.iter().find(|approval| !approval.validator.verifies(&message, &approval.signature)) {
+            Some(approval) => Err(CertificateError::BadSignature(approval.validator)),
             None => Ok(()),
         }
     }

@@ -1,7 +1,5 @@
 //! The genesis file: all that anyone has to trust.
 
-use std::collections::BTreeSet;
-
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +13,7 @@ use crate::{
     limits::{ENERGY_WH_MAX, MEMBERS_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
-    parameters::{Parameters, ParametersError, WHOLE_PPM},
+    parameters::{Parameters, ParametersError, WHOLE_PPM, twice},
     reading::Registers,
     settlement::Tariffs,
 };
@@ -351,14 +349,7 @@ fn check_count(what: &'static str, found: usize, max: usize) -> Result<(), Genes
 }
 
 fn check_unique<T: Ord + ToString>(what: &'static str, items: impl Iterator<Item = T>) -> Result<(), GenesisError> {
-    let mut seen = BTreeSet::new();
-    for item in items {
-        let name = item.to_string();
-        if !seen.insert(item) {
-            return Err(GenesisError::Duplicate { what, name });
-        }
-    }
-    Ok(())
+    twice(items).map_or(Ok(()), |name| Err(GenesisError::Duplicate { what, name }))
 }
 
 #[cfg(test)]

@@ -166,16 +166,17 @@ fn check_members(list: &'static str, members: impl ExactSizeIterator<Item = Memb
     if members.len() == 0 { Err(ParametersError::Empty { list }) } else { check_unique(list, members) }
 }
 
-fn check_unique<T: Ord + ToString>(
-    list: &'static str,
-    mut items: impl Iterator<Item = T>,
-) -> Result<(), ParametersError> {
+fn check_unique<T: Ord + ToString>(list: &'static str, items: impl Iterator<Item = T>) -> Result<(), ParametersError> {
+    twice(items).map_or(Ok(()), |name| Err(ParametersError::Duplicate { list, name }))
+}
+
+/// The first item that was there before.
+pub(crate) fn twice<T: Ord + ToString>(mut items: impl Iterator<Item = T>) -> Option<String> {
     let mut seen = BTreeSet::new();
-    let twice = items.find_map(|item| {
+    items.find_map(|item| {
         let name = item.to_string();
         (!seen.insert(item)).then_some(name)
-    });
-    twice.map_or(Ok(()), |name| Err(ParametersError::Duplicate { list, name }))
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! says and says anew.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Roll {
     pub(crate) grid: Grid,
     members: BTreeMap<MemberId, Enrolled>,
     by_device: BTreeMap<DeviceId, MemberId>,
-    by_key: BTreeMap<PublicKey, MemberId>,
+    keys: BTreeSet<PublicKey>,
     /// Devices by their names in topics, which are slow to read.
     by_name: HashMap<String, DeviceId>,
 }
@@ -97,13 +97,13 @@ impl Roll {
             grid,
             members: BTreeMap::new(),
             by_device: BTreeMap::new(),
-            by_key: BTreeMap::new(),
+            keys: BTreeSet::new(),
             by_name: HashMap::new(),
         };
         for (member, key, device, bus, renewable) in members {
             let bus = roll.grid.bus(bus)?;
             roll.members.insert(member, Enrolled { key, device, bus, renewable });
-            roll.by_key.insert(key, member);
+            roll.keys.insert(key);
             if let Some(device) = device {
                 roll.by_device.insert(device, member);
                 roll.by_name.insert(device.multibase(), device);
@@ -124,7 +124,7 @@ impl Roll {
 
     /// The public key with which some member signs orders, with these bytes.
     pub(crate) fn known_key(&self, key: &[u8; 32]) -> Option<PublicKey> {
-        self.by_key.get_key_value(key).map(|(key, _)| *key)
+        self.keys.get(key).copied()
     }
 
     /// The device of some member with this multibase name.

@@ -7,29 +7,29 @@ use utoipa::ToSchema;
 /// Counts, and the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Provisionals {
+    /// Whether the last settled interval is one.
+    alarm: bool,
     unread: u64,
     unbalanced: u64,
-    settled: Option<(Interval, Option<Provisional>)>,
-    last: Option<(Interval, Provisional)>,
+    last: Option<ProvisionalInterval>,
 }
 
 impl Provisionals {
     /// An interval was settled.
     pub(crate) fn settled(&mut self, settled: &Settled) {
-        self.settled = Some((settled.interval, settled.provisional.clone()));
+        self.alarm = settled.provisional.is_some();
         let Some(provisional) = &settled.provisional else { return };
         self.unread += u64::from(!provisional.unread.is_empty());
         self.unbalanced += u64::from(provisional.is_unbalanced());
-        self.last = Some((settled.interval, provisional.clone()));
+        self.last = Some(ProvisionalInterval::new(settled.interval, provisional));
     }
 
     pub(crate) fn view(&self) -> ProvisionalView {
-        let is_open = self.settled.as_ref().is_some_and(|(_, provisional)| provisional.is_some());
         ProvisionalView {
-            alarm: is_open,
+            alarm: self.alarm,
             unread_intervals: self.unread,
             unbalanced_intervals: self.unbalanced,
-            last: self.last.as_ref().map(|(interval, provisional)| ProvisionalInterval::new(*interval, provisional)),
+            last: self.last.clone(),
         }
     }
 }
@@ -64,7 +64,7 @@ pub(crate) struct ProvisionalInterval {
 }
 
 impl ProvisionalInterval {
-    pub(crate) fn new(interval: Interval, Provisional { unread, balance }: &Provisional) -> ProvisionalInterval {
+    fn new(interval: Interval, Provisional { unread, balance }: &Provisional) -> ProvisionalInterval {
         ProvisionalInterval {
             start: interval.start_text(),
             unread: unread.len(),
