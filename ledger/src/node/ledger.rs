@@ -31,6 +31,10 @@ use crate::{
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
 const OUTGOING_MAX: usize = 256;
 
+/// Waiting transactions that are looked at again after each block. Each costs about a signature; the pool's ten thousand
+/// have all had their turn after some 160 blocks.
+const LOOKED_AT_AGAIN_MAX: usize = 64;
+
 /// What a transaction is refused for when too many wait.
 const POOL_FULL: &str = "pool_full";
 
@@ -303,8 +307,21 @@ impl Ledger {
         let mut pool = lock(&self.pool);
         for (id, refusal) in refused {
             tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction no longer applies");
+            self.metrics.refused(refusal.name());
             pool.remove(id);
         }
+    }
+
+    /// Drops what waits and no longer applies, a few at a time. Whoever builds a block does so as well; a node without a
+    /// key never builds one, and a validator only when it is its turn.
+    fn look_again(&self) {
+        let head = self.head();
+        let waiting = lock(&self.pool).next_in_turn(LOOKED_AT_AGAIN_MAX);
+        let refused = waiting.into_iter().filter_map(|(transaction, opened)| {
+            let id = transaction.id();
+            Foreseen::new(&head.state, head.tip, transaction, &opened).err().map(|refusal| (id, refusal))
+        });
+        self.drop_refused(&refused.collect::<Vec<_>>());
     }
 
     /// Makes an executed block the head: durably on disk first, then for everyone who reads.
@@ -329,6 +346,7 @@ impl Ledger {
         drop(pool);
         // It was of the head before.
         *lock(&self.foreseen) = None;
+        self.look_again();
         self.committed.send_replace(tip.height);
         Ok(())
     }

@@ -17,6 +17,8 @@ pub(super) struct Pool {
     waiting: BTreeMap<u64, Waiting>,
     ids: BTreeMap<Hash, u64>,
     arrivals: u64,
+    /// The arrival after the last one that had its [turn](Pool::next_in_turn).
+    turn: u64,
     bytes: usize,
 }
 
@@ -79,6 +81,19 @@ impl Pool {
     /// All that wait, in the order of their arrival, with their verified readings.
     pub(super) fn transactions(&self) -> Vec<(Arc<Transaction>, OpenedReadings)> {
         self.waiting.values().map(|waiting| (waiting.transaction.clone(), waiting.opened.clone())).collect()
+    }
+
+    /// The next `count` that wait, with their verified readings. Asked again and again, all of them have their turn.
+    pub(super) fn next_in_turn(&mut self, count: usize) -> Vec<(Arc<Transaction>, OpenedReadings)> {
+        let from_here = self.waiting.range(self.turn..).chain(self.waiting.range(..self.turn));
+        let mut last = None;
+        let next = from_here.take(count).map(|(arrival, waiting)| {
+            last = Some(*arrival);
+            (waiting.transaction.clone(), waiting.opened.clone())
+        });
+        let next = next.collect();
+        self.turn = last.map_or(0, |last| last + 1);
+        next
     }
 
     /// A transaction that waits.
