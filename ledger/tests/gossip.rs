@@ -15,11 +15,18 @@ use ledger::{
         Gossip, Ledger,
         gossip::{GossipError, Limits, Settings},
     },
-    store::MemoryStore,
+    state::Changes,
+    store::{Commit, MemoryStore, SledStore, Store},
 };
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use protocol::{
-    api::Submitted, block::Transaction, cbor, envelope::Sealed, hash::Hash, limits::TRANSACTION_BYTES_MAX, order::Order,
+    api::Submitted,
+    block::{Block, Transaction},
+    cbor,
+    envelope::Sealed,
+    hash::Hash,
+    limits::TRANSACTION_BYTES_MAX,
+    order::Order,
 };
 use stranger::Stranger;
 use support::Community;
@@ -43,7 +50,10 @@ impl Node {
     }
 
     async fn start_with(community: &Community, number: u8, peers: &[&Node], limits: Limits) -> Node {
-        let store = Arc::new(MemoryStore::default());
+        Node::open(community, number, peers, limits, Arc::new(MemoryStore::default())).await
+    }
+
+    async fn open(community: &Community, number: u8, peers: &[&Node], limits: Limits, store: Arc<dyn Store>) -> Node {
         let (ledger, submitted) = Ledger::open(community.genesis.clone(), store, None).unwrap();
         let ledger = Arc::new(ledger);
         let settings = Settings {
@@ -286,6 +296,52 @@ async fn where_no_more_can_wait_nothing_is_taken_in_nor_passed_on() {
     patiently("the late order", async { while !told() && stranger.is_connected().await {} }).await;
     assert!(told() && !near.ledger.is_waiting(&late.id()));
     near.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_damaged_store_cannot_answer_is_not_passed_on_and_nobody_is_blamed() {
+    log();
+    let mut community = Community::new(MEMBERS, 1);
+    let (history, _) = community.ledger(2, || ());
+    let directory = tempfile::tempdir().unwrap();
+    let chain = community.genesis.chain();
+    let store = SledStore::open(directory.path(), &chain).unwrap();
+    let blocks = [1, 2].map(|height| history.block(height).unwrap().unwrap());
+    let last = Commit { changes: changes_of(&history), ..Commit::only(&blocks[1]) };
+    for commit in [Commit { intervals: vec![community.genesis.first_interval], ..Commit::only(&blocks[0]) }, last] {
+        store.commit(&commit).unwrap();
+    }
+    drop(store);
+    // The first block's body lies under `b` and its height.
+    let raw = sled::open(directory.path()).unwrap();
+    for entry in raw.scan_prefix([&b"b"[..], &1u64.to_be_bytes()].concat()) {
+        let (key, mut value) = entry.unwrap();
+        *value.last_mut().unwrap() ^= 1;
+        raw.insert(key, value).unwrap();
+    }
+    drop(raw);
+    let store = Arc::new(SledStore::open(directory.path(), &chain).unwrap());
+    assert!(store.block(1).unwrap_err().to_string().contains("a block of height 1"));
+
+    let near = Node::open(&community, 1, &[], Limits::default(), store).await;
+    let mut stranger = Stranger::connect(chain, &near.address, TRANSACTION_BYTES_MAX).await;
+    let settled = cbor::decode::<Block>(&blocks[0].body).unwrap().transactions.remove(0);
+    assert!(stranger.send(cbor::encode(&settled)).await);
+    let told = || near.judged("ignored", "not_checked") == 1;
+    patiently("the settlement", async { while !told() && stranger.is_connected().await {} }).await;
+    // The node goes on with what needs no history.
+    let good = order(&community, 1, 1);
+    assert!(stranger.send(cbor::encode(&good)).await);
+    patiently("the order", async { while !near.ledger.is_waiting(&good.id()) && stranger.is_connected().await {} })
+        .await;
+    assert!(told() && near.ledger.is_waiting(&good.id()));
+    assert_eq!(near.counted("peers_cut_off_total"), 0);
+    near.stop().await;
+}
+
+/// All that the state of a history holds.
+fn changes_of(history: &MemoryStore) -> Changes {
+    history.entries().unwrap().into_iter().map(|(key, value)| (key, Some(value))).collect()
 }
 
 #[tokio::test]
