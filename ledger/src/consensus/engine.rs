@@ -166,7 +166,7 @@ async fn run_as(
 /// Handles inputs until the node is to stop, or to go on in another way.
 async fn follow(node: &mut Node<impl Application>, inputs: &mut Inputs) -> Result<Option<Change>, Halt> {
     loop {
-        match inputs.next(&mut node.work).await {
+        match inputs.next(&mut node.work, &mut node.patience).await {
             Input::Stop => return Ok(None),
             input => node.handle(input).await?,
         }

@@ -17,7 +17,7 @@ use tokio::{
         mpsc,
     },
     task::JoinHandle,
-    time::Interval,
+    time::{Interval, Sleep},
 };
 
 use super::{Doubt, Halt, Work, context::Context};
@@ -36,11 +36,16 @@ pub(super) enum Input {
     Certificate(CommitCertificate),
     /// There is a reason for the next block.
     Work,
+    /// The others' reason for the next block has not come here in time.
+    Impatience,
     /// Something may not be signed.
     Refused(Doubt),
     /// Time to ask the others where they stand.
     AskOthers,
 }
+
+/// How long a proposer still waits for what the others have already.
+pub(super) type Patience = Pin<Box<Sleep>>;
 
 /// Where inputs come from.
 pub(super) struct Inputs {
@@ -57,7 +62,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// The next input. Cancel-safe.
-    pub(super) async fn next(&mut self, work: &mut Option<Work>) -> Input {
+    pub(super) async fn next(&mut self, work: &mut Option<Work>, patience: &mut Option<Patience>) -> Input {
         loop {
             tokio::select! {
                 () = &mut self.stop => return Input::Stop,
@@ -76,6 +81,10 @@ impl Inputs {
                 () = resolved(work) => {
                     *work = None;
                     return Input::Work;
+                }
+                () = resolved(patience) => {
+                    *patience = None;
+                    return Input::Impatience;
                 }
             }
         }
@@ -116,9 +125,9 @@ fn significant(event: Result<Event<Context>, RecvError>, wal: &Path) -> Option<I
     }
 }
 
-async fn resolved(work: &mut Option<Work>) {
-    match work {
-        Some(work) => work.await,
+async fn resolved<F: Future<Output = ()> + Unpin>(future: &mut Option<F>) {
+    match future {
+        Some(future) => future.await,
         None => pending().await,
     }
 }

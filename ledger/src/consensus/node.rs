@@ -33,8 +33,8 @@ use super::{
     Application, Candidate, Doubt, Halt, Metrics, Settings, Work, codec,
     context::{self, Address, Context, Height, Value},
     engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX, linear},
-    inputs::Input,
-    pace::Pace,
+    inputs::{Input, Patience},
+    pace::{Due, Pace},
     parts::{Assembler, Body, BodyPart, Part, Refusal, Start, split},
     signing::{self, SharedRecord},
     silence::{Answer, Ask, Silence},
@@ -72,6 +72,8 @@ pub(super) struct Node<A> {
     waiting: Option<Reply<Next<Context>>>,
     /// What it is held back for.
     pub(super) work: Option<Work>,
+    /// Until when the next proposer waits for what made the others start.
+    pub(super) patience: Option<Patience>,
 }
 
 impl<A: Application> Node<A> {
@@ -99,6 +101,7 @@ impl<A: Application> Node<A> {
             pace: Pace::new(settings.chain, next, ValidatorSet::new(next, &members)?),
             waiting: None,
             work: None,
+            patience: None,
         };
         node.end_silence_if_due();
         Ok(node)
@@ -133,6 +136,10 @@ impl<A: Application> Node<A> {
             Input::Work => {
                 self.start_next();
                 self.announce_start().await
+            }
+            Input::Impatience => {
+                self.start_next();
+                Ok(())
             }
             Input::Refused(doubt) => {
                 self.change = Some(Change::KeepSilent(doubt));
@@ -386,14 +393,29 @@ impl<A: Application> Node<A> {
     }
 
     fn start_if_due(&mut self) {
-        if self.waiting.is_some() && self.pace.is_due() {
-            self.start_next();
+        if self.waiting.is_none() {
+            return;
         }
+        match self.pace.due() {
+            // What they have started it for is on its way to us or being checked. Proposed without it, the block would be
+            // empty, and it would have to wait for another one.
+            Some(Due::Heard) if self.proposes_next() => {
+                let wait = self.timeouts.propose / 2;
+                self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
+            }
+            Some(_) => self.start_next(),
+            None => {}
+        }
+    }
+
+    fn proposes_next(&self) -> bool {
+        let proposer = self.pace.validators().proposer(self.pace.next(), 0).address;
+        self.key.as_ref().is_some_and(|key| Address(key.public()) == proposer)
     }
 
     fn start_next(&mut self) {
         if let Some(reply) = self.waiting.take() {
-            self.work = None;
+            (self.work, self.patience) = (None, None);
             self.pace.start();
             send(reply, Next::Start(Height(self.pace.next()), self.params()));
         }

@@ -16,6 +16,15 @@ use super::{context::Context, parts::Start, signing, validators::ValidatorSet};
 /// Commit certificates of later heights that are remembered while catching up.
 const CERTIFICATES_MAX: usize = 256;
 
+/// Why the next height is to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A validator has started it.
+    Heard,
+    /// It is decided already.
+    Decided,
+}
+
 /// What is known about the next height.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -56,17 +65,15 @@ impl Pace {
         self.started = self.next;
     }
 
-    /// Whether the others have started the next height.
-    pub(super) fn is_due(&mut self) -> bool {
-        if self.heard >= self.next {
-            return true;
-        }
-        let Some(certificate) = self.certificates.get(&self.next) else { return false };
-        let is_decided = certificate.verify(&self.chain, &self.validators.members()).is_ok();
-        if !is_decided {
+    /// Whether the others have started the next height, or ended it.
+    pub(super) fn due(&mut self) -> Option<Due> {
+        if let Some(certificate) = self.certificates.get(&self.next) {
+            if certificate.verify(&self.chain, &self.validators.members()).is_ok() {
+                return Some(Due::Decided);
+            }
             self.certificates.remove(&self.next);
         }
-        is_decided
+        (self.heard >= self.next).then_some(Due::Heard)
     }
 
     /// A validator has started a height: its signature was checked.
@@ -151,7 +158,7 @@ mod tests {
         let mut pace = Pace::new(CHAIN, 7, set());
         pace.start();
         pace.commit(8, set());
-        assert!(!pace.is_due());
+        assert!(pace.due().is_none());
         pace
     }
 
@@ -173,7 +180,7 @@ mod tests {
     fn a_validators_signature_for_the_next_height_starts_it() {
         let mut pace = resting();
         pace.hear_note(&note(CHAIN, 8, 2, 2));
-        assert!(pace.is_due());
+        assert_eq!(pace.due(), Some(Due::Heard));
 
         let vote = Context.new_prevote(Height(8), Round::new(0), NilOrVal::Nil, Address(key(3).public()));
         let bytes = vote_bytes(&CHAIN, VoteKind::Prevote, 8, 0, None);
@@ -183,16 +190,16 @@ mod tests {
         };
         let mut pace = resting();
         pace.hear_message(&vote(1));
-        assert!(!pace.is_due());
+        assert!(pace.due().is_none());
         pace.hear_message(&vote(3));
-        assert!(pace.is_due());
+        assert_eq!(pace.due(), Some(Due::Heard));
 
         let proposer = Address(key(1).public());
         let proposal = Context.new_proposal(Height(8), Round::new(0), Value(Hash::ZERO), Round::Nil, proposer);
         let signature = OrderedSignature(key(1).sign(b"something else"));
         let mut pace = resting();
         pace.hear_message(&SignedConsensusMsg::Proposal(SignedMessage::new(proposal, signature)));
-        assert!(!pace.is_due());
+        assert!(pace.due().is_none());
     }
 
     #[test]
@@ -207,11 +214,11 @@ mod tests {
             (CHAIN, 8, 5, 5),
         ] {
             pace.hear_note(&note(chain, height, signer, name));
-            assert!(!pace.is_due(), "height {height} signed by {signer} as {name}");
+            assert!(pace.due().is_none(), "height {height} signed by {signer} as {name}");
         }
         for forged in [certificate(8, 1..=2), certificate(8, 2..=5), certificate(7, 1..=4), certificate(9, 1..=4)] {
             pace.remember(forged);
-            assert!(!pace.is_due());
+            assert!(pace.due().is_none());
         }
     }
 
@@ -221,10 +228,10 @@ mod tests {
         pace.start();
         pace.hear_note(&note(CHAIN, 9, 2, 2));
         pace.commit(9, set());
-        assert!(pace.is_due());
+        assert_eq!(pace.due(), Some(Due::Heard));
         pace.start();
         pace.commit(10, set());
-        assert!(!pace.is_due());
+        assert!(pace.due().is_none());
     }
 
     #[test]
@@ -233,7 +240,7 @@ mod tests {
         (8..8 + 2 * CERTIFICATES_MAX as u64).for_each(|height| pace.remember(certificate(height, 2..=4)));
         assert_eq!(pace.certificates.len(), CERTIFICATES_MAX);
         for next in 9..20 {
-            assert!(pace.is_due());
+            assert_eq!(pace.due(), Some(Due::Decided));
             pace.start();
             pace.commit(next, set());
         }

@@ -83,8 +83,9 @@ pub enum GossipError {
 }
 
 /// How long a transaction that this node was handed waits for a block before the other nodes are told. Whoever hands one
-/// in hands it to every node that it reaches; most are in a block by then, and nobody need be told of those.
-const TELL_AFTER: Duration = Duration::from_secs(1);
+/// in hands it to every node that it reaches; many are in a block by then, and nobody need be told of those. A proposer
+/// that was handed nothing itself waits longer than this, half of `propose_ms`, for what made the others start.
+const TELL_AFTER: Duration = Duration::from_millis(200);
 /// Transactions that wait to be told of; one above that is not sent, its own node will propose it.
 const UNSENT_MAX: usize = 10_000;
 /// How often scores are looked at, and what could not be sent is tried again.
