@@ -104,6 +104,7 @@ impl BlockError {
 pub struct Foreseen {
     tip: Tip,
     transaction: Arc<Transaction>,
+    opened: OpenedReadings,
     state: State,
     applied: Applied,
 }
@@ -114,11 +115,16 @@ impl Foreseen {
         state: &State,
         tip: Tip,
         transaction: Arc<Transaction>,
-        opened: &[SignedReading],
+        opened: OpenedReadings,
     ) -> Result<Foreseen, Refusal> {
         let mut state = state.clone();
-        let applied = state.apply_opened(&transaction, opened)?;
-        Ok(Foreseen { tip, transaction, state, applied })
+        let applied = state.apply_opened(&transaction, &opened)?;
+        Ok(Foreseen { tip, transaction, opened, state, applied })
+    }
+
+    /// The transaction's readings, as far as they were opened before.
+    pub fn opened(&self) -> &OpenedReadings {
+        &self.opened
     }
 
     /// Whether it says what `transaction` leads to after `tip`. The readings count, which no id covers.

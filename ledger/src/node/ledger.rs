@@ -92,7 +92,8 @@ pub struct Ledger {
     pool: Mutex<Pool>,
     /// What the settlement that was checked last leads to, so that no block has to apply it again.
     foreseen: Mutex<Option<Arc<Foreseen>>>,
-    /// Held while a settlement is checked: whoever brings the same one meanwhile need not verify it, too.
+    /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify it,
+    /// too.
     settling: Mutex<()>,
     work: Notify,
     committed: watch::Sender<u64>,
@@ -214,18 +215,27 @@ impl Ledger {
             return Ok(Taken::Waiting);
         }
         let transaction = Arc::new(transaction);
-        let (interval, opened) = match self.check(&transaction)? {
-            Ok(applies) => applies,
-            Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
-            Err(refusal) => {
-                tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
-                self.metrics.refused(refusal.name());
-                return Ok(Taken::Refused(refusal));
+        loop {
+            let head = self.head();
+            let (interval, opened) = match self.check(&head, &transaction)? {
+                Ok(applies) => applies,
+                Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
+                Err(refusal) => {
+                    tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
+                    self.metrics.refused(refusal.name());
+                    return Ok(Taken::Refused(refusal));
+                }
+            };
+            let mut pool = lock(&self.pool);
+            // A block that was committed during the check may have it: then it must not wait for another one.
+            if self.head().tip != head.tip {
+                continue;
             }
-        };
-        if !lock(&self.pool).insert(transaction, opened, interval) {
-            self.metrics.refused(POOL_FULL.into());
-            return Ok(Taken::PoolFull);
+            if !pool.insert(transaction, opened, interval) {
+                self.metrics.refused(POOL_FULL.into());
+                return Ok(Taken::PoolFull);
+            }
+            break;
         }
         // Waiters are woken one by one: consensus is the only one.
         self.work.notify_one();
@@ -235,8 +245,7 @@ impl Ledger {
     /// Whether a transaction applies now; if it settles an interval, which. With its readings, verified here, once:
     /// whoever executes a block with this transaction takes them from the pool. A settlement that is not the market's,
     /// or comes too late, is refused before any of them is looked at.
-    fn check(&self, transaction: &Arc<Transaction>) -> Result<Result<Applies, Refusal>, LedgerError> {
-        let head = self.head();
+    fn check(&self, head: &Head, transaction: &Arc<Transaction>) -> Result<Result<Applies, Refusal>, LedgerError> {
         let interval = match &**transaction {
             Transaction::Settle { settlement, .. } => match settlement_of(settlement, &head.state) {
                 Ok(proposed) if proposed.interval < head.state.next() => {
@@ -247,18 +256,31 @@ impl Ledger {
             },
             _ => None,
         };
-        // Where one cannot be opened, applying the transaction says which one, and why.
-        let opened = open_readings(&head.state, transaction).unwrap_or_default();
-        let refusal = match Foreseen::new(&head.state, head.tip, transaction.clone(), &opened) {
-            Ok(foreseen) => {
-                if interval.is_some() {
-                    *lock(&self.foreseen) = Some(Arc::new(foreseen));
-                }
-                return Ok(Ok((interval, opened)));
-            }
-            Err(refusal) => refusal,
+        let foreseen = match self.foreseen_of(head.tip, transaction) {
+            Some(foreseen) => foreseen,
+            None => match self.foresee(head, transaction.clone()) {
+                Ok(foreseen) => foreseen,
+                Err(refusal) => return Ok(Err(self.compare_with_past(transaction, refusal)?)),
+            },
         };
-        Ok(Err(self.compare_with_past(transaction, refusal)?))
+        Ok(Ok((interval, foreseen.opened().clone())))
+    }
+
+    /// What a transaction leads to after `tip`, if it was the last settlement to be checked.
+    fn foreseen_of(&self, tip: Tip, transaction: &Transaction) -> Option<Arc<Foreseen>> {
+        lock(&self.foreseen).clone().filter(|known| known.is_of(tip, transaction))
+    }
+
+    /// Finds what a transaction leads to, with the signatures of its readings verified. Of a settlement it is kept.
+    fn foresee(&self, head: &Head, transaction: Arc<Transaction>) -> Result<Arc<Foreseen>, Refusal> {
+        let settles = matches!(*transaction, Transaction::Settle { .. });
+        // Where one cannot be opened, applying the transaction says which one, and why.
+        let opened = open_readings(&head.state, &transaction).unwrap_or_default();
+        let foreseen = Arc::new(Foreseen::new(&head.state, head.tip, transaction, opened)?);
+        if settles {
+            *lock(&self.foreseen) = Some(foreseen.clone());
+        }
+        Ok(foreseen)
     }
 
     /// Resolves when a transaction waits.
@@ -285,11 +307,16 @@ impl Ledger {
     /// Executes a block on the head. What this node has verified and computed before, it does not do again.
     pub(super) fn execute(&self, block: &Block) -> Result<Executed, BlockError> {
         let head = self.head();
-        // A settlement in it may be in the middle of its check.
-        drop(lock(&self.settling));
-        let foreseen = lock(&self.foreseen).clone();
-        let first = block.transactions.first();
-        let foreseen = foreseen.filter(|known| first.is_some_and(|first| known.is_of(head.tip, first)));
+        // Whether a block brings a settlement first or the market, it is checked once.
+        let _settling = lock(&self.settling);
+        let follows = block.header.previous == head.tip.block;
+        let foreseen = match block.transactions.first() {
+            Some(first @ Transaction::Settle { .. }) if follows => self
+                .foreseen_of(head.tip, first)
+                // Where it is refused, executing the block says so.
+                .or_else(|| self.foresee(&head, Arc::new(first.clone())).ok()),
+            _ => None,
+        };
         let mut opened = Vec::with_capacity(block.transactions.len());
         for (position, transaction) in block.transactions.iter().enumerate() {
             if transaction.readings().is_empty() || (position == 0 && foreseen.is_some()) {
@@ -319,7 +346,7 @@ impl Ledger {
         let waiting = lock(&self.pool).next_in_turn(LOOKED_AT_AGAIN_MAX);
         let refused = waiting.into_iter().filter_map(|(transaction, opened)| {
             let id = transaction.id();
-            Foreseen::new(&head.state, head.tip, transaction, &opened).err().map(|refusal| (id, refusal))
+            Foreseen::new(&head.state, head.tip, transaction, opened).err().map(|refusal| (id, refusal))
         });
         self.drop_refused(&refused.collect::<Vec<_>>());
     }
