@@ -86,13 +86,13 @@ impl SledStore {
         Ok(body)
     }
 
-    /// The heights under some keys, in the order of the keys.
-    fn heights(&self, entries: sled::Iter) -> Result<Vec<u64>, StoreError> {
-        let height = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+    /// The values under some keys, in the order of the keys.
+    fn values<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, entries: sled::Iter) -> Result<Vec<T>, StoreError> {
+        let value = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, sealed) = entry.map_err(io)?;
             cbor::decode(unseal(&key, &sealed)?).map_err(|error| damaged(&key, error.to_string()))
         };
-        entries.map(height).collect()
+        entries.map(value).collect()
     }
 
     /// Removes all chunks under a prefix.
@@ -130,7 +130,7 @@ impl Store for SledStore {
     }
 
     fn corrections(&self, interval: Interval) -> Result<Vec<u64>, StoreError> {
-        self.heights(self.db.scan_prefix(interval_key(CORRECTION, interval)))
+        self.values(self.db.scan_prefix(interval_key(CORRECTION, interval)))
     }
 
     fn height_of_instruction(&self, member: MemberId, sequence: u64) -> Result<Option<u64>, StoreError> {
@@ -142,11 +142,11 @@ impl Store for SledStore {
     }
 
     fn validator_changes(&self) -> Result<Vec<u64>, StoreError> {
-        self.heights(self.db.scan_prefix([VALIDATORS]))
+        self.values(self.db.scan_prefix([VALIDATORS]))
     }
 
     fn events(&self, account: AccountId, from: Interval, before: Interval) -> Result<Vec<u64>, StoreError> {
-        let heights = self.heights(self.db.range(event_key(account, from)..event_key(account, before)))?;
+        let heights = self.values::<u64>(self.db.range(event_key(account, from)..event_key(account, before)))?;
         Ok(heights.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
@@ -256,11 +256,7 @@ impl Store for SledStore {
     }
 
     fn candidates(&self, height: u64) -> Result<Vec<StoredCandidate>, StoreError> {
-        let candidate = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
-            let (key, sealed) = entry.map_err(io)?;
-            cbor::decode(unseal(&key, &sealed)?).map_err(|error| damaged(&key, error.to_string()))
-        };
-        self.db.scan_prefix(key(CANDIDATE, &[&height.to_be_bytes()])).map(candidate).collect()
+        self.values(self.db.scan_prefix(key(CANDIDATE, &[&height.to_be_bytes()])))
     }
 
     fn candidate_body(&self, height: u64, block: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
