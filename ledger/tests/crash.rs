@@ -28,7 +28,8 @@ use support::Community;
 
 const MEMBERS: usize = 5;
 const SIGKILL: i32 = 9;
-const SHORT_RUN: u64 = 4;
+/// Long enough for the store to write all of the state's entries, and to begin anew.
+const SHORT_RUN: u64 = 18;
 const LONG_RUN: u64 = 400;
 
 fn main() {

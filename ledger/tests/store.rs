@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use ledger::store::{Commit, MemoryStore, Pruning, SledStore, Store, StoreError, StoredBlock, StoredCandidate};
 use protocol::{
@@ -181,17 +181,37 @@ fn memory() {
 #[test]
 fn sled() {
     let directory = tempfile::tempdir().unwrap();
-    // sled may close its files from a thread of its own, a little after the last handle is dropped.
-    let open = || loop {
-        match SledStore::open(directory.path(), &Hash::ZERO) {
-            Err(StoreError::InUse(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
-            opened => break Box::new(opened.unwrap()),
-        }
-    };
+    let open = || Box::new(open_sled(directory.path()));
     suite(open(), &|store| {
         drop(store);
         open()
     });
+}
+
+/// sled may close its files from a thread of its own, a little after the last handle is dropped.
+fn open_sled(directory: &Path) -> SledStore {
+    loop {
+        match SledStore::open(directory, &Hash::ZERO) {
+            Err(StoreError::InUse(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            opened => break opened.unwrap(),
+        }
+    }
+}
+
+#[test]
+fn the_state_is_what_all_blocks_come_to_wherever_they_are_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let community = Community::new(1, 4);
+    let memory = MemoryStore::default();
+    // Long enough for every entry to be written more than once.
+    for height in 1..=50 {
+        let store = open_sled(directory.path());
+        assert_eq!(store.entries().unwrap(), memory.entries().unwrap(), "before block {height}");
+        for store in [&store as &dyn Store, &memory] {
+            commit(&community, store, height).unwrap();
+        }
+        assert_eq!(store.entries().unwrap(), memory.entries().unwrap(), "after block {height}");
+    }
 }
 
 #[test]

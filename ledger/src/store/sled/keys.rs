@@ -40,6 +40,8 @@ pub(super) const PRUNED_TO: u8 = b'u';
 pub(super) const PRUNED_READING: u8 = b'a';
 /// An entry of the state, by its key.
 pub(super) const ENTRY: u8 = b's';
+/// A chunk of the changes of a block that are no [`ENTRY`] yet, by height and number.
+pub(super) const JOURNAL: u8 = b'j';
 /// A candidate, by height, round and hash.
 pub(super) const CANDIDATE: u8 = b'p';
 /// A chunk of a candidate's body, by height, hash and number.
@@ -103,12 +105,12 @@ pub(super) fn damaged(key: &[u8], reason: impl Into<String>) -> StoreError {
         Some(&EVENT) => "the index of accounts",
         Some(&INPUTS) => "the inputs of an interval",
         Some(&PRUNED | &PRUNED_TO | &PRUNED_READING) => "what is left of pruned readings",
-        Some(&ENTRY) => "the state",
+        Some(&ENTRY | &JOURNAL) => "the state",
         Some(&CANDIDATE | &CANDIDATE_BODY) => "a candidate",
         _ => "an unknown value",
     };
     let height = match key {
-        [CERTIFICATE | BODY | CANDIDATE | CANDIDATE_BODY, height @ ..] => {
+        [CERTIFICATE | BODY | JOURNAL | CANDIDATE | CANDIDATE_BODY, height @ ..] => {
             height.first_chunk().map(|height| format!(" of height {}", u64::from_be_bytes(*height)))
         }
         _ => None,

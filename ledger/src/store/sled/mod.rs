@@ -8,12 +8,14 @@
 //! - A flipped bit goes unnoticed: every value carries a checksum over its key and itself.
 //! - Atomic is a batch within one tree: there is only one tree, and the first byte of a key says what it holds.
 
+mod journal;
 mod keys;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use minicbor::{Decode, Encode};
@@ -27,15 +29,17 @@ use protocol::{
     member::{AccountId, MemberId},
 };
 
-use self::keys::*;
+use self::{journal::Journal, keys::*};
 use super::{Commit, Pruning, Store, StoreError, StoredBlock, StoredCandidate};
 
 /// Most bytes of sled's cache. Its default is a gigabyte.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A store in a directory of its own.
 pub struct SledStore {
     db: sled::Db,
     file: File,
+    journal: Mutex<Journal>,
 }
 
 impl SledStore {
@@ -54,7 +58,7 @@ impl SledStore {
             other => StoreError::Io(format!("{}: {other}", directory.display())),
         })?;
         let file = File::open(directory.join("db")).map_err(|error| StoreError::Io(error.to_string()))?;
-        let store = SledStore { db, file };
+        let store = SledStore { db, file, journal: Mutex::default() };
         match store.get::<ChainId>(&[CHAIN])? {
             Some(found) if found != *chain => return Err(StoreError::OtherGenesis { expected: *chain, found }),
             Some(_) => {}
@@ -64,7 +68,26 @@ impl SledStore {
                 store.write(batch)?;
             }
         }
+        store.read_journal()?;
         Ok(store)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_journal(&self) -> Result<(), StoreError> {
+        let mut heights = BTreeSet::new();
+        for name in self.db.scan_prefix([JOURNAL]).keys() {
+            let name = name.map_err(io)?;
+            let height = name[1..].first_chunk().ok_or_else(|| damaged(&name, "its key has no height"))?;
+            heights.insert(u64::from_be_bytes(*height));
+        }
+        for height in heights {
+            let changes = self.body(&key(JOURNAL, &[&height.to_be_bytes()]))?;
+            self.journal().restore(height, &changes.unwrap_or_default())?;
+        }
+        Ok(())
     }
 
     fn get<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
@@ -195,6 +218,7 @@ impl Store for SledStore {
             let (key, sealed) = entry.map_err(io)?;
             entries.insert(key[1..].to_vec(), unseal(&key, &sealed)?.to_vec());
         }
+        self.journal().apply_to(&mut entries);
         Ok(entries)
     }
 
@@ -229,12 +253,10 @@ impl Store for SledStore {
             self.remove_prefix(&mut batch, &prefix)?;
             insert_chunks(&mut batch, &prefix, &cbor::encode(inputs));
         }
-        for (name, value) in &commit.changes {
-            let key = key(ENTRY, &[name]);
-            match value {
-                Some(value) => insert(&mut batch, key, value),
-                None => batch.remove(key),
-            }
+        let mut journal = self.journal();
+        journal.write(&mut batch, height, &commit.changes);
+        for ended in journal.ended_by(height) {
+            self.remove_prefix(&mut batch, &ended)?;
         }
         for kind in [CANDIDATE, CANDIDATE_BODY] {
             for old in self.db.range(vec![kind]..key(kind, &[&(height + 1).to_be_bytes()])).keys() {
@@ -242,7 +264,9 @@ impl Store for SledStore {
             }
         }
         insert(&mut batch, vec![TIP], &cbor::encode(&height));
-        self.write(batch)
+        self.write(batch)?;
+        journal.written(height, &commit.changes);
+        Ok(())
     }
 
     fn put_candidate(&self, candidate: &StoredCandidate, body: &[u8]) -> Result<(), StoreError> {
