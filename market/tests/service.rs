@@ -422,6 +422,12 @@ async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
     assert_eq!(world.ledger.refused(), [""; 0]);
 }
 
+async fn fails(world: &World, config: &str, expected: &str) {
+    let path = world.write("bad.toml", config);
+    let error = start(Config::load(&path).unwrap()).await.unwrap_err().to_string();
+    assert!(error.contains(expected) && !error.contains('\n'), "{error}\nexpected: {expected}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_start_says_why_in_one_line() {
     let Some(world) = World::new().await else { return };
@@ -434,7 +440,7 @@ async fn what_cannot_start_says_why_in_one_line() {
     for (from, to, expected) in [
         ("127.0.0.1:0", taken.as_str(), "console: expected a free address"),
         ("\"state\"", "\"state\"", "in use by another market"),
-        ("genesis.json", "other.json", "expected the state of chain"),
+        ("genesis.json", "other.json", "expected a node of chain"),
         ("genesis.json", "nowhere.json", "nowhere.json: cannot be read"),
         ("\"key\"", "\"no-key\"", "no-key: expected a secret key of 64 lowercase hex digits"),
         ("\"key\"", "\"other-key\"", "expected the secret key of did:key:"),
@@ -445,10 +451,10 @@ async fn what_cannot_start_says_why_in_one_line() {
         ),
         ("until = \"2026-06-01T12:15:00Z\"", "until = \"2026-06-01T12:10:00Z\"", "clock.until: expected the start"),
     ] {
-        let path = world.write("bad.toml", &world.config().replace(from, to));
-        let error = start(Config::load(&path).unwrap()).await.unwrap_err().to_string();
-        assert!(error.contains(expected) && !error.contains('\n'), "{error}\nexpected: {expected}");
+        fails(&world, &world.config().replace(from, to), expected).await;
     }
+    let alone = world.config().replace(&world.ledger.url(), "http://127.0.0.1:2");
+    fails(&world, &alone.replace("genesis.json", "other.json"), "expected the state of chain").await;
     market.stop().await.unwrap();
     assert!(!world.directory.path().join("secret").exists());
 }

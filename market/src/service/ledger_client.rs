@@ -1,7 +1,12 @@
 //! The ledger, seen through the HTTP APIs of its validators. Every question goes to all of them at once and the
-//! fastest good answer counts, so that a dead or slow validator delays nothing.
+//! fastest good answer counts, so that a dead or slow validator delays nothing. No answer counts of a node that has not said
+//! that it keeps our chain.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use hyper::{StatusCode, body::Bytes};
@@ -80,15 +85,18 @@ pub(crate) struct Snapshot {
 pub(crate) struct LedgerClient {
     chain: ChainId,
     nodes: Arc<[Client]>,
+    /// Which nodes have said that they keep our chain.
+    ours: Arc<[OnceLock<()>]>,
     settlements_per_page: usize,
 }
 
 impl LedgerClient {
     pub(crate) fn new(chain: ChainId, nodes: &[LedgerNode], members: usize) -> Result<LedgerClient, ClientError> {
         let client = |node: &LedgerNode| Client::new(node.url.as_str(), node.ca.as_deref(), node.token.as_deref());
+        let ours = nodes.iter().map(|_| OnceLock::new()).collect();
         let nodes = nodes.iter().map(client).collect::<Result<_, _>>()?;
         let settlements_per_page = (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX);
-        Ok(LedgerClient { chain, nodes, settlements_per_page })
+        Ok(LedgerClient { chain, nodes, ours, settlements_per_page })
     }
 
     /// The addresses of the nodes, in the order of their numbers.
@@ -98,11 +106,13 @@ impl LedgerClient {
 
     /// What one node says of itself.
     pub(crate) async fn status(&self, node: usize) -> Result<Status, LedgerError> {
-        let status: Status = self.get(node, "/v1/status", ANSWER_TIMEOUT).await?;
-        if status.chain == self.chain {
-            return Ok(status);
+        let answer = self.nodes[node].get("/v1/status", ANSWER_TIMEOUT).await;
+        let status: Status = self.answer(node, answer)?;
+        if status.chain != self.chain {
+            return Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain });
         }
-        Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain })
+        self.ours[node].get_or_init(|| ());
+        Ok(status)
     }
 
     /// The rules of the next interval, from any node that answers.
@@ -227,6 +237,9 @@ impl LedgerClient {
     }
 
     async fn get<T: DeserializeOwned>(&self, node: usize, path: &str, timeout: Duration) -> Result<T, LedgerError> {
+        if self.ours[node].get().is_none() {
+            self.status(node).await?;
+        }
         let answer = self.nodes[node].get(path, timeout).await;
         self.answer(node, answer)
     }
@@ -274,7 +287,7 @@ fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: R
     }
 }
 
-/// The first good answer; if there is none, the last error.
+/// The first good answer; if there is none, the last error, or that a node keeps another chain: that does not pass.
 async fn first_good<T>(
     questions: impl Iterator<Item = impl Future<Output = Result<T, LedgerError>>>,
 ) -> Result<T, LedgerError> {
@@ -283,6 +296,7 @@ async fn first_good<T>(
     while let Some(answer) = questions.next().await {
         match answer {
             Ok(answer) => return Ok(answer),
+            Err(_) if matches!(last, LedgerError::OtherChain { .. }) => {}
             Err(error) => last = error,
         }
     }

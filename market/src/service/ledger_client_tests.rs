@@ -11,7 +11,11 @@ use axum::{
     routing::get,
     serve::Listener,
 };
-use protocol::{genesis::Rules, key::SecretKey, money::Amount};
+use protocol::{
+    genesis::Rules,
+    key::{PublicKey, SecretKey},
+    money::Amount,
+};
 use serde::Deserialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -76,9 +80,13 @@ fn rules() -> RulesInForce {
         from: interval(),
         rules: Rules::new("0.30".parse().unwrap(), "0.08".parse().unwrap(), "uniform"),
         grid: None,
-        market: SecretKey::from_seed(&[9; 32]).public(),
+        market: market_of(Hash::ZERO),
         decision_sequence: 0,
     }
+}
+
+fn market_of(chain: ChainId) -> PublicKey {
+    SecretKey::from_seed(chain.as_bytes()).public()
 }
 
 fn member(number: usize) -> MemberStatus {
@@ -128,6 +136,11 @@ async fn with_token(request: Request, next: Next) -> Response {
 
 /// The node's entry in a configuration.
 async fn start(directory: &std::path::Path) -> LedgerNode {
+    start_for(Hash::ZERO, directory).await
+}
+
+/// A node of some chain; each has another market.
+async fn start_for(chain: ChainId, directory: &std::path::Path) -> LedgerNode {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -143,9 +156,10 @@ async fn start(directory: &std::path::Path) -> LedgerNode {
     let url = format!("https://{}", listener.local_addr().unwrap()).try_into().unwrap();
     let all = Arc::new((0..MEMBERS).map(member).collect::<Vec<_>>());
     let router = Router::new()
-        .route("/v1/status", get(|| async { Json(status()) }))
+        .route("/v1/status", get(move || async move { Json(Status { chain, ..status() }) }))
         .route("/v1/members", get(members))
-        .route("/v1/rules", get(|| async { Json(rules()) }))
+        .route("/v1/rules", get(move || async move { Json(RulesInForce { market: market_of(chain), ..rules() }) }))
+        .route("/v1/settlements", get(|| async { Json(Vec::<Settled>::new()) }))
         .layer(from_fn(with_token))
         .with_state(all);
     let listener = Tls(listener, TlsAcceptor::from(Arc::new(tls)));
@@ -177,4 +191,27 @@ async fn a_node_is_asked_over_tls_with_its_own_token_for_all_its_members() {
     let error = client(LedgerNode { ca: other.ca.clone(), ..node }).status(0).await.unwrap_err();
     assert!(matches!(error, LedgerError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_of_another_chain_is_not_believed_whatever_it_is_asked() {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let found = Hash::of(b"another chain");
+    let other = start_for(found, directories[0].path()).await;
+    let ours = start(directories[1].path()).await;
+
+    let alone = LedgerClient::new(Hash::ZERO, std::slice::from_ref(&other), 1).unwrap();
+    let errors = [
+        alone.rules().await.unwrap_err(),
+        alone.snapshot(None, None).await.unwrap_err(),
+        alone.settlements(interval()).await.unwrap_err(),
+        alone.receipts(interval()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, LedgerError::OtherChain { found: theirs, .. } if theirs == found), "{error}");
+    }
+    let both = LedgerClient::new(Hash::ZERO, &[other, ours], 1).unwrap();
+    for _ in 0..20 {
+        assert_eq!(both.rules().await.unwrap().market, market_of(Hash::ZERO));
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use protocol::{
     answer::Refusal,
+    envelope::ChainId,
     genesis::{Genesis, GenesisError},
     interval::Interval,
     key::SecretKey,
@@ -26,7 +27,7 @@ use super::{
     config::{Clock, Config, ConsoleAddress},
     console::{Board, CommunityInfo, MemberInfo},
     event_loop::{Market, Progress},
-    ledger_client::LedgerClient,
+    ledger_client::{LedgerClient, LedgerError},
     mqtt, orders,
     receipts::Forwarder,
     refusals::Refusals,
@@ -106,6 +107,16 @@ pub enum StartError {
     /// A ledger node cannot be asked as the configuration says.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A ledger node keeps another chain, and no node of ours answers.
+    #[error("ledger: {url}: expected a node of chain {expected}, found one of {found}; is the genesis the node's?")]
+    OtherChain {
+        /// The node's address.
+        url: String,
+        /// The chain of the configured genesis.
+        expected: ChainId,
+        /// The node's chain.
+        found: ChainId,
+    },
 }
 
 /// A market that runs.
@@ -181,7 +192,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
     // The genesis says who signs, until a decision of the validators says otherwise.
-    let signs = ledger.rules().await.map_or(community.genesis.market, |rules| rules.market);
+    let signs = match ledger.rules().await {
+        Ok(rules) => rules.market,
+        Err(LedgerError::OtherChain { url, expected, found }) => {
+            return Err(StartError::OtherChain { url, expected, found });
+        }
+        Err(_) => community.genesis.market,
+    };
     community.check_key(signs).map_err(|error| StartError::Community { path: config.genesis.clone(), error })?;
     let store = Store::open(&config.state, &community.chain)?;
 
