@@ -67,7 +67,7 @@ pub(crate) fn entitle(
     claims: &[Claim],
     total: u128,
     whole: u128,
-    rank: impl Fn(usize) -> Hash,
+    mut rank: impl FnMut(usize) -> Hash,
     mut give: impl FnMut(usize, u128),
 ) {
     let claimed: u128 = claims.iter().map(|claim| claim.weight).sum();

@@ -13,13 +13,15 @@ use super::groups::Group;
 /// No node.
 pub(super) const NIL: u32 = u32::MAX;
 
-/// A group of units of one price.
+/// A group of units of one price: one line of the cache.
+#[repr(align(64))]
 struct Node {
     /// Doubled price, odd for bids; without what is still to be added by the nodes above.
     key: i64,
     /// To be added to all keys below this node.
     add: i64,
-    group: Group,
+    /// Wh of the group.
+    wh: u128,
     /// Wh of the whole part from here down.
     sum: u128,
     heat: u32,
@@ -30,6 +32,10 @@ struct Node {
 /// All curves of a grid, in one piece of memory.
 pub(super) struct Curves {
     nodes: Vec<Node>,
+    /// The group of each node.
+    groups: Vec<Group>,
+    /// Nodes on the way of a walk, kept from walk to walk.
+    open: Vec<u32>,
     /// Seed of the heap's random numbers, which only make it fast.
     seed: u64,
 }
@@ -43,15 +49,46 @@ struct Parts {
 
 impl Curves {
     pub(super) fn new(groups_max: usize, seed: u64) -> Curves {
-        Curves { nodes: Vec::with_capacity(groups_max), seed }
+        let (nodes, groups) = (Vec::with_capacity(groups_max), Vec::with_capacity(groups_max));
+        Curves { nodes, groups, open: Vec::new(), seed }
     }
 
     /// A curve of one group.
     pub(super) fn single(&mut self, key: i64, group: Group) -> u32 {
         let index = self.nodes.len() as u32;
         let heat = mixed(self.seed.wrapping_add(index.into()));
-        self.nodes.push(Node { key, add: 0, sum: group.wh, group, heat, left: NIL, right: NIL });
+        self.nodes.push(Node { key, add: 0, wh: group.wh, sum: group.wh, heat, left: NIL, right: NIL });
+        self.groups.push(group);
         index
+    }
+
+    /// What the next [`single`](Self::single) will be.
+    pub(super) fn next_node(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    /// The curve of all groups from `first` on, each a curve of its own, in ascending order of their keys.
+    pub(super) fn of_singles(&mut self, first: u32) -> u32 {
+        // The right edge of the tree so far. What leaves it is complete.
+        let mut edge = std::mem::take(&mut self.open);
+        for node in first..self.next_node() {
+            let heat = self.nodes[node as usize].heat;
+            let mut below = NIL;
+            while let Some(top) = edge.pop_if(|top| self.nodes[*top as usize].heat < heat) {
+                below = self.update(top);
+            }
+            self.nodes[node as usize].left = below;
+            if let Some(&parent) = edge.last() {
+                self.nodes[parent as usize].right = node;
+            }
+            edge.push(node);
+        }
+        let mut root = NIL;
+        while let Some(top) = edge.pop() {
+            root = self.update(top);
+        }
+        self.open = edge;
+        root
     }
 
     pub(super) fn sum(&self, curve: u32) -> u128 {
@@ -59,14 +96,14 @@ impl Curves {
     }
 
     pub(super) fn group(&self, node: u32) -> &Group {
-        &self.nodes[node as usize].group
+        &self.groups[node as usize]
     }
 
     /// Replaces the group of a curve of one node.
     pub(super) fn replace(&mut self, node: u32, group: Group) {
+        self.groups[node as usize] = group;
         let node = &mut self.nodes[node as usize];
-        node.sum = group.wh;
-        node.group = group;
+        (node.wh, node.sum) = (group.wh, group.wh);
     }
 
     /// The key of a curve of one node.
@@ -94,8 +131,8 @@ impl Curves {
     }
 
     fn update(&mut self, curve: u32) -> u32 {
-        let Node { left, right, ref group, .. } = self.nodes[curve as usize];
-        self.nodes[curve as usize].sum = group.wh + self.sum(left) + self.sum(right);
+        let Node { left, right, wh, .. } = self.nodes[curve as usize];
+        self.nodes[curve as usize].sum = wh + self.sum(left) + self.sum(right);
         curve
     }
 
@@ -156,7 +193,9 @@ impl Curves {
         let Node { key, left, right, .. } = self.nodes[top as usize];
         let parts = self.split(rest, key);
         if parts.at != NIL {
-            self.nodes[top as usize].group = unite(self.group(top), self.group(parts.at));
+            let united = unite(self.group(top), self.group(parts.at));
+            self.nodes[top as usize].wh = united.wh;
+            self.groups[top as usize] = united;
         }
         self.nodes[top as usize].left = self.merge(left, parts.below, unite);
         self.nodes[top as usize].right = self.merge(right, parts.above, unite);
@@ -169,8 +208,8 @@ impl Curves {
             return (NIL, NIL);
         }
         self.settle(curve);
-        let Node { left, right, ref group, .. } = self.nodes[curve as usize];
-        let through = self.sum(left) + group.wh;
+        let Node { left, right, wh: own, .. } = self.nodes[curve as usize];
+        let through = self.sum(left) + own;
         if through <= wh {
             let (before, rest) = self.split_after(right, wh - through);
             self.nodes[curve as usize].right = before;
@@ -195,19 +234,6 @@ impl Curves {
         (first, self.update(curve))
     }
 
-    /// Takes the last group off a curve.
-    pub(super) fn pop_last(&mut self, curve: u32) -> (u32, u32) {
-        self.settle(curve);
-        let Node { left, right, .. } = self.nodes[curve as usize];
-        if right == NIL {
-            self.nodes[curve as usize].left = NIL;
-            return (self.update(curve), left);
-        }
-        let (last, rest) = self.pop_last(right);
-        self.nodes[curve as usize].right = rest;
-        (last, self.update(curve))
-    }
-
     /// The keys of the units just before and just after the first `wh`; none where there is no such unit.
     pub(super) fn keys_around(&self, curve: u32, wh: u128) -> (Option<i64>, Option<i64>) {
         (wh.checked_sub(1).and_then(|before| self.key_of(curve, before)), self.key_of(curve, wh))
@@ -222,10 +248,10 @@ impl Curves {
             if wh < before {
                 added += node.add;
                 at = node.left;
-            } else if wh < before + node.group.wh {
+            } else if wh < before + node.wh {
                 return Some(node.key + added);
             } else {
-                wh -= before + node.group.wh;
+                wh -= before + node.wh;
                 added += node.add;
                 at = node.right;
             }
@@ -233,18 +259,16 @@ impl Curves {
         None
     }
 
-    /// The groups of a curve in no order, with keys whose last bit is right: what is added is always even.
-    pub(super) fn groups(&self, curve: u32) -> Vec<(Group, i64)> {
-        let mut found = Vec::new();
-        let mut open = vec![curve];
-        while let Some(at) = open.pop() {
+    /// Every group of a curve, in no order, with a key whose last bit is right: what is added is always even.
+    pub(super) fn each(&mut self, curve: u32, mut visit: impl FnMut(&Group, i64)) {
+        self.open.push(curve);
+        while let Some(at) = self.open.pop() {
             if at != NIL {
                 let node = &self.nodes[at as usize];
-                found.push((node.group, node.key));
-                open.extend([node.left, node.right]);
+                visit(&self.groups[at as usize], node.key);
+                self.open.extend([node.left, node.right]);
             }
         }
-        found
     }
 }
 

@@ -6,9 +6,12 @@
 
 use protocol::{energy::Energy, hash::Hash};
 
-use super::super::{
-    Book, Order,
-    rationing::{Claim, entitle, rank},
+use super::{
+    super::{
+        Book,
+        rationing::{Claim, entitle, rank},
+    },
+    Places,
 };
 
 /// The end of a list.
@@ -22,18 +25,19 @@ pub(super) struct Group {
     last: u32,
 }
 
-/// An order, or the sealed part of a group.
+/// A part of a sealed group.
 #[derive(Clone, Copy)]
-struct Entry {
+struct Part {
     wh: u128,
-    next: u32,
-    is: Is,
+    sealed: u32,
 }
 
-#[derive(Clone, Copy)]
+/// What an entry is.
 enum Is {
-    Order(u32),
-    Sealed(u32),
+    /// An order, by its place.
+    Order(usize),
+    /// A part of a sealed group.
+    Part(Part),
 }
 
 /// A group that a line has cut.
@@ -43,37 +47,34 @@ struct Sealed {
     served: u128,
 }
 
-/// The groups of a book, whose orders are numbered: first the bids, then the offers.
+/// The groups of a book. Their entries are the orders, by their places, and after them the parts of sealed groups.
 pub(super) struct Groups<'a> {
     book: &'a Book<'a>,
+    places: &'a Places,
     seed: &'a Hash,
-    entries: Vec<Entry>,
+    /// The entry after each one in its list.
+    next: Vec<u32>,
+    parts: Vec<Part>,
     sealed: Vec<Sealed>,
     fills: Vec<Energy>,
-    /// The lowest hash of each sealed group's orders, once a tie asked for it.
-    ranks: Vec<Hash>,
+    /// The lowest hash of each sealed group's orders, where a tie asked for it.
+    ranks: Vec<Option<Hash>>,
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(book: &'a Book<'a>, seed: &'a Hash) -> Groups<'a> {
-        let orders = book.bids.iter().chain(&book.offers);
-        let entry = |(number, order): (u32, &Order<'_>)| Entry {
-            wh: order.quantity.wh().into(),
-            next: END,
-            is: Is::Order(number),
-        };
-        let entries: Vec<Entry> = (0..).zip(orders).map(entry).collect();
-        let fills = vec![Energy::ZERO; entries.len()];
-        Groups { book, seed, entries, sealed: Vec::new(), fills, ranks: Vec::new() }
+    pub(super) fn new(book: &'a Book<'a>, places: &'a Places, seed: &'a Hash) -> Groups<'a> {
+        let next = vec![END; places.orders.len()];
+        let fills = vec![Energy::ZERO; book.bids.len() + book.offers.len()];
+        Groups { book, places, seed, next, parts: Vec::new(), sealed: Vec::new(), fills, ranks: Vec::new() }
     }
 
-    /// The group of one order.
-    pub(super) fn of_order(&self, number: u32) -> Group {
-        Group { wh: self.entries[number as usize].wh, first: number, last: number }
+    /// The group of one order, by its place.
+    pub(super) fn of_order(&self, place: usize) -> Group {
+        Group { wh: self.places.orders[place].wh.into(), first: place as u32, last: place as u32 }
     }
 
     pub(super) fn unite(&mut self, one: &Group, other: &Group) -> Group {
-        self.entries[one.last as usize].next = other.first;
+        self.next[one.last as usize] = other.first;
         Group { wh: one.wh + other.wh, first: one.first, last: other.last }
     }
 
@@ -85,24 +86,42 @@ impl<'a> Groups<'a> {
 
     fn seal(&mut self, group: &Group) -> u32 {
         if group.first == group.last
-            && let Is::Sealed(already) = self.entries[group.first as usize].is
+            && let Is::Part(part) = self.entry(group.first)
         {
-            return already;
+            return part.sealed;
         }
         self.sealed.push(Sealed { group: *group, served: 0 });
         (self.sealed.len() - 1) as u32
     }
 
     fn part_of(&mut self, sealed: u32, wh: u128) -> Group {
-        let entry = self.entries.len() as u32;
-        self.entries.push(Entry { wh, next: END, is: Is::Sealed(sealed) });
+        let entry = self.next.len() as u32;
+        self.next.push(END);
+        self.parts.push(Part { wh, sealed });
         Group { wh, first: entry, last: entry }
+    }
+
+    fn entry(&self, entry: u32) -> Is {
+        match (entry as usize).checked_sub(self.places.orders.len()) {
+            Some(part) => Is::Part(self.parts[part]),
+            None => Is::Order(entry as usize),
+        }
+    }
+
+    fn wh(&self, entry: u32) -> u128 {
+        match self.entry(entry) {
+            Is::Order(place) => self.places.orders[place].wh.into(),
+            Is::Part(part) => part.wh,
+        }
     }
 
     /// Gives a group all that it wants.
     pub(super) fn serve(&mut self, group: &Group) {
-        for entry in self.list(group) {
-            self.give(entry, self.entries[entry as usize].wh);
+        let mut entry = group.first;
+        self.give(entry, self.wh(entry));
+        while entry != group.last {
+            entry = self.next[entry as usize];
+            self.give(entry, self.wh(entry));
         }
     }
 
@@ -111,14 +130,14 @@ impl<'a> Groups<'a> {
         if wh == group.wh {
             return self.serve(group);
         }
-        let list = self.list(group);
-        let claim = |&entry: &u32| Claim { index: entry as usize, weight: self.entries[entry as usize].wh };
-        let claims: Vec<Claim> = list.iter().map(claim).collect();
-        if list.iter().any(|&entry| matches!(self.entries[entry as usize].is, Is::Sealed(_))) {
-            self.rank_sealed();
+        if group.first == group.last {
+            return self.give(group.first, wh);
         }
+        let list = self.list(group);
+        let claim = |&entry: &u32| Claim { index: entry as usize, weight: self.wh(entry) };
+        let claims: Vec<Claim> = list.iter().map(claim).collect();
         let mut given = Vec::with_capacity(claims.len());
-        entitle(&claims, wh, group.wh, |entry| self.rank(entry), |entry, wh| given.push((entry, wh)));
+        entitle(&claims, wh, group.wh, |entry| self.rank(entry as u32), |entry, wh| given.push((entry, wh)));
         for (entry, wh) in given {
             self.give(entry as u32, wh);
         }
@@ -138,37 +157,57 @@ impl<'a> Groups<'a> {
         let mut list = vec![group.first];
         let mut at = group.first;
         while at != group.last {
-            at = self.entries[at as usize].next;
+            at = self.next[at as usize];
             list.push(at);
         }
         list
     }
 
     fn give(&mut self, entry: u32, wh: u128) {
-        match self.entries[entry as usize].is {
+        match self.entry(entry) {
             // No more than the order's own quantity, which is an `Energy`.
-            Is::Order(number) => self.fills[number as usize] = Energy::from_wh(wh as u64),
-            Is::Sealed(sealed) => self.sealed[sealed as usize].served += wh,
+            Is::Order(place) => {
+                self.fills[self.places.orders[place].number as usize] = Energy::from_wh(wh as u64);
+            }
+            Is::Part(part) => self.sealed[part.sealed as usize].served += wh,
         }
     }
 
-    fn rank(&self, entry: usize) -> Hash {
-        match self.entries[entry].is {
-            Is::Order(number) => {
+    fn rank(&mut self, entry: u32) -> Hash {
+        match self.entry(entry) {
+            Is::Order(place) => {
                 let bids = self.book.bids.len();
-                let number = number as usize;
+                let number = self.places.orders[place].number as usize;
                 let order = if number < bids { &self.book.bids[number] } else { &self.book.offers[number - bids] };
                 rank(self.seed, order.id)
             }
-            Is::Sealed(sealed) => self.ranks[sealed as usize],
+            Is::Part(part) => self.rank_of_sealed(part.sealed),
         }
     }
 
-    fn rank_sealed(&mut self) {
-        while let Some(sealed) = self.sealed.get(self.ranks.len()) {
-            let ranks = self.list(&sealed.group).into_iter().map(|entry| self.rank(entry as usize));
-            let lowest = ranks.min().unwrap_or(Hash::ZERO);
-            self.ranks.push(lowest);
+    fn rank_of_sealed(&mut self, sealed: u32) -> Hash {
+        self.ranks.resize(self.sealed.len(), None);
+        // Groups are sealed within groups as often as lines are behind lines: too often for the stack.
+        let mut open = vec![sealed];
+        let mut lowest = Hash::ZERO;
+        while let Some(&top) = open.last() {
+            if let Some(known) = self.ranks[top as usize] {
+                lowest = known;
+                open.pop();
+                continue;
+            }
+            let list = self.list(&self.sealed[top as usize].group);
+            let unknown = list.iter().filter_map(|&entry| match self.entry(entry) {
+                Is::Part(part) if self.ranks[part.sealed as usize].is_none() => Some(part.sealed),
+                Is::Part(_) | Is::Order(_) => None,
+            });
+            let waits_from = open.len();
+            open.extend(unknown);
+            if open.len() == waits_from {
+                let ranks = list.into_iter().map(|entry| self.rank(entry));
+                self.ranks[top as usize] = ranks.min();
+            }
         }
+        lowest
     }
 }

@@ -62,43 +62,56 @@ impl Mechanism for Feeder {
     }
 }
 
-/// The orders of each bus: first bids, then offers, by number.
+/// An order at its bus.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Placed {
+    /// The doubled price, odd for bids: of equal prices, an offer comes before a bid and they trade.
+    key: i64,
+    /// Its number: the bids come first, then the offers.
+    number: u32,
+    wh: u64,
+}
+
+/// The orders that want or have anything, bus by bus, in order of their keys. What the passes look at lies together, and not
+/// where the book has it.
 struct Places {
     buses: usize,
-    /// Where in `numbers` each bus begins, and the end.
+    /// Where in `orders` each bus begins, and the end.
     starts: Vec<usize>,
-    numbers: Vec<u32>,
+    orders: Vec<Placed>,
 }
 
 impl Places {
     fn new(book: &Book<'_>, grid: &Grid) -> Places {
-        let mut places = Places { buses: grid.parents().len(), starts: Vec::new(), numbers: Vec::new() };
+        let mut places = Places { buses: grid.parents().len(), starts: Vec::new(), orders: Vec::new() };
+        let key = |order: &Order<'_>, bid: i64| 2 * order.price.micro() + bid;
+        let bids = book.bids.iter().map(|bid| (bid, key(bid, 1)));
+        let numbered = (0..).zip(bids.chain(book.offers.iter().map(|offer| (offer, key(offer, 0)))));
+        let orders = || numbered.clone().filter(|(_, (order, _))| !order.quantity.is_zero());
         let mut starts = vec![0; places.buses + 1];
-        let orders = || book.bids.iter().chain(&book.offers);
-        for order in orders() {
+        for (_, (order, _)) in orders() {
             starts[places.bus(order) + 1] += 1;
         }
         for bus in 0..places.buses {
             starts[bus + 1] += starts[bus];
         }
         let mut next = starts.clone();
-        let mut numbers = vec![0; book.bids.len() + book.offers.len()];
-        for (number, order) in (0..).zip(orders()) {
+        let mut placed = vec![Placed::default(); starts[places.buses]];
+        for (number, (order, key)) in orders() {
             let place = &mut next[places.bus(order)];
-            numbers[*place] = number;
+            placed[*place] = Placed { key, number, wh: order.quantity.wh() };
             *place += 1;
         }
-        (places.starts, places.numbers) = (starts, numbers);
+        for bus in starts.windows(2) {
+            placed[bus[0]..bus[1]].sort_unstable();
+        }
+        (places.starts, places.orders) = (starts, placed);
         places
     }
 
     /// Where an order is; a bus that is not of this grid is taken for its root.
     fn bus(&self, order: &Order<'_>) -> usize {
         Some(order.bus.0 as usize).filter(|bus| *bus < self.buses).unwrap_or(0)
-    }
-
-    fn at(&self, bus: usize) -> &[u32] {
-        &self.numbers[self.starts[bus]..self.starts[bus + 1]]
     }
 }
 
@@ -113,7 +126,6 @@ const NOTHING: Subtree = Subtree { curve: NIL, import: 0 };
 
 /// The pass up the tree.
 struct Pass<'a> {
-    book: &'a Book<'a>,
     grid: &'a Grid,
     network: Option<&'a Network>,
     places: &'a Places,
@@ -127,24 +139,13 @@ impl<'a> Pass<'a> {
     fn new(book: &'a Book<'a>, context: &Context<'a>, places: &'a Places) -> Pass<'a> {
         let [a, b, c, d, e, f, g, h, ..] = *context.tie_seed.as_bytes();
         Pass {
-            book,
             grid: context.grid,
             network: context.terms.network.as_ref(),
             places,
-            curves: Curves::new(book.bids.len() + book.offers.len(), u64::from_be_bytes([a, b, c, d, e, f, g, h])),
-            groups: Groups::new(book, context.tie_seed),
+            curves: Curves::new(places.orders.len(), u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            groups: Groups::new(book, places, context.tie_seed),
             subtrees: vec![NOTHING; places.buses],
             crossings: vec![Crossing::default(); places.buses],
-        }
-    }
-
-    /// The doubled price of an order, odd for bids: of equal prices, an offer comes before a bid and they trade.
-    fn key(&self, number: u32) -> i64 {
-        let bids = self.book.bids.len();
-        let number = number as usize;
-        match self.book.bids.get(number) {
-            Some(bid) => 2 * bid.price.micro() + 1,
-            None => 2 * self.book.offers[number - bids].price.micro(),
         }
     }
 
@@ -178,24 +179,24 @@ impl<'a> Pass<'a> {
 
     /// The curve of the orders at a bus.
     fn own(&mut self, bus: usize) -> Subtree {
-        let mut sorted: Vec<(i64, u32)> =
-            self.places.at(bus).iter().map(|&number| (self.key(number), number)).collect();
-        sorted.retain(|(_, number)| self.groups.of_order(*number).wh > 0);
-        sorted.sort_unstable();
-        let mut own = NOTHING;
-        for same in sorted.chunk_by(|one, other| one.0 == other.0) {
-            let (key, first) = same[0];
-            let mut group = self.groups.of_order(first);
-            for (_, number) in &same[1..] {
-                group = self.groups.unite(&group, &self.groups.of_order(*number));
+        let places = self.places;
+        let (mut place, end) = (places.starts[bus], places.starts[bus + 1]);
+        let first = self.curves.next_node();
+        let mut import = 0;
+        while place < end {
+            let key = places.orders[place].key;
+            let mut group = self.groups.of_order(place);
+            place += 1;
+            while place < end && places.orders[place].key == key {
+                group = self.groups.unite(&group, &self.groups.of_order(place));
+                place += 1;
             }
             if is_bid(key) {
-                own.import += group.wh;
+                import += group.wh;
             }
-            let node = self.curves.single(key, group);
-            own.curve = self.curves.join(own.curve, node);
+            self.curves.single(key, group);
         }
-        own
+        Subtree { curve: self.curves.of_singles(first), import }
     }
 
     fn merge_into(&mut self, bus: usize, other: Subtree) {
@@ -226,63 +227,64 @@ impl<'a> Pass<'a> {
 
     /// Cuts off import beyond `most`: the keys around the cut, if there was one.
     fn cut_import(&mut self, subtree: &mut Subtree, most: u128) -> Option<(i64, i64)> {
-        let mut excess = subtree.import.checked_sub(most).filter(|excess| *excess > 0)?;
-        subtree.import = most;
-        let mut last_key = 0;
-        while excess > 0 {
-            let (first, rest) = self.curves.pop_first(subtree.curve);
-            let (key, group) = (self.curves.key(first), *self.curves.group(first));
-            last_key = key;
-            if group.wh <= excess {
-                excess -= group.wh;
-                subtree.curve = rest;
-                // What cannot be drawn from above: its offers produce, its bids go without.
-                if !is_bid(key) {
-                    self.groups.serve(&group);
-                }
-            } else {
-                let (gone, kept) = self.groups.divide(&group, excess);
-                if !is_bid(key) {
-                    self.groups.serve(&gone);
-                }
-                self.curves.replace(first, kept);
-                subtree.curve = self.curves.join(first, rest);
-                excess = 0;
+        let excess = subtree.import.checked_sub(most).filter(|excess| *excess > 0)?;
+        let (gone, mut kept) = self.curves.split_after(subtree.curve, excess);
+        let (mut last_key, _) = self.curves.keys_around(gone, self.curves.sum(gone));
+        let part = excess - self.curves.sum(gone);
+        if part > 0 {
+            let (straddling, rest) = self.curves.pop_first(kept);
+            let key = self.curves.key(straddling);
+            let (lost, left) = self.groups.divide(&self.curves.group(straddling).clone(), part);
+            if !is_bid(key) {
+                self.groups.serve(&lost);
             }
+            self.curves.replace(straddling, left);
+            kept = self.curves.join(straddling, rest);
+            last_key = Some(key);
         }
-        let (_, next) = self.curves.keys_around(subtree.curve, 0);
-        Some((last_key, next.unwrap_or(i64::MAX)))
+        // What cannot be drawn from above: its offers produce, its bids go without.
+        self.serve(gone, false);
+        *subtree = Subtree { curve: kept, import: most };
+        let (_, next) = self.curves.keys_around(kept, 0);
+        Some((last_key.unwrap_or(i64::MIN), next.unwrap_or(i64::MAX)))
     }
 
     /// Cuts off export beyond `most`: the keys around the cut, if there was one.
     fn cut_export(&mut self, subtree: &mut Subtree, most: u128) -> Option<(i64, i64)> {
-        let export = self.curves.sum(subtree.curve) - subtree.import;
-        let mut excess = export.checked_sub(most).filter(|excess| *excess > 0)?;
-        let mut first_key = 0;
-        while excess > 0 {
-            let (last, rest) = self.curves.pop_last(subtree.curve);
-            let (key, group) = (self.curves.key(last), *self.curves.group(last));
-            first_key = key;
-            if group.wh <= excess {
-                excess -= group.wh;
-                subtree.curve = rest;
-                // What cannot be sent up: its bids are served, its offers do not produce.
-                if is_bid(key) {
-                    self.groups.serve(&group);
-                }
-            } else {
-                let (kept, gone) = self.groups.divide(&group, group.wh - excess);
-                if is_bid(key) {
-                    self.groups.serve(&gone);
-                }
-                self.curves.replace(last, kept);
-                subtree.curve = self.curves.join(rest, last);
-                excess = 0;
-            }
+        let all = self.curves.sum(subtree.curve);
+        let left = subtree.import.saturating_add(most);
+        if all <= left {
+            return None;
         }
-        let kept = self.curves.sum(subtree.curve);
-        let (before, _) = self.curves.keys_around(subtree.curve, kept);
-        Some((before.unwrap_or(i64::MIN), first_key))
+        let (mut kept, mut gone) = self.curves.split_after(subtree.curve, left);
+        let part = left - self.curves.sum(kept);
+        let (_, mut first_key) = self.curves.keys_around(gone, 0);
+        if part > 0 {
+            let (straddling, rest) = self.curves.pop_first(gone);
+            let key = self.curves.key(straddling);
+            let (stays, lost) = self.groups.divide(&self.curves.group(straddling).clone(), part);
+            if is_bid(key) {
+                self.groups.serve(&lost);
+            }
+            self.curves.replace(straddling, stays);
+            (kept, gone) = (self.curves.join(kept, straddling), rest);
+            first_key = Some(key);
+        }
+        // What cannot be sent up: its bids are served, its offers do not produce.
+        self.serve(gone, true);
+        subtree.curve = kept;
+        let (before, _) = self.curves.keys_around(kept, left);
+        Some((before.unwrap_or(i64::MIN), first_key.unwrap_or(i64::MAX)))
+    }
+
+    /// Gives the bids of a curve, or its offers, all they want.
+    fn serve(&mut self, curve: u32, bids: bool) {
+        let groups = &mut self.groups;
+        self.curves.each(curve, |group, key| {
+            if is_bid(key) == bids {
+                groups.serve(group);
+            }
+        });
     }
 
     /// Decides who trades, now that the root is known to send and draw nothing.
@@ -297,13 +299,8 @@ impl<'a> Pass<'a> {
             self.groups.share(&group, served);
             stays = rest;
         }
-        for (curve, bids) in [(produces, false), (stays, true)] {
-            for (group, key) in self.curves.groups(curve) {
-                if is_bid(key) == bids {
-                    self.groups.serve(&group);
-                }
-            }
-        }
+        self.serve(produces, false);
+        self.serve(stays, true);
         self.groups.into_fills()
     }
 }
