@@ -234,29 +234,40 @@ impl Curves {
         (first, self.update(curve))
     }
 
-    /// The keys of the units just before and just after the first `wh`; none where there is no such unit.
-    pub(super) fn keys_around(&self, curve: u32, wh: u128) -> (Option<i64>, Option<i64>) {
-        (wh.checked_sub(1).and_then(|before| self.key_of(curve, before)), self.key_of(curve, wh))
-    }
-
-    /// The key of the unit with this many before it.
-    fn key_of(&self, mut at: u32, mut wh: u128) -> Option<i64> {
-        let mut added = 0;
+    /// The keys of the units just before and just after the first `wh`, which are no more than all; none where there is no
+    /// such unit.
+    pub(super) fn keys_around(&self, curve: u32, mut wh: u128) -> (Option<i64>, Option<i64>) {
+        let (mut at, mut added, mut passed) = (curve, 0, None);
         while at != NIL {
             let node = &self.nodes[at as usize];
             let before = self.sum(node.left);
+            let key = node.key + added;
             if wh < before {
-                added += node.add;
                 at = node.left;
+            } else if wh == before {
+                return (self.last_key(node.left, added + node.add).or(passed), Some(key));
             } else if wh < before + node.wh {
-                return Some(node.key + added);
+                return (Some(key), Some(key));
             } else {
                 wh -= before + node.wh;
-                added += node.add;
+                passed = Some(key);
                 at = node.right;
             }
+            added += node.add;
         }
-        None
+        (passed, None)
+    }
+
+    /// The highest key of a part of a curve, to whose keys this much is to be added.
+    fn last_key(&self, mut at: u32, mut added: i64) -> Option<i64> {
+        let mut last = None;
+        while at != NIL {
+            let node = &self.nodes[at as usize];
+            last = Some(node.key + added);
+            added += node.add;
+            at = node.right;
+        }
+        last
     }
 
     /// Every group of a curve, in no order, with a key whose last bit is right: what is added is always even.
