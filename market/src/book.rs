@@ -218,8 +218,8 @@ pub fn clear_json_on(
     clearing.check(&book).map_err(|broken| BookError::BrokenClearing { mechanism: mechanism.name(), broken })?;
 
     let trades = clearing.trades.iter().map(|trade| BookTrade {
-        bid: bids[trade.bid].id.to_string(),
-        offer: offers[trade.offer].id.to_string(),
+        bid: bids[trade.bid as usize].id.to_string(),
+        offer: offers[trade.offer as usize].id.to_string(),
         quantity: trade.energy,
         price: trade.price,
         received: (trade.received != trade.price).then_some(trade.received),

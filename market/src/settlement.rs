@@ -358,7 +358,7 @@ fn book_trades(clearing: &Clearing, sides: &Sides, positions: &mut [Position<'_>
     }
     let mut trades = Vec::with_capacity(clearing.trades.len());
     for trade in &clearing.trades {
-        let (buyer, seller) = (sides.buyers[trade.bid].0, sides.sellers[trade.offer].0);
+        let (buyer, seller) = (sides.buyers[trade.bid as usize].0, sides.sellers[trade.offer as usize].0);
         positions[buyer].paid += trade.price.times(trade.energy);
         positions[seller].earned += trade.received.times(trade.energy);
         trades.push(Trade {

@@ -114,7 +114,7 @@ impl Wishes {
         let (bids, offers) = (ids(&self.bids), ids(&self.offers));
         let fills = bids.iter().zip(&clearing.bids).chain(offers.iter().zip(&clearing.offers));
         let trade = |trade: &market::clearing::Match| {
-            (bids[trade.bid].clone(), offers[trade.offer].clone(), trade.energy, trade.price)
+            (bids[trade.bid as usize].clone(), offers[trade.offer as usize].clone(), trade.energy, trade.price)
         };
         (fills.map(|(id, fill)| (id.clone(), *fill)).collect(), clearing.trades.iter().map(trade).collect())
     }
@@ -280,7 +280,7 @@ proptest! {
             };
             let could = filled(&wishes.bids, &clearing.bids).min(filled(&wishes.offers, &clearing.offers));
             let stays = |trade: &&market::clearing::Match| {
-                within(&wishes.bids[trade.bid]) && within(&wishes.offers[trade.offer])
+                within(&wishes.bids[trade.bid as usize]) && within(&wishes.offers[trade.offer as usize])
             };
             let inside: u64 = clearing.trades.iter().filter(stays).map(|trade| trade.energy.wh()).sum();
             prop_assert_eq!(inside, could, "{:?}", part);
@@ -324,7 +324,7 @@ fn the_generators_make_what_the_properties_are_about() {
             ("the extreme prices", all().any(|wish| wish.price == Price::MIN || wish.price == Price::MAX)),
             (
                 "trades between buses",
-                clearing.trades.iter().any(|t| wishes.bids[t.bid].bus != wishes.offers[t.offer].bus),
+                clearing.trades.iter().any(|t| wishes.bids[t.bid as usize].bus != wishes.offers[t.offer as usize].bus),
             ),
         ];
         for (kind, is_there) in kinds {

@@ -67,14 +67,14 @@ impl Small {
     /// What a bid gains whose Wh are worth `value` each.
     fn bid_gains(&self, name: &str, bid: usize, value: i64) -> i128 {
         let trades = self.clear(name).trades;
-        let mine = trades.iter().filter(|trade| trade.bid == bid);
+        let mine = trades.iter().filter(|trade| trade.bid as usize == bid);
         mine.map(|trade| i128::from(value - trade.price.micro()) * i128::from(trade.energy.wh())).sum()
     }
 
     /// What an offer gains whose Wh cost `value` each.
     fn offer_gains(&self, name: &str, offer: usize, value: i64) -> i128 {
         let trades = self.clear(name).trades;
-        let mine = trades.iter().filter(|trade| trade.offer == offer);
+        let mine = trades.iter().filter(|trade| trade.offer as usize == offer);
         mine.map(|trade| i128::from(trade.received.micro() - value) * i128::from(trade.energy.wh())).sum()
     }
 

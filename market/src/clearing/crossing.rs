@@ -62,16 +62,13 @@ impl Side {
     /// Fills of orders in the money, as much as they want, and which orders are at the margin, `at`. `is_in` says which
     /// prices are in the money.
     pub(crate) fn fills(self, at: Price, is_in: impl Fn(u32, u32) -> bool) -> (Vec<Energy>, Vec<usize>) {
-        let (at, mut fills, mut marginal) = (counted(at), self.quantities, Vec::new());
-        for (index, (price, fill)) in self.prices.iter().zip(&mut fills).enumerate() {
-            if *price == at {
-                marginal.push(index);
-            }
-            if *price == ABSENT || !is_in(*price, at) {
-                *fill = Energy::ZERO;
-            }
+        let (at, mut fills) = (counted(at), self.quantities);
+        // Without a branch, because what comes next cannot be foreseen. Who wants nothing is filled with that.
+        for (price, fill) in self.prices.iter().zip(&mut fills) {
+            *fill = if is_in(*price, at) { *fill } else { Energy::ZERO };
         }
-        (fills, marginal)
+        let marginal = self.prices.iter().enumerate().filter(|(_, price)| **price == at).map(|(index, _)| index);
+        (fills, marginal.collect())
     }
 
     /// The orders within a range, price and quantity.

@@ -89,9 +89,9 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
     /// Index of the bid in its book.
-    pub bid: usize,
+    pub bid: u32,
     /// Index of the offer in its book.
-    pub offer: usize,
+    pub offer: u32,
     /// How much, at least 1 Wh.
     pub energy: Energy,
     /// What the buyer pays, per kWh.
@@ -236,7 +236,7 @@ impl Clearing {
         let mut bids_left: Vec<u64> = self.bids.iter().map(|fill| fill.wh()).collect();
         let mut offers_left: Vec<u64> = self.offers.iter().map(|fill| fill.wh()).collect();
         for trade in &self.trades {
-            let (bid, offer) = (book.bids[trade.bid].price, book.offers[trade.offer].price);
+            let (bid, offer) = (book.bids[trade.bid as usize].price, book.offers[trade.offer as usize].price);
             for price in [trade.price, trade.received] {
                 if price > bid || price < offer {
                     return Err(BrokenClearing::LimitBroken { offer, bid, price });
@@ -245,7 +245,7 @@ impl Clearing {
             if trade.received > trade.price {
                 return Err(BrokenClearing::Subsidised { price: trade.price, received: trade.received });
             }
-            for left in [&mut bids_left[trade.bid], &mut offers_left[trade.offer]] {
+            for left in [&mut bids_left[trade.bid as usize], &mut offers_left[trade.offer as usize]] {
                 let excess = trade.energy.wh().saturating_sub(*left);
                 if excess > 0 {
                     return Err(BrokenClearing::TradesDiffer { found: excess.into() });

@@ -4,6 +4,8 @@
 //! at the first bus that it has in common with its counterpart. Of equally near ones, the lower id comes first. Every
 //! match uses up a bid or an offer, so there are fewer matches than orders.
 
+use std::cmp::Ordering;
+
 use protocol::{energy::Energy, money::Price};
 
 use super::{Book, Match, Order};
@@ -21,16 +23,24 @@ struct Side {
     next: Vec<u32>,
     /// First and last order at each bus.
     queues: Vec<(u32, u32)>,
-    /// How many orders are filled.
-    queued: usize,
 }
 
 /// The first bytes of an id as a number: where two of them differ, they are in the order of the ids.
 fn prefix(id: &[u8]) -> u64 {
+    if let Some(bytes) = id.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
     let mut bytes = [0; 8];
-    let length = id.len().min(bytes.len());
-    bytes[..length].copy_from_slice(&id[..length]);
+    bytes[..id.len()].copy_from_slice(id);
     u64::from_be_bytes(bytes)
+}
+
+/// Whether ids are in order already, as they are in a settlement: then nothing needs to be sorted.
+fn are_in_order(orders: &[Order<'_>]) -> bool {
+    orders.is_sorted_by(|a, b| match prefix(a.id).cmp(&prefix(b.id)) {
+        Ordering::Equal => a.id <= b.id,
+        order => order.is_lt(),
+    })
 }
 
 impl Side {
@@ -38,9 +48,8 @@ impl Side {
         assert!(orders.len() < END as usize, "expected fewer than {END} orders, found {}", orders.len());
         let left: Vec<u64> = fills.iter().map(|fill| fill.wh()).collect();
         let buses = grid.parents().len();
-        let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses], queued: 0 };
-        // Where the ids are in order already, as they are in a settlement, nothing needs to be sorted.
-        if orders.is_sorted_by(|a, b| a.id <= b.id) {
+        let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses] };
+        if are_in_order(orders) {
             (0..orders.len()).for_each(|index| side.queue(orders, index));
             return side;
         }
@@ -56,7 +65,6 @@ impl Side {
     /// Queues an order at its bus, if it is filled.
     fn queue(&mut self, orders: &[Order<'_>], index: usize) {
         if self.left[index] > 0 {
-            self.queued += 1;
             // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
             let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < self.queues.len()).unwrap_or(0);
             self.append(bus, (index as u32, index as u32));
@@ -118,10 +126,20 @@ pub(crate) fn pair(
     grid: &Grid,
     deal: impl Fn(&Order<'_>, &Order<'_>) -> Deal,
 ) -> Vec<Match> {
+    let filled = |fills: &[Energy]| fills.iter().filter(|fill| !fill.is_zero()).count();
+    // Each match uses up an order: never moved to make room, and what is not needed of this is never touched.
+    let mut matches = Vec::with_capacity(filled(bids) + filled(offers));
+    let mut agree = |bid: usize, offer: usize, wh: u64| {
+        let Deal { pays, receives } = deal(&book.bids[bid], &book.offers[offer]);
+        let (bid, offer) = (bid as u32, offer as u32);
+        matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price: pays, received: receives });
+    };
+    if grid.parents().len() == 1 && are_in_order(&book.bids) && are_in_order(&book.offers) {
+        meet(bids, offers, agree);
+        return matches;
+    }
     let mut buyers = Side::new(&book.bids, bids, grid);
     let mut sellers = Side::new(&book.offers, offers, grid);
-    // Each match uses up an order: never moved to make room, and what is not needed of this is never touched.
-    let mut matches = Vec::with_capacity(buyers.queued + sellers.queued);
     // Backwards from the leaves to the root. A bus's own orders are at the front of its queues, because they were there
     // before any came up from below: so they meet each other first.
     for (bus, &parent) in grid.parents().iter().enumerate().rev() {
@@ -129,8 +147,7 @@ pub(crate) fn pair(
             let wh = buyers.left[bid].min(sellers.left[offer]);
             buyers.take(bus, wh);
             sellers.take(bus, wh);
-            let Deal { pays, receives } = deal(&book.bids[bid], &book.offers[offer]);
-            matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price: pays, received: receives });
+            agree(bid, offer, wh);
         }
         if bus != parent {
             buyers.climb(bus, parent);
@@ -138,6 +155,26 @@ pub(crate) fn pair(
         }
     }
     matches
+}
+
+/// Pairs the fills of two sides on one bus, in their order: queues that nobody joins later need no links.
+fn meet(bids: &[Energy], offers: &[Energy], mut agree: impl FnMut(usize, usize, u64)) {
+    let (mut bid, mut offer, mut wanted, mut had) = (0, 0, 0, 0);
+    loop {
+        while wanted == 0 {
+            let Some(fill) = bids.get(bid) else { return };
+            wanted = fill.wh();
+            bid += 1;
+        }
+        while had == 0 {
+            let Some(fill) = offers.get(offer) else { return };
+            had = fill.wh();
+            offer += 1;
+        }
+        let wh = wanted.min(had);
+        (wanted, had) = (wanted - wh, had - wh);
+        agree(bid - 1, offer - 1, wh);
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +214,10 @@ mod tests {
         let fills = |orders: &[Order<'_>]| -> Vec<Energy> { orders.iter().map(|order| order.quantity).collect() };
         let matches = pair(&book, &fills(&book.bids), &fills(&book.offers), &grid, |bid, _| Deal::at(bid.price));
         let name = |order: &Order<'static>| std::str::from_utf8(order.id).unwrap();
-        matches.iter().map(|m| (name(&book.bids[m.bid]), name(&book.offers[m.offer]), m.energy.wh())).collect()
+        matches
+            .iter()
+            .map(|m| (name(&book.bids[m.bid as usize]), name(&book.offers[m.offer as usize]), m.energy.wh()))
+            .collect()
     }
 
     #[test]
