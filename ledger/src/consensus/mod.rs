@@ -89,8 +89,9 @@ pub trait Application: Send + 'static {
 
     /// Called after each commit: a future that resolves when there is something worth a block or the heartbeat is due.
     /// It is dropped if the others start the next height first; only the next proposer then waits half of
-    /// [`Timeouts::propose_ms`] for it, so as not to propose a block without what the others have. The first height after a start of the program does not
-    /// wait for it, because the engine cannot catch up with the others before it has started one.
+    /// [`Timeouts::propose_ms`] for it, so as not to propose a block without what the others have. The first height after
+    /// a start of the program does not wait for it, because the engine cannot catch up with the others before it has
+    /// started one.
     fn work(&mut self) -> Work;
 
     /// Builds the block for this height and round and stores it. If asked again, also after a crash, it must return the
