@@ -79,7 +79,7 @@ pub enum ReceiptFault {
         /// The receipt's.
         found: Interval,
     },
-    /// A different entry of the same interval was proved before.
+    /// A different entry under the same number of the same interval was proved before.
     #[error("{0} was settled before, with other figures: the validators committed two truths")]
     Contradiction(Interval),
     /// Energy that was never measured here.
@@ -195,6 +195,18 @@ pub fn check_entry(
     let sent = newest_run(candidates);
     check_energy(line, *interval, sent)?;
     Ok(sent.iter().map(|reading| reading.sequence).collect())
+}
+
+/// Checks an entry that corrects an interval: it is this member's, and its amounts follow from its energy.
+///
+/// The energy is what the grid operator validated, which may be other than what this meter signed, and the orders of an
+/// interval so long ago may be forgotten here. More than two thirds of the validators computed it and stand for it.
+pub fn check_correction(entry: &Entry, member: MemberId) -> Result<(), ReceiptFault> {
+    let Entry { price, line, tariffs, .. } = entry;
+    if line.member != member {
+        return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
+    }
+    check_amounts(line, *price, tariffs)
 }
 
 /// Checks an entry of the transformer's meter, which measures what the members settle: its own line is empty, and says

@@ -31,7 +31,7 @@ mod totals;
 pub mod cli;
 
 pub use alarm::AlarmKind;
-pub use check::{Limits, OwnReading, ReceiptFault, check_entry, check_transformer_entry};
+pub use check::{Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_transformer_entry};
 pub use config::{Broker, Config, ConfigError, OrderConfig, Registration, StatusAddress};
 pub use key::{KeyError, create_key, read_key};
 pub use start::{Running, StartError, start};

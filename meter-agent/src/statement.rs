@@ -40,6 +40,8 @@ pub struct StatementLine {
     pub supply_revenue: Amount,
     /// The block that it is in.
     pub height: u64,
+    /// 0 as first settled, then the number of the correction that is in force.
+    pub correction: u32,
 }
 
 /// Which part of a statement.
@@ -84,6 +86,7 @@ fn line(receipt: &Receipt) -> StatementLine {
         supply_cost: entry.line.supply_cost,
         supply_revenue: entry.line.supply_revenue,
         height: receipt.header.height,
+        correction: entry.correction,
     }
 }
 
@@ -169,6 +172,7 @@ mod tests {
             supply_cost: Amount::from_nano(3_000_000),
             supply_revenue: Amount::ZERO,
             height: 7,
+            correction: 0,
         }
     }
 
@@ -179,9 +183,9 @@ mod tests {
         assert!(text.contains("2 intervals"), "{text}");
         assert!(text.contains("balance -0.0345 EUR"), "{text}");
         let csv = to_csv(&lines).unwrap();
-        let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height\n\
-            2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7\n\
-            2026-06-01T12:15:00Z/PT15M,0.19,50,0,10,0,0.0095,0,0.003,0,7\n";
+        let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height,correction\n\
+            2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7,0\n\
+            2026-06-01T12:15:00Z/PT15M,0.19,50,0,10,0,0.0095,0,0.003,0,7,0\n";
         assert_eq!(csv, expected);
         let period = Period { from_s: Some(lines[1].interval.start_s()), to_s: Some(lines[1].interval.end_s()) };
         assert_eq!(lines.map(|line| period.holds(line.interval)), [false, true]);

@@ -126,7 +126,8 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct Settling<'a> {
     pub(crate) interval: Interval,
-    pub(crate) json: &'a [u8],
+    /// The receipt; none where a later one of the interval is kept.
+    pub(crate) json: Option<&'a [u8]>,
     pub(crate) covered: &'a [(u64, ReadingRecord)],
     pub(crate) totals: Totals,
     pub(crate) today: Option<Today>,
@@ -228,7 +229,9 @@ impl Store {
     /// Stores a verified receipt, what it settles and the new totals, all or none.
     pub(crate) fn settle(&self, settling: &Settling<'_>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
-        batch.insert(receipt_key(settling.interval).as_slice(), self.deflate(settling.json)?);
+        if let Some(json) = settling.json {
+            batch.insert(receipt_key(settling.interval).as_slice(), self.deflate(json)?);
+        }
         for (sequence, record) in settling.covered {
             let settled = ReadingRecord { settled: true, ..record.clone() };
             batch.insert(key(READING, *sequence).as_slice(), cbor::encode(&settled));

@@ -74,6 +74,25 @@ impl Totals {
         Some(self)
     }
 
+    /// With `after` in the place of `before`, because the interval was corrected; `None` past the range of an amount.
+    pub(crate) fn corrected(mut self, before: &Line, after: &Line) -> Option<Totals> {
+        let replace = |sum: &mut u64, before: Energy, after: Energy| {
+            *sum = sum.checked_sub(before.wh())?.checked_add(after.wh())?;
+            Some(())
+        };
+        replace(&mut self.bought_wh, before.bought, after.bought)?;
+        replace(&mut self.sold_wh, before.sold, after.sold)?;
+        replace(&mut self.imported_wh, before.imported, after.imported)?;
+        replace(&mut self.exported_wh, before.exported, after.exported)?;
+        self.paid = self.paid.checked_sub(before.paid)?.checked_add(after.paid)?;
+        self.earned = self.earned.checked_sub(before.earned)?.checked_add(after.earned)?;
+        self.supply_cost = self.supply_cost.checked_sub(before.supply_cost)?.checked_add(after.supply_cost)?;
+        self.supply_revenue =
+            self.supply_revenue.checked_sub(before.supply_revenue)?.checked_add(after.supply_revenue)?;
+        self.balance()?;
+        Some(self)
+    }
+
     /// What the account gained (lost, if negative); `None` past the range of an amount, which no stored sum is.
     pub fn balance(&self) -> Option<Amount> {
         self.earned.checked_add(self.supply_revenue)?.checked_sub(self.paid)?.checked_sub(self.supply_cost)

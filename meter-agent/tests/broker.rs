@@ -149,6 +149,61 @@ async fn a_receipt_is_checked_against_the_tariffs_that_the_validators_decided_an
 }
 
 #[tokio::test]
+async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_restart() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let home = Home::new(broker.port, &METER);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(1).await;
+    let _ = (market.reading().await, market.reading().await);
+    let corrected = |at, correction, [bought, sold, imported, exported]: [u64; 4]| {
+        let entry = home.receipt(at, bought, sold, imported, exported).entry;
+        home.receipt_of(protocol::settlement::Entry { correction, ..entry }, at).to_json()
+    };
+
+    // Drew 200 Wh, and was not there when the auction was held; then it was run again.
+    let first = home.receipt(0, 0, 0, 200, 0).to_json();
+    market.forward(first.clone()).await;
+    until(&mut running, "a receipt", |status| status.outbox == 1).await;
+    market.forward(corrected(0, 1, [150, 0, 50, 0])).await;
+    until(&mut running, "its correction", |status| status.totals.bought_wh == 150).await;
+    let status = running.status();
+    assert_eq!((status.totals.receipts_verified, status.totals.imported_wh), (1, 50));
+    assert_eq!(status.balance, Amount::from_nano(-(150 * 190_000 + 50 * 300_000)));
+
+    // What was in force before changes nothing; two entries under one number are a lie, and so are amounts that do not follow.
+    market.forward(first).await;
+    market.forward(corrected(0, 1, [140, 0, 60, 0])).await;
+    until(&mut running, "a lie", |status| status.receipts_refused == 1).await;
+    assert!(running.status().alarms[0].contains("two truths"), "{:?}", running.status().alarms);
+    let honest = home.receipt(0, 10, 0, 50, 0).entry;
+    let line = protocol::settlement::Line { paid: Amount::ZERO, ..honest.line };
+    let wrong = home.receipt_of(protocol::settlement::Entry { correction: 2, line, ..honest }, 0);
+    market.forward(wrong.to_json()).await;
+    until(&mut running, "a wrong amount", |status| status.receipts_refused == 2).await;
+    assert_eq!(running.status().totals, status.totals);
+
+    // A correction may come before the receipt it corrects, and say what the grid operator knows better.
+    market.forward(corrected(1, 1, [0, 70, 0, 20])).await;
+    until(&mut running, "an early correction", |status| status.totals.sold_wh == 70).await;
+    assert_eq!(running.status().outbox, 1, "it settles other energy than the meter signed");
+    market.forward(home.receipt(1, 0, 0, 0, 100).to_json()).await;
+    until(&mut running, "what it corrects", |status| status.outbox == 0).await;
+    let before = running.status().totals;
+    assert_eq!((before.receipts_verified, before.sold_wh, before.exported_wh), (2, 70, 20));
+
+    running.stop().await;
+    let running = start(home.config()).await.unwrap();
+    assert_eq!((running.status().totals, running.status().outbox), (before, 0));
+    let statement = get(running.status_addr.unwrap(), "/statement").await;
+    let lines: serde_json::Value = serde_json::from_str(statement.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let shown: Vec<_> =
+        lines.as_array().unwrap().iter().map(|line| (&line["correction"], &line["bought_wh"])).collect();
+    assert_eq!(shown, [(&1.into(), &150.into()), (&1.into(), &0.into())]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_proved_receipt_settles_and_a_forged_one_is_evidence_also_after_a_restart() {
     let Some(broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER);

@@ -1,20 +1,20 @@
 //! What the agent hears: announcements, answers, receipts. None of it is believed without proof.
 
-use std::time::Instant;
+use std::{cmp::Ordering, time::Instant};
 
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     interval::Interval,
     limits::ANSWER_BYTES_MAX,
     receipt::Receipt,
-    settlement::Entry,
+    settlement::{Entry, Line},
 };
 use rumqttc::Publish;
 
 use super::Agent;
 use crate::{
     alarm::AlarmKind,
-    check::{ReceiptFault, check_entry, check_transformer_entry},
+    check::{ReceiptFault, check_correction, check_entry, check_transformer_entry},
     mqtt::Inbound,
     outbox::Advice,
     record::ReadingRecord,
@@ -24,12 +24,17 @@ use crate::{
 
 const DAY_S: i64 = 86_400;
 
+/// Readings that a receipt settles, by sequence number.
+type Covered = Vec<(u64, ReadingRecord)>;
+
 /// A receipt that was judged.
 enum Verdict {
-    /// It proves what it must, and settles these readings.
-    Good { receipt: Box<Receipt>, covered: Vec<(u64, ReadingRecord)> },
+    /// It proves what it must, and settles these readings; perhaps in the place of an earlier line of its interval.
+    Good { receipt: Box<Receipt>, covered: Covered, before: Option<Box<Line>> },
     /// It was verified before.
     Known,
+    /// A later one of its interval was verified before. It settles these readings all the same.
+    Superseded { interval: Interval, covered: Covered },
     /// It does not.
     Bad(ReceiptFault),
 }
@@ -134,7 +139,8 @@ impl Agent {
         };
         let result = match verdict {
             Verdict::Known => Ok(()),
-            Verdict::Good { receipt, covered } => self.settle(&receipt, json, covered).await,
+            Verdict::Good { receipt, covered, before } => self.settle(&receipt, json, covered, before.as_deref()).await,
+            Verdict::Superseded { interval, covered } => self.cover(interval, covered).await,
             Verdict::Bad(fault) => self.refuse(&fault, json).await,
         };
         if let Err(error) = result {
@@ -148,13 +154,33 @@ impl Agent {
             Err(fault) => return Ok(Verdict::Bad(fault)),
         };
         let entry = &receipt.entry;
-        // Another certificate of the same entry is as good; another entry of the same interval is a lie.
-        if let Some(known) = self.store.receipt(entry.interval)? {
-            return Ok(match Receipt::from_json(&known) {
-                Ok(known) if known.entry == *entry => Verdict::Known,
-                _ => Verdict::Bad(ReceiptFault::Contradiction(entry.interval)),
+        let Some(known) = self.store.receipt(entry.interval)? else {
+            return Ok(match self.check(entry)? {
+                Ok(covered) => Verdict::Good { receipt: Box::new(receipt), covered, before: None },
+                Err(fault) => Verdict::Bad(fault),
             });
-        }
+        };
+        let contradiction = Verdict::Bad(ReceiptFault::Contradiction(entry.interval));
+        let Ok(Receipt { entry: known, .. }) = Receipt::from_json(&known) else { return Ok(contradiction) };
+        Ok(match entry.correction.cmp(&known.correction) {
+            // Another certificate of the same entry is as good; another entry under the same number is a lie.
+            Ordering::Equal if known == *entry => Verdict::Known,
+            Ordering::Equal => contradiction,
+            Ordering::Less => {
+                Verdict::Superseded { interval: entry.interval, covered: self.check(entry)?.unwrap_or_default() }
+            }
+            Ordering::Greater => match check_correction(entry, self.identity.member) {
+                Ok(()) => {
+                    let before = Some(Box::new(known.line));
+                    Verdict::Good { receipt: Box::new(receipt), covered: Vec::new(), before }
+                }
+                Err(fault) => Verdict::Bad(fault),
+            },
+        })
+    }
+
+    /// Checks an entry that is proved, against the readings that no receipt covers yet: which of them it settles.
+    fn check(&self, entry: &Entry) -> Result<Result<Covered, ReceiptFault>, StoreError> {
         let mut readings = Vec::new();
         for sequence in self.outbox.up_to(entry.interval) {
             readings.extend(self.store.reading(sequence)?.map(|record| (sequence, record)));
@@ -166,13 +192,15 @@ impl Agent {
         } else {
             check_entry(entry, member, &self.orders.limits(entry.interval, &entry.tariffs), &own)
         };
-        Ok(match checked {
-            Ok(covered) => {
-                readings.retain(|(sequence, _)| covered.contains(sequence));
-                Verdict::Good { receipt: Box::new(receipt), covered: readings }
-            }
-            Err(fault) => Verdict::Bad(fault),
-        })
+        let checked = match checked {
+            // A correction of what was never settled here before may say other energy than this meter does.
+            Err(_) if entry.correction > 0 => check_correction(entry, member).map(|()| Vec::new()),
+            checked => checked,
+        };
+        Ok(checked.map(|covered| {
+            readings.retain(|(sequence, _)| covered.contains(sequence));
+            readings
+        }))
     }
 
     /// The receipt, if the validators committed it, and it can be this member's.
@@ -190,37 +218,59 @@ impl Agent {
         Ok(receipt)
     }
 
-    /// Stores a good receipt with everything that changes by it.
+    /// Stores a good receipt with everything that changes by it; `before` is the line whose place it takes.
     async fn settle(
         &mut self,
         receipt: &Receipt,
         json: &[u8],
-        covered: Vec<(u64, ReadingRecord)>,
+        covered: Covered,
+        before: Option<&Line>,
     ) -> Result<(), StoreError> {
-        let Entry { interval, line, tariffs, .. } = receipt.entry;
-        let gross = || covered.iter().filter_map(|(_, record)| record.gross());
-        let before = self.today_at(interval);
-        let is_today = before.day == day_of(interval);
-        let today_totals = if is_today { before.totals.with(&line, gross()) } else { Some(before.totals) };
-        let (Some(totals), Some(today_totals)) = (self.totals.with(&line, gross()), today_totals) else {
+        let Entry { interval, line, tariffs, correction, .. } = receipt.entry;
+        let with = |totals: crate::Totals| match before {
+            Some(before) => totals.corrected(before, &line),
+            None => totals.with(&line, covered.iter().filter_map(|(_, record)| record.gross())),
+        };
+        let day = self.today_at(interval);
+        let is_today = day.day == day_of(interval);
+        let today_totals = if is_today { with(day.totals) } else { Some(day.totals) };
+        let (Some(totals), Some(today_totals)) = (with(self.totals), today_totals) else {
             return self.refuse(&ReceiptFault::OutOfRange, json).await;
         };
-        let settled_until = before.settled_until.max(Some(interval));
-        let today = Some(Today { totals: today_totals, settled_until, ..before });
+        let settled_until = day.settled_until.max(Some(interval));
+        let today = Some(Today { totals: today_totals, settled_until, ..day });
         let sequences: Vec<u64> = covered.iter().map(|(sequence, _)| *sequence).collect();
         let json = json.to_vec();
-        self.write(move |store| store.settle(&Settling { interval, json: &json, covered: &covered, totals, today }))
-            .await?;
+        self.write(move |store| {
+            store.settle(&Settling { interval, json: Some(&json), covered: &covered, totals, today })
+        })
+        .await?;
         self.totals = totals;
         self.today = today;
         // Receipts may come in any order: the tariffs shown are those of the latest interval.
-        if before.settled_until < Some(interval)
+        if day.settled_until < Some(interval)
             && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs)
         {
             let currency = &self.identity.genesis.currency;
             let (now, before) = (in_words(&tariffs, currency), in_words(&earlier, currency));
             tracing::info!("in {interval}: {now}; before: {before}; decided by the validators, and proved");
         }
+        if let (Some(before), Some(was), Some(is)) = (before, before.and_then(Line::net), line.net()) {
+            let (was_wh, is_wh) = (before.bought.wh() + before.sold.wh(), line.bought.wh() + line.sold.wh());
+            tracing::info!(
+                %interval, correction, "corrected: {is} instead of {was}, {is_wh} Wh instead of {was_wh} with neighbours"
+            );
+        }
+        sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
+        Ok(())
+    }
+
+    /// Marks readings as settled whose receipt another one has replaced already.
+    async fn cover(&mut self, interval: Interval, covered: Covered) -> Result<(), StoreError> {
+        let sequences: Vec<u64> = covered.iter().map(|(sequence, _)| *sequence).collect();
+        let (totals, today) = (self.totals, self.today);
+        self.write(move |store| store.settle(&Settling { interval, json: None, covered: &covered, totals, today }))
+            .await?;
         sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
         Ok(())
     }

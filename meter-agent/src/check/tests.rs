@@ -152,3 +152,13 @@ fn the_transformers_meter_gets_an_empty_line_for_all_that_it_read() {
     other.line.member = MemberId::from_bytes([8; 16]);
     assert!(matches!(check(&other), Err(ReceiptFault::OtherMember { .. })));
 }
+
+#[test]
+fn a_correction_is_this_members_and_adds_up_whatever_energy_it_says() {
+    let correction = Entry { correction: 1, ..entry(60, 0, 4_000, 0) };
+    assert_eq!(check_correction(&correction, me()), Ok(()));
+    let other = MemberId::from_bytes([8; 16]);
+    assert!(matches!(check_correction(&correction, other), Err(ReceiptFault::OtherMember { .. })));
+    let line = Line { supply_cost: Amount::ZERO, ..correction.line };
+    assert!(matches!(check_correction(&Entry { line, ..correction }, me()), Err(ReceiptFault::WrongAmount { .. })));
+}

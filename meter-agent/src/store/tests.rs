@@ -130,7 +130,7 @@ fn settling_keeps_the_receipt_and_a_day_of_readings() {
         let json = format!("receipt {sequence}");
         let covered = [record(sequence)];
         let settling =
-            Settling { interval: interval(sequence), json: json.as_bytes(), covered: &covered, totals, today };
+            Settling { interval: interval(sequence), json: Some(json.as_bytes()), covered: &covered, totals, today };
         store.settle(&settling).unwrap();
     }
     let loaded = load(&store);
