@@ -10,7 +10,10 @@ mod fake_ledger;
 #[path = "../../protocol/tests/support/mosquitto.rs"]
 mod mosquitto;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use agent::{Agent, PATIENCE};
 use fake_ledger::{FakeLedger, Mode};
@@ -18,6 +21,7 @@ use market::service::{Config, Running, start};
 use mosquitto::Mosquitto;
 use protocol::{
     answer::Refusal,
+    energy::Energy,
     envelope::Signed,
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,
@@ -26,7 +30,7 @@ use protocol::{
     member::MemberId,
     order::Order,
     reading::{Reading, Registers, SignedReading},
-    settlement::Settlement,
+    settlement::{Entry, Settlement},
     topic::Topics,
 };
 
@@ -342,6 +346,45 @@ async fn a_restart_between_intake_and_settlement_loses_nothing() {
     market.stop().await.unwrap();
     assert_eq!(world.ledger.settlements().len(), 2);
     assert_eq!(world.ledger.refused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_of_corrections_are_forwarded_once_and_again_to_who_asks() {
+    let Some(world) = World::new().await else { return };
+    let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
+    let (of_ada, of_bob) = (readings(1, 1), readings(2, 1));
+    let market = world.market().await;
+    ada.wait_open(Some(interval(0))).await;
+    assert_eq!(ada.send(of_ada[0].bytes()).await, None);
+    assert_eq!(bob.send(of_bob[0].bytes()).await, None);
+    assert_eq!(ada.receipt(interval(0)).await.entry.line.imported.wh(), 100);
+    bob.receipt(interval(0)).await;
+
+    let mut settlement = world.ledger.settlements().remove(0);
+    let mut correct = |imported_wh| {
+        settlement.lines[0].imported = Energy::from_wh(imported_wh);
+        world.ledger.correct(settlement.clone());
+    };
+    correct(50);
+    let second = ada.receipt(interval(0)).await.entry;
+    assert_eq!((second.correction, second.line.imported.wh()), (1, 50));
+    assert_eq!(bob.receipt(interval(0)).await.entry.correction, 1);
+
+    // While the market is away, there is another one. The last interval's own receipts come again after a restart.
+    market.stop().await.unwrap();
+    correct(40);
+    let market = world.market().await;
+    let mut seen = BTreeSet::new();
+    while seen != BTreeSet::from([(0, 100), (2, 40)]) {
+        let Entry { correction, line, .. } = ada.receipt(interval(0)).await.entry;
+        assert!(seen.insert((correction, line.imported.wh())), "{correction} came twice");
+    }
+
+    ada.publish_reading(of_ada[0].bytes()).await;
+    for expected in 0..=2 {
+        assert_eq!(ada.receipt(interval(0)).await.entry.correction, expected);
+    }
+    market.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

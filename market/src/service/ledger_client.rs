@@ -12,8 +12,8 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use hyper::{StatusCode, body::Bytes};
 use protocol::{
     api::{
-        MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status,
-        Submitted,
+        BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
+        StandingOrder, Status, Submitted,
     },
     envelope::{ChainId, Sealed},
     hash::Hash,
@@ -214,7 +214,25 @@ impl LedgerClient {
         first_good((0..self.nodes.len()).map(page)).await
     }
 
-    /// All receipts of a settled interval.
+    /// The height of the last block, as far as the first node that answers knows.
+    pub(crate) async fn height(&self) -> Result<u64, LedgerError> {
+        first_good((0..self.nodes.len()).map(|node| self.status(node))).await.map(|status| status.height)
+    }
+
+    /// The intervals that the block of a height settles or corrects.
+    pub(crate) async fn intervals_in(&self, height: u64) -> Result<Vec<Interval>, LedgerError> {
+        let path = format!("/v1/blocks/{height}");
+        let blocks = (0..self.nodes.len()).map(|node| self.get::<BlockSummary>(node, &path, ANSWER_TIMEOUT));
+        first_good(blocks).await.map(|block| block.intervals)
+    }
+
+    /// The receipts of an interval's corrections, in their order.
+    pub(crate) async fn corrections(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
+        let path = format!("/v1/settlements/{}/corrections", interval.start_text());
+        first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+    }
+
+    /// All receipts of an interval as it was first settled.
     pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
         let path = format!("/v1/settlements/{}/receipts", interval.start_text());
         first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await

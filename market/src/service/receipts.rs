@@ -1,6 +1,9 @@
 //! Forwarding receipts: each member's, to its device, when an interval is settled, and again when an agent seems to
 //! have missed it.
 //!
+//! An interval may be corrected long after. So the forwarder follows the chain block by block, and forwards the receipts of
+//! corrections, too.
+//!
 //! How far the forwarding got is on disk, so that a restart goes on from there; the last settled interval is always
 //! forwarded again after a restart. An agent that misses a receipt all the same (the broker forgot it) sends its reading
 //! again: the intake finds it settled, and asks here for the receipt.
@@ -12,12 +15,15 @@ use std::{
 };
 
 use protocol::{interval::Interval, key::DeviceId, member::MemberId, receipt::Receipt};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::MissedTickBehavior,
+};
 
 use super::{
     community::Community,
     console::Board,
-    ledger_client::LedgerClient,
+    ledger_client::{LedgerClient, LedgerError},
     publisher::{Outgoing, Publisher},
     store::{Store, StoreError},
 };
@@ -25,6 +31,10 @@ use super::{
 /// Most receipts that wait to be forwarded again. Beyond, a request is dropped: its agent asks again.
 const AGAIN_MAX: usize = 1_024;
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// How often the ledger is asked for new blocks.
+const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+/// Most blocks that are looked at in one go: settled intervals go first.
+const FOLLOWED_AT_ONCE_MAX: usize = 256;
 
 /// A device that asks for the receipt of a settled reading.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +92,9 @@ impl Forwarder {
 
     async fn forward_all(&mut self) -> Result<(), StoreError> {
         let mut mark = self.store.forwarded(self.community.before_first.length())?.and_then(Interval::next);
+        let mut followed = self.store.followed()?;
+        let mut ticks = tokio::time::interval(FOLLOW_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let last = *self.settled.borrow_and_update();
             if let Some(last) = last {
@@ -96,8 +109,49 @@ impl Forwarder {
             tokio::select! {
                 changed = self.settled.changed() => if changed.is_err() { return Ok(()) },
                 Some(again) = self.again.recv() => self.forward_again(again).await,
+                _ = ticks.tick() => self.follow(&mut followed).await?,
             }
         }
+    }
+
+    /// Forwards what blocks after `followed` correct. A market that never followed begins with the next block.
+    async fn follow(&self, followed: &mut Option<u64>) -> Result<(), StoreError> {
+        let tip = match self.ledger.height().await {
+            Ok(tip) => tip,
+            Err(error) => {
+                tracing::debug!(%error, "asking for new blocks");
+                return Ok(());
+            }
+        };
+        let mut done = followed.unwrap_or(tip);
+        for height in (done + 1..=tip).take(FOLLOWED_AT_ONCE_MAX) {
+            if let Err(error) = self.forward_corrections(height).await {
+                tracing::debug!(%error, height, "looking for corrections");
+                break;
+            }
+            done = height;
+        }
+        if *followed != Some(done) {
+            self.store.mark_followed(done)?;
+            *followed = Some(done);
+        }
+        Ok(())
+    }
+
+    async fn forward_corrections(&self, height: u64) -> Result<(), LedgerError> {
+        for interval in self.ledger.intervals_in(height).await? {
+            let receipts = self.ledger.corrections(interval).await?;
+            let mut count = 0;
+            for receipt in receipts.iter().filter(|receipt| receipt.header.height == height) {
+                self.publish(receipt).await;
+                count += 1;
+            }
+            if count > 0 {
+                tracing::info!(%interval, height, receipts = count, "an interval was corrected");
+                self.board.receipts_forwarded(count);
+            }
+        }
+        Ok(())
     }
 
     async fn forward(&self, interval: Interval) -> Result<(), StoreError> {
@@ -140,10 +194,11 @@ impl Forwarder {
         }
         for (interval, devices) in wanted {
             for (settled, devices) in self.settled_in(interval, devices).await {
-                let Ok(receipts) = self.ledger.receipts(settled).await else { continue };
+                let Ok(mut receipts) = self.ledger.receipts(settled).await else { continue };
+                receipts.extend(self.ledger.corrections(settled).await.unwrap_or_default());
                 let mut count = 0;
                 for (member, device) in devices {
-                    if let Some(receipt) = receipts.iter().find(|receipt| receipt.entry.line.member == member) {
+                    for receipt in receipts.iter().filter(|receipt| receipt.entry.line.member == member) {
                         self.publish_to(&device, receipt).await;
                         count += 1;
                     }

@@ -33,6 +33,7 @@ const CHAIN_FILE: &str = "chain";
 /// Bytes of readings from which on a pack is full; sled stores entries of more than 128 KiB elsewhere, and unsafely.
 const PACK_BYTES: usize = 64 * 1_024;
 const FORWARDED: &[u8] = b"receipts_forwarded";
+const FOLLOWED: &[u8] = b"blocks_followed";
 
 /// Why the state cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -241,6 +242,19 @@ impl Store {
     pub(crate) async fn mark_forwarded(&self, interval: Interval) -> Result<(), StoreError> {
         self.marks.insert(FORWARDED, &interval.start_s().to_be_bytes()).map_err(|error| self.error(error))?;
         self.flush().await
+    }
+
+    /// The last block that was looked at for corrections.
+    pub(crate) fn followed(&self) -> Result<Option<u64>, StoreError> {
+        let mark = self.marks.get(FOLLOWED).map_err(|error| self.error(error))?;
+        Ok(mark.and_then(|mark| Some(u64::from_be_bytes(mark.as_ref().try_into().ok()?))))
+    }
+
+    /// Notes that all blocks up to this height were looked at for corrections. It reaches the disk with what is kept next:
+    /// an agent that gets a receipt twice knows it.
+    pub(crate) fn mark_followed(&self, height: u64) -> Result<(), StoreError> {
+        self.marks.insert(FOLLOWED, &height.to_be_bytes()).map_err(|error| self.error(error))?;
+        Ok(())
     }
 
     /// Returns when all that was kept is on disk.

@@ -22,7 +22,7 @@ use market::{
     settlement::{IntervalInput, Limits, settle, tie_seed_after},
 };
 use protocol::{
-    api::{MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
+    api::{BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
     block::{Header, Transaction},
     cbor,
     certificate::CommitCertificate,
@@ -67,6 +67,8 @@ struct Chain {
     orders: Vec<u64>,
     committed: Vec<Option<Sealed>>,
     settled: Vec<(Settled, Settlement)>,
+    /// Heights of corrections, and what is in force from there on.
+    corrected: Vec<(u64, Settlement)>,
     refused: Vec<String>,
 }
 
@@ -88,6 +90,7 @@ impl FakeLedger {
             orders: vec![0; genesis.members.len()],
             committed: vec![None; genesis.members.len()],
             settled: Vec::new(),
+            corrected: Vec::new(),
             refused: Vec::new(),
             devices: genesis.members.iter().map(|member| member.device).zip(0..).collect(),
             genesis: genesis.clone(),
@@ -101,6 +104,8 @@ impl FakeLedger {
             .route("/v1/rules", get(rules))
             .route("/v1/settlements", get(settlements))
             .route("/v1/settlements/{start}/receipts", get(receipts))
+            .route("/v1/settlements/{start}/corrections", get(corrections))
+            .route("/v1/blocks/{height}", get(block))
             .layer(DefaultBodyLimit::max(TRANSACTION_BYTES_MAX))
             .with_state(ledger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -136,6 +141,13 @@ impl FakeLedger {
         chain.commit(&signed, heads);
     }
 
+    /// Puts a settlement in the place of its interval's last one.
+    pub(crate) fn correct(&self, settlement: Settlement) {
+        let mut chain = self.chain.lock().unwrap();
+        let height = chain.height() + 1;
+        chain.corrected.push((height, settlement));
+    }
+
     /// Commits the market to a reading.
     pub(crate) fn commit_to(&self, reading: &SignedReading) {
         let transaction = Transaction::CommitReading(Sealed::from(reading));
@@ -154,6 +166,37 @@ impl FakeLedger {
 }
 
 impl Chain {
+    fn height(&self) -> u64 {
+        (self.settled.len() + self.corrected.len()) as u64
+    }
+
+    fn header(&self, height: u64, entries: &MerkleTree) -> Header {
+        Header {
+            chain: self.genesis.chain(),
+            height,
+            previous: Hash::ZERO,
+            validators: Hash::ZERO,
+            next_validators: Hash::ZERO,
+            transactions: MerkleTree::default().root(),
+            entries: entries.root(),
+            state: MerkleTree::default().root(),
+        }
+    }
+
+    /// The receipts of a block, with proofs, but without signatures.
+    fn receipts(&self, height: u64, entries: Vec<Entry>) -> Vec<Receipt> {
+        let tree: MerkleTree = entries.iter().map(cbor::encode).collect();
+        let header = self.header(height, &tree);
+        let receipt = |(index, entry): (usize, Entry)| Receipt {
+            entry,
+            proof: tree.prove(index).unwrap(),
+            header: header.clone(),
+            certificate: unsigned(&header),
+            steps: Vec::new(),
+        };
+        entries.into_iter().enumerate().map(receipt).collect()
+    }
+
     fn apply(&mut self, transaction: &Transaction) -> Result<(), String> {
         let chain = self.genesis.chain();
         match transaction {
@@ -250,7 +293,7 @@ impl Chain {
         let content = settlement.payload().clone();
         let settled = Settled {
             interval: content.interval,
-            height: self.settled.len() as u64 + 1,
+            height: self.height() + 1,
             settlement: settlement.hash(),
             price: content.price,
             lines: content.lines.clone(),
@@ -293,7 +336,7 @@ async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
         chain: chain.genesis.chain(),
         validator: None,
         validators: 1,
-        height: chain.settled.len() as u64,
+        height: chain.height(),
         block: Hash::ZERO,
         state_root: Hash::ZERO,
         height_age_ms: None,
@@ -376,26 +419,32 @@ async fn receipts(
     let chain = ledger.chain.lock().unwrap();
     let settled = chain.settled.iter().find(|(settled, _)| settled.interval.start_text() == start);
     let (settled, settlement) = settled.ok_or(StatusCode::NOT_FOUND)?;
-    let entries: Vec<Entry> = settlement.entries(0).collect();
-    let tree: MerkleTree = entries.iter().map(cbor::encode).collect();
-    let header = Header {
-        chain: chain.genesis.chain(),
-        height: settled.height,
-        previous: Hash::ZERO,
-        validators: Hash::ZERO,
-        next_validators: Hash::ZERO,
-        transactions: MerkleTree::default().root(),
-        entries: tree.root(),
-        state: MerkleTree::default().root(),
-    };
-    let certificate =
-        CommitCertificate { height: settled.height, round: 0, block: header.hash(), signatures: Vec::new() };
-    let receipt = |(index, entry): (usize, Entry)| Receipt {
-        entry,
-        proof: tree.prove(index).unwrap(),
-        header: header.clone(),
-        certificate: certificate.clone(),
-        steps: Vec::new(),
-    };
-    Ok(Json(entries.into_iter().enumerate().map(receipt).collect()))
+    Ok(Json(chain.receipts(settled.height, settlement.entries(0).collect())))
+}
+
+async fn corrections(State(ledger): State<FakeLedger>, Path(start): Path<String>) -> Json<Vec<Receipt>> {
+    let chain = ledger.chain.lock().unwrap();
+    let of_interval = chain.corrected.iter().filter(|(_, settlement)| settlement.interval.start_text() == start);
+    let numbered = (1..).zip(of_interval);
+    let receipts = numbered
+        .flat_map(|(number, (height, settlement))| chain.receipts(*height, settlement.entries(number).collect()));
+    Json(receipts.collect())
+}
+
+async fn block(State(ledger): State<FakeLedger>, Path(height): Path<u64>) -> Result<Json<BlockSummary>, StatusCode> {
+    let chain = ledger.chain.lock().unwrap();
+    let settled = chain.settled.iter().map(|(settled, _)| (settled.height, settled.interval));
+    let corrected = chain.corrected.iter().map(|(height, settlement)| (*height, settlement.interval));
+    let here = settled.chain(corrected).filter(|(at, _)| *at == height);
+    let intervals: Vec<Interval> = here.map(|(_, interval)| interval).collect();
+    if intervals.is_empty() {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    let header = chain.header(height, &MerkleTree::default());
+    let certificate = unsigned(&header);
+    Ok(Json(BlockSummary { block: header.hash(), header, certificate, transactions: Vec::new(), intervals }))
+}
+
+fn unsigned(header: &Header) -> CommitCertificate {
+    CommitCertificate { height: header.height, round: 0, block: header.hash(), signatures: Vec::new() }
 }
