@@ -130,6 +130,21 @@ fn a_household_that_was_offline_is_made_up_for() {
     let status = get(&format!("{api}/v1/status")).unwrap();
     assert_eq!(status["balances_sum"], "0");
 
+    // The households hear of it: what their agents have verified adds up to the same.
+    let proved = |field: &str| -> Option<u64> {
+        let of_agent = |config| {
+            let address = value(config, "status");
+            get(&format!("http://{}/status", address.as_str().unwrap()))?[field].as_u64()
+        };
+        agents.iter().map(|config| of_agent(config)).sum()
+    };
+    for field in ["bought", "sold", "imported", "exported"] {
+        let expected = Some(sum(&after, field));
+        eventually(&format!("all agents to know what was {field}"), || {
+            (proved(&format!("{field}_wh")) == expected).then_some(())
+        });
+    }
+
     running.into_iter().for_each(Process::stop);
     market.stop();
     let height = status["height"].as_u64().unwrap();
