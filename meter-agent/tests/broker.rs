@@ -69,6 +69,37 @@ async fn readings_arrive_chained_and_everything_unsettled_again_when_the_broker_
 }
 
 #[tokio::test]
+async fn a_days_readings_arrive_oldest_first_though_the_broker_goes_away_among_them() {
+    const DAY: usize = 96;
+    let Some(mut broker) = Mosquitto::start() else { return };
+    let meter: Vec<(u64, u64)> = (0..DAY as u64).map(|count| (100 + count, 0)).collect();
+    let home = Home::new(broker.port, &meter);
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(DAY as i64 - 1).await;
+    for sequence in 1..=40 {
+        assert_eq!(market.reading().await.sequence, sequence);
+    }
+    broker.kill();
+    until(&mut running, "the agent notices", |status| !status.connected).await;
+    broker.restart();
+    let mut market = Market::connect(&home, broker.port).await;
+
+    // No receipt has proved any of them yet: all of them come again, as one chain.
+    let mut again = Vec::new();
+    while again.len() < DAY {
+        again.push(market.reading().await);
+    }
+    assert_chain(&again.iter().collect::<Vec<_>>());
+    // The receipt of the last interval settles all: the others came too late for theirs.
+    let [own, all] = [100 + DAY as u64 - 1, (0..DAY as u64).map(|count| 100 + count).sum()];
+    market.forward(home.receipt(DAY as i64 - 1, own, 0, all - own, 0).to_json()).await;
+    until(&mut running, "everything to be settled", |status| status.outbox == 0).await;
+    assert_eq!(running.status().totals.bought_wh + running.status().totals.imported_wh, all);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
     let Some(mut broker) = Mosquitto::start() else { return };
     let home = Home::new(broker.port, &METER);
