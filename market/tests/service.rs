@@ -23,14 +23,14 @@ use protocol::{
     answer::Refusal,
     energy::Energy,
     envelope::Signed,
-    genesis::{Genesis, GenesisMember, Rules},
+    genesis::{Genesis, GenesisMember, Rules, TransformerMeter},
     hash::Hash,
     interval::Interval,
     key::SecretKey,
     member::MemberId,
     order::Order,
     reading::{Reading, Registers, SignedReading},
-    settlement::{Entry, Settlement},
+    settlement::{Entry, Line, Settlement},
     topic::Topics,
 };
 
@@ -68,17 +68,24 @@ fn genesis(community: &str) -> Genesis {
 
 /// A chain of readings of one device: member 1 draws 300 Wh in each interval, member 2 feeds in 200 Wh.
 fn readings(number: u8, count: usize) -> Vec<SignedReading> {
+    let flow = if number == 1 { (300, 0) } else { (0, 200) };
+    readings_in(&genesis("Test"), number, &vec![flow; count])
+}
+
+/// A chain of readings of one device, which draws and feeds in so much in each interval.
+fn readings_in(genesis: &Genesis, number: u8, flows: &[(u64, u64)]) -> Vec<SignedReading> {
     let mut chain: Vec<SignedReading> = Vec::new();
-    for sequence in 1..=count as u64 {
-        let (import, export) = if number == 1 { (300, 0) } else { (0, 200) };
+    let (mut import_wh, mut export_wh) = (5_000, 5_000);
+    for (sequence, (import, export)) in (1..).zip(flows) {
+        (import_wh, export_wh) = (import_wh + import, export_wh + export);
         let reading = Reading {
             interval: interval(sequence as i64 - 1),
             sequence,
             previous: chain.last().map_or(Hash::ZERO, Signed::hash),
-            registers: Registers { import_wh: 5_000 + import * sequence, export_wh: 5_000 + export * sequence },
+            registers: Registers { import_wh, export_wh },
             salt: [sequence as u8; 16],
         };
-        chain.push(Signed::sign(reading, &genesis("Test").chain(), &key(number)));
+        chain.push(Signed::sign(reading, &genesis.chain(), &key(number)));
     }
     chain
 }
@@ -92,12 +99,15 @@ struct World {
 
 impl World {
     async fn new() -> Option<World> {
+        World::of(&genesis("Test")).await
+    }
+
+    async fn of(genesis: &Genesis) -> Option<World> {
         let directory = tempfile::tempdir().unwrap();
         let broker = Mosquitto::start()?;
-        let genesis = genesis("Test");
-        let ledger = FakeLedger::start(&genesis).await;
+        let ledger = FakeLedger::start(genesis).await;
         let world = World { directory, broker, ledger, topics: Topics::new(&genesis.chain()) };
-        world.write("genesis.json", &serde_json::to_string(&genesis).unwrap());
+        world.write("genesis.json", &serde_json::to_string(genesis).unwrap());
         world.write("key", &format!("{}\n", Hash::from_bytes([21; 32])));
         world.write("names.csv", &format!("member,name\n{},Ada\n", MemberId::from_bytes([1; 16])));
         Some(world)
@@ -402,6 +412,48 @@ async fn what_a_device_committed_to_the_ledger_is_settled_though_the_market_neve
     assert_eq!(bob.receipt(interval(0)).await.entry.line.sold.wh(), 200);
     assert_eq!(world.ledger.refused(), ["committed_reading_left_out"]);
     market.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_transformers_meter_does_not_confirm_is_settled_as_provisional() {
+    let mut genesis = genesis("Behind a transformer");
+    let id = MemberId::from_bytes([3; 16]);
+    let meter =
+        GenesisMember { member: id, key: key(13).public(), device: key(3).public(), ..genesis.members[0].clone() };
+    genesis.members.push(meter);
+    genesis.rules.transformer = Some(TransformerMeter { member: id, tolerance_wh: 2, tolerance_ppm: 0 });
+    let Some(world) = World::of(&genesis).await else { return };
+    let mut market = world.market().await;
+    // 300 Wh are drawn and 200 Wh fed in, so 100 Wh pass the transformer; then it counts 10 Wh less than that.
+    let flows: [&[(u64, u64)]; 3] = [&[(300, 0); 2], &[(0, 200); 2], &[(101, 0), (90, 0)]];
+    let mut agents = Vec::new();
+    for (number, flows) in (1..).zip(flows) {
+        agents.push((world.agent(number).await, readings_in(&genesis, number, flows)));
+    }
+    for at in 0..2 {
+        for (agent, readings) in &mut agents {
+            agent.wait_open(Some(interval(at))).await;
+            assert_eq!(agent.send(readings[at as usize].bytes()).await, None);
+        }
+        for (agent, _) in &mut agents {
+            let entry = agent.receipt(interval(at)).await.entry;
+            assert_eq!(entry.provisional, at == 1);
+            if entry.line.member == id {
+                let Line { bought, sold, imported, exported, .. } = entry.line;
+                assert_eq!([bought, sold, imported, exported], [Energy::ZERO; 4], "it owes nothing");
+            }
+        }
+    }
+    tokio::time::timeout(PATIENCE, market.finished()).await.unwrap().unwrap();
+    market.stop().await.unwrap();
+    let [closed, open] = &world.ledger.settlements()[..] else { panic!("two intervals are settled") };
+    assert_eq!(closed.provisional, None);
+    let found = open.provisional.as_ref().unwrap();
+    assert_eq!(
+        (&found.unread[..], found.balance.unwrap().expected_wh, found.balance.unwrap().found_wh),
+        (&[][..], Some(90), 100)
+    );
+    assert_eq!(world.ledger.refused(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,8 @@ mod support;
 
 use meter_agent::{Running, Status, start};
 use protocol::{
-    answer::Refusal, energy::Energy, hash::Hash, money::Amount, reading::SignedReading, settlement::Tariffs,
+    answer::Refusal, energy::Energy, genesis::TransformerMeter, hash::Hash, money::Amount, reading::SignedReading,
+    settlement::Tariffs,
 };
 use support::{Heard, Home, Market, Mosquitto, PATIENCE, interval};
 use tokio::{
@@ -231,6 +232,31 @@ async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_rest
     let shown: Vec<_> =
         lines.as_array().unwrap().iter().map(|line| (&line["correction"], &line["bought_wh"])).collect();
     assert_eq!(shown, [(&1.into(), &150.into()), (&1.into(), &0.into())]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_transformers_agent_is_read_like_a_household_and_pays_nothing() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let home = Home::in_community(broker.port, &METER, |genesis| {
+        let member = genesis.members[0].member;
+        genesis.rules.transformer = Some(TransformerMeter { member, tolerance_wh: 0, tolerance_ppm: 0 });
+    });
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(1).await;
+    let (first, second) = (market.reading().await, market.reading().await);
+    assert_chain(&[&first, &second]);
+    assert_eq!((first.registers.import_wh, second.registers.export_wh), (1_200, 600));
+
+    market.forward(home.receipt(0, 0, 0, 200, 0).to_json()).await;
+    until(&mut running, "a bill", |status| status.receipts_refused == 1).await;
+    assert_eq!(running.status().outbox, 2, "what passed the transformer is the members' to pay");
+    for at in 0..2 {
+        market.forward(home.receipt(at, 0, 0, 0, 0).to_json()).await;
+    }
+    until(&mut running, "what says that it was read", |status| status.outbox == 0).await;
+    assert_eq!(running.status().balance, Amount::ZERO);
     running.stop().await;
 }
 

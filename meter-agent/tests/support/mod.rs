@@ -50,9 +50,14 @@ pub(crate) struct Home {
 impl Home {
     /// A household whose meter shows these pairs of consumption and production, from the first interval on.
     pub(crate) fn new(port: u16, meter: &[(u64, u64)]) -> Home {
+        Home::in_community(port, meter, |_| {})
+    }
+
+    /// The same in a community of which something else is said.
+    pub(crate) fn in_community(port: u16, meter: &[(u64, u64)], change: impl FnOnce(&mut Genesis)) -> Home {
         let key = |seed| SecretKey::from_seed(&[seed; 32]);
         let (device, member, validator) = (key(1), key(2), key(3));
-        let genesis = Genesis {
+        let mut genesis = Genesis {
             community: "test street".into(),
             currency: "EUR".into(),
             first_interval: interval(0),
@@ -71,6 +76,7 @@ impl Home {
             }],
             grid: None,
         };
+        change(&mut genesis);
         let dir = tempfile::tempdir().unwrap();
         let home = Home { dir, genesis, device, member, validator };
         fs::write(home.path("genesis.json"), serde_json::to_vec(&home.genesis).unwrap()).unwrap();
