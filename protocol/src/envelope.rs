@@ -6,8 +6,8 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::Deref};
 
-use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
-use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
+use minicbor::{Decode, Decoder, Encode, Encoder, bytes::ByteSlice, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -91,7 +91,8 @@ impl<T: Payload> Signed<T> {
         is_known: impl FnOnce(&PublicKey) -> bool,
     ) -> Result<Signed<T>, EnvelopeError> {
         let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(is_known);
-        let envelope = Envelope::<T>::read(bytes, chain, |bytes| expected_signer(bytes, known))?;
+        let aad = external_aad(T::DOMAIN, chain);
+        let envelope = Envelope::<T>::read(bytes, &aad, |bytes| expected_signer(bytes, known))?;
         if envelope.claim.holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
     }
 
@@ -107,10 +108,11 @@ impl<T: Payload> Signed<T> {
         let mut keys = BTreeMap::new();
         let mut signer =
             |bytes: &[u8; 32]| keys.entry(*bytes).or_insert_with(|| expected_signer(bytes, &known)).clone();
+        let aad = external_aad(T::DOMAIN, chain);
         let mut envelopes = Vec::new();
         let mut fault = None;
         for (position, bytes) in messages.into_iter().enumerate() {
-            match Envelope::<T>::read(bytes, chain, &mut signer) {
+            match Envelope::<T>::read(bytes, &aad, &mut signer) {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(error) => {
                     fault = Some((position, error));
@@ -138,7 +140,8 @@ impl<T: Payload> Signed<T> {
         chain: &ChainId,
         known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
     ) -> Vec<Result<Signed<T>, EnvelopeError>> {
-        let read = |bytes| Envelope::<T>::read(bytes, chain, |key| expected_signer(key, &known));
+        let aad = external_aad(T::DOMAIN, chain);
+        let read = |bytes| Envelope::<T>::read(bytes, &aad, |key| expected_signer(key, &known));
         let envelopes: Vec<Result<Envelope<'_, T>, EnvelopeError>> = messages.into_iter().map(read).collect();
         let claims: Vec<&Claim> = envelopes.iter().flatten().map(|envelope| &envelope.claim).collect();
         let mut hold = which_hold(&claims).into_iter();
@@ -150,10 +153,67 @@ impl<T: Payload> Signed<T> {
     }
 }
 
+/// The one accepted form of envelope: a COSE_Sign1 message, untagged. It is read here and not by `coset`, which signs: a
+/// tree of values for each of thousands of messages would cost a tenth of verifying them.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Wire<'a> {
+    #[b(0)]
+    protected: &'a ByteSlice,
+    #[n(1)]
+    unprotected: NoHeader,
+    #[b(2)]
+    payload: &'a ByteSlice,
+    #[b(3)]
+    signature: &'a ByteSlice,
+}
+
+/// An empty map.
+struct NoHeader;
+
+impl<C> Encode<C> for NoHeader {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.map(0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for NoHeader {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        match d.map()? {
+            Some(0) => Ok(NoHeader),
+            _ => Err(decode::Error::message("expected an empty unprotected header")),
+        }
+    }
+}
+
+/// What the protected header says before the key's 32 bytes: a map of two; the algorithm (1) is EdDSA (-8), the key id (4)
+/// a byte string.
+const PROTECTED: [u8; 6] = [0xa2, 0x01, 0x27, 0x04, 0x58, 0x20];
+
+impl<'a> Wire<'a> {
+    fn read(bytes: &'a [u8]) -> Result<(Wire<'a>, &'a [u8; 32]), EnvelopeError> {
+        let malformed = |reason: String| EnvelopeError::Malformed(reason);
+        let wire: Wire<'a> = minicbor::decode(bytes).map_err(|error| malformed(error.to_string()))?;
+        let key = wire.protected.strip_prefix(&PROTECTED).and_then(|key| key.try_into().ok());
+        let expected = "expected a protected header of EdDSA and a key id of 32 bytes, nothing else";
+        let key = key.ok_or_else(|| malformed(expected.into()))?;
+        // One spelling of the envelope too: what is hashed is all of its bytes.
+        if cbor::encode(&wire) == bytes {
+            return Ok((wire, key));
+        }
+        Err(malformed("not in deterministic form (RFC 8949 §4.2.1)".into()))
+    }
+
+    /// What is signed: the Sig_structure of RFC 9052 §4.4.
+    fn signed(&self, aad: &[u8]) -> Vec<u8> {
+        cbor::encode(&("Signature1", self.protected, <&ByteSlice>::from(aad), self.payload))
+    }
+}
+
 /// A message in the one accepted form of envelope, its signature not verified yet.
 struct Envelope<'a, T> {
     claim: Claim,
-    sign1: CoseSign1,
+    payload: &'a [u8],
     bytes: &'a [u8],
     kind: PhantomData<T>,
 }
@@ -161,45 +221,25 @@ struct Envelope<'a, T> {
 impl<'a, T: Payload> Envelope<'a, T> {
     fn read(
         bytes: &'a [u8],
-        chain: &ChainId,
+        aad: &[u8],
         signer: impl FnOnce(&[u8; 32]) -> Result<PublicKey, EnvelopeError>,
     ) -> Result<Envelope<'a, T>, EnvelopeError> {
         if bytes.len() > T::BYTES_MAX {
             return Err(EnvelopeError::TooLarge { max: T::BYTES_MAX, found: bytes.len() });
         }
-        let sign1 = CoseSign1::from_slice(bytes).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
-        let signer = signer(key_id(&sign1)?)?;
-        let signature = sign1.signature.as_slice().try_into().map(Signature::from_bytes);
+        let (wire, key) = Wire::read(bytes)?;
+        let signer = signer(key)?;
+        let signature = (**wire.signature).try_into().map(Signature::from_bytes);
         let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
-        let message = sign1.tbs_data(&external_aad(T::DOMAIN, chain));
-        Ok(Envelope { claim: Claim { signer, message, signature }, sign1, bytes, kind: PhantomData })
+        let claim = Claim { signer, message: wire.signed(aad), signature };
+        Ok(Envelope { claim, payload: wire.payload, bytes, kind: PhantomData })
     }
 
     /// The content, once it is known that the signature holds.
     fn content(self) -> Result<Signed<T>, EnvelopeError> {
-        let content = self.sign1.payload.as_deref().unwrap_or_default();
-        let payload = cbor::decode(content).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
-        // One spelling of the envelope too: what is hashed is all of its bytes.
-        match self.sign1.to_vec() {
-            Ok(again) if again == self.bytes => Ok(Signed { payload, signer: self.claim.signer, bytes: again }),
-            _ => Err(EnvelopeError::Malformed("not in deterministic form (RFC 8949 §4.2.1)".into())),
-        }
+        let payload = cbor::decode(self.payload).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
+        Ok(Signed { payload, signer: self.claim.signer, bytes: self.bytes.to_vec() })
     }
-}
-
-/// The bytes by which the protected header names the signer, if the headers have the one accepted form.
-fn key_id(sign1: &CoseSign1) -> Result<&[u8; 32], EnvelopeError> {
-    let malformed = |reason: &str| EnvelopeError::Malformed(reason.into());
-    if !sign1.unprotected.is_empty() {
-        return Err(malformed("expected an empty unprotected header"));
-    }
-    let header = &sign1.protected.header;
-    let key: &[u8; 32] = header.key_id.as_slice().try_into().map_err(|_| malformed("expected a key id of 32 bytes"))?;
-    let expected = HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key.to_vec()).build();
-    if *header != expected {
-        return Err(malformed("expected a protected header of EdDSA and a key id, nothing else"));
-    }
-    Ok(key)
 }
 
 /// The key of these bytes, if it is that of a known signer.
@@ -285,5 +325,63 @@ impl<C> Encode<C> for Sealed {
 impl<'b, C> Decode<'b, C> for Sealed {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
         Ok(Sealed(d.bytes()?.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coset::CoseSign1;
+    use rand_chacha::{
+        ChaCha20Rng,
+        rand_core::{RngCore, SeedableRng},
+    };
+
+    use super::*;
+    use crate::reading::{Reading, Registers};
+
+    /// What `coset` says of the same bytes: what is signed, if they are in the one accepted form.
+    fn by_coset(bytes: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
+        let sign1 = CoseSign1::from_slice(bytes).ok()?;
+        let header = &sign1.protected.header;
+        let key: &[u8; 32] = header.key_id.as_slice().try_into().ok()?;
+        let expected = HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key.to_vec()).build();
+        let accepted = sign1.unprotected.is_empty() && *header == expected && sign1.payload.is_some();
+        let signed = sign1.tbs_data(aad);
+        (accepted && sign1.to_vec().ok()? == bytes).then_some(signed)
+    }
+
+    #[test]
+    fn an_envelope_is_read_as_coset_reads_it_whatever_is_wrong_with_it() {
+        let (seed, aad) = (7, external_aad(Reading::DOMAIN, &Hash::ZERO));
+        let mut random = ChaCha20Rng::seed_from_u64(seed);
+        let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+        let reading = Reading {
+            interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+            sequence: 1,
+            previous: Hash::ZERO,
+            registers: Registers::default(),
+            salt: [5; 16],
+        };
+        let message = Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[1; 32])).bytes;
+        let (mut accepted, mut refused) = (0, 0);
+        for round in 0..50_000 {
+            let mut bytes = message.clone();
+            // Most of what matters is at the beginning, and any payload or signature is as good as another here.
+            for _ in 0..round % 3 {
+                let end = [60, bytes.len()][below(2)];
+                let place = below(end);
+                match below(4) {
+                    0 => bytes[place] ^= 1 << below(8),
+                    1 => bytes[place] = below(256) as u8,
+                    2 => bytes.insert(place, below(256) as u8),
+                    _ => drop(bytes.remove(place)),
+                }
+            }
+            let expected = by_coset(&bytes, &aad);
+            let found = Wire::read(&bytes).ok().map(|(wire, _)| wire.signed(&aad));
+            assert_eq!(found, expected, "seed {seed}, round {round}: {}", hex::encode(&bytes));
+            *(if expected.is_some() { &mut accepted } else { &mut refused }) += 1;
+        }
+        assert!(accepted > 10_000 && refused > 10_000, "{accepted} accepted, {refused} refused");
     }
 }
