@@ -19,7 +19,7 @@ use super::{
 /// Most messages on the line.
 pub(crate) const LINE_MAX: usize = 16_384;
 /// Groups are not split further than this to give every core one: batches of fewer signatures take longer to verify.
-const GROUP_MIN: usize = 64;
+const GROUP_MIN: usize = 256;
 
 /// The line.
 #[derive(Debug)]
