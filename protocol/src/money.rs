@@ -4,7 +4,7 @@
 
 use std::{fmt, iter::Sum, str::FromStr};
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode, encode::Write};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -21,9 +21,11 @@ const AMOUNT_DECIMALS: u32 = 9;
 /// A price limit or clearing price: whole micro-units of currency per kWh, may be negative.
 ///
 /// At the edges a decimal text per kWh (`0.085`), at most six decimals, at most ±1,000.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Price(#[n(0)] i64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Price(i32);
+
+// Every price fits: what is compared and moved a million times is four bytes.
+const _: () = assert!(PRICE_MICRO_MAX <= i32::MAX as i64);
 
 /// A number that is no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,23 +43,23 @@ pub enum PriceError {
 
 impl Price {
     /// The lowest price there is.
-    pub const MIN: Price = Price(-PRICE_MICRO_MAX);
+    pub const MIN: Price = Price(-(PRICE_MICRO_MAX as i32));
     /// The highest price there is.
-    pub const MAX: Price = Price(PRICE_MICRO_MAX);
+    pub const MAX: Price = Price(PRICE_MICRO_MAX as i32);
 
     /// A price of `micro` micro-units per kWh; `None` beyond ±[`PRICE_MICRO_MAX`].
     pub const fn from_micro(micro: i64) -> Option<Price> {
-        if micro >= -PRICE_MICRO_MAX && micro <= PRICE_MICRO_MAX { Some(Price(micro)) } else { None }
+        if micro >= -PRICE_MICRO_MAX && micro <= PRICE_MICRO_MAX { Some(Price(micro as i32)) } else { None }
     }
 
     /// Micro-units per kWh.
     pub const fn micro(self) -> i64 {
-        self.0
+        self.0 as i64
     }
 
     /// The midpoint of two prices, rounded down to a whole micro-unit: never outside the two.
     pub const fn midpoint(low: Price, high: Price) -> Price {
-        Price((low.0 + high.0).div_euclid(2))
+        Price((low.micro() + high.micro()).div_euclid(2) as i32)
     }
 
     /// What `energy` costs at this price: exact. `i128`, so that no energy overflows it.
@@ -72,7 +74,21 @@ impl Price {
 
     /// As a decimal per kWh.
     pub fn to_decimal(self) -> Decimal {
-        Decimal::new(self.0, PRICE_DECIMALS)
+        Decimal::new(self.micro(), PRICE_DECIMALS)
+    }
+}
+
+impl<C> Encode<C> for Price {
+    fn encode<W: Write>(&self, encoder: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        encoder.i32(self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Price {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Price, decode::Error> {
+        let at = decoder.position();
+        let out_of_range = || decode::Error::message("expected a price from -1000 to 1000 per kWh").at(at);
+        Price::from_micro(decoder.i64()?).ok_or_else(out_of_range)
     }
 }
 
@@ -259,7 +275,21 @@ mod tests {
     }
 
     #[test]
+    fn a_price_of_bytes_is_an_integer_within_the_limits_or_no_price() {
+        for micro in [0, 1, -1, 23, 24, 300_000, PRICE_MICRO_MAX, -PRICE_MICRO_MAX] {
+            let bytes = minicbor::to_vec(micro).unwrap();
+            assert_eq!(minicbor::to_vec(Price::from_micro(micro).unwrap()).unwrap(), bytes);
+            assert_eq!(minicbor::decode::<Price>(&bytes).unwrap().micro(), micro);
+        }
+        for micro in [PRICE_MICRO_MAX + 1, -PRICE_MICRO_MAX - 1, i64::from(i32::MIN), i64::MAX, i64::MIN] {
+            let error = minicbor::decode::<Price>(&minicbor::to_vec(micro).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("expected a price from -1000 to 1000"), "{error}");
+        }
+    }
+
+    #[test]
     fn the_midpoint_lies_between() {
+        assert_eq!(Price::midpoint(Price::MAX, Price::MAX), Price::MAX);
         let [low, high] = [-3, 0].map(|micro| Price::from_micro(micro).unwrap());
         assert_eq!(Price::midpoint(low, high).micro(), -2);
         assert_eq!(Price::midpoint(high, high), high);
