@@ -10,9 +10,10 @@ use protocol::{energy::Energy, limits::PRICE_MICRO_MAX, money::Price};
 
 use super::{Book, Order};
 
-/// Buckets of one pass, as a power of two: the whole range of prices, 2³¹, is divided in three passes.
-const BUCKET_BITS: u32 = 11;
-const BUCKETS: usize = 1 << BUCKET_BITS;
+/// Most buckets of one pass, as a power of two: the whole range of prices, 2³¹, is divided in three passes.
+const BUCKET_BITS_MAX: u32 = 11;
+/// Fewest, where only a few orders are left: more would cost more than the orders.
+const BUCKET_BITS_MIN: u32 = 4;
 
 /// Where supply and demand cross, in a book in which something trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub(crate) struct Side {
     highest: u32,
 }
 
+/// Orders that are looked at together: their 32 KiB stay near.
+const PIECE: usize = 1024;
+
 /// No price.
 const ABSENT: u32 = u32::MAX;
 
@@ -49,12 +53,16 @@ impl Side {
             lowest: ABSENT,
             highest: 0,
         };
-        for order in orders {
-            let price = if order.quantity.is_zero() { ABSENT } else { counted(order.price) };
-            side.lowest = side.lowest.min(price);
-            side.highest = side.highest.max(if price == ABSENT { 0 } else { price });
-            side.prices.push(price);
-            side.quantities.push(order.quantity);
+        // Piece by piece, so that each order is fetched once, and without a branch within a piece.
+        for piece in orders.chunks(PIECE) {
+            let price = |order: &Order<'_>| if order.quantity.is_zero() { ABSENT } else { counted(order.price) };
+            let from = side.prices.len();
+            side.prices.extend(piece.iter().map(price));
+            side.quantities.extend(piece.iter().map(|order| order.quantity));
+            for &price in &side.prices[from..] {
+                side.lowest = side.lowest.min(price);
+                side.highest = side.highest.max(if price == ABSENT { 0 } else { price });
+            }
         }
         side
     }
@@ -67,20 +75,30 @@ impl Side {
         for (price, fill) in self.prices.iter().zip(&mut fills) {
             *fill = if is_in(*price, at) { *fill } else { Energy::ZERO };
         }
-        let marginal = self.prices.iter().enumerate().filter(|(_, price)| **price == at).map(|(index, _)| index);
-        (fills, marginal.collect())
+        (fills, indexes_within(&self.prices, at, at).collect())
     }
 
     /// The orders within a range, price and quantity.
     fn within(&self, low: u32, high: u32) -> Vec<(u32, u64)> {
-        let orders = self.prices.iter().zip(&self.quantities).filter(|(price, _)| (low..=high).contains(*price));
-        orders.map(|(price, quantity)| (*price, quantity.wh())).collect()
+        let order = |index: usize| (self.prices[index], self.quantities[index].wh());
+        indexes_within(&self.prices, low, high).map(order).collect()
     }
 
     /// The lowest price above `price`.
     fn next(&self, price: u32) -> u32 {
         self.prices.iter().map(|&other| if other > price { other } else { ABSENT }).min().unwrap_or(ABSENT)
     }
+}
+
+/// Where the prices from `low` to `high` are: few, so that most pieces are passed over as a whole, without a branch.
+fn indexes_within(prices: &[u32], low: u32, high: u32) -> impl Iterator<Item = usize> {
+    const PIECE: usize = 64;
+    let is_within = move |price: u32| price.wrapping_sub(low) <= high - low;
+    let has_any = move |piece: &[u32]| piece.iter().fold(false, |any, price| any | is_within(*price));
+    let found = prices.chunks(PIECE).enumerate().filter(move |(_, piece)| has_any(piece));
+    found.flat_map(move |(number, piece)| {
+        (number * PIECE..).zip(piece).filter(move |(_, price)| is_within(**price)).map(|(index, _)| index)
+    })
 }
 
 /// How many micro-units a price is above the lowest there is.
@@ -112,12 +130,17 @@ pub(crate) fn crossing_of(bids: &Side, offers: &Side) -> Option<Crossing> {
         return None;
     }
     let mut range = Range { low: offers.lowest, high: bids.highest, demand_above: 0, supply_below: 0 };
-    let mut demand = vec![0; BUCKETS];
-    let mut supply = vec![0; BUCKETS];
+    let (mut demand, mut supply) = (Vec::new(), Vec::new());
     // What is still searched, once it is less than the whole book.
     let mut searched: Option<[Vec<(u32, u64)>; 2]> = None;
     loop {
-        let width_bits = (32 - (range.high - range.low).leading_zeros()).saturating_sub(BUCKET_BITS);
+        let left = searched.as_ref().map_or(bids.prices.len() + offers.prices.len(), |[a, b]| a.len() + b.len());
+        let bucket_bits = left.max(1).ilog2().clamp(BUCKET_BITS_MIN, BUCKET_BITS_MAX);
+        let width_bits = (32 - (range.high - range.low).leading_zeros()).saturating_sub(bucket_bits);
+        for sums in [&mut demand, &mut supply] {
+            sums.clear();
+            sums.resize(((range.high - range.low) >> width_bits) as usize + 1, 0);
+        }
         match &searched {
             None => {
                 let all = |side: &Side, buckets: &mut [u128]| {
@@ -159,9 +182,8 @@ pub(crate) fn crossing_of(bids: &Side, offers: &Side) -> Option<Crossing> {
     }
 }
 
-/// Sums the quantities of the orders within a range into buckets of 2^`width_bits` prices.
+/// Adds the quantities of the orders within a range to its buckets of 2^`width_bits` prices.
 fn sum_up(orders: impl Iterator<Item = (u32, u64)>, range: &Range, width_bits: u32, buckets: &mut [u128]) {
-    buckets.fill(0);
     for (price, wh) in orders {
         if (range.low..=range.high).contains(&price) {
             buckets[((price - range.low) >> width_bits) as usize] += u128::from(wh);
@@ -227,20 +249,23 @@ mod tests {
     fn the_edges_of_buckets_are_nothing_special() {
         const MAX: i64 = PRICE_MICRO_MAX;
         let mut books = 0;
-        // With both extremes in the book a bucket of the first pass is 2^20 prices wide, one of the second 2^9.
-        for edge in [-MAX + (1 << 20), -MAX + (900 << 20), -MAX + (900 << 20) + (3 << 9)] {
+        // With both extremes in a large book a bucket of the first pass is 2^20 prices wide, one of the second 2^9; in a
+        // small one, 2^27 and 2^23. Orders of nothing make a book large.
+        let edges = [1 << 20, 900 << 20, (900 << 20) + (3 << 9), 1 << 27, 9 << 27, (9 << 27) + (3 << 23)];
+        for (edge, nothings) in edges.into_iter().flat_map(|edge| [(edge - MAX, 0), (edge - MAX, 4096)]) {
             let prices = [edge - 1, edge, edge + 1];
             for choice in 0..81 {
                 let at = |power: u32| prices[choice / 3usize.pow(power) % 3];
                 for wh in 1..4 {
                     let bids = [(MAX, 1), (at(0), 2), (at(1), wh)];
                     let offers = [(-MAX, 1), (at(2), 1), (at(3), 4 - wh)];
-                    let (_, low, high) = cross(&bids, &offers).unwrap();
+                    let all_bids = [bids.as_slice(), &vec![(0, 0); nothings]].concat();
+                    let (_, low, high) = cross(&all_bids, &offers).unwrap();
                     assert_eq!((low, high), by_definition(&bids, &offers), "{bids:?} {offers:?}");
                     books += 1;
                 }
             }
         }
-        assert_eq!(books, 3 * 81 * 3);
+        assert_eq!(books, 6 * 2 * 81 * 3);
     }
 }

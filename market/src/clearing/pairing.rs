@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use protocol::{energy::Energy, money::Price};
 
 use super::{Book, Match, Order};
-use crate::grid::Grid;
+use crate::grid::{BusIndex, Grid};
 
 /// The end of a queue.
 const END: u32 = u32::MAX;
@@ -35,12 +35,18 @@ fn prefix(id: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// Whether ids are in order already, as they are in a settlement: then nothing needs to be sorted.
-fn are_in_order(orders: &[Order<'_>]) -> bool {
-    orders.is_sorted_by(|a, b| match prefix(a.id).cmp(&prefix(b.id)) {
-        Ordering::Equal => a.id <= b.id,
+/// Whether one order's id comes before the other's.
+fn are_in_order(one: &Order<'_>, other: &Order<'_>) -> bool {
+    match prefix(one.id).cmp(&prefix(other.id)) {
+        Ordering::Equal => one.id <= other.id,
         order => order.is_lt(),
-    })
+    }
+}
+
+/// Whether all orders are at one bus and in order of their ids.
+fn are_one_queue(orders: &[Order<'_>], bus: BusIndex) -> bool {
+    let is_here = |order: &Order<'_>| order.bus == bus;
+    orders.first().is_none_or(is_here) && orders.is_sorted_by(|one, other| is_here(other) && are_in_order(one, other))
 }
 
 impl Side {
@@ -49,7 +55,8 @@ impl Side {
         let left: Vec<u64> = fills.iter().map(|fill| fill.wh()).collect();
         let buses = grid.parents().len();
         let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses] };
-        if are_in_order(orders) {
+        // As they are in a settlement: then nothing needs to be sorted.
+        if orders.is_sorted_by(are_in_order) {
             (0..orders.len()).for_each(|index| side.queue(orders, index));
             return side;
         }
@@ -126,16 +133,17 @@ pub(crate) fn pair(
     grid: &Grid,
     deal: impl Fn(&Order<'_>, &Order<'_>) -> Deal,
 ) -> Vec<Match> {
-    let filled = |fills: &[Energy]| fills.iter().filter(|fill| !fill.is_zero()).count();
+    let (bids_filled, offers_filled) = (filled(bids), filled(offers));
     // Each match uses up an order: never moved to make room, and what is not needed of this is never touched.
-    let mut matches = Vec::with_capacity(filled(bids) + filled(offers));
+    let mut matches = Vec::with_capacity(bids_filled.len() + offers_filled.len());
     let mut agree = |bid: usize, offer: usize, wh: u64| {
         let Deal { pays, receives } = deal(&book.bids[bid], &book.offers[offer]);
         let (bid, offer) = (bid as u32, offer as u32);
         matches.push(Match { bid, offer, energy: Energy::from_wh(wh), price: pays, received: receives });
     };
-    if grid.parents().len() == 1 && are_in_order(&book.bids) && are_in_order(&book.offers) {
-        meet(bids, offers, agree);
+    let bus = book.bids.first().map_or(Grid::ROOT, |bid| bid.bus);
+    if are_one_queue(&book.bids, bus) && are_one_queue(&book.offers, bus) {
+        meet((bids, &bids_filled), (offers, &offers_filled), agree);
         return matches;
     }
     let mut buyers = Side::new(&book.bids, bids, grid);
@@ -157,23 +165,56 @@ pub(crate) fn pair(
     matches
 }
 
+/// The orders that are filled.
+fn filled(fills: &[Energy]) -> Vec<u32> {
+    let mut filled = vec![0; fills.len()];
+    let mut count = 0;
+    // Without a branch, because which ones are cannot be foreseen.
+    for (order, fill) in (0..).zip(fills) {
+        filled[count] = order;
+        count += usize::from(!fill.is_zero());
+    }
+    filled.truncate(count);
+    filled
+}
+
 /// Pairs the fills of two sides on one bus, in their order: queues that nobody joins later need no links.
-fn meet(bids: &[Energy], offers: &[Energy], mut agree: impl FnMut(usize, usize, u64)) {
-    let (mut bid, mut offer, mut wanted, mut had) = (0, 0, 0, 0);
-    loop {
-        while wanted == 0 {
-            let Some(fill) = bids.get(bid) else { return };
-            wanted = fill.wh();
-            bid += 1;
-        }
-        while had == 0 {
-            let Some(fill) = offers.get(offer) else { return };
-            had = fill.wh();
-            offer += 1;
-        }
+fn meet(bids: (&[Energy], &[u32]), offers: (&[Energy], &[u32]), mut agree: impl FnMut(usize, usize, u64)) {
+    let (mut bids, mut offers) = (Queue::new(bids), Queue::new(offers));
+    while let (Some((bid, wanted)), Some((offer, had))) = (bids.first(), offers.first()) {
         let wh = wanted.min(had);
-        (wanted, had) = (wanted - wh, had - wh);
-        agree(bid - 1, offer - 1, wh);
+        agree(bid, offer, wh);
+        bids.take(wh, wanted);
+        offers.take(wh, had);
+    }
+}
+
+/// One side's filled orders on one bus.
+struct Queue<'a> {
+    fills: &'a [Energy],
+    filled: &'a [u32],
+    /// How many are served.
+    served: usize,
+    /// Wh that the first that is not has got.
+    taken: u64,
+}
+
+impl<'a> Queue<'a> {
+    fn new((fills, filled): (&'a [Energy], &'a [u32])) -> Queue<'a> {
+        Queue { fills, filled, served: 0, taken: 0 }
+    }
+
+    /// The first order, and what it has left.
+    fn first(&self) -> Option<(usize, u64)> {
+        let first = *self.filled.get(self.served)? as usize;
+        Some((first, self.fills[first].wh() - self.taken))
+    }
+
+    /// Takes `wh` from the first order, which has `left`. Without a branch: which side is used up cannot be foreseen.
+    fn take(&mut self, wh: u64, left: u64) {
+        let used_up = wh == left;
+        self.served += usize::from(used_up);
+        self.taken = if used_up { 0 } else { self.taken + wh };
     }
 }
 
