@@ -25,6 +25,13 @@ pub(super) struct Group {
     last: u32,
 }
 
+impl Group {
+    /// The group of one entry.
+    pub(super) fn new(wh: u128, entry: u32) -> Group {
+        Group { wh, first: entry, last: entry }
+    }
+}
+
 /// A part of a sealed group.
 #[derive(Clone, Copy)]
 struct Part {
@@ -70,7 +77,7 @@ impl<'a> Groups<'a> {
 
     /// The group of one order, by its place.
     pub(super) fn of_order(&self, place: usize) -> Group {
-        Group { wh: self.places.orders[place].wh.into(), first: place as u32, last: place as u32 }
+        Group::new(self.places.orders[place].wh.into(), place as u32)
     }
 
     pub(super) fn unite(&mut self, one: &Group, other: &Group) -> Group {
@@ -98,7 +105,7 @@ impl<'a> Groups<'a> {
         let entry = self.next.len() as u32;
         self.next.push(END);
         self.parts.push(Part { wh, sealed });
-        Group { wh, first: entry, last: entry }
+        Group::new(wh, entry)
     }
 
     fn entry(&self, entry: u32) -> Is {

@@ -142,7 +142,7 @@ impl<'a> Pass<'a> {
             grid: context.grid,
             network: context.terms.network.as_ref(),
             places,
-            curves: Curves::new(places.orders.len(), u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            curves: Curves::new(u64::from_be_bytes([a, b, c, d, e, f, g, h])),
             groups: Groups::new(book, places, context.tie_seed),
             subtrees: vec![NOTHING; places.buses],
             crossings: vec![Crossing::default(); places.buses],
@@ -181,8 +181,7 @@ impl<'a> Pass<'a> {
     fn own(&mut self, bus: usize) -> Subtree {
         let places = self.places;
         let (mut place, end) = (places.starts[bus], places.starts[bus + 1]);
-        let first = self.curves.next_node();
-        let mut import = 0;
+        let mut own = NOTHING;
         while place < end {
             let key = places.orders[place].key;
             let mut group = self.groups.of_order(place);
@@ -192,11 +191,11 @@ impl<'a> Pass<'a> {
                 place += 1;
             }
             if is_bid(key) {
-                import += group.wh;
+                own.import += group.wh;
             }
-            self.curves.single(key, group);
+            own.curve = self.curves.append(own.curve, key, group);
         }
-        Subtree { curve: self.curves.of_singles(first), import }
+        own
     }
 
     fn merge_into(&mut self, bus: usize, other: Subtree) {
@@ -208,15 +207,13 @@ impl<'a> Pass<'a> {
 
     /// Makes import worth less by `down` and export cost more by `up`.
     fn charge(&mut self, subtree: &mut Subtree, down: i64, up: i64) {
-        let (mut import, mut export) = self.curves.split_after(subtree.curve, subtree.import);
+        let [mut import, mut export] = self.curves.split_after(subtree.curve, subtree.import);
         let missing = subtree.import - self.curves.sum(import);
         if missing > 0 {
             // The group at zero is import in part: from here on it is two groups of two prices.
-            let (straddling, rest) = self.curves.pop_first(export);
-            let (drawn, sent) = self.groups.divide(&self.curves.group(straddling).clone(), missing);
-            let key = self.curves.key(straddling);
-            self.curves.replace(straddling, drawn);
-            import = self.curves.join(import, straddling);
+            let (key, straddling, rest) = self.curves.pop_first(export);
+            let (drawn, sent) = self.groups.divide(&straddling, missing);
+            import = self.curves.append(import, key, drawn);
             let sent = self.curves.single(key, sent);
             export = self.curves.join(sent, rest);
         }
@@ -228,18 +225,17 @@ impl<'a> Pass<'a> {
     /// Cuts off import beyond `most`: the keys around the cut, if there was one.
     fn cut_import(&mut self, subtree: &mut Subtree, most: u128) -> Option<(i64, i64)> {
         let excess = subtree.import.checked_sub(most).filter(|excess| *excess > 0)?;
-        let (gone, mut kept) = self.curves.split_after(subtree.curve, excess);
+        let [gone, mut kept] = self.curves.split_after(subtree.curve, excess);
         let (mut last_key, _) = self.curves.keys_around(gone, self.curves.sum(gone));
         let part = excess - self.curves.sum(gone);
         if part > 0 {
-            let (straddling, rest) = self.curves.pop_first(kept);
-            let key = self.curves.key(straddling);
-            let (lost, left) = self.groups.divide(&self.curves.group(straddling).clone(), part);
+            let (key, straddling, rest) = self.curves.pop_first(kept);
+            let (lost, left) = self.groups.divide(&straddling, part);
             if !is_bid(key) {
                 self.groups.serve(&lost);
             }
-            self.curves.replace(straddling, left);
-            kept = self.curves.join(straddling, rest);
+            let left = self.curves.single(key, left);
+            kept = self.curves.join(left, rest);
             last_key = Some(key);
         }
         // What cannot be drawn from above: its offers produce, its bids go without.
@@ -256,18 +252,16 @@ impl<'a> Pass<'a> {
         if all <= left {
             return None;
         }
-        let (mut kept, mut gone) = self.curves.split_after(subtree.curve, left);
+        let [mut kept, mut gone] = self.curves.split_after(subtree.curve, left);
         let part = left - self.curves.sum(kept);
         let (_, mut first_key) = self.curves.keys_around(gone, 0);
         if part > 0 {
-            let (straddling, rest) = self.curves.pop_first(gone);
-            let key = self.curves.key(straddling);
-            let (stays, lost) = self.groups.divide(&self.curves.group(straddling).clone(), part);
+            let (key, straddling, rest) = self.curves.pop_first(gone);
+            let (stays, lost) = self.groups.divide(&straddling, part);
             if is_bid(key) {
                 self.groups.serve(&lost);
             }
-            self.curves.replace(straddling, stays);
-            (kept, gone) = (self.curves.join(kept, straddling), rest);
+            (kept, gone) = (self.curves.append(kept, key, stays), rest);
             first_key = Some(key);
         }
         // What cannot be sent up: its bids are served, its offers do not produce.
@@ -277,10 +271,10 @@ impl<'a> Pass<'a> {
         Some((before.unwrap_or(i64::MIN), first_key.unwrap_or(i64::MAX)))
     }
 
-    /// Gives the bids of a curve, or its offers, all they want.
+    /// Ends a curve: gives its bids, or its offers, all they want.
     fn serve(&mut self, curve: u32, bids: bool) {
         let groups = &mut self.groups;
-        self.curves.each(curve, |group, key| {
+        self.curves.drain(curve, |group, key| {
             if is_bid(key) == bids {
                 groups.serve(group);
             }
@@ -290,12 +284,11 @@ impl<'a> Pass<'a> {
     /// Decides who trades, now that the root is known to send and draw nothing.
     fn finish(mut self) -> Vec<Energy> {
         let Subtree { curve, import } = self.subtrees[0];
-        let (produces, mut stays) = self.curves.split_after(curve, import);
+        let [produces, mut stays] = self.curves.split_after(curve, import);
         let part = import - self.curves.sum(produces);
         if part > 0 {
-            let (straddling, rest) = self.curves.pop_first(stays);
-            let group = *self.curves.group(straddling);
-            let served = if is_bid(self.curves.key(straddling)) { group.wh - part } else { part };
+            let (key, group, rest) = self.curves.pop_first(stays);
+            let served = if is_bid(key) { group.wh - part } else { part };
             self.groups.share(&group, served);
             stays = rest;
         }
