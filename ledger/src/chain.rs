@@ -214,8 +214,7 @@ pub fn build_foreseen<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
 /// cannot be opened; executing the blocks then says which and why.
 pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<OpenedReadings>>> {
     let readings = blocks.iter().flat_map(|block| &block.transactions).flat_map(Transaction::readings);
-    let messages = readings.map(|sealed| sealed.0.as_slice());
-    let mut opened = Signed::open_all(messages, chain, PublicKey::from_bytes).ok()?.into_iter();
+    let mut opened = Signed::open_all(readings, chain, PublicKey::from_bytes).ok()?.into_iter();
     let mut of_transaction = |transaction: &Transaction| opened.by_ref().take(transaction.readings().len()).collect();
     Some(blocks.iter().map(|block| block.transactions.iter().map(&mut of_transaction).collect()).collect())
 }
@@ -301,7 +300,7 @@ pub fn settlements(chain: &ChainId, block: &Block) -> Result<Vec<Settled>, Envel
     for transaction in &block.transactions {
         match transaction {
             Transaction::Settle { settlement, .. } => {
-                let opened = Signed::<Settlement>::open(&settlement.0, chain, |_| true)?;
+                let opened = settlement.open::<Settlement>(chain, |_| true)?;
                 settled.push(Settled {
                     transaction: settlement.hash(),
                     settlement: opened.payload().clone(),
@@ -385,8 +384,8 @@ pub fn prune(chain: &ChainId, block: &Block) -> Result<(Block, Vec<PrunedHeads>,
     let mut last = Vec::new();
     for transaction in &mut pruned.transactions {
         let Transaction::Settle { readings, .. } = transaction else { continue };
-        let messages = readings.iter().map(|sealed| sealed.0.as_slice());
-        let opened = Signed::<Reading>::open_all(messages, chain, PublicKey::from_bytes).map_err(|(_, error)| error)?;
+        let opened =
+            Signed::<Reading>::open_all(&*readings, chain, PublicKey::from_bytes).map_err(|(_, error)| error)?;
         let lasts = opened.chunk_by(|a, b| a.signer() == b.signer()).filter_map(<[SignedReading]>::last);
         heads.push(lasts.clone().map(|reading| (reading.signer(), reading.hash())).collect());
         last.extend(lasts.cloned());

@@ -202,9 +202,9 @@ fn order(community: &Community, member: usize, sequence: u64) -> Transaction {
 /// An order that can be read, with a bit of its signature flipped.
 fn forged(community: &Community, number: u64) -> Vec<u8> {
     let Transaction::PlaceOrder(sealed) = order(community, 0, 1 + number) else { unreachable!("an order") };
-    let mut bytes = sealed.0;
+    let mut bytes = sealed.bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
-    cbor::encode(&Transaction::PlaceOrder(Sealed(bytes)))
+    cbor::encode(&Transaction::PlaceOrder(Sealed::from(bytes)))
 }
 
 /// A decision that all validators approve, and whose turn is not yet.

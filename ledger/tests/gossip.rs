@@ -130,9 +130,9 @@ fn order(community: &Community, member: usize, sequence: u64) -> Transaction {
 /// What can be read, and was signed by nobody: an order with a bit of its signature flipped.
 fn forged(community: &Community, number: u64) -> Vec<u8> {
     let Transaction::PlaceOrder(sealed) = order(community, 0, 1 + number) else { unreachable!("an order") };
-    let mut bytes = sealed.0.clone();
+    let mut bytes = sealed.bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
-    cbor::encode(&Transaction::PlaceOrder(Sealed(bytes)))
+    cbor::encode(&Transaction::PlaceOrder(Sealed::from(bytes)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -115,7 +115,7 @@ fn a_lie_about_a_pruned_block_is_found() {
     let other_tariffs = lying(&|block| {
         let mut whole: Block = cbor::decode(&block.body).unwrap();
         let [Transaction::Settle { settlement, .. }] = &mut whole.transactions[..] else { panic!("one settlement") };
-        let opened = Signed::<Settlement>::open(&settlement.0, &genesis.chain(), |_| true).unwrap();
+        let opened = settlement.open::<Settlement>(&genesis.chain(), |_| true).unwrap();
         let mut content = opened.payload().clone();
         content.tariffs.feed_in_price = content.tariffs.retail_price;
         *settlement = Sealed::from(&Signed::sign(content, &genesis.chain(), &community.market));

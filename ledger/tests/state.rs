@@ -163,13 +163,12 @@ fn only_the_market_settles_and_only_with_intact_signatures() {
     assert_eq!(state.clone().apply(&forged).unwrap_err().name(), "unknown_signer");
 
     let Transaction::Settle { settlement, readings } = community.transaction(honest, &readings) else { unreachable!() };
-    let mut flipped = settlement.clone();
-    *flipped.0.last_mut().unwrap() ^= 1;
-    let forged = Transaction::Settle { settlement: flipped, readings: readings.clone() };
+    let mut flipped = settlement.bytes().to_vec();
+    *flipped.last_mut().unwrap() ^= 1;
+    let forged = Transaction::Settle { settlement: flipped.into(), readings: readings.clone() };
     assert_eq!(state.clone().apply(&forged).unwrap_err().name(), "bad_signature");
 
-    let mut garbage = settlement;
-    garbage.0.truncate(20);
+    let garbage = Sealed::from(&settlement.bytes()[..20]);
     let forged = Transaction::Settle { settlement: garbage, readings };
     assert_eq!(state.clone().apply(&forged).unwrap_err().name(), "malformed");
 }
@@ -306,7 +305,9 @@ fn what_is_foreseen_is_what_a_block_leads_to_and_counts_for_nothing_else() {
     // Not the id says what a transaction is: here another has it, with a reading that nobody signed.
     let (mut block, executed, _) = build(&state, tip, sealed(vec![(*transaction).clone()]));
     let Transaction::Settle { readings: spoilt, .. } = &mut block.transactions[0] else { unreachable!() };
-    *spoilt[2].0.last_mut().unwrap() ^= 1;
+    let mut bytes = spoilt[2].bytes().to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    spoilt[2] = bytes.into();
     assert_eq!(block.transactions[0].id(), transaction.id());
     let outcome = execute_foreseen(&state, tip, &block, Readings::Opened(vec![readings.into()]), Some(&foreseen));
     assert!(matches!(outcome, Err(BlockError::Refused { .. })), "{outcome:?}");

@@ -152,7 +152,7 @@ fn prune(
         height,
         body: vec![height as u8; 70_000],
         heads: vec![vec![(device, Hash::of(&[height as u8]))]],
-        last: vec![(device, Sealed(vec![height as u8]))],
+        last: vec![(device, Sealed::from(vec![height as u8]))],
         intervals: vec![interval(height)],
     };
     assert_eq!((store.unpruned_from().unwrap(), store.pruned_readings().unwrap()), (1, vec![]));
@@ -163,7 +163,7 @@ fn prune(
         let block = store.block(height).unwrap().unwrap();
         assert_eq!((block.body, block.pruned), (pruning(height).body, Some(pruning(height).heads)));
         assert_eq!(store.unpruned_from().unwrap(), height + 1);
-        assert_eq!(store.pruned_readings().unwrap(), [Sealed(vec![height as u8])], "one of each device");
+        assert_eq!(store.pruned_readings().unwrap(), [Sealed::from(vec![height as u8])], "one of each device");
         assert_eq!(store.inputs(interval(height)).unwrap(), None);
     }
     assert_eq!(store.block(3).unwrap().unwrap().pruned, None);

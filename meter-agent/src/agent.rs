@@ -198,7 +198,7 @@ impl Agent {
         // on the ledger before the next one is cleared.
         let order_due = self.live.order_sent.is_none_or(|sent| now.duration_since(sent) >= ORDER_RETRY);
         if let Some(record) = self.orders.open().filter(|_| order_due) {
-            let message = record.message.0.clone();
+            let message = record.message.bytes().to_vec();
             if self.client.try_publish(&self.topics.order, QoS::AtLeastOnce, false, message).is_ok() {
                 self.live.order_sent = Some(now);
             }
@@ -214,7 +214,11 @@ impl Agent {
                 }
                 Err(error) => return self.halt(&error),
             };
-            if self.client.try_publish(&self.topics.reading, QoS::AtLeastOnce, false, record.message.0).is_err() {
+            if self
+                .client
+                .try_publish(&self.topics.reading, QoS::AtLeastOnce, false, record.message.bytes().to_vec())
+                .is_err()
+            {
                 // The connection is busy: the rest goes with the next refill.
                 self.live.budget = 0;
                 return;

@@ -76,14 +76,14 @@ mod tests {
         let (second, record) = link(&head, first, &shown(110, 50), [0; 16], &Hash::ZERO, &key).unwrap();
         assert!(record.consecutive);
         assert_eq!((record.import, record.export), (Energy::from_wh(70), Energy::ZERO));
-        let opened = SignedReading::open(&record.message.0, &Hash::ZERO, |signer| *signer == key.public()).unwrap();
+        let opened = record.message.open::<Reading>(&Hash::ZERO, |signer| *signer == key.public()).unwrap();
         assert_eq!((opened.sequence, opened.previous, second.hash), (1, Hash::ZERO, opened.hash()));
 
         let (third, record) =
             link(&second, first.offset(3).unwrap(), &shown(210, 80), [0; 16], &Hash::ZERO, &key).unwrap();
         assert!(!record.consecutive);
         assert_eq!((record.import, record.export), (Energy::from_wh(100), Energy::from_wh(30)));
-        let opened = SignedReading::open(&record.message.0, &Hash::ZERO, |_| true).unwrap();
+        let opened = record.message.open::<Reading>(&Hash::ZERO, |_| true).unwrap();
         assert_eq!((opened.sequence, opened.previous), (2, second.hash));
 
         for (import_wh, export_wh) in [(209, 80), (210, 79), (u64::MAX, 80)] {

@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn record(order: Order, state: OrderState) -> OrderRecord {
-        OrderRecord { message: Sealed(order.sequence.to_be_bytes().to_vec()), order, state }
+        OrderRecord { message: Sealed::from(order.sequence.to_be_bytes().to_vec()), order, state }
     }
 
     fn tariffs() -> Tariffs {

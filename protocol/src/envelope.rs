@@ -4,15 +4,14 @@
 //! header is empty, and `external_aad` is the message's domain: what kind of message, in which community. A signature
 //! made for one domain is worth nothing in another.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::Deref};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::Deref, str::FromStr, sync::Arc};
 
 use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
-use minicbor::{Decode, Decoder, Encode, Encoder, bytes::ByteSlice, decode, encode};
-use serde::{Deserialize, Serialize};
+use minicbor::{CborLen, Decode, Decoder, Encode, Encoder, bytes::ByteSlice, decode, encode};
 
 use crate::{
     cbor,
-    hash::Hash,
+    hash::{Hash, ParseError, serde_as_text},
     key::{Claim, PublicKey, SecretKey, Signature, all_hold, which_hold},
 };
 
@@ -57,7 +56,7 @@ pub enum EnvelopeError {
 pub struct Signed<T> {
     payload: T,
     signer: PublicKey,
-    bytes: Vec<u8>,
+    sealed: Sealed,
 }
 
 /// `external_aad` of a message: its kind, then its community.
@@ -77,7 +76,7 @@ impl<T: Payload> Signed<T> {
             .create_signature(&external_aad(T::DOMAIN, chain), |message| key.sign(message).as_bytes().to_vec())
             .build();
         match sign1.to_vec() {
-            Ok(bytes) => Signed { payload, signer, bytes },
+            Ok(bytes) => Signed { payload, signer, sealed: Sealed::from(bytes) },
             Err(error) => unreachable!("COSE encoding into memory failed: {error}"),
         }
     }
@@ -90,10 +89,8 @@ impl<T: Payload> Signed<T> {
         chain: &ChainId,
         is_known: impl FnOnce(&PublicKey) -> bool,
     ) -> Result<Signed<T>, EnvelopeError> {
-        let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(is_known);
-        let aad = external_aad(T::DOMAIN, chain);
-        let envelope = Envelope::<T>::read(bytes, &aad, |bytes| expected_signer(bytes, known))?;
-        if envelope.claim.holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
+        check_size::<T>(bytes)?;
+        Sealed::from(bytes).open(chain, is_known)
     }
 
     /// Opens many messages as [`open`](Self::open) does one, with their signatures verified together: all of them, or
@@ -101,7 +98,7 @@ impl<T: Payload> Signed<T> {
     /// its bytes, so that a key that was found to be one before need not be looked at again; where anyone may send them,
     /// it is [`PublicKey::from_bytes`].
     pub fn open_all<'a>(
-        messages: impl IntoIterator<Item = &'a [u8]>,
+        messages: impl IntoIterator<Item = &'a Sealed>,
         chain: &ChainId,
         known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
     ) -> Result<Vec<Signed<T>>, (usize, EnvelopeError)> {
@@ -111,8 +108,8 @@ impl<T: Payload> Signed<T> {
         let aad = external_aad(T::DOMAIN, chain);
         let mut envelopes = Vec::new();
         let mut fault = None;
-        for (position, bytes) in messages.into_iter().enumerate() {
-            match Envelope::<T>::read(bytes, &aad, &mut signer) {
+        for (position, sealed) in messages.into_iter().enumerate() {
+            match Envelope::<T>::read(sealed, &aad, &mut signer) {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(error) => {
                     fault = Some((position, error));
@@ -134,17 +131,19 @@ impl<T: Payload> Signed<T> {
 
     /// Opens each of many messages as [`open`](Self::open) does one, with their signatures verified together: for what
     /// strangers may have sent, where a bad message says nothing about the others. `known` answers with the key that
-    /// these bytes are if its holder may send such messages; so no known key is ever checked again to be one.
+    /// these bytes are if its holder may send such messages; so no known key is ever checked again to be one. `batch` is for
+    /// [`which_hold`].
     pub fn open_each<'a>(
-        messages: impl IntoIterator<Item = &'a [u8]>,
+        messages: impl IntoIterator<Item = &'a Sealed>,
         chain: &ChainId,
         known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
+        batch: usize,
     ) -> Vec<Result<Signed<T>, EnvelopeError>> {
         let aad = external_aad(T::DOMAIN, chain);
-        let read = |bytes| Envelope::<T>::read(bytes, &aad, |key| expected_signer(key, &known));
+        let read = |sealed| Envelope::<T>::read(sealed, &aad, |key| expected_signer(key, &known));
         let envelopes: Vec<Result<Envelope<'_, T>, EnvelopeError>> = messages.into_iter().map(read).collect();
         let claims: Vec<&Claim> = envelopes.iter().flatten().map(|envelope| &envelope.claim).collect();
-        let mut hold = which_hold(&claims).into_iter();
+        let mut hold = which_hold(&claims, batch).into_iter();
         let open = |envelope: Result<Envelope<'_, T>, EnvelopeError>| {
             let envelope = envelope?;
             if hold.next() == Some(true) { envelope.content() } else { Err(EnvelopeError::BadSignature) }
@@ -155,7 +154,7 @@ impl<T: Payload> Signed<T> {
 
 /// The one accepted form of envelope: a COSE_Sign1 message, untagged. It is read here and not by `coset`, which signs: a
 /// tree of values for each of thousands of messages would cost a tenth of verifying them.
-#[derive(Encode, Decode)]
+#[derive(Encode, Decode, CborLen)]
 #[cbor(array)]
 struct Wire<'a> {
     #[b(0)]
@@ -174,6 +173,12 @@ struct NoHeader;
 impl<C> Encode<C> for NoHeader {
     fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.map(0)?.ok()
+    }
+}
+
+impl<C> CborLen<C> for NoHeader {
+    fn cbor_len(&self, _: &mut C) -> usize {
+        1
     }
 }
 
@@ -197,8 +202,8 @@ impl<'a> Wire<'a> {
         let key = wire.protected.strip_prefix(&PROTECTED).and_then(|key| key.try_into().ok());
         let expected = "expected a protected header of EdDSA and a key id of 32 bytes, nothing else";
         let key = key.ok_or_else(|| malformed(expected.into()))?;
-        // One spelling of the envelope too: what is hashed is all of its bytes.
-        if cbor::encode(&wire) == bytes {
+        // One spelling of the envelope too: what is hashed is all of its bytes. Any other one is longer.
+        if minicbor::len(&wire) == bytes.len() {
             return Ok((wire, key));
         }
         Err(malformed("not in deterministic form (RFC 8949 §4.2.1)".into()))
@@ -214,32 +219,35 @@ impl<'a> Wire<'a> {
 struct Envelope<'a, T> {
     claim: Claim,
     payload: &'a [u8],
-    bytes: &'a [u8],
+    sealed: &'a Sealed,
     kind: PhantomData<T>,
 }
 
 impl<'a, T: Payload> Envelope<'a, T> {
     fn read(
-        bytes: &'a [u8],
+        sealed: &'a Sealed,
         aad: &[u8],
         signer: impl FnOnce(&[u8; 32]) -> Result<PublicKey, EnvelopeError>,
     ) -> Result<Envelope<'a, T>, EnvelopeError> {
-        if bytes.len() > T::BYTES_MAX {
-            return Err(EnvelopeError::TooLarge { max: T::BYTES_MAX, found: bytes.len() });
-        }
-        let (wire, key) = Wire::read(bytes)?;
+        check_size::<T>(&sealed.bytes)?;
+        let (wire, key) = Wire::read(&sealed.bytes)?;
         let signer = signer(key)?;
         let signature = (**wire.signature).try_into().map(Signature::from_bytes);
         let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
         let claim = Claim { signer, message: wire.signed(aad), signature };
-        Ok(Envelope { claim, payload: wire.payload, bytes, kind: PhantomData })
+        Ok(Envelope { claim, payload: wire.payload, sealed, kind: PhantomData })
     }
 
     /// The content, once it is known that the signature holds.
     fn content(self) -> Result<Signed<T>, EnvelopeError> {
         let payload = cbor::decode(self.payload).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
-        Ok(Signed { payload, signer: self.claim.signer, bytes: self.bytes.to_vec() })
+        Ok(Signed { payload, signer: self.claim.signer, sealed: self.sealed.clone() })
     }
+}
+
+fn check_size<T: Payload>(bytes: &[u8]) -> Result<(), EnvelopeError> {
+    let (max, found) = (T::BYTES_MAX, bytes.len());
+    if found > max { Err(EnvelopeError::TooLarge { max, found }) } else { Ok(()) }
 }
 
 /// The key of these bytes, if it is that of a known signer.
@@ -266,12 +274,17 @@ impl<T> Signed<T> {
 
     /// The whole message, as it travels.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.sealed.bytes
     }
 
     /// The hash of the whole message: its name.
     pub fn hash(&self) -> Hash {
-        Hash::of(&self.bytes)
+        self.sealed.hash
+    }
+
+    /// The whole message, to be opened again elsewhere.
+    pub fn sealed(&self) -> &Sealed {
+        &self.sealed
     }
 }
 
@@ -285,7 +298,7 @@ impl<T> Deref for Signed<T> {
 
 impl<T> PartialEq for Signed<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.sealed == other.sealed
     }
 }
 
@@ -297,34 +310,97 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
     }
 }
 
-/// Bytes of a signed message that has not been opened yet; lowercase hex at the edges.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^([0-9a-f]{2})*$"))]
-pub struct Sealed(#[serde(with = "hex::serde")] pub Vec<u8>);
+/// Bytes of a signed message that has not been opened yet, and their hash; lowercase hex at the edges. Shared when cloned,
+/// because a message is in many hands on its way: a book, a settlement, a pool, a block.
+#[derive(Clone)]
+pub struct Sealed {
+    bytes: Arc<[u8]>,
+    hash: Hash,
+}
 
 impl Sealed {
+    /// The message, as it travels.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The hash of the message: its name.
     pub fn hash(&self) -> Hash {
-        Hash::of(&self.0)
+        self.hash
+    }
+
+    /// Opens it as [`Signed::open`] does its bytes.
+    pub fn open<T: Payload>(
+        &self,
+        chain: &ChainId,
+        is_known: impl FnOnce(&PublicKey) -> bool,
+    ) -> Result<Signed<T>, EnvelopeError> {
+        let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(is_known);
+        let aad = external_aad(T::DOMAIN, chain);
+        let envelope = Envelope::<T>::read(self, &aad, |bytes| expected_signer(bytes, known))?;
+        if envelope.claim.holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
+    }
+}
+
+impl PartialEq for Sealed {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Sealed {}
+
+impl From<&[u8]> for Sealed {
+    fn from(bytes: &[u8]) -> Sealed {
+        Sealed { hash: Hash::of(bytes), bytes: bytes.into() }
+    }
+}
+
+impl From<Vec<u8>> for Sealed {
+    fn from(bytes: Vec<u8>) -> Sealed {
+        Sealed::from(bytes.as_slice())
     }
 }
 
 impl<T> From<&Signed<T>> for Sealed {
     fn from(signed: &Signed<T>) -> Sealed {
-        Sealed(signed.bytes.clone())
+        signed.sealed.clone()
     }
 }
 
+impl fmt::Display for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.bytes))
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({self})")
+    }
+}
+
+impl FromStr for Sealed {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Sealed, ParseError> {
+        let lowercase = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let bytes = hex::decode(text).ok().filter(|_| lowercase);
+        bytes.map(Sealed::from).ok_or_else(|| ParseError::new("bytes in lowercase hex digits", text))
+    }
+}
+
+serde_as_text!(Sealed, "A signed message: bytes in lowercase hex digits");
+
 impl<C> Encode<C> for Sealed {
     fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
-        e.bytes(&self.0)?.ok()
+        e.bytes(&self.bytes)?.ok()
     }
 }
 
 impl<'b, C> Decode<'b, C> for Sealed {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        Ok(Sealed(d.bytes()?.to_vec()))
+        Ok(Sealed::from(d.bytes()?))
     }
 }
 
@@ -362,7 +438,7 @@ mod tests {
             registers: Registers::default(),
             salt: [5; 16],
         };
-        let message = Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[1; 32])).bytes;
+        let message = Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[1; 32])).bytes().to_vec();
         let (mut accepted, mut refused) = (0, 0);
         for round in 0..50_000 {
             let mut bytes = message.clone();

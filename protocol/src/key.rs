@@ -195,14 +195,27 @@ const SMALL_BATCH: usize = 16;
 
 /// Which claims hold, in their order: the same answers as asking each, at the price of [`all_hold`] where all do.
 ///
-/// Where not all do, they are asked in small batches, and those of a small batch that fails one by one. So no claim is
-/// looked at more than three times, however many are forged and wherever they are: whoever floods us with forged claims
-/// makes us work at most about twice as much as if each were asked alone.
-pub fn which_hold(claims: &[&Claim]) -> Vec<bool> {
+/// They are asked in batches of `batch`, which [`batch_where`] chooses. Where not all of a batch hold, it is asked in small
+/// batches, and those of a small batch that fails one by one. So no claim is looked at more than three times, however many
+/// are forged and wherever they are: whoever floods us with forged claims makes us work at most about twice as much as if
+/// each were asked alone.
+pub fn which_hold(claims: &[&Claim], batch: usize) -> Vec<bool> {
     let mut hold = vec![true; claims.len()];
-    mark_forged(claims, &mut hold, &mut |claims| all_hold(claims.iter().copied()));
+    let mut all_hold = |claims: &[&Claim]| all_hold(claims.iter().copied());
+    for (claims, hold) in claims.chunks(batch.max(1)).zip(hold.chunks_mut(batch.max(1))) {
+        mark_forged(claims, hold, &mut all_hold);
+    }
     hold
 }
+
+/// The size of batches of which few fail, where lately `forged` of `asked` claims did not hold: as large as can be where
+/// none was, and never smaller than a small batch, because below that each claim costs nearly what it does alone.
+pub fn batch_where(forged: usize, asked: usize) -> usize {
+    asked.checked_div(BATCHES_PER_FORGED * forged).map_or(usize::MAX, |batch| batch.max(SMALL_BATCH))
+}
+
+/// Where claims are forged, batches for each forged one: so many that most batches have none.
+const BATCHES_PER_FORGED: usize = 5;
 
 fn mark_forged(claims: &[&Claim], hold: &mut [bool], all_hold: &mut impl FnMut(&[&Claim]) -> bool) {
     if claims.is_empty() || all_hold(claims) {
@@ -292,7 +305,9 @@ mod tests {
                     (0..count).map(|n| if is_forged(n) { &forged[n] } else { &honest[n] }).collect();
                 let expected: Vec<bool> = claims.iter().map(|claim| claim.holds()).collect();
                 assert_eq!(expected, (0..count).map(|number| !is_forged(number)).collect::<Vec<_>>());
-                assert_eq!(which_hold(&claims), expected, "{case} of {count}");
+                for batch in [0, 1, 50, usize::MAX] {
+                    assert_eq!(which_hold(&claims, batch), expected, "{case} of {count} by {batch}");
+                }
 
                 let (mut hold, mut looks) = (vec![true; count], vec![0; count]);
                 mark_forged(&claims, &mut hold, &mut |claims: &[&Claim]| {
@@ -306,6 +321,13 @@ mod tests {
             }
         }
         assert_eq!(most_looks, 3);
+    }
+
+    #[test]
+    fn batches_are_the_smaller_the_more_is_forged() {
+        let cases = [(0, 0), (0, 2_000), (1, 2_000), (4, 2_000), (20, 2_000), (2_000, 2_000), (1, 1)];
+        let batches = cases.map(|(forged, asked)| batch_where(forged, asked));
+        assert_eq!(batches, [usize::MAX, usize::MAX, 400, 100, 20, SMALL_BATCH, SMALL_BATCH]);
     }
 
     #[test]

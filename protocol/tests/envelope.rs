@@ -87,6 +87,6 @@ fn cbor_has_one_spelling() {
 
 #[test]
 fn a_committed_reading_is_spelled_as_documented() {
-    let transaction = Transaction::CommitReading(Sealed(vec![0xd1, 0xd2]));
+    let transaction = Transaction::CommitReading(Sealed::from(vec![0xd1, 0xd2]));
     assert_eq!(cbor::encode(&transaction), [0x82, 2, 0x81, 0x42, 0xd1, 0xd2], "[2, [message]] in docs/protocol.md");
 }

@@ -7,7 +7,7 @@ use curve25519_dalek::{
     constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION},
 };
 use protocol::{
-    envelope::{EnvelopeError, Signed},
+    envelope::{EnvelopeError, Sealed, Signed},
     hash::Hash,
     key::{Claim, PublicKey, SecretKey, Signature, all_hold},
     reading::{Reading, Registers, SignedReading},
@@ -90,12 +90,16 @@ fn reading(seed: u8, sequence: u64) -> SignedReading {
     Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[seed; 32]))
 }
 
+fn sealed(messages: &[Vec<u8>]) -> Vec<Sealed> {
+    messages.iter().map(|bytes| Sealed::from(bytes.as_slice())).collect()
+}
+
 #[test]
 fn many_messages_open_as_each_of_them_does() {
     let good: Vec<SignedReading> = (1..=5).map(|seed| reading(seed, seed.into())).collect();
     let open_all = |messages: &[Vec<u8>], unknown: Option<PublicKey>| {
         let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(|key| Some(*key) != unknown);
-        Signed::<Reading>::open_all(messages.iter().map(Vec::as_slice), &Hash::ZERO, known)
+        Signed::<Reading>::open_all(&sealed(messages), &Hash::ZERO, known)
     };
     let bytes: Vec<Vec<u8>> = good.iter().map(|signed| signed.bytes().to_vec()).collect();
     assert_eq!(open_all(&bytes, None), Ok(good.clone()));
@@ -130,9 +134,9 @@ fn each_of_many_messages_opens_as_it_does_alone_whatever_the_others_are() {
     messages.insert(12, messages[5].clone());
     messages.insert(13, messages[11].clone());
     let known = |key: &[u8; 32]| PublicKey::from_bytes(key).filter(|key| *key != unknown);
-    let opened = Signed::<Reading>::open_each(messages.iter().map(Vec::as_slice), &Hash::ZERO, known);
+    let opened = Signed::<Reading>::open_each(&sealed(&messages), &Hash::ZERO, known, usize::MAX);
     let alone = |bytes: &Vec<u8>| Signed::<Reading>::open(bytes, &Hash::ZERO, |key| *key != unknown);
     assert_eq!(opened, messages.iter().map(alone).collect::<Vec<_>>());
     assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 13);
-    assert_eq!(Signed::<Reading>::open_each([], &Hash::ZERO, known), []);
+    assert_eq!(Signed::<Reading>::open_each([], &Hash::ZERO, known, usize::MAX), []);
 }

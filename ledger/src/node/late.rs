@@ -8,7 +8,7 @@ use protocol::{
     api::Late,
     block::{Block, Transaction},
     correction::MemberInput,
-    envelope::{Sealed, Signed},
+    envelope::Sealed,
     hash::Hash,
     interval::Interval,
     key::DeviceId,
@@ -94,8 +94,8 @@ fn settling(block: &Block, interval: Interval) -> Option<Settling> {
     block.transactions.iter().find_map(|transaction| {
         let Transaction::Settle { settlement, readings } = transaction else { return None };
         // Signatures were verified before the block was committed.
-        let settlement = Signed::<Settlement>::open(&settlement.0, &chain, |_| true).ok()?.payload().clone();
-        let open = |sealed: &Sealed| Signed::<Reading>::open(&sealed.0, &chain, |_| true).ok();
+        let settlement = settlement.open::<Settlement>(&chain, |_| true).ok()?.payload().clone();
+        let open = |sealed: &Sealed| sealed.open::<Reading>(&chain, |_| true).ok();
         let readings = readings.iter().filter_map(open).collect();
         (settlement.interval == interval).then_some(Settling { settlement, readings })
     })

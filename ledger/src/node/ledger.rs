@@ -382,8 +382,7 @@ impl Ledger {
 /// The readings of a transaction, their signatures verified together; none if one cannot be opened. A device that the
 /// state does not know is nobody's.
 fn open_readings(state: &State, transaction: &Transaction) -> Option<OpenedReadings> {
-    let messages = transaction.readings().iter().map(|sealed| sealed.0.as_slice());
-    Signed::<Reading>::open_all(messages, &state.chain(), |key| state.device(key)).ok().map(Arc::from)
+    Signed::<Reading>::open_all(transaction.readings(), &state.chain(), |key| state.device(key)).ok().map(Arc::from)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use protocol::{
     block::{Block, Transaction},
     decision::Action,
-    envelope::{EnvelopeError, Sealed, Signed},
+    envelope::{EnvelopeError, Sealed},
     instruction::{Instruction, MemberAction, SignedInstruction},
     interval::Interval,
     member::AccountId,
@@ -23,7 +23,7 @@ use crate::{
 /// Opens a settlement that the market of this state has signed.
 pub(super) fn settlement_of(sealed: &Sealed, state: &State) -> Result<SignedSettlement, EnvelopeError> {
     let market = state.market();
-    Signed::<Settlement>::open(&sealed.0, &state.chain(), |signer| *signer == market)
+    sealed.open::<Settlement>(&state.chain(), |signer| *signer == market)
 }
 
 /// Everything that an executed block changes on disk, and the names by which it is found again.
@@ -69,7 +69,7 @@ pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, exe
 }
 
 fn instruction_of(sealed: &Sealed, state: &State) -> Option<SignedInstruction> {
-    Signed::<Instruction>::open(&sealed.0, &state.chain(), |_| true).ok()
+    sealed.open::<Instruction>(&state.chain(), |_| true).ok()
 }
 
 impl Ledger {

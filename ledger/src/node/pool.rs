@@ -32,20 +32,21 @@ struct Waiting {
     bytes: usize,
 }
 
-/// The memory that a transaction takes while it waits: its readings are there twice, as they came and opened.
+/// The memory that a transaction takes while it waits. Its readings are there as they came and opened, and share their bytes.
 fn footprint(transaction: &Transaction, opened: &[SignedReading]) -> usize {
-    let sealed = |message: &Sealed| size_of::<Sealed>() + message.0.len();
+    let sealed = |message: &Sealed| size_of::<Sealed>() + message.bytes().len();
     let content = match transaction {
-        Transaction::Settle { settlement, readings } => settlement.0.len() + readings.iter().map(sealed).sum::<usize>(),
+        Transaction::Settle { settlement, readings } => {
+            settlement.bytes().len() + readings.iter().map(sealed).sum::<usize>()
+        }
         Transaction::PlaceOrder(message) | Transaction::CommitReading(message) | Transaction::Instruct(message) => {
-            message.0.len()
+            message.bytes().len()
         }
         Transaction::Decide { decision, approvals } => {
             size_of_val(&**decision) + cbor::encode(&**decision).len() + size_of_val(&approvals[..])
         }
     };
-    let opened: usize = opened.iter().map(|reading| size_of::<SignedReading>() + reading.bytes().len()).sum();
-    size_of::<Waiting>() + size_of::<Transaction>() + size_of::<(Hash, u64)>() + content + opened
+    size_of::<Waiting>() + size_of::<Transaction>() + size_of::<(Hash, u64)>() + content + size_of_val(opened)
 }
 
 impl Pool {
@@ -139,7 +140,7 @@ mod tests {
         let reading = Signed::sign(reading, &Hash::ZERO, &SecretKey::from_seed(&[1; 32]));
         let opened: OpenedReadings = vec![reading; readings].into();
         let readings = opened.iter().map(Sealed::from).collect();
-        (Arc::new(Transaction::Settle { settlement: Sealed(number.to_be_bytes().to_vec()), readings }), opened)
+        (Arc::new(Transaction::Settle { settlement: Sealed::from(number.to_be_bytes().to_vec()), readings }), opened)
     }
 
     #[test]
@@ -148,7 +149,7 @@ mod tests {
         let (first, opened) = transaction(0, 4_000);
         let readings: usize = opened.iter().map(|reading| reading.bytes().len()).sum();
         assert!(pool.insert(first.clone(), opened.clone(), None));
-        assert!(pool.bytes > 2 * readings + 4_000 * size_of::<SignedReading>());
+        assert!(pool.bytes > readings + 4_000 * (size_of::<Sealed>() + size_of::<SignedReading>()));
         let taken = (1..).take_while(|number| {
             let (transaction, opened) = transaction(*number, 4_000);
             pool.insert(transaction, opened, None)

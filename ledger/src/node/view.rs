@@ -6,7 +6,6 @@ use protocol::{
     cbor,
     certificate::{CommitCertificate, Validator},
     decision::Action,
-    envelope::Signed,
     instruction::{Instruction, MemberAction, Portion},
     interval::Interval,
     member::{AccountId, MemberId},
@@ -211,7 +210,7 @@ impl Ledger {
         for transaction in &block.transactions {
             match transaction {
                 Transaction::Instruct(sealed) => {
-                    let opened = Signed::<Instruction>::open(&sealed.0, &self.chain(), |_| true);
+                    let opened = sealed.open::<Instruction>(&self.chain(), |_| true);
                     let Ok(Instruction { member, action, .. }) = opened.as_deref() else { continue };
                     if let MemberAction::Transfer { to, amount, reference } = action {
                         transfer(AccountId::Member(*member), *to, *amount, reference);

@@ -1,12 +1,7 @@
 //! Committing to a reading: a device hands it to the ledger itself, and the market can no longer leave it out.
 
 use market::metering::measure;
-use protocol::{
-    envelope::{Sealed, Signed},
-    member::MemberId,
-    reading::Reading,
-    settlement::Settlement,
-};
+use protocol::{envelope::Sealed, member::MemberId, reading::Reading, settlement::Settlement};
 
 use super::{Refusal, State, entries::Key};
 
@@ -16,7 +11,7 @@ impl State {
     pub(super) fn commit_reading(&mut self, sealed: &Sealed) -> Result<MemberId, Refusal> {
         let directory = self.directory.clone();
         let is_known = |device: &_| directory.member_of_device(device).is_some();
-        let reading = Signed::<Reading>::open(&sealed.0, &self.chain, is_known)?;
+        let reading = sealed.open::<Reading>(&self.chain, is_known)?;
         let device = reading.signer();
         let id = directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
         let member = self.members.get_mut(&id).ok_or(Refusal::UnknownSigner(device))?;

@@ -1,7 +1,7 @@
 //! Instructions: what a member does by itself.
 
 use protocol::{
-    envelope::{Sealed, Signed},
+    envelope::Sealed,
     instruction::{Instruction, MemberAction},
     limits::TEXT_BYTES_MAX,
     member::{AccountId, MemberId},
@@ -14,7 +14,7 @@ impl State {
     /// Carries out the next instruction of a member.
     pub(super) fn instruct(&mut self, sealed: &Sealed) -> Result<MemberId, Refusal> {
         let is_known = |key: &_| self.directory.member_of_key(key).is_some();
-        let instruction = Signed::<Instruction>::open(&sealed.0, &self.chain, is_known)?;
+        let instruction = sealed.open::<Instruction>(&self.chain, is_known)?;
         let id = instruction.member;
         if self.member(id)?.key() != instruction.signer() {
             return Err(Refusal::UnknownSigner(instruction.signer()));

@@ -33,7 +33,7 @@ use protocol::{
     block::Transaction,
     cbor,
     certificate::Validator,
-    envelope::{ChainId, Signed},
+    envelope::{ChainId, Sealed},
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
@@ -289,16 +289,16 @@ impl State {
                 let booked = self.settle(settlement, readings, opened)?;
                 Ok(Applied::Booked(Box::new(booked)))
             }
-            Transaction::PlaceOrder(order) => self.place_order(&order.0).map(Applied::Ordered),
+            Transaction::PlaceOrder(order) => self.place_order(order).map(Applied::Ordered),
             Transaction::CommitReading(reading) => self.commit_reading(reading).map(Applied::Committed),
             Transaction::Instruct(instruction) => self.instruct(instruction).map(Applied::Instructed),
             Transaction::Decide { decision, approvals } => self.decide(decision, approvals),
         }
     }
 
-    fn place_order(&mut self, bytes: &[u8]) -> Result<MemberId, Refusal> {
+    fn place_order(&mut self, sealed: &Sealed) -> Result<MemberId, Refusal> {
         let directory = self.directory.clone();
-        let order = Signed::<Order>::open(bytes, &self.chain, |key| directory.member_of_key(key).is_some())?;
+        let order = sealed.open::<Order>(&self.chain, |key| directory.member_of_key(key).is_some())?;
         let unknown = Refusal::UnknownSigner(order.signer());
         let Some(id) = directory.member_of_key(&order.signer()) else { return Err(unknown) };
         let next = self.totals.next;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    envelope::{Sealed, Signed},
+    envelope::Sealed,
     hash::Hash,
     key::DeviceId,
     member::MemberId,
@@ -38,7 +38,7 @@ impl State {
     /// Says what a pruned reading was. Whether it is the one that the ledger knows by its hash.
     pub fn restore_head(&mut self, member: MemberId, reading: &Sealed) -> bool {
         // Its hash is on the ledger, so its signature was verified when it came there.
-        let opened = Signed::<Reading>::open(&reading.0, &self.chain, |_| true);
+        let opened = reading.open::<Reading>(&self.chain, |_| true);
         let (Ok(reading), Some(member)) = (opened, self.members.get_mut(&member)) else { return false };
         member.restore_head(ChainHead::after(&reading))
     }

@@ -66,7 +66,7 @@ impl State {
         let proposed = self.open_settlement(sealed)?;
         check_commitments(&proposed.readings, readings)?;
         self.check_committed(&proposed)?;
-        let opened = if readings.iter().map(|reading| &reading.0[..]).eq(opened.iter().map(Signed::bytes)) {
+        let opened = if readings.iter().eq(opened.iter().map(Signed::sealed)) {
             Cow::Borrowed(opened)
         } else {
             Cow::Owned(self.open_readings(readings)?)
@@ -83,7 +83,7 @@ impl State {
     /// Opens a settlement of the next interval, signed by the market.
     pub(super) fn open_settlement(&self, sealed: &Sealed) -> Result<Signed<Settlement>, Refusal> {
         let market = self.totals.market;
-        let proposed = Signed::<Settlement>::open(&sealed.0, &self.chain, |signer| *signer == market)?;
+        let proposed = sealed.open::<Settlement>(&self.chain, |signer| *signer == market)?;
         let (expected, found) = (self.totals.next, proposed.interval);
         if found == expected { Ok(proposed) } else { Err(Refusal::IntervalNotNext { expected, found }) }
     }
@@ -94,9 +94,8 @@ impl State {
     }
 
     fn open_readings(&self, readings: &[Sealed]) -> Result<Vec<SignedReading>, Refusal> {
-        let messages = readings.iter().map(|sealed| sealed.0.as_slice());
         let device = |key: &[u8; 32]| self.directory.device(key);
-        Signed::<Reading>::open_all(messages, &self.chain, device).map_err(|(_, error)| Refusal::from(error))
+        Signed::<Reading>::open_all(readings, &self.chain, device).map_err(|(_, error)| Refusal::from(error))
     }
 
     fn measure_devices(&self, interval: Interval, readings: &[SignedReading]) -> Result<Measured, Refusal> {

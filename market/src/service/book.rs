@@ -1,11 +1,12 @@
 //! The book of readings: for every device the last settled reading, and the readings after it that wait for their
 //! settlement. In memory; [`Store`](super::store::Store) keeps the same on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use protocol::{
     api::MemberStatus,
     genesis::Genesis,
+    hash::Hash,
     interval::Interval,
     key::DeviceId,
     limits::READINGS_PER_DEVICE_MAX,
@@ -36,9 +37,9 @@ impl Device {
         self.tip
     }
 
-    /// The reading that waits with these very bytes.
-    pub(crate) fn waiting_copy(&self, bytes: &[u8]) -> Option<&SignedReading> {
-        self.waiting.iter().rev().find(|waiting| waiting.bytes() == bytes)
+    /// The reading that waits and has this hash.
+    pub(crate) fn waiting_copy(&self, hash: Hash) -> Option<&SignedReading> {
+        self.waiting.iter().rev().find(|waiting| waiting.hash() == hash)
     }
 
     /// The reading that waits under this sequence number.
@@ -57,7 +58,8 @@ impl Device {
 /// All devices of the community.
 #[derive(Debug)]
 pub(crate) struct Book {
-    devices: BTreeMap<DeviceId, Device>,
+    /// Looked up for each message, several times.
+    devices: HashMap<DeviceId, Device>,
     /// How many devices were last read for each interval: asked after every message, so counted along.
     last_read: BTreeMap<Interval, usize>,
     /// How many readings wait.
@@ -71,12 +73,7 @@ impl Book {
     /// The book before the first reading; `before` is the interval before the first.
     pub(crate) fn new(genesis: &Genesis, before: Interval) -> Book {
         let device = |member: &protocol::genesis::GenesisMember| {
-            let settled = ChainHead {
-                sequence: 0,
-                hash: protocol::hash::Hash::ZERO,
-                interval: before,
-                registers: member.registers(),
-            };
+            let settled = ChainHead { sequence: 0, hash: Hash::ZERO, interval: before, registers: member.registers() };
             (member.device, Device::new(member.member, member.rated_power_w, settled))
         };
         let devices = genesis.members.iter().map(device).collect();
@@ -100,7 +97,9 @@ impl Book {
 
     /// All devices, in order of key.
     pub(crate) fn devices(&self) -> impl Iterator<Item = (&DeviceId, &Device)> {
-        self.devices.iter()
+        let mut devices: Vec<_> = self.devices.iter().collect();
+        devices.sort_unstable_by_key(|(id, _)| **id);
+        devices.into_iter()
     }
 
     /// Adds a reading that [the intake](super::intake) let pass, or names it if its device is none of

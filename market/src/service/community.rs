@@ -40,7 +40,7 @@ pub(crate) struct Roll {
     pub(crate) rules: Rules,
     pub(crate) grid: Grid,
     members: BTreeMap<MemberId, Enrolled>,
-    by_device: BTreeMap<DeviceId, MemberId>,
+    by_device: HashMap<DeviceId, MemberId>,
     keys: BTreeSet<PublicKey>,
     /// Devices by their names in topics, which are slow to read.
     by_name: HashMap<String, DeviceId>,
@@ -96,7 +96,7 @@ impl Roll {
             rules: rules.clone(),
             grid,
             members: BTreeMap::new(),
-            by_device: BTreeMap::new(),
+            by_device: HashMap::new(),
             keys: BTreeSet::new(),
             by_name: HashMap::new(),
         };

@@ -9,7 +9,7 @@ use std::{
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     api::Settled,
-    envelope::{EnvelopeError, Sealed, Signed},
+    envelope::{EnvelopeError, Sealed},
     hash::Hash,
     interval::Interval,
     key::DeviceId,
@@ -347,7 +347,7 @@ impl Running {
     async fn take_committed(&mut self, committed: &[Sealed]) -> Result<(), StoreError> {
         for sealed in committed {
             let is_known = |signer: &DeviceId| self.book.device(signer).is_some();
-            match Signed::<Reading>::open(&sealed.0, &self.market.community.chain, is_known) {
+            match sealed.open::<Reading>(&self.market.community.chain, is_known) {
                 Ok(reading) => {
                     let Some(gone) = self.book.commit(&reading) else { continue };
                     tracing::info!(device = %reading.signer(), reading = %reading.hash(), "taken from the ledger");
@@ -363,10 +363,10 @@ impl Running {
 
     /// Takes in a message and what waits behind it, as much as makes a group.
     fn take_in(&mut self, first: Incoming) {
-        let mut group = Group::default();
         let roll = self.market.community.roll();
         let inbox = &mut self.market.link.inbox;
         let room = self.line.room(inbox.len() + 1);
+        let mut group = Group::with_room(room.min(inbox.len() + 1));
         let sieve = Sieve { topics: &self.market.community.topics, roll: &roll, book: &self.book };
         let mut oversized = 0;
         let mut next = Some(first);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use protocol::{
     answer::Refusal,
-    envelope::{ChainId, EnvelopeError, Payload, Signed},
+    envelope::{ChainId, EnvelopeError, Payload, Sealed, Signed},
     hash::Hash,
     key::{DeviceId, PublicKey},
     limits::MESSAGE_BYTES_MAX,
@@ -63,14 +63,14 @@ enum Matter {
 /// Different messages of one kind.
 #[derive(Debug, Default)]
 struct Pile {
-    messages: Vec<Vec<u8>>,
+    messages: Vec<Sealed>,
     positions: HashMap<Hash, usize>,
 }
 
 impl Pile {
-    fn add(&mut self, message: Hash, bytes: Vec<u8>) -> usize {
-        *self.positions.entry(message).or_insert_with(|| {
-            self.messages.push(bytes);
+    fn add(&mut self, message: Sealed) -> usize {
+        *self.positions.entry(message.hash()).or_insert_with(|| {
+            self.messages.push(message);
             self.messages.len() - 1
         })
     }
@@ -79,12 +79,19 @@ impl Pile {
         &self,
         chain: &ChainId,
         known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
+        batch: usize,
     ) -> Vec<Result<Signed<T>, EnvelopeError>> {
-        Signed::open_each(self.messages.iter().map(Vec::as_slice), chain, known)
+        Signed::open_each(&self.messages, chain, known, batch)
     }
 }
 
 impl Group {
+    /// A group with room for this many readings.
+    pub(crate) fn with_room(room: usize) -> Group {
+        let readings = Pile { messages: Vec::with_capacity(room), positions: HashMap::with_capacity(room) };
+        Group { entries: Vec::with_capacity(room), readings, ..Group::default() }
+    }
+
     /// How many messages there are.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -98,8 +105,8 @@ impl Group {
 
     /// Adds a message.
     pub(crate) fn add(&mut self, sieve: &Sieve<'_>, topic: &str, body: Body) {
-        let (message, bytes) = match body {
-            Body::Whole(bytes) => (Hash::of(&bytes), Ok(bytes)),
+        let (message, whole) = match body {
+            Body::Whole(sealed) => (sealed.hash(), Ok(sealed)),
             Body::TooLarge { hash, bytes } => (hash, Err(bytes)),
         };
         let refused = |refusal, detail: String| Matter::Refused(Refused { refusal, detail, then: Then::Nothing });
@@ -107,28 +114,26 @@ impl Group {
             let device = sieve.roll.named_device(name).or_else(|| DeviceId::from_multibase(name).ok())?;
             Some((device, kind))
         });
-        let (device, matter) = match (named, bytes) {
+        let (device, matter) = match (named, whole) {
             (None, _) => (None, refused(Refusal::UnknownDevice, "a message on the topic of no device".into())),
             (Some((device, _)), Err(bytes)) => {
                 let detail = format!("expected at most {MESSAGE_BYTES_MAX} bytes, found {bytes}");
                 (Some(device), refused(Refusal::Malformed, detail))
             }
-            (Some((device, FromAgent::Reading)), Ok(bytes)) => {
-                let copy = sieve.book.device(&device).and_then(|device| refuse_copy(device, &bytes, message));
-                let matter = copy.map_or_else(|| Matter::Reading(self.readings.add(message, bytes)), Matter::Refused);
+            (Some((device, FromAgent::Reading)), Ok(sealed)) => {
+                let copy = sieve.book.device(&device).and_then(|device| refuse_copy(device, message));
+                let matter = copy.map_or_else(|| Matter::Reading(self.readings.add(sealed)), Matter::Refused);
                 (Some(device), matter)
             }
-            (Some((device, FromAgent::Order)), Ok(bytes)) => {
-                (Some(device), Matter::Order(self.orders.add(message, bytes)))
-            }
+            (Some((device, FromAgent::Order)), Ok(sealed)) => (Some(device), Matter::Order(self.orders.add(sealed))),
         };
         self.entries.push(Entry { device, message, matter });
     }
 
-    /// Opens the messages. This is what takes long.
-    pub(crate) fn open(self, chain: &ChainId, roll: &Roll) -> Opened {
-        let readings = self.readings.open(chain, |key| roll.known_device(key));
-        let orders = self.orders.open(chain, |key| roll.known_key(key));
+    /// Opens the messages, their signatures verified in batches of `batch`. This is what takes long.
+    pub(crate) fn open(self, chain: &ChainId, roll: &Roll, batch: usize) -> Opened {
+        let readings = self.readings.open(chain, |key| roll.known_device(key), batch);
+        let orders = self.orders.open(chain, |key| roll.known_key(key), batch);
         Opened { entries: self.entries, deliveries: self.deliveries, readings, orders }
     }
 }
@@ -172,6 +177,13 @@ pub(crate) enum Taken {
 }
 
 impl Opened {
+    /// How many readings are forged, and how many there are.
+    pub(crate) fn forged(&self) -> (usize, usize) {
+        let is_forged =
+            |opened: &&Result<SignedReading, EnvelopeError>| matches!(opened, Err(EnvelopeError::BadSignature));
+        (self.readings.iter().filter(is_forged).count(), self.readings.len())
+    }
+
     /// Decides about each message. Readings that are taken are in the book then; orders are handed to `place`.
     pub(crate) fn decide(
         self,

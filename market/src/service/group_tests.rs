@@ -52,7 +52,7 @@ fn messages(seed: u64) -> Vec<(String, Body)> {
     }
     let body = |bytes: Vec<u8>| match bytes.len() {
         found if found > MESSAGE_BYTES_MAX => Body::TooLarge { hash: Hash::of(&bytes), bytes: found },
-        _ => Body::Whole(bytes),
+        _ => Body::Whole(Sealed::from(bytes)),
     };
     messages.into_iter().map(|(topic, bytes)| (topic, body(bytes))).collect()
 }
@@ -74,7 +74,7 @@ fn take_in(messages: Vec<(String, Body)>, mut size: impl FnMut() -> usize) -> (D
             group.add(&sieve, &topic, body);
         }
         looked_at += group.readings.messages.len() + group.orders.messages.len();
-        let next = (group.len() > 0).then(|| group.open(&community.chain, &roll));
+        let next = (group.len() > 0).then(|| group.open(&community.chain, &roll, 100));
         if let Some(opened) = std::mem::replace(&mut before, next) {
             let place = |_: &_, opened: &Result<SignedOrder, EnvelopeError>| {
                 opened.as_ref().map(drop).map_err(crate::service::intake::refuse_envelope)
@@ -129,17 +129,18 @@ fn a_copy_of_what_was_taken_in_is_not_verified_again_and_one_of_a_forged_message
     book.take(taken.clone());
     let mut forged = Signed::sign(reading(2, taken.hash()), &community.chain, &key(1)).bytes().to_vec();
     *forged.last_mut().unwrap() ^= 1;
+    let forged = Sealed::from(forged);
     let topic = community.topics.reading(&key(1).public());
     let mut group = Group::default();
     let sieve = Sieve { topics: &community.topics, roll: &roll, book: &book };
     for _ in 0..100 {
-        group.add(&sieve, &topic, Body::Whole(taken.bytes().to_vec()));
+        group.add(&sieve, &topic, Body::Whole(taken.sealed().clone()));
         group.add(&sieve, &topic, Body::Whole(forged.clone()));
     }
     assert_eq!(group.readings.messages, [forged]);
     let mut decided = Decided::default();
     let intake = Intake { first: interval(0), ended_by_s: interval(9).end_s() };
-    group.open(&community.chain, &roll).decide(&mut book, &intake, |_, _| Ok(()), &mut decided);
+    group.open(&community.chain, &roll, 100).decide(&mut book, &intake, |_, _| Ok(()), &mut decided);
     let names: Vec<Refusal> = decided.verdicts.iter().map(|v| v.decision.as_ref().unwrap_err().refusal).collect();
     assert_eq!(names, [Refusal::Duplicate, Refusal::BadSignature].repeat(100));
 }

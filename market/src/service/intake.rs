@@ -66,8 +66,8 @@ pub(crate) fn refuse_envelope(error: &EnvelopeError) -> Refused {
 }
 
 /// Refuses a copy of what was taken in before, without a look at its signature: these very bytes were verified then.
-pub(crate) fn refuse_copy(device: &Device, bytes: &[u8], message: Hash) -> Option<Refused> {
-    if let Some(waiting) = device.waiting_copy(bytes) {
+pub(crate) fn refuse_copy(device: &Device, message: Hash) -> Option<Refused> {
+    if let Some(waiting) = device.waiting_copy(message) {
         return Some(refuse_duplicate(waiting.sequence, None));
     }
     let settled = &device.settled;

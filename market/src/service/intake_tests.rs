@@ -100,7 +100,7 @@ impl Scene {
         let device = key(1).public();
         let decision = intake.read(&self.book, &device, &Signed::open(bytes, &self.community.chain, is_known));
         // A copy is known without a look at its signature, and refused with the same words.
-        let copy = refuse_copy(self.book.device(&device).unwrap(), bytes, Hash::of(bytes));
+        let copy = refuse_copy(self.book.device(&device).unwrap(), Hash::of(bytes));
         match &decision {
             Err(refused) if refused.refusal == Refusal::Duplicate => assert_eq!(copy.as_ref(), Some(refused)),
             _ => assert_eq!(copy, None),

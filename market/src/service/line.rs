@@ -7,7 +7,7 @@
 use std::{num::NonZero, sync::Arc, thread};
 
 use futures::{FutureExt, StreamExt, stream::FuturesOrdered};
-use protocol::envelope::ChainId;
+use protocol::{envelope::ChainId, key::batch_where};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::{
@@ -31,6 +31,8 @@ pub(crate) struct Line {
     /// At most one task that stores.
     storing: JoinSet<Result<Decided, StoreError>>,
     messages: usize,
+    /// The size of batches in which signatures are verified, by what was forged lately.
+    batch: usize,
 }
 
 /// What has come to the end of a stage.
@@ -45,7 +47,15 @@ pub(crate) enum Step {
 impl Line {
     pub(crate) fn new(chain: ChainId, store: Store) -> Line {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Line { chain, store, cores, verifying: FuturesOrdered::new(), storing: JoinSet::new(), messages: 0 }
+        Line {
+            chain,
+            store,
+            cores,
+            verifying: FuturesOrdered::new(),
+            storing: JoinSet::new(),
+            messages: 0,
+            batch: usize::MAX,
+        }
     }
 
     /// How many of `waiting` messages the next group takes: none while every core has a group, and another one is ready
@@ -54,7 +64,9 @@ impl Line {
         if self.verifying.len() >= 2 * self.cores {
             return 0;
         }
-        let share = waiting.div_ceil(self.cores).clamp(GROUP_MIN, GROUP_MAX);
+        // A core that has nothing to do waits for its group to be sifted: not for a long one.
+        let most = if self.verifying.len() < self.cores { GROUP_MAX / 4 } else { GROUP_MAX };
+        let share = waiting.div_ceil(self.cores).clamp(GROUP_MIN, most);
         share.min(LINE_MAX - self.messages.min(LINE_MAX))
     }
 
@@ -70,9 +82,9 @@ impl Line {
 
     /// Puts a group on the line.
     pub(crate) fn verify(&mut self, group: Group, roll: Arc<Roll>) {
-        let chain = self.chain;
+        let (chain, batch) = (self.chain, self.batch);
         self.messages += group.len();
-        self.verifying.push_back(tokio::task::spawn_blocking(move || group.open(&chain, &roll)));
+        self.verifying.push_back(tokio::task::spawn_blocking(move || group.open(&chain, &roll, batch)));
     }
 
     /// Stores what was decided. Nothing else is, until [`next`](Self::next) has given it back.
@@ -109,6 +121,8 @@ impl Line {
                 while let Some(Some(opened)) = self.verifying.next().now_or_never() {
                     groups.push(all(opened)?);
                 }
+                let forged = groups.iter().map(Opened::forged).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+                self.batch = batch_where(forged.0, forged.1);
                 Ok(Step::Opened(groups))
             }
             else => std::future::pending().await,

@@ -17,7 +17,7 @@ use std::{
 };
 
 use protocol::{
-    envelope::ChainId,
+    envelope::{ChainId, Sealed},
     hash::Hash,
     limits::{ANSWER_BYTES_MAX, MESSAGE_BYTES_MAX},
     topic::Topics,
@@ -75,7 +75,7 @@ pub(crate) struct Message {
 #[derive(Debug)]
 pub(crate) enum Body {
     /// The bytes.
-    Whole(Vec<u8>),
+    Whole(Sealed),
     /// More bytes than any message of an agent has: only what they are called is kept.
     TooLarge {
         /// Hash of the bytes.
@@ -250,7 +250,7 @@ impl Listen {
         let body = if bytes > MESSAGE_BYTES_MAX {
             Body::TooLarge { hash: Hash::of(&publish.payload), bytes }
         } else {
-            Body::Whole(publish.payload.to_vec())
+            Body::Whole(Sealed::from(publish.payload.as_ref()))
         };
         let connection = self.connection.load(Ordering::Acquire);
         Message {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use protocol::{answer::Refusal, genesis::Genesis, key::SecretKey};
+use protocol::{answer::Refusal, envelope::Sealed, genesis::Genesis, key::SecretKey};
 
 use super::{
     book::Book,
@@ -62,11 +62,11 @@ impl Rehearsal {
         loop {
             let room = self.line.room(messages.len());
             if room > 0 && messages.len() > 0 {
-                let mut group = Group::default();
+                let mut group = Group::with_room(room.min(messages.len()));
                 let roll = self.community.roll();
                 let sieve = Sieve { topics: &self.community.topics, roll: &roll, book: &self.book };
                 for (topic, bytes) in messages.by_ref().take(room) {
-                    group.add(&sieve, &topic, Body::Whole(bytes));
+                    group.add(&sieve, &topic, Body::Whole(Sealed::from(bytes)));
                 }
                 self.line.verify(group, roll);
             } else if self.line.len() == 0 {

@@ -170,8 +170,7 @@ impl Store {
                 emptied.remove(key);
                 continue;
             };
-            let messages = sealed.iter().map(|sealed| sealed.0.as_slice());
-            for opened in Signed::<Reading>::open_each(messages, chain, PublicKey::from_bytes) {
+            for opened in Signed::<Reading>::open_each(&sealed, chain, PublicKey::from_bytes, usize::MAX) {
                 match opened {
                     Ok(reading) => {
                         let name = (reading.signer(), reading.sequence);
@@ -376,9 +375,9 @@ mod tests {
         let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
         store.keep(&[reading(1, 0)], &[]).unwrap();
         store.packs.insert(7_u64.to_be_bytes(), b"no CBOR").unwrap();
-        let mut damaged = Sealed::from(&reading(2, 0));
-        damaged.0[100] ^= 1;
-        let pack = cbor::encode(&vec![damaged, Sealed::from(&reading(3, 0))]);
+        let mut damaged = reading(2, 0).bytes().to_vec();
+        damaged[100] ^= 1;
+        let pack = cbor::encode(&vec![Sealed::from(damaged), Sealed::from(&reading(3, 0))]);
         store.packs.insert(8_u64.to_be_bytes(), pack).unwrap();
         drop(store);
 

@@ -204,7 +204,7 @@ impl Chain {
                 Err("a market hands in nothing of the kind".into())
             }
             Transaction::PlaceOrder(order) => {
-                let order = Signed::<Order>::open(&order.0, &chain, |_| true).map_err(|error| error.to_string())?;
+                let order = order.open::<Order>(&chain, |_| true).map_err(|error| error.to_string())?;
                 let member = self.genesis.members.iter().position(|member| member.key == order.signer());
                 let last = &mut self.orders[member.ok_or("unknown_member")?];
                 if order.sequence <= *last {
@@ -214,14 +214,14 @@ impl Chain {
                 Ok(())
             }
             Transaction::CommitReading(reading) => {
-                let opened =
-                    Signed::<Reading>::open(&reading.0, &chain, |_| true).map_err(|error| error.to_string())?;
+                let opened = reading.open::<Reading>(&chain, |_| true).map_err(|error| error.to_string())?;
                 let member = self.devices.get(&opened.signer()).ok_or("unknown_signer")?;
                 self.committed[*member] = Some(reading.clone());
                 Ok(())
             }
             Transaction::Settle { settlement, readings } => {
-                let proposed = Signed::<Settlement>::open(&settlement.0, &chain, |key| *key == self.genesis.market)
+                let proposed = settlement
+                    .open::<Settlement>(&chain, |key| *key == self.genesis.market)
                     .map_err(|error| error.to_string())?;
                 if proposed.interval < self.next {
                     return Err("exists_with_different_settlement".into());
@@ -232,8 +232,7 @@ impl Chain {
                 if self.committed.iter().flatten().any(|committed| !proposed.readings.contains(&committed.hash())) {
                     return Err("committed_reading_left_out".into());
                 }
-                let messages = readings.iter().map(|sealed| sealed.0.as_slice());
-                let readings = Signed::<Reading>::open_all(messages, &chain, protocol::key::PublicKey::from_bytes)
+                let readings = Signed::<Reading>::open_all(readings, &chain, protocol::key::PublicKey::from_bytes)
                     .map_err(|(position, error)| format!("reading {position}: {error}"))?;
                 let (expected, heads) = self.clear(proposed.interval, &readings)?;
                 if expected != *proposed {

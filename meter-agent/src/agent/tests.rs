@@ -114,7 +114,7 @@ async fn announce(agent: &mut Agent, at: i64) {
 
 fn signed(agent: &Agent) -> Vec<SignedReading> {
     let readings = (1..).map_while(|sequence| agent.store.reading(sequence).unwrap());
-    readings.map(|record| SignedReading::open(&record.message.0, &agent.identity.chain, |_| true).unwrap()).collect()
+    readings.map(|record| record.message.open(&agent.identity.chain, |_| true).unwrap()).collect()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ fn interval(count: u64) -> Interval {
 
 fn record(sequence: u64) -> (u64, ReadingRecord) {
     let record = ReadingRecord {
-        message: Sealed(vec![sequence as u8; 260]),
+        message: Sealed::from(vec![sequence as u8; 260]),
         interval: interval(sequence),
         consecutive: true,
         import: Energy::from_wh(sequence),

@@ -186,7 +186,7 @@ impl Store for SledStore {
     fn pruned_readings(&self) -> Result<Vec<Sealed>, StoreError> {
         let reading = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, sealed) = entry.map_err(io)?;
-            Ok(Sealed(unseal(&key, &sealed)?.to_vec()))
+            Ok(Sealed::from(unseal(&key, &sealed)?))
         };
         self.db.scan_prefix([PRUNED_READING]).map(reading).collect()
     }
@@ -203,7 +203,7 @@ impl Store for SledStore {
         insert_chunks(&mut batch, &prefix, body);
         insert(&mut batch, key(PRUNED, &[&height.to_be_bytes()]), &cbor::encode(heads));
         for (device, reading) in last {
-            insert(&mut batch, key(PRUNED_READING, &[device.as_bytes()]), &reading.0);
+            insert(&mut batch, key(PRUNED_READING, &[device.as_bytes()]), reading.bytes());
         }
         for interval in intervals {
             self.remove_prefix(&mut batch, &interval_key(INPUTS, *interval))?;
