@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use ledger::store::{Commit, MemoryStore, Pruning, SledStore, Store, StoreError, StoredBlock, StoredCandidate};
 use protocol::{
@@ -12,6 +12,7 @@ use protocol::{
     energy::Energy,
     envelope::Sealed,
     hash::Hash,
+    limits::VALIDATORS_MAX,
     member::{AccountId, MemberId},
 };
 use support::Community;
@@ -29,6 +30,9 @@ fn commit(community: &Community, store: &dyn Store, height: u64) -> Result<(), S
         (b"same".to_vec(), Some(height.to_be_bytes().to_vec())),
         (height.to_be_bytes().to_vec(), Some(b"own".to_vec())),
         ((height - 1).to_be_bytes().to_vec(), (height == 3).then(|| b"again".to_vec())),
+        // Now longer, now shorter than what is stored in one piece.
+        (b"grid".to_vec(), Some(grid(height))),
+        ([b"interval/", &height.to_be_bytes()[..]].concat(), (height % 5 > 0).then(|| body[..60_000].to_vec())),
     ]);
     let member = community.members[0].id;
     store.commit(&Commit {
@@ -42,6 +46,10 @@ fn commit(community: &Community, store: &dyn Store, height: u64) -> Result<(), S
         decisions: vec![height + 10],
         changes_validators: height == 2,
     })
+}
+
+fn grid(height: u64) -> Vec<u8> {
+    body(height as u8)[..(height as usize * 61_000) % 200_000].to_vec()
 }
 
 fn inputs(member: MemberId, height: u64) -> Vec<MemberInput> {
@@ -107,6 +115,10 @@ fn suite(mut store: Box<dyn Store>, reopen: &dyn Fn(Box<dyn Store>) -> Box<dyn S
         (b"same".to_vec(), 3u64.to_be_bytes().to_vec()),
         (2u64.to_be_bytes().to_vec(), b"again".to_vec()),
         (3u64.to_be_bytes().to_vec(), b"own".to_vec()),
+        (b"grid".to_vec(), grid(3)),
+        ([b"interval/", &1u64.to_be_bytes()[..]].concat(), body(1)[..60_000].to_vec()),
+        ([b"interval/", &2u64.to_be_bytes()[..]].concat(), body(2)[..60_000].to_vec()),
+        ([b"interval/", &3u64.to_be_bytes()[..]].concat(), body(3)[..60_000].to_vec()),
     ]
     .into();
     assert_eq!(entries, expected, "the entry of height 1 was removed by height 2");
@@ -211,6 +223,40 @@ fn the_state_is_what_all_blocks_come_to_wherever_they_are_written() {
             commit(&community, store, height).unwrap();
         }
         assert_eq!(store.entries().unwrap(), memory.entries().unwrap(), "after block {height}");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_in_the_one_file_that_is_synced() {
+    let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let community = Community::new(1, VALIDATORS_MAX);
+    let device = community.members[0].device.public();
+    let store = open_sled(directory.path());
+    for height in 1..=40 {
+        let body = body(height as u8);
+        store.put_candidate(&candidate(&community, height, 0, &body), &body).unwrap();
+        commit(&community, &store, height).unwrap();
+        if height > 20 {
+            let heads = vec![(device, Hash::of(&body)); 4_000];
+            let (height, intervals) = (height - 20, vec![]);
+            store
+                .prune(&Pruning { height, body: body[..100_000].to_vec(), heads: vec![heads], last: vec![], intervals })
+                .unwrap();
+        }
+        // sled puts what it finds large into files of their own, which nobody syncs.
+        let elsewhere: Vec<_> = fs::read_dir(directory.path().join("blobs")).unwrap().collect();
+        assert!(elsewhere.is_empty(), "height {height}: {elsewhere:?}");
+    }
+    // The files as a machine finds them that loses its power now.
+    fs::create_dir(copy.path().join("blobs")).unwrap();
+    for name in ["db", "conf"] {
+        fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let found = open_sled(copy.path());
+    assert_eq!(found.height().unwrap(), 40);
+    assert_eq!(found.entries().unwrap(), store.entries().unwrap());
+    for height in 1..=40 {
+        assert_eq!(found.block(height).unwrap(), store.block(height).unwrap());
     }
 }
 

@@ -5,13 +5,14 @@
 //! its batch is flushed. Receipts are kept in the database rather than as files: a year has 35,000 of them, and an SD
 //! card has few inodes and no love for small files. `meter-agent statement --export` writes them out.
 //!
-//! Traps of sled 0.34: its flush does not reach the disk (no fsync), so this store syncs the file itself; values over a
-//! quarter of a segment become files of their own that nobody syncs, so receipts are kept compressed; its default cache
-//! is 1 GB.
+//! Traps of sled 0.34: its flush does not reach the disk (no fsync), so this store syncs the file itself; what is
+//! over a quarter of a segment becomes a file of its own that nobody syncs, and so does a leaf of its tree, which is some
+//! neighbouring values together: receipts are kept compressed, and in chunks; its default cache is 1 GB.
 
 use std::{
     fs::File,
     io::{Read, Write},
+    iter,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -33,6 +34,9 @@ use crate::{
 const CACHE_BYTES: u64 = 1 << 20;
 /// A segment is also the size of the write buffer, bytes. Fixed once a database exists.
 const SEGMENT_BYTES: usize = 128 << 10;
+/// Most bytes of one value: two dozen of them, more than a leaf of sled's tree ever has, are less than a quarter of a segment.
+const CHUNK_BYTES: usize = 1_200;
+const _: () = assert!(24 * (CHUNK_BYTES + 64) < SEGMENT_BYTES / 4);
 /// The one who had it open may still be letting go of the lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// Settled readings that are kept, in case the market lost them: a day of quarter hours.
@@ -230,7 +234,7 @@ impl Store {
     pub(crate) fn settle(&self, settling: &Settling<'_>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         if let Some(json) = settling.json {
-            batch.insert(receipt_key(settling.interval).as_slice(), self.deflate(json)?);
+            self.insert_long(&mut batch, &receipt_key(settling.interval), &self.deflate(json)?)?;
         }
         for (sequence, record) in settling.covered {
             let settled = ReadingRecord { settled: true, ..record.clone() };
@@ -256,7 +260,7 @@ impl Store {
         // The first ones count: a flood must not wash them away.
         if refused <= EVIDENCE_KEPT {
             let received = &received[..received.len().min(ANSWER_BYTES_MAX)];
-            batch.insert(key(EVIDENCE, refused).as_slice(), self.deflate(received)?);
+            self.insert_long(&mut batch, &key(EVIDENCE, refused), &self.deflate(received)?)?;
         }
         self.commit(batch)?;
         Ok(refused)
@@ -283,27 +287,17 @@ impl Store {
 
     /// The receipt of `interval`, as it was received.
     pub(crate) fn receipt(&self, interval: Interval) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.db.get(receipt_key(interval)).map_err(|error| self.failed(error))?;
-        found.map(|deflated| self.inflate(&deflated)).transpose()
+        self.long_values(&receipt_key(interval)).next().transpose()
     }
 
     /// Every receipt, by interval, as it was received.
     pub(crate) fn receipts(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
-        self.db.scan_prefix([RECEIPT]).map(|entry| {
-            let (_, deflated) = entry.map_err(|error| self.failed(error))?;
-            self.inflate(&deflated)
-        })
+        self.long_values(&[RECEIPT])
     }
 
     /// The refused receipts kept as evidence, as they were received.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
-        self.db
-            .scan_prefix([EVIDENCE])
-            .filter(|entry| entry.as_ref().is_ok_and(|(key, _)| key.len() == 9) || entry.is_err())
-            .map(|entry| {
-                let (_, deflated) = entry.map_err(|error| self.failed(error))?;
-                self.inflate(&deflated)
-            })
+        self.long_values(&[EVIDENCE])
     }
 
     /// Atomic, and safe when it returns.
@@ -336,6 +330,36 @@ impl Store {
             }
         }
         Ok((found, torn))
+    }
+
+    /// Inserts a value of any length: its first chunk under the key, the others under the key and their numbers.
+    fn insert_long(&self, batch: &mut sled::Batch, key: &[u8; 9], value: &[u8]) -> Result<(), StoreError> {
+        for old in self.db.scan_prefix(key).keys() {
+            batch.remove(old.map_err(|error| self.failed(error))?);
+        }
+        for (number, chunk) in (0_u16..).zip(value.chunks(CHUNK_BYTES)) {
+            let suffix = if number == 0 { Vec::new() } else { number.to_be_bytes().to_vec() };
+            batch.insert([&key[..], &suffix].concat(), chunk);
+        }
+        Ok(())
+    }
+
+    /// The values that [`insert_long`](Self::insert_long) put under the keys that begin like this, inflated.
+    fn long_values(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        let mut entries = self.db.scan_prefix(prefix).peekable();
+        iter::from_fn(move || {
+            let first = entries.next()?.map_err(|error| self.failed(error));
+            Some(first.and_then(|(key, first)| {
+                let is_of_it = |entry: &sled::Result<(sled::IVec, sled::IVec)>| {
+                    entry.as_ref().map_or(true, |(other, _)| other.len() > key.len() && other.starts_with(&key))
+                };
+                let mut deflated = first.to_vec();
+                while let Some(chunk) = entries.next_if(is_of_it) {
+                    deflated.extend_from_slice(&chunk.map_err(|error| self.failed(error))?.1);
+                }
+                self.inflate(&deflated)
+            }))
+        })
     }
 
     fn deflate(&self, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {

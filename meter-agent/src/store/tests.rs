@@ -144,6 +144,43 @@ fn settling_keeps_the_receipt_and_a_day_of_readings() {
 }
 
 #[test]
+fn what_was_acknowledged_is_in_the_one_file_that_is_synced() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(dir.path(), false).unwrap();
+    load(&store);
+    // As little as can be compressed of it, and one that is replaced by a shorter one.
+    let noise = |number: u64, bytes: usize| {
+        let hashes =
+            (0u64..).flat_map(|part| *Hash::of_parts(&[&number.to_be_bytes(), &part.to_be_bytes()]).as_bytes());
+        hashes.take(bytes).collect::<Vec<u8>>()
+    };
+    let receipt = |number: u64| noise(number, 3_000 + number as usize % 5 * 400);
+    let count = 100;
+    for sequence in 1..=count {
+        store.append(&[record(sequence)], &head(sequence)).unwrap();
+        let first = (sequence == 7).then(|| noise(1_000, 9_000));
+        for json in first.into_iter().chain([receipt(sequence)]) {
+            let (covered, totals) = ([record(sequence)], Totals::default());
+            let interval = interval(sequence);
+            let settling = Settling { interval, json: Some(&json), covered: &covered, totals, today: None };
+            store.settle(&settling).unwrap();
+        }
+        store.keep_evidence(&noise(sequence, if sequence == 3 { ANSWER_BYTES_MAX } else { 4_000 })).unwrap();
+        let elsewhere: Vec<_> = std::fs::read_dir(dir.path().join("db/blobs")).unwrap().collect();
+        assert!(elsewhere.is_empty(), "{sequence}: {elsewhere:?}");
+    }
+    std::fs::create_dir_all(copy.path().join("db/blobs")).unwrap();
+    for name in ["db", "conf"] {
+        std::fs::copy(dir.path().join("db").join(name), copy.path().join("db").join(name)).unwrap();
+    }
+    let store = Store::open(copy.path(), false).unwrap();
+    assert_eq!(store.receipts().map(Result::unwrap).collect::<Vec<_>>(), (1..=count).map(receipt).collect::<Vec<_>>());
+    assert_eq!(store.receipt(interval(7)).unwrap(), Some(receipt(7)));
+    let evidence: Vec<_> = store.evidence().map(Result::unwrap).collect();
+    assert_eq!((evidence.len() as u64, evidence[2].len()), (EVIDENCE_KEPT, ANSWER_BYTES_MAX));
+}
+
+#[test]
 fn a_state_in_use_or_of_another_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), false).unwrap();

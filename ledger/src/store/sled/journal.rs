@@ -9,7 +9,7 @@ use protocol::cbor;
 
 use super::{
     super::StoreError,
-    keys::{ENTRY, JOURNAL, damaged, insert, insert_chunks, key},
+    keys::{JOURNAL, damaged, insert_chunks, key},
 };
 use crate::state::Changes;
 
@@ -35,21 +35,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds what a block writes: its changes, and the entries whose turn it is.
+    /// Adds the changes of a block to what it writes.
     pub(super) fn write(&self, batch: &mut sled::Batch, height: u64, changes: &Changes) {
         insert_chunks(batch, &prefix(height), &encoded(changes));
-        let changed = self.changes.iter().chain(changes);
-        let entries: BTreeMap<&[u8], Option<&[u8]>> = changed
-            .filter(|(name, _)| has_turn(name, height))
-            .map(|(name, value)| (name.as_slice(), value.as_deref()))
-            .collect();
-        for (name, value) in entries {
-            let key = key(ENTRY, &[name]);
-            match value {
-                Some(value) => insert(batch, key, value),
-                None => batch.remove(key),
-            }
-        }
+    }
+
+    /// The entries that a block writes, because it is their turn; none in place of those that are gone.
+    pub(super) fn due<'a>(&'a self, height: u64, changes: &'a Changes) -> BTreeMap<&'a [u8], Option<&'a [u8]>> {
+        let due = self.changes.iter().chain(changes).filter(|(name, _)| has_turn(name, height));
+        due.map(|(name, value)| (name.as_slice(), value.as_deref())).collect()
     }
 
     /// Under what the changes of blocks lie that are no longer needed once this block is written.

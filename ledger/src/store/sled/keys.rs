@@ -5,8 +5,15 @@ use protocol::{cbor, hash::Hash, interval::Interval, member::AccountId};
 
 use super::super::StoreError;
 
-/// Bytes of a chunk of a body.
-pub(super) const CHUNK_BYTES: usize = 64 * 1024;
+/// Most bytes of one value: anything that can be longer is cut into chunks. sled writes a leaf of its tree, up to
+/// [`LEAF_VALUES`] neighbours, in one piece, and what is longer than a quarter of a segment into a file that it never syncs.
+pub(super) const CHUNK_BYTES: usize = 5 * 1024;
+/// Most values in a leaf of sled's tree: it is split when it has 17 and the next one comes, and one of fewer than 4 is added
+/// to its neighbour. Some more, to be sure.
+const LEAF_VALUES: usize = 24;
+/// A quarter of sled's segment, less what it adds to a leaf: a header, and each key.
+const LEAF_BYTES_MAX: usize = 128 * 1024 - 4 * 1024;
+const _: () = assert!(LEAF_VALUES * (CHECKSUM_BYTES + CHUNK_BYTES) <= LEAF_BYTES_MAX);
 /// Bytes of a value's checksum: a truncated SHA-256. It guards against accidents; signatures guard against forgery.
 pub(super) const CHECKSUM_BYTES: usize = 8;
 
@@ -46,6 +53,8 @@ pub(super) const JOURNAL: u8 = b'j';
 pub(super) const CANDIDATE: u8 = b'p';
 /// A chunk of a candidate's body, by height, hash and number.
 pub(super) const CANDIDATE_BODY: u8 = b'q';
+/// A chunk of a value after its first, by the value's key and number.
+const REST: u8 = b'l';
 
 pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
@@ -84,6 +93,19 @@ pub(super) fn insert_chunks(batch: &mut sled::Batch, prefix: &[u8], body: &[u8])
     }
 }
 
+/// Inserts a value that may be longer than a chunk: its first chunk under the key, the others under [`rest_of`] it.
+pub(super) fn insert_long(batch: &mut sled::Batch, key: Vec<u8>, value: &[u8]) {
+    let (first, rest) = value.split_at(value.len().min(CHUNK_BYTES));
+    insert_chunks(batch, &rest_of(&key), rest);
+    insert(batch, key, first);
+}
+
+/// Where what follows the first chunk of a value is, if that is a whole chunk.
+pub(super) fn rest_of(key: &[u8]) -> Vec<u8> {
+    // With the length, because one key may begin as another.
+    [&[REST], &(key.len() as u16).to_be_bytes()[..], key].concat()
+}
+
 pub(super) fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match sealed.split_at_checked(CHECKSUM_BYTES) {
         Some((sum, value)) if sum == checksum(key, value) => Ok(value),
@@ -107,6 +129,7 @@ pub(super) fn damaged(key: &[u8], reason: impl Into<String>) -> StoreError {
         Some(&PRUNED | &PRUNED_TO | &PRUNED_READING) => "what is left of pruned readings",
         Some(&ENTRY | &JOURNAL) => "the state",
         Some(&CANDIDATE | &CANDIDATE_BODY) => "a candidate",
+        Some(&REST) => return damaged(key.get(3..).unwrap_or_default(), reason),
         _ => "an unknown value",
     };
     let height = match key {

@@ -4,7 +4,8 @@
 //!
 //! - `flush` reaches the operating system, not the disk: after it the database file is synced through a handle of our own
 //!   (fsync works per file, whoever wrote to it).
-//! - Values over about 128 KB go into files that are never synced: bodies are cut into chunks below that.
+//! - What is over about 128 KB goes into files that are never synced, and so does a leaf of its tree, which is some
+//!   neighbouring values together: what can be long is cut into chunks so small that no leaf is.
 //! - A flipped bit goes unnoticed: every value carries a checksum over its key and itself.
 //! - Atomic is a batch within one tree: there is only one tree, and the first byte of a key says what it holds.
 
@@ -92,8 +93,25 @@ impl SledStore {
 
     fn get<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         let Some(sealed) = self.db.get(key).map_err(io)? else { return Ok(None) };
-        let value = unseal(key, &sealed)?;
-        cbor::decode(value).map(Some).map_err(|error| damaged(key, error.to_string()))
+        let value = self.long(key, &sealed)?;
+        cbor::decode(&value).map(Some).map_err(|error| damaged(key, error.to_string()))
+    }
+
+    /// A value of which `sealed` is the first chunk.
+    fn long(&self, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut value = unseal(key, sealed)?.to_vec();
+        if value.len() == CHUNK_BYTES {
+            value.extend(self.body(&rest_of(key))?.unwrap_or_default());
+        }
+        Ok(value)
+    }
+
+    /// Removes what follows the first chunk of the value that is stored under a key.
+    fn remove_rest(&self, batch: &mut sled::Batch, key: &[u8]) -> Result<(), StoreError> {
+        match self.db.get(key).map_err(io)? {
+            Some(old) if old.len() == CHECKSUM_BYTES + CHUNK_BYTES => self.remove_prefix(batch, &rest_of(key)),
+            _ => Ok(()),
+        }
     }
 
     /// The chunks under a prefix, joined; `None` if there are none.
@@ -201,7 +219,7 @@ impl Store for SledStore {
         let prefix = key(BODY, &[&height.to_be_bytes()]);
         self.remove_prefix(&mut batch, &prefix)?;
         insert_chunks(&mut batch, &prefix, body);
-        insert(&mut batch, key(PRUNED, &[&height.to_be_bytes()]), &cbor::encode(heads));
+        insert_long(&mut batch, key(PRUNED, &[&height.to_be_bytes()]), &cbor::encode(heads));
         for (device, reading) in last {
             insert(&mut batch, key(PRUNED_READING, &[device.as_bytes()]), reading.bytes());
         }
@@ -216,7 +234,7 @@ impl Store for SledStore {
         let mut entries = BTreeMap::new();
         for entry in self.db.scan_prefix([ENTRY]) {
             let (key, sealed) = entry.map_err(io)?;
-            entries.insert(key[1..].to_vec(), unseal(&key, &sealed)?.to_vec());
+            entries.insert(key[1..].to_vec(), self.long(&key, &sealed)?);
         }
         self.journal().apply_to(&mut entries);
         Ok(entries)
@@ -228,7 +246,7 @@ impl Store for SledStore {
         super::check_height(self.height()? + 1, height)?;
         let mut batch = sled::Batch::default();
         insert_chunks(&mut batch, &key(BODY, &[&height.to_be_bytes()]), body);
-        insert(&mut batch, key(CERTIFICATE, &[&height.to_be_bytes()]), &cbor::encode(certificate));
+        insert_long(&mut batch, key(CERTIFICATE, &[&height.to_be_bytes()]), &cbor::encode(certificate));
         for interval in &commit.intervals {
             insert(&mut batch, interval_key(INTERVAL, *interval), &cbor::encode(&height));
         }
@@ -255,6 +273,14 @@ impl Store for SledStore {
         }
         let mut journal = self.journal();
         journal.write(&mut batch, height, &commit.changes);
+        for (name, value) in journal.due(height, &commit.changes) {
+            let key = key(ENTRY, &[name]);
+            self.remove_rest(&mut batch, &key)?;
+            match value {
+                Some(value) => insert_long(&mut batch, key, value),
+                None => batch.remove(key),
+            }
+        }
         for ended in journal.ended_by(height) {
             self.remove_prefix(&mut batch, &ended)?;
         }
