@@ -32,7 +32,10 @@ fn commit(community: &Community, store: &dyn Store, height: u64) -> Result<(), S
         ((height - 1).to_be_bytes().to_vec(), (height == 3).then(|| b"again".to_vec())),
         // Now longer, now shorter than what is stored in one piece.
         (b"grid".to_vec(), Some(grid(height))),
-        ([b"interval/", &height.to_be_bytes()[..]].concat(), (height % 5 > 0).then(|| body[..60_000].to_vec())),
+        (
+            [b"interval/", &height.to_be_bytes()[..]].concat(),
+            (!height.is_multiple_of(5)).then(|| body[..60_000].to_vec()),
+        ),
     ]);
     let member = community.members[0].id;
     store.commit(&Commit {
