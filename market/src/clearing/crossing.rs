@@ -92,12 +92,12 @@ impl Side {
 
 /// Where the prices from `low` to `high` are: few, so that most pieces are passed over as a whole, without a branch.
 fn indexes_within(prices: &[u32], low: u32, high: u32) -> impl Iterator<Item = usize> {
-    const PIECE: usize = 64;
+    const STRIDE: usize = 64;
     let is_within = move |price: u32| price.wrapping_sub(low) <= high - low;
     let has_any = move |piece: &[u32]| piece.iter().fold(false, |any, price| any | is_within(*price));
-    let found = prices.chunks(PIECE).enumerate().filter(move |(_, piece)| has_any(piece));
+    let found = prices.chunks(STRIDE).enumerate().filter(move |(_, piece)| has_any(piece));
     found.flat_map(move |(number, piece)| {
-        (number * PIECE..).zip(piece).filter(move |(_, price)| is_within(**price)).map(|(index, _)| index)
+        (number * STRIDE..).zip(piece).filter(move |(_, price)| is_within(**price)).map(|(index, _)| index)
     })
 }
 

@@ -50,32 +50,31 @@ fn are_one_queue(orders: &[Order<'_>], bus: BusIndex) -> bool {
 }
 
 impl Side {
-    fn new(orders: &[Order<'_>], fills: &[Energy], grid: &Grid) -> Side {
+    fn new(orders: &[Order<'_>], fills: &[Energy], filled: &[u32], grid: &Grid) -> Side {
         assert!(orders.len() < END as usize, "expected fewer than {END} orders, found {}", orders.len());
         let left: Vec<u64> = fills.iter().map(|fill| fill.wh()).collect();
         let buses = grid.parents().len();
         let mut side = Side { left, next: vec![END; orders.len()], queues: vec![(END, END); buses] };
         // As they are in a settlement: then nothing needs to be sorted.
         if orders.is_sorted_by(are_in_order) {
-            (0..orders.len()).for_each(|index| side.queue(orders, index));
+            filled.iter().for_each(|&index| side.queue(orders, index));
             return side;
         }
-        let filled = (0..orders.len()).filter(|&index| side.left[index] > 0);
-        let mut filled: Vec<(u64, u32)> = filled.map(|index| (prefix(orders[index].id), index as u32)).collect();
+        let mut filled: Vec<(u64, u32)> =
+            filled.iter().map(|&index| (prefix(orders[index as usize].id), index)).collect();
         // Most ids differ in their first bytes, which are near, while the rest of them is anywhere in memory.
         let id = |index: u32| orders[index as usize].id;
         filled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(id(b.1))));
-        filled.into_iter().for_each(|(_, index)| side.queue(orders, index as usize));
+        filled.into_iter().for_each(|(_, index)| side.queue(orders, index));
         side
     }
 
-    /// Queues an order at its bus, if it is filled.
-    fn queue(&mut self, orders: &[Order<'_>], index: usize) {
-        if self.left[index] > 0 {
-            // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
-            let bus = Some(orders[index].bus.0 as usize).filter(|bus| *bus < self.queues.len()).unwrap_or(0);
-            self.append(bus, (index as u32, index as u32));
-        }
+    /// Queues a filled order at its bus.
+    fn queue(&mut self, orders: &[Order<'_>], index: u32) {
+        // A bus that is not of this grid is nobody's neighbour: it meets the others at the root.
+        let bus = orders[index as usize].bus.0 as usize;
+        let bus = Some(bus).filter(|bus| *bus < self.queues.len()).unwrap_or(0);
+        self.append(bus, (index, index));
     }
 
     fn append(&mut self, bus: usize, queue: (u32, u32)) {
@@ -146,8 +145,8 @@ pub(crate) fn pair(
         meet((bids, &bids_filled), (offers, &offers_filled), agree);
         return matches;
     }
-    let mut buyers = Side::new(&book.bids, bids, grid);
-    let mut sellers = Side::new(&book.offers, offers, grid);
+    let mut buyers = Side::new(&book.bids, bids, &bids_filled, grid);
+    let mut sellers = Side::new(&book.offers, offers, &offers_filled, grid);
     // Backwards from the leaves to the root. A bus's own orders are at the front of its queues, because they were there
     // before any came up from below: so they meet each other first.
     for (bus, &parent) in grid.parents().iter().enumerate().rev() {

@@ -164,7 +164,7 @@ impl Curves {
     fn lengthen(&mut self, low: u32, high: u32) -> u32 {
         self.settle(low);
         self.settle(high);
-        let mut higher = std::mem::take(self.node_mut(high));
+        let higher = std::mem::take(self.node_mut(high));
         let lower = self.node_mut(low);
         lower.keys.extend_from_slice(&higher.keys);
         lower.groups.extend_from_slice(&higher.groups);
@@ -172,7 +172,7 @@ impl Curves {
         lower.heat = lower.heat.max(higher.heat);
         lower.children[ABOVE] = higher.children[ABOVE];
         // Given back for its memory.
-        std::mem::swap(self.node_mut(high), &mut higher);
+        *self.node_mut(high) = higher;
         self.release(high);
         self.update(low)
     }
