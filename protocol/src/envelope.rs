@@ -11,7 +11,7 @@ use minicbor::{CborLen, Decode, Decoder, Encode, Encoder, bytes::ByteSlice, deco
 
 use crate::{
     cbor,
-    hash::{Hash, ParseError, serde_as_text},
+    hash::{Hash, ParseError, parse_hex_bytes, serde_as_text},
     key::{Claim, PublicKey, SecretKey, Signature, all_hold, which_hold},
 };
 
@@ -384,13 +384,11 @@ impl FromStr for Sealed {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Sealed, ParseError> {
-        let lowercase = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-        let bytes = hex::decode(text).ok().filter(|_| lowercase);
-        bytes.map(Sealed::from).ok_or_else(|| ParseError::new("bytes in lowercase hex digits", text))
+        parse_hex_bytes(text, "bytes in lowercase hex digits").map(Sealed::from)
     }
 }
 
-serde_as_text!(Sealed, "A signed message: bytes in lowercase hex digits");
+serde_as_text!(Sealed, "A signed message: bytes in lowercase hex digits", "^([0-9a-f]{2})*$");
 
 impl<C> Encode<C> for Sealed {
     fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {

@@ -74,13 +74,13 @@ impl ParseError {
 
 /// Reads exactly `N` bytes of lowercase hex: one text per value, so that a changed letter is a changed value.
 pub(crate) fn parse_hex<const N: usize>(text: &str, expected: &'static str) -> Result<[u8; N], ParseError> {
-    let mut bytes = [0; N];
+    parse_hex_bytes(text, expected)?.try_into().map_err(|_| ParseError::new(expected, text))
+}
+
+/// Reads any number of bytes of lowercase hex.
+pub(crate) fn parse_hex_bytes(text: &str, expected: &'static str) -> Result<Vec<u8>, ParseError> {
     let lowercase = !text.bytes().any(|b| b.is_ascii_uppercase());
-    if lowercase && hex::decode_to_slice(text, &mut bytes).is_ok() {
-        Ok(bytes)
-    } else {
-        Err(ParseError::new(expected, text))
-    }
+    hex::decode(text).ok().filter(|_| lowercase).ok_or_else(|| ParseError::new(expected, text))
 }
 
 impl FromStr for Hash {
@@ -93,12 +93,12 @@ impl FromStr for Hash {
 
 /// serde as the `Display` and `FromStr` text of a type.
 macro_rules! serde_as_text {
-    ($type:ty, $described:literal) => {
+    ($type:ty, $described:literal $(, $pattern:literal)?) => {
         #[cfg(feature = "openapi")]
         impl utoipa::PartialSchema for $type {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
-                text.description(Some($described)).into()
+                text.description(Some($described))$(.pattern(Some($pattern)))?.into()
             }
         }
 
