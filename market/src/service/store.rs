@@ -372,9 +372,8 @@ mod tests {
         let many: Vec<SignedReading> = (1..=1_000).map(|sequence| reading(sequence, 0)).collect();
         store.keep(&many, &[]).unwrap();
         let bytes: Vec<usize> = store.packs.iter().values().map(|pack| pack.unwrap().len()).collect();
-        assert!(
-            bytes[..bytes.len() - 1].iter().all(|bytes| (PACK_BYTES..PACK_BYTES + MESSAGE_BYTES_MAX).contains(bytes))
-        );
+        assert!(bytes.iter().all(|bytes| *bytes < PACK_BYTES + MESSAGE_BYTES_MAX));
+        assert!(bytes[..bytes.len() - 1].iter().all(|bytes| *bytes >= PACK_BYTES), "only the last one has room");
         // Another one under a number that is there, as when a device committed another one to the ledger.
         store.keep(&[reading(1, 1)], &[]).unwrap();
         let names: Vec<Gone> = many.iter().map(name).collect();
