@@ -351,7 +351,9 @@ impl Net {
         let node = run(self.settings(index), self.toy(index), async {
             let _ = stopped.await;
         });
-        self.nodes[index].running = Some(Running { stop, done: tokio::spawn(node) });
+        let name = self.nodes[index].name.clone();
+        let done = tokio::spawn(async move { node.await.inspect_err(|halt| eprintln!("{name} halted: {halt}")) });
+        self.nodes[index].running = Some(Running { stop, done });
     }
 
     pub(crate) fn start_all(&mut self) {
@@ -389,10 +391,20 @@ impl Net {
 
     /// Waits until every running node has this height.
     pub(crate) async fn reach(&self, height: u64) {
-        for node in self.nodes.iter().filter(|node| node.running.is_some()) {
+        for node in &self.nodes {
+            let Some(Running { done, .. }) = &node.running else { continue };
             let mut tip = node.tip.clone();
             let what = format!("{} to reach height {height}; it is at {}", node.name, *node.tip.borrow());
-            patiently(&what, tip.wait_for(|tip| *tip >= height)).await.unwrap();
+            let ended = async {
+                while !done.is_finished() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                reached = patiently(&what, tip.wait_for(|tip| *tip >= height)) => drop(reached.unwrap()),
+                () = ended => panic!("{} ended while waiting for height {height}", node.name),
+            }
         }
     }
 
