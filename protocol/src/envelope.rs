@@ -211,7 +211,10 @@ impl<'a> Wire<'a> {
 
     /// What is signed: the Sig_structure of RFC 9052 §4.4.
     fn signed(&self, aad: &[u8]) -> Vec<u8> {
-        cbor::encode(&("Signature1", self.protected, <&ByteSlice>::from(aad), self.payload))
+        let parts = ("Signature1", self.protected, <&ByteSlice>::from(aad), self.payload);
+        let mut bytes = Vec::with_capacity(minicbor::len(parts));
+        cbor::encode_into(&parts, &mut bytes);
+        bytes
     }
 }
 
