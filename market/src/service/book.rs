@@ -1,7 +1,9 @@
 //! The book of readings: for every device the last settled reading, and the readings after it that wait for their
 //! settlement. In memory; [`Store`](super::store::Store) keeps the same on disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use protocol::{
     api::MemberStatus,
@@ -58,7 +60,8 @@ impl Device {
 /// All devices of the community.
 #[derive(Debug)]
 pub(crate) struct Book {
-    /// Looked up for each message, several times.
+    /// Looked up for each message, several times. Whoever is not on the ledger puts nothing in, so that a hash made for
+    /// speed, seeded at random, is good enough.
     devices: HashMap<DeviceId, Device>,
     /// How many devices were last read for each interval: asked after every message, so counted along.
     last_read: BTreeMap<Interval, usize>,
@@ -114,6 +117,10 @@ impl Book {
             }
         }
         device.tip = ChainHead::after(&reading);
+        if device.waiting.is_empty() {
+            // Most devices never have more than one.
+            device.waiting.reserve_exact(1);
+        }
         device.waiting.push(reading);
         *self.last_read.entry(device.tip.interval).or_default() += 1;
         self.waiting += 1;

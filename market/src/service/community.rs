@@ -2,10 +2,11 @@
 //! says and says anew.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
+use foldhash::{HashMap, HashMapExt};
 use protocol::{
     api::{MemberStatus, RulesInForce},
     envelope::ChainId,

@@ -4,7 +4,7 @@
 //! The rest is opened, each message once however often it is there, with all signatures verified together; and then
 //! decided about, one message after the other, in the order in which they came.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use protocol::{
     answer::Refusal,
@@ -64,6 +64,7 @@ enum Matter {
 #[derive(Debug, Default)]
 struct Pile {
     messages: Vec<Sealed>,
+    /// A stranger can choose messages whose hashes meet here, but no more than there is room for in a group.
     positions: HashMap<Hash, usize>,
 }
 
@@ -197,7 +198,7 @@ impl Opened {
                 (Matter::Reading(position), Some(device)) => {
                     intake.read(book, device, &self.readings[position]).map(|reading| {
                         book.take(reading.clone());
-                        decided.readings.push(reading);
+                        decided.readings.push(reading.clone());
                         Taken::Reading
                     })
                 }

@@ -85,12 +85,12 @@ fn refuse_duplicate(sequence: u64, settled: Option<Interval>) -> Refused {
 
 impl Intake {
     /// Decides about a message on the reading topic of `device`, which was opened for this community and its devices.
-    pub(crate) fn read(
+    pub(crate) fn read<'a>(
         &self,
         book: &Book,
         device: &DeviceId,
-        opened: &Result<SignedReading, EnvelopeError>,
-    ) -> Result<SignedReading, Refused> {
+        opened: &'a Result<SignedReading, EnvelopeError>,
+    ) -> Result<&'a SignedReading, Refused> {
         let reading = opened.as_ref().map_err(refuse_envelope)?;
         let signer = reading.signer();
         if signer != *device {
@@ -105,7 +105,7 @@ impl Intake {
         self.check_interval(reading)?;
         check_known(device, reading)?;
         match follow(&device.tip(), reading, device.rated_power_w) {
-            Ok(_) => Ok(reading.clone()),
+            Ok(_) => Ok(reading),
             Err(error) => Err(refuse_link(device, &error)),
         }
     }

@@ -98,7 +98,8 @@ impl Scene {
         let intake = Intake { first: self.community.genesis.first_interval, ended_by_s: interval(4).end_s() };
         let is_known = |signer: &DeviceId| self.book.device(signer).is_some();
         let device = key(1).public();
-        let decision = intake.read(&self.book, &device, &Signed::open(bytes, &self.community.chain, is_known));
+        let opened = Signed::open(bytes, &self.community.chain, is_known);
+        let decision = intake.read(&self.book, &device, &opened).cloned();
         // A copy is known without a look at its signature, and refused with the same words.
         let copy = refuse_copy(self.book.device(&device).unwrap(), Hash::of(bytes));
         match &decision {

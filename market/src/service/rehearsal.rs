@@ -55,8 +55,9 @@ impl Rehearsal {
         Ok(Rehearsal { community, book, intake, line })
     }
 
-    /// Takes in messages, topic and content, that wait all at once. Orders among them are left alone.
-    pub async fn take_in(&mut self, messages: Vec<(String, Vec<u8>)>) -> Result<Rehearsed, StoreError> {
+    /// Takes in messages that wait all at once: topic and content, a part of what was read from the connection, as the
+    /// broker's client hands them over. Orders among them are left alone.
+    pub async fn take_in(&mut self, messages: Vec<(String, &[u8])>) -> Result<Rehearsed, StoreError> {
         let mut rehearsed = Rehearsed { accepted: 0, refused: BTreeMap::new() };
         let mut messages = messages.into_iter();
         loop {

@@ -9,13 +9,14 @@
 //! did not, which the book drops again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs::File,
-    io,
+    io, iter,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use foldhash::HashMap;
 use protocol::{
     cbor,
     envelope::{ChainId, Sealed, Signed},
@@ -111,10 +112,12 @@ struct Index {
 }
 
 impl Index {
-    fn add(&mut self, reading: Gone, pack: u64, emptied: &mut sled::Batch) {
-        *self.waiting.entry(pack).or_default() += 1;
-        if let Some(before) = self.packs.insert(reading, pack) {
-            self.release(before, emptied);
+    fn add(&mut self, readings: impl ExactSizeIterator<Item = Gone>, pack: u64, emptied: &mut sled::Batch) {
+        *self.waiting.entry(pack).or_default() += readings.len();
+        for reading in readings {
+            if let Some(before) = self.packs.insert(reading, pack) {
+                self.release(before, emptied);
+            }
         }
     }
 
@@ -177,7 +180,7 @@ impl Store {
                 match opened {
                     Ok(reading) => {
                         let name = (reading.signer(), reading.sequence);
-                        index.add(name, number, &mut emptied);
+                        index.add(iter::once(name), number, &mut emptied);
                         // Under one number, the last one that was kept counts.
                         readings.insert(name, reading);
                     }
@@ -195,6 +198,7 @@ impl Store {
     pub(crate) fn keep(&self, readings: &[SignedReading], evidence: &[SignedReading]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         let mut index = self.index();
+        index.packs.reserve(readings.len());
         let mut rest = readings;
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -206,10 +210,8 @@ impl Store {
             let (pack, after) = rest.split_at(rest.iter().take_while(fits).count());
             let number = index.next;
             index.next += 1;
-            for reading in pack {
-                index.add((reading.signer(), reading.sequence), number, &mut batch);
-            }
-            let sealed: Vec<Sealed> = pack.iter().map(Sealed::from).collect();
+            index.add(pack.iter().map(|reading| (reading.signer(), reading.sequence)), number, &mut batch);
+            let sealed: Vec<&Sealed> = pack.iter().map(SignedReading::sealed).collect();
             batch.insert(&number.to_be_bytes(), cbor::encode(&sealed));
             rest = after;
         }
