@@ -30,7 +30,7 @@ use protocol::{
     topic::Topics,
 };
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 /// Signatures in one batch of the bare verification: the fastest of these counts.
 const BATCHES: [usize; 3] = [512, 1_024, 4_096];
 

@@ -21,8 +21,9 @@ pub(crate) const LINE_MAX: usize = 16_384;
 /// Groups are not split further than this to give every core one: a batch of 256 signatures takes a sixth longer to verify
 /// than two of them together.
 const GROUP_MIN: usize = 512;
-/// Most messages of the first group of a core that has nothing to do: it waits while they are sifted.
-const FIRST_GROUP_MAX: usize = 768;
+/// Fewest and most messages of a group for a core that has nothing to do: half a core is better than none, and it waits
+/// while they are sifted.
+const FIRST_GROUP: (usize, usize) = (256, 768);
 
 /// The line.
 #[derive(Debug)]
@@ -67,10 +68,15 @@ impl Line {
         if self.verifying.len() >= 2 * self.cores {
             return 0;
         }
-        let most = if self.verifying.len() < self.cores { FIRST_GROUP_MAX } else { GROUP_MAX };
-        let share = waiting.div_ceil(self.cores).clamp(GROUP_MIN, most);
-        // What is left for the last group may be too little for one.
-        let room = if waiting < share + GROUP_MIN { waiting.clamp(GROUP_MIN, most) } else { share };
+        let share = waiting.div_ceil(self.cores);
+        let room = if self.verifying.len() < self.cores {
+            share.clamp(FIRST_GROUP.0, FIRST_GROUP.1)
+        } else if waiting < 2 * GROUP_MIN {
+            // What one group left would be too little for another.
+            waiting.max(GROUP_MIN)
+        } else {
+            share.clamp(GROUP_MIN, GROUP_MAX)
+        };
         room.min(LINE_MAX - self.messages.min(LINE_MAX))
     }
 
