@@ -317,7 +317,10 @@ pub fn settlements(chain: &ChainId, block: &Block) -> Result<Vec<Settled>, Envel
                 };
                 settled.extend(decision.action.corrections().iter().map(corrected));
             }
-            Transaction::PlaceOrder(_) | Transaction::CommitReading(_) | Transaction::Instruct(_) => {}
+            Transaction::PlaceOrder(_)
+            | Transaction::CommitReading(_)
+            | Transaction::Instruct(_)
+            | Transaction::ReportConflict { .. } => {}
         }
     }
     Ok(settled)
@@ -327,7 +330,11 @@ fn booked_by(applied: Applied) -> Vec<Booked> {
     match applied {
         Applied::Booked(booked) => vec![*booked],
         Applied::TruedUp(booked) => booked,
-        Applied::Ordered(_) | Applied::Committed(_) | Applied::Instructed(_) | Applied::Decided => Vec::new(),
+        Applied::Ordered(_)
+        | Applied::Committed(_)
+        | Applied::Instructed(_)
+        | Applied::Decided
+        | Applied::Suspended(_) => Vec::new(),
     }
 }
 

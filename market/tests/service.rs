@@ -415,6 +415,57 @@ async fn what_a_device_committed_to_the_ledger_is_settled_though_the_market_neve
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_signs_two_readings_under_one_number_is_reported_to_the_ledger_once() {
+    let Some(world) = World::new().await else { return };
+    let market = world.market().await;
+    let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
+    let (of_ada, of_bob) = (readings(1, 2), readings(2, 2));
+    let other = |reading: &SignedReading, number| changed(reading, number, |reading| reading.salt = [9; 16]);
+    let pair = |reading: &SignedReading, other: &[u8]| {
+        let mut pair = [reading.hash(), Hash::of(other)];
+        pair.sort();
+        pair
+    };
+    let reported = async |expected: &[[Hash; 2]]| {
+        let reached = async {
+            while world.ledger.reported() != expected {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap();
+    };
+    // The first one waits to be settled.
+    ada.wait_open(Some(interval(0))).await;
+    assert_eq!(ada.send(of_ada[0].bytes()).await, None);
+    let of_thief = other(&of_ada[0], 1);
+    for _ in 0..2 {
+        assert_eq!(ada.send(&of_thief).await, Some(Refusal::SequenceConflict));
+    }
+    let mut expected = vec![pair(&of_ada[0], &of_thief)];
+    reported(&expected).await;
+
+    // The first one is settled, and stands.
+    assert_eq!(bob.send(of_bob[0].bytes()).await, None);
+    bob.receipt(interval(0)).await;
+    bob.wait_open(Some(interval(1))).await;
+    let of_thief = other(&of_bob[0], 2);
+    assert_eq!(bob.send(&of_thief).await, Some(Refusal::SequenceConflict));
+    expected.push(pair(&of_bob[0], &of_thief));
+    reported(&expected).await;
+    market.stop().await.unwrap();
+
+    // After a restart only what is new is reported.
+    let market = world.market().await;
+    bob.wait_open(Some(interval(1))).await;
+    assert_eq!(bob.send(of_bob[1].bytes()).await, None);
+    let of_thief = other(&of_bob[1], 2);
+    assert_eq!(bob.send(&of_thief).await, Some(Refusal::SequenceConflict));
+    expected.push(pair(&of_bob[1], &of_thief));
+    reported(&expected).await;
+    market.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_transformers_meter_does_not_confirm_is_settled_as_provisional() {
     let mut genesis = genesis("Behind a transformer");
     let id = MemberId::from_bytes([3; 16]);

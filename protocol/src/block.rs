@@ -47,10 +47,27 @@ pub enum Transaction {
         #[n(1)]
         approvals: Vec<CommitSignature>,
     },
+    /// Suspend a device that signed two [`Reading`](crate::reading::Reading)s under one sequence number. Whoever knows them
+    /// may report it: the signatures are the proof.
+    #[n(5)]
+    ReportConflict {
+        /// The one with the lower hash, so that the two make one transaction.
+        #[n(0)]
+        first: Sealed,
+        /// The other one.
+        #[n(1)]
+        second: Sealed,
+    },
 }
 
 impl Transaction {
-    /// The transaction's id: the hash of its signed message, or of the decision.
+    /// The report of two readings, in either order.
+    pub fn report_conflict(one: &Sealed, other: &Sealed) -> Transaction {
+        let (first, second) = if one.hash() < other.hash() { (one, other) } else { (other, one) };
+        Transaction::ReportConflict { first: first.clone(), second: second.clone() }
+    }
+
+    /// The transaction's id: the hash of its signed message, of the decision, or of the hashes of both readings.
     pub fn id(&self) -> Hash {
         match self {
             Transaction::Settle { settlement, .. } => settlement.hash(),
@@ -58,15 +75,21 @@ impl Transaction {
                 message.hash()
             }
             Transaction::Decide { decision, .. } => decision.id(),
+            Transaction::ReportConflict { first, second } => {
+                Hash::of(&cbor::encode(&("voisin/conflict/v1", first.hash(), second.hash())))
+            }
         }
     }
 
-    /// The signed readings in it.
+    /// The signed readings in it that are settled or to be settled.
     pub fn readings(&self) -> &[Sealed] {
         match self {
             Transaction::Settle { readings, .. } => readings,
             Transaction::CommitReading(reading) => std::slice::from_ref(reading),
-            Transaction::PlaceOrder(_) | Transaction::Instruct(_) | Transaction::Decide { .. } => &[],
+            Transaction::PlaceOrder(_)
+            | Transaction::Instruct(_)
+            | Transaction::Decide { .. }
+            | Transaction::ReportConflict { .. } => &[],
         }
     }
 }

@@ -61,7 +61,10 @@ pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, exe
                     events.extend([(*from, open), (*to, open)]);
                 }
             }
-            Transaction::Settle { .. } | Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => {}
+            Transaction::Settle { .. }
+            | Transaction::PlaceOrder(_)
+            | Transaction::CommitReading(_)
+            | Transaction::ReportConflict { .. } => {}
         }
     }
     commit.events = events.into_iter().collect();

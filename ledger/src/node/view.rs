@@ -221,7 +221,10 @@ impl Ledger {
                         transfer(*from, *to, *amount, reference);
                     }
                 }
-                Transaction::Settle { .. } | Transaction::PlaceOrder(_) | Transaction::CommitReading(_) => {}
+                Transaction::Settle { .. }
+                | Transaction::PlaceOrder(_)
+                | Transaction::CommitReading(_)
+                | Transaction::ReportConflict { .. } => {}
             }
         }
         for chain::Settled { settlement, reversed, correction, .. } in settled {

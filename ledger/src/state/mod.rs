@@ -11,6 +11,7 @@
 mod account;
 mod certificates;
 mod commit;
+mod conflict;
 mod correct;
 mod decide;
 mod directory;
@@ -121,6 +122,8 @@ pub enum Applied {
     Instructed(MemberId),
     /// A decision that settles nothing was carried out.
     Decided,
+    /// A member's device was suspended.
+    Suspended(MemberId),
 }
 
 /// Why a genesis, or stored entries, are no state.
@@ -293,6 +296,9 @@ impl State {
             Transaction::CommitReading(reading) => self.commit_reading(reading).map(Applied::Committed),
             Transaction::Instruct(instruction) => self.instruct(instruction).map(Applied::Instructed),
             Transaction::Decide { decision, approvals } => self.decide(decision, approvals),
+            Transaction::ReportConflict { first, second } => {
+                self.report_conflict(first, second).map(Applied::Suspended)
+            }
         }
     }
 

@@ -163,9 +163,14 @@ pub enum Refusal {
     /// The device measures for a member already, or will.
     #[error("expected a device that measures for nobody, found {0}")]
     DeviceInUse(PublicKey),
-    /// There is nothing to revoke.
-    #[error("member {0} has no device")]
+    /// There is nothing to revoke, or it goes already.
+    #[error("member {0} has no device, or gets another one already")]
     NoDevice(MemberId),
+    /// A report of readings that do not contradict one another.
+    #[error(
+        "expected two different readings of one device under one sequence number, the one with the lower hash first"
+    )]
+    NoConflict,
     /// The community is full.
     #[error("expected at most {MEMBERS_MAX} members")]
     TooManyMembers,
@@ -297,6 +302,7 @@ impl Refusal {
             Refusal::KeyInUse(_) => "key_in_use",
             Refusal::DeviceInUse(_) => "device_in_use",
             Refusal::NoDevice(_) => "no_device",
+            Refusal::NoConflict => "no_conflict",
             Refusal::TooManyMembers => "too_many_members",
             Refusal::TooManyScheduled => "too_many_scheduled",
             Refusal::RulesTooEarly { .. } => "rules_too_early",

@@ -16,6 +16,8 @@ use protocol::{
     reading::{ChainHead, SignedReading},
 };
 
+use super::conflicts::Conflict;
+
 /// A device and where its hash chain stands.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -23,6 +25,8 @@ pub(crate) struct Device {
     pub(crate) rated_power_w: u64,
     /// The last settled reading.
     pub(crate) settled: ChainHead,
+    /// The last settled reading itself, where it was taken in since the market started.
+    last_settled: Option<SignedReading>,
     /// What came after it, one link after the other.
     waiting: Vec<SignedReading>,
     /// The last of all.
@@ -31,7 +35,7 @@ pub(crate) struct Device {
 
 impl Device {
     fn new(member: MemberId, rated_power_w: u64, settled: ChainHead) -> Device {
-        Device { member, rated_power_w, settled, waiting: Vec::new(), tip: settled }
+        Device { member, rated_power_w, settled, last_settled: None, waiting: Vec::new(), tip: settled }
     }
 
     /// The last reading that was taken in.
@@ -48,6 +52,11 @@ impl Device {
     pub(crate) fn waiting(&self, sequence: u64) -> Option<&SignedReading> {
         let position = sequence.checked_sub(self.settled.sequence)?.checked_sub(1)?;
         self.waiting.get(usize::try_from(position).ok()?)
+    }
+
+    /// The last settled reading, if it is still here.
+    pub(crate) fn last_settled(&self) -> Option<&SignedReading> {
+        self.last_settled.as_ref().filter(|reading| reading.hash() == self.settled.hash)
     }
 
     /// What can be settled in `interval`: at most `limit` readings, oldest first.
@@ -71,6 +80,15 @@ pub(crate) struct Book {
 
 /// A reading that waits no longer.
 pub(crate) type Gone = (DeviceId, u64);
+
+/// What gave way to a committed reading.
+#[derive(Debug)]
+pub(crate) struct Displaced {
+    /// What no longer waits.
+    pub(crate) gone: Vec<Gone>,
+    /// Where another reading waited under the committed one's number.
+    pub(crate) conflict: Option<Conflict>,
+}
 
 impl Book {
     /// The book before the first reading; `before` is the interval before the first.
@@ -127,9 +145,9 @@ impl Book {
         None
     }
 
-    /// Takes over a reading that its device committed to the ledger, unless it waits already, and returns what no
-    /// longer waits: where a device signed two readings under one number, the committed one stands.
-    pub(crate) fn commit(&mut self, reading: &SignedReading) -> Option<Vec<Gone>> {
+    /// Takes over a reading that its device committed to the ledger, unless it waits already. Where a device signed two
+    /// readings under one number, the committed one stands.
+    pub(crate) fn commit(&mut self, reading: &SignedReading) -> Option<Displaced> {
         let id = reading.signer();
         let device = self.devices.get_mut(&id)?;
         let follows = reading.sequence == device.settled.sequence + 1 && reading.previous == device.settled.hash;
@@ -137,9 +155,10 @@ impl Book {
             return None;
         }
         let gone = device.waiting.iter().map(|waiting| (id, waiting.sequence)).collect();
+        let conflict = device.waiting.first().map(|waiting| Conflict::new(Some(reading), waiting));
         (device.waiting, device.tip) = (vec![reading.clone()], ChainHead::after(reading));
         self.count();
-        Some(gone)
+        Some(Displaced { gone, conflict })
     }
 
     /// How many devices were read for `interval`.
@@ -182,6 +201,9 @@ impl Book {
         let mut gone = Vec::new();
         for (id, device) in &mut self.devices {
             let Some(head) = heads.get(id) else { continue };
+            if let Some(settled) = device.waiting.iter().find(|waiting| waiting.hash() == head.hash) {
+                device.last_settled = Some(settled.clone());
+            }
             (device.settled, device.tip) = (*head, *head);
             device.waiting.retain(|reading| {
                 let follows = reading.sequence == device.tip.sequence + 1 && reading.previous == device.tip.hash;

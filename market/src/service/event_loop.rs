@@ -17,15 +17,16 @@ use protocol::{
     reading::{Reading, SignedReading},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
 use super::{
     alarm,
-    book::Book,
+    book::{Book, Displaced},
     community::Community,
     config::Clock,
+    conflicts::Conflict,
     console::{Board, Noted, SETTLED_LATER},
     gate::{Gate, Now, Pace, Read, Step},
     group::{Decided, Group, Opened, Sieve, Taken, Verdict},
@@ -87,6 +88,8 @@ pub(crate) struct Market {
     pub(crate) ledger: LedgerClient,
     pub(crate) link: Link,
     pub(crate) desk: Desk,
+    /// Notified when there is something to report.
+    pub(crate) conflicts: Arc<Notify>,
     pub(crate) receipts: receipts::Orders,
     pub(crate) ahead: mpsc::Receiver<Interval>,
     pub(crate) board: Board,
@@ -349,11 +352,15 @@ impl Running {
             let is_known = |signer: &DeviceId| self.book.device(signer).is_some();
             match sealed.open::<Reading>(&self.market.community.chain, is_known) {
                 Ok(reading) => {
-                    let Some(gone) = self.book.commit(&reading) else { continue };
-                    tracing::info!(device = %reading.signer(), reading = %reading.hash(), "taken from the ledger");
+                    let Some(Displaced { gone, conflict }) = self.book.commit(&reading) else { continue };
+                    let device = reading.signer();
+                    tracing::info!(%device, reading = %reading.hash(), "taken from the ledger");
                     self.market.store.forget(&gone)?;
-                    self.market.store.keep(&[reading], &[])?;
+                    self.market.store.keep(&[reading], conflict.as_slice())?;
                     self.market.store.flush().await?;
+                    if let Some(conflict) = conflict {
+                        self.report(&device, &conflict);
+                    }
                 }
                 Err(error) => tracing::warn!(%error, "a node of the ledger shows a committed reading that is none"),
             }
@@ -438,10 +445,15 @@ impl Running {
                     self.market.receipts.again.try_send(again).ok();
                 }
             }
-            Then::KeepEvidence(reading) => {
-                tracing::error!(%device, sequence = reading.sequence, "two readings signed under one sequence number");
-            }
+            Then::Report(conflict) => self.report(device, conflict),
         }
+    }
+
+    /// Has the ledger told of readings that are on disk.
+    fn report(&self, device: &DeviceId, conflict: &Conflict) {
+        let sequence = conflict.second.sequence;
+        tracing::error!(%device, sequence, "two readings signed under one sequence number");
+        self.market.conflicts.notify_one();
     }
 
     fn count(&self, refusal: Refusal) {

@@ -20,6 +20,7 @@ use protocol::{
 use super::{
     book::Book,
     community::Roll,
+    conflicts::Conflict,
     intake::{Intake, Refused, Then, refuse_copy},
     mqtt::{Body, Delivery, Message},
 };
@@ -154,7 +155,7 @@ pub(crate) struct Decided {
     /// Readings that were taken.
     pub(crate) readings: Vec<SignedReading>,
     /// Second readings under one sequence number.
-    pub(crate) evidence: Vec<SignedReading>,
+    pub(crate) conflicts: Vec<Conflict>,
     pub(crate) verdicts: Vec<Verdict>,
     /// All of them, to be acknowledged.
     pub(crate) deliveries: Vec<Delivery>,
@@ -206,8 +207,8 @@ impl Opened {
                 (Matter::Refused(refused), _) => Err(refused),
                 (Matter::Reading(_) | Matter::Order(_), None) => unreachable!("it was sifted out"),
             };
-            if let Err(Refused { then: Then::KeepEvidence(reading), .. }) = &decision {
-                decided.evidence.push((**reading).clone());
+            if let Err(Refused { then: Then::Report(conflict), .. }) = &decision {
+                decided.conflicts.push((**conflict).clone());
             }
             decided.verdicts.push(Verdict { device, message, decision });
         }

@@ -97,7 +97,7 @@ fn what_is_decided_does_not_depend_on_how_messages_are_grouped() {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let (together, looked_at) = take_in(messages(seed), || 1 + (random.next_u64() % 30) as usize);
         assert_eq!(together.readings, alone.readings);
-        assert_eq!(together.evidence, alone.evidence);
+        assert_eq!(together.conflicts, alone.conflicts);
         assert_eq!(together.verdicts.len(), MESSAGES);
         for (together, alone) in together.verdicts.iter().zip(&alone.verdicts) {
             assert_eq!((together.device, together.message), (alone.device, alone.message));

@@ -13,7 +13,10 @@ use protocol::{
     reading::{Reading, SignedReading},
 };
 
-use super::book::{Book, Device};
+use super::{
+    book::{Book, Device},
+    conflicts::Conflict,
+};
 use crate::metering::{MeteringError, follow};
 
 /// Farthest that an agent's clock may be ahead of the market's, s.
@@ -45,8 +48,8 @@ pub(crate) enum Then {
     Nothing,
     /// The reading of this interval is settled, but its agent does not seem to know: its receipt is forwarded again.
     ForwardReceipt(Interval),
-    /// Two signed readings under one sequence number: the second one is kept beside the first.
-    KeepEvidence(Box<SignedReading>),
+    /// Two signed readings under one sequence number: both are kept, and the ledger is told.
+    Report(Box<Conflict>),
 }
 
 fn refuse(refusal: Refusal, detail: impl ToString) -> Refused {
@@ -139,9 +142,9 @@ impl Intake {
 fn check_known(device: &Device, reading: &SignedReading) -> Result<(), Refused> {
     let settled = &device.settled;
     let sequence = reading.sequence;
-    let (known, is_settled) = match device.waiting(sequence) {
-        Some(waiting) => (waiting.hash(), false),
-        None if sequence == settled.sequence && sequence > 0 => (settled.hash, true),
+    let (known, taken, is_settled) = match device.waiting(sequence) {
+        Some(waiting) => (waiting.hash(), Some(waiting), false),
+        None if sequence == settled.sequence && sequence > 0 => (settled.hash, device.last_settled(), true),
         None if sequence < settled.sequence => {
             return Err(Refused {
                 refusal: Refusal::IntervalClosed,
@@ -157,7 +160,7 @@ fn check_known(device: &Device, reading: &SignedReading) -> Result<(), Refused> 
     Err(Refused {
         refusal: Refusal::SequenceConflict,
         detail: format!("reading {sequence} is {known}, found {}; both are kept", reading.hash()),
-        then: Then::KeepEvidence(Box::new(reading.clone())),
+        then: Then::Report(Box::new(Conflict::new(taken, reading))),
     })
 }
 

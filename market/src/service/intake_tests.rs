@@ -129,8 +129,10 @@ fn every_refusal_of_a_reading_has_its_name() {
     let mut flipped = scene.chain[4].bytes().to_vec();
     *flipped.last_mut().unwrap() ^= 1;
     let forward = |number: i64| Then::ForwardReceipt(interval(number - 1));
-    let keep =
-        |bytes: &[u8]| Then::KeepEvidence(Box::new(Signed::open(bytes, &scene.community.chain, |_| true).unwrap()));
+    let report = |bytes: &[u8], number: usize| {
+        let second = Signed::open(bytes, &scene.community.chain, |_| true).unwrap();
+        Then::Report(Box::new(Conflict::new(Some(&scene.chain[number - 1]), &second)))
+    };
     let five_minutes: Interval = "2026-06-01T12:00:00Z/PT5M".parse().unwrap();
     let foreign = Signed::sign(scene.chain[4].payload().clone(), &Hash::ZERO, &key(1)).bytes().to_vec();
     let cases: Vec<(&str, Vec<u8>, Refusal, Then)> = vec![
@@ -146,8 +148,8 @@ fn every_refusal_of_a_reading_has_its_name() {
         ("the last one that waits", scene.chain[3].bytes().to_vec(), Refusal::Duplicate, Then::Nothing),
         ("the last settled one", scene.chain[1].bytes().to_vec(), Refusal::Duplicate, forward(2)),
         ("an older settled one", scene.chain[0].bytes().to_vec(), Refusal::IntervalClosed, forward(1)),
-        ("another one that waits", conflict(3), Refusal::SequenceConflict, keep(&conflict(3))),
-        ("another settled one", conflict(2), Refusal::SequenceConflict, keep(&conflict(2))),
+        ("another one that waits", conflict(3), Refusal::SequenceConflict, report(&conflict(3), 3)),
+        ("another settled one", conflict(2), Refusal::SequenceConflict, report(&conflict(2), 2)),
         ("a gap in the chain", scene.next(|r| r.sequence = 6), Refusal::ChainBroken, Then::Nothing),
         ("another chain", scene.next(|r| r.previous = Hash::ZERO), Refusal::ChainBroken, Then::Nothing),
         ("an interval that waits", scene.next(|r| r.interval = interval(3)), Refusal::ChainBroken, Then::Nothing),

@@ -15,6 +15,8 @@ use protocol::{
         BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
         StandingOrder, Status, Submitted,
     },
+    block::Transaction,
+    cbor,
     envelope::{ChainId, Sealed},
     hash::Hash,
     interval::Interval,
@@ -34,6 +36,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const WAIT_MS: u64 = 5_000;
 /// Pause before a node that failed is asked again.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Pause before a transaction is handed in again.
+const HAND_IN_PAUSE: Duration = Duration::from_secs(1);
 /// Settlement lines in one page of history: bounds what one answer takes.
 const LINES_PER_PAGE_MAX: usize = 20_000;
 
@@ -236,6 +240,32 @@ impl LedgerClient {
     pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
         let path = format!("/v1/settlements/{}/receipts", interval.start_text());
         first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+    }
+
+    /// Hands a transaction to every node until one takes it, or all that answer refuse it.
+    pub(crate) async fn hand_in(&self, transaction: &Transaction) -> Submitted {
+        let transaction: Arc<[u8]> = cbor::encode(transaction).into();
+        loop {
+            let mut answers = self.submit(&transaction);
+            let mut refused = None;
+            while let Some(answer) = answers.join_next().await {
+                match answer {
+                    Ok(Ok(taken @ (Submitted::Pending { .. } | Submitted::Exists { .. }))) => {
+                        // The other nodes hear of it too, even if they are slow.
+                        answers.detach_all();
+                        return taken;
+                    }
+                    Ok(Ok(refusal @ Submitted::Refused { .. })) => refused = Some(refusal),
+                    Ok(Err(error)) => tracing::debug!(%error, "handing in a transaction"),
+                    Err(_) => {}
+                }
+            }
+            if let Some(refused) = refused {
+                return refused;
+            }
+            tracing::warn!("no node of the ledger takes transactions; trying again");
+            tokio::time::sleep(HAND_IN_PAUSE).await;
+        }
     }
 
     /// Hands a transaction to every node. The answers come as they arrive.

@@ -99,8 +99,8 @@ impl Line {
 
     /// Stores what was decided. Nothing else is, until [`next`](Self::next) has given it back.
     pub(crate) fn store(&mut self, decided: Decided) -> Result<(), StoreError> {
-        let is_stored = decided.readings.is_empty() && decided.evidence.is_empty();
-        self.store.keep(&decided.readings, &decided.evidence)?;
+        let is_stored = decided.readings.is_empty() && decided.conflicts.is_empty();
+        self.store.keep(&decided.readings, &decided.conflicts)?;
         let store = self.store.clone();
         self.storing.spawn(async move {
             if !is_stored {

@@ -16,6 +16,7 @@
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `rehearsal.rs` | the intake alone, to be measured |
 //! | `orders.rs` | standing orders, on their way to the ledger |
+//! | `conflicts.rs` | devices that contradict themselves, reported to the ledger |
 //! | `settle.rs` | clearing, signing, handing in |
 //! | `alarm.rs` | says which interval does not close, and by how much |
 //! | `receipts.rs` | each receipt to its device |
@@ -27,6 +28,7 @@ mod alarm;
 mod book;
 mod community;
 pub mod config;
+mod conflicts;
 pub mod console;
 mod event_loop;
 mod gate;

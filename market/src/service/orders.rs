@@ -1,13 +1,10 @@
 //! Standing orders: checked here, kept by the ledger. An agent's order is answered when the ledger has taken it.
 
-use std::{sync::Arc, time::Duration};
-
 use futures::StreamExt;
 use protocol::{
     answer::{Outcome, Refusal},
     api::Submitted,
     block::Transaction,
-    cbor,
     envelope::{EnvelopeError, Sealed},
     hash::Hash,
     key::DeviceId,
@@ -26,7 +23,6 @@ use super::{
 const WAITING_MAX: usize = 256;
 /// Orders handed to the ledger at the same time.
 const AT_ONCE: usize = 8;
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the ledger made of an order.
 #[derive(Debug)]
@@ -95,27 +91,11 @@ pub(crate) fn start(ledger: LedgerClient, tasks: &mut JoinSet<()>) -> Desk {
 
 /// Hands an order to the ledger until some node has an opinion of it.
 async fn place(ledger: &LedgerClient, order: &SignedOrder) -> Outcome {
-    let transaction: Arc<[u8]> = cbor::encode(&Transaction::PlaceOrder(Sealed::from(order))).into();
-    loop {
-        let mut answers = ledger.submit(&transaction);
-        let mut refused = None;
-        while let Some(answer) = answers.join_next().await {
-            match answer {
-                Ok(Ok(Submitted::Pending { .. } | Submitted::Exists { .. })) => {
-                    // The other nodes hear of it too, even if they are slow.
-                    answers.detach_all();
-                    return Outcome::Accepted;
-                }
-                Ok(Ok(Submitted::Refused { refusal, detail, .. })) => refused = Some((refusal, detail)),
-                Ok(Err(error)) => tracing::debug!(%error, "placing an order"),
-                Err(_) => {}
-            }
+    match ledger.hand_in(&Transaction::PlaceOrder(Sealed::from(order))).await {
+        Submitted::Pending { .. } | Submitted::Exists { .. } => Outcome::Accepted,
+        Submitted::Refused { refusal: name, detail, .. } => {
+            Outcome::Refused { refusal: refusal_named(&name), detail: format!("{name}: {detail}") }
         }
-        if let Some((name, detail)) = refused {
-            return Outcome::Refused { refusal: refusal_named(&name), detail: format!("{name}: {detail}") };
-        }
-        tracing::warn!("no node of the ledger takes orders; trying again");
-        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 

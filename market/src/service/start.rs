@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     community::{Community, CommunityError},
     config::{Clock, Config, ConsoleAddress},
+    conflicts,
     console::{Board, CommunityInfo, MemberInfo},
     event_loop::{Market, Progress},
     ledger_client::{LedgerClient, LedgerError},
@@ -213,6 +214,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     }
     let link = mqtt::start(&config.broker, &community.chain, &community.topics, &mut tasks);
     let desk = orders::start(ledger.clone(), &mut tasks);
+    let conflicts = conflicts::start(store.clone(), ledger.clone(), &mut tasks);
     let (forwarder, receipts) =
         Forwarder::new(community.clone(), ledger.clone(), link.publisher.clone(), store.clone(), board.clone());
     tasks.spawn(forwarder.run());
@@ -231,6 +233,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         ledger,
         link,
         desk,
+        conflicts,
         receipts,
         ahead,
         board: board.clone(),

@@ -26,7 +26,7 @@ use protocol::{
     reading::{Reading, SignedReading},
 };
 
-use super::book::Gone;
+use super::{book::Gone, conflicts::Conflict};
 
 /// Most memory that sled uses for its cache.
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
@@ -99,6 +99,19 @@ pub(crate) struct Store {
     marks: sled::Tree,
     path: Arc<Path>,
     file: Arc<File>,
+}
+
+/// Two readings signed under one sequence number, as they are kept: the second one, the one that was taken, and whether the
+/// ledger was told.
+type Evidence = (Sealed, Option<Sealed>, bool);
+
+/// Evidence that the ledger was not told of.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreported {
+    /// Its name in the store.
+    pub(crate) name: Vec<u8>,
+    /// The reading that was taken, and the second one.
+    pub(crate) readings: [Sealed; 2],
 }
 
 /// Which pack holds which reading.
@@ -195,7 +208,7 @@ impl Store {
     }
 
     /// Keeps readings that wait to be settled, and evidence; they are on disk after the next [`flush`](Self::flush).
-    pub(crate) fn keep(&self, readings: &[SignedReading], evidence: &[SignedReading]) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, readings: &[SignedReading], conflicts: &[Conflict]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         let mut index = self.index();
         index.packs.reserve(readings.len());
@@ -216,12 +229,36 @@ impl Store {
             rest = after;
         }
         self.packs.apply_batch(batch).map_err(|error| self.error(error))?;
-        for reading in evidence {
+        for Conflict { taken, second } in conflicts {
             // The first one proves the conflict; a device cannot fill the disk with more.
-            let key = [reading.signer().as_bytes().as_slice(), &reading.sequence.to_be_bytes()].concat();
-            let first = self.evidence.compare_and_swap(key, None::<&[u8]>, Some(reading.bytes()));
+            let key = [second.signer().as_bytes().as_slice(), &second.sequence.to_be_bytes()].concat();
+            let evidence: Evidence = (second.sealed().clone(), taken.clone(), false);
+            let first = self.evidence.compare_and_swap(key, None::<&[u8]>, Some(cbor::encode(&evidence)));
             first.map_err(|error| self.error(error))?.ok();
         }
+        Ok(())
+    }
+
+    /// Contradicting readings that the ledger was not told of. One alone proves nothing.
+    pub(crate) fn unreported(&self) -> Result<Vec<Unreported>, StoreError> {
+        let mut unreported = Vec::new();
+        for entry in self.evidence.iter() {
+            let (key, value) = entry.map_err(|error| self.error(error))?;
+            if let Ok((second, Some(taken), false)) = cbor::decode::<Evidence>(&value) {
+                unreported.push(Unreported { name: key.to_vec(), readings: [taken, second] });
+            }
+        }
+        Ok(unreported)
+    }
+
+    /// Notes that the ledger was told of a pair. It reaches the disk with what is kept next: told twice, it suspends once.
+    pub(crate) fn mark_reported(&self, name: &[u8]) -> Result<(), StoreError> {
+        let mark = |value: Option<&[u8]>| {
+            let evidence = value.and_then(|value| cbor::decode::<Evidence>(value).ok());
+            let reported = evidence.map(|(second, taken, _)| cbor::encode(&(second, taken, true)));
+            reported.or_else(|| value.map(<[u8]>::to_vec))
+        };
+        self.evidence.update_and_fetch(name, mark).map_err(|error| self.error(error))?;
         Ok(())
     }
 
@@ -329,8 +366,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let interval: Interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
         let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
-        store.keep(&[reading(256, 0), reading(2, 0)], &[reading(9, 0)]).unwrap();
-        store.keep(&[reading(3, 0)], &[reading(9, 1)]).unwrap();
+        let first = reading(9, 5);
+        let conflict = |salt| Conflict::new(Some(&first), &reading(9, salt));
+        store.keep(&[reading(256, 0), reading(2, 0)], &[conflict(0)]).unwrap();
+        store.keep(&[reading(3, 0)], &[conflict(1), Conflict::new(None, &reading(8, 0))]).unwrap();
         store.flush().await.unwrap();
         store.forget(&[name(&reading(3, 0))]).unwrap();
         store.mark_forwarded(interval).await.unwrap();
@@ -340,8 +379,12 @@ mod tests {
         let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
         assert_eq!(store.readings(&Hash::ZERO).unwrap(), [reading(2, 0), reading(256, 0)]);
         assert_eq!(store.forwarded(interval.length()).unwrap(), Some(interval));
-        let evidence: Vec<_> = store.evidence.iter().values().map(Result::unwrap).collect();
-        assert_eq!(evidence, [reading(9, 0).bytes()], "the first one is enough");
+        let unreported = store.unreported().unwrap();
+        let [Unreported { name, readings }] = &unreported[..] else { panic!("{unreported:?}") };
+        assert_eq!(*readings, [first, reading(9, 0)].map(|reading| Sealed::from(&reading)), "the first one is enough");
+        store.mark_reported(name).unwrap();
+        assert_eq!(store.unreported().unwrap(), []);
+        assert_eq!(store.evidence.len(), 2, "what is reported is still evidence");
     }
 
     #[tokio::test]

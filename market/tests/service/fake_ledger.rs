@@ -70,6 +70,8 @@ struct Chain {
     /// Heights of corrections, and what is in force from there on.
     corrected: Vec<(u64, Settlement)>,
     refused: Vec<String>,
+    /// Hashes of readings that contradict one another.
+    reported: Vec<[Hash; 2]>,
 }
 
 impl FakeLedger {
@@ -92,6 +94,7 @@ impl FakeLedger {
             settled: Vec::new(),
             corrected: Vec::new(),
             refused: Vec::new(),
+            reported: Vec::new(),
             devices: genesis.members.iter().map(|member| member.device).zip(0..).collect(),
             genesis: genesis.clone(),
         };
@@ -159,6 +162,11 @@ impl FakeLedger {
         self.chain.lock().unwrap().settled.iter().map(|(_, settlement)| settlement.clone()).collect()
     }
 
+    /// Pairs of contradicting readings, in the order of their coming.
+    pub(crate) fn reported(&self) -> Vec<[Hash; 2]> {
+        self.chain.lock().unwrap().reported.clone()
+    }
+
     /// Names of the refusals.
     pub(crate) fn refused(&self) -> Vec<String> {
         self.chain.lock().unwrap().refused.clone()
@@ -217,6 +225,15 @@ impl Chain {
                 let opened = reading.open::<Reading>(&chain, |_| true).map_err(|error| error.to_string())?;
                 let member = self.devices.get(&opened.signer()).ok_or("unknown_signer")?;
                 self.committed[*member] = Some(reading.clone());
+                Ok(())
+            }
+            Transaction::ReportConflict { first, second } => {
+                let open = |sealed: &Sealed| sealed.open::<Reading>(&chain, |device| self.devices.contains_key(device));
+                let (one, other) = (open(first).map_err(|error| error.to_string())?, open(second).unwrap());
+                if (one.signer(), one.sequence) != (other.signer(), other.sequence) || one.hash() >= other.hash() {
+                    return Err("no_conflict".into());
+                }
+                self.reported.push([one.hash(), other.hash()]);
                 Ok(())
             }
             Transaction::Settle { settlement, readings } => {

@@ -1,0 +1,31 @@
+//! A device that contradicts itself: two readings signed under one sequence number suspend it. Either the agent lost its
+//! state, or somebody else has its key; what it says next is worth nothing in both cases.
+
+use protocol::{envelope::Sealed, member::MemberId, reading::Reading};
+
+use super::{Change, Refusal, State};
+
+impl State {
+    /// Takes no more readings of the device, from the interval after the open one on. The reading that was settled or
+    /// committed first stands.
+    pub(super) fn report_conflict(&mut self, first: &Sealed, second: &Sealed) -> Result<MemberId, Refusal> {
+        let open = |sealed: &Sealed| {
+            sealed.open::<Reading>(&self.chain, |device| self.directory.member_of_device(device).is_some())
+        };
+        let (first, second) = (open(first)?, open(second)?);
+        let device = first.signer();
+        let id = self.directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
+        let one_number = second.signer() == device && second.sequence == first.sequence;
+        if !one_number || first.hash() >= second.hash() {
+            return Err(Refusal::NoConflict);
+        }
+        match self.schedule.changes().filter(|change| change.member() == Some(id)).last() {
+            None => {}
+            Some(Change::Device(_, None)) => return Err(Refusal::Exists),
+            // Another one takes its place, and is not to be stopped by this.
+            Some(_) => return Err(Refusal::NoDevice(id)),
+        }
+        self.schedule(Change::Device(id, None))?;
+        Ok(id)
+    }
+}

@@ -1,0 +1,101 @@
+//! A device that contradicts itself: what proves it, what it changes and from when on.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use ledger::state::State;
+use protocol::{
+    block::Transaction,
+    envelope::{Sealed, Signed},
+    instruction::MemberAction,
+    key::SecretKey,
+    reading::{Reading, SignedReading},
+};
+use support::Community;
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+
+/// How a transaction is refused; then it has changed nothing.
+fn refusal(state: &mut State, transaction: &Transaction) -> Option<String> {
+    let before = state.root();
+    let refusal = state.apply(transaction).err()?;
+    assert_eq!(state.root(), before, "the refused transaction changed the state: {refusal}");
+    Some(refusal.name())
+}
+
+fn settle(community: &Community, state: &mut State, mut readings: Vec<SignedReading>) {
+    readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
+    let settlement = community.settlement(state, &readings);
+    state.apply(&community.transaction(settlement, &readings)).unwrap();
+}
+
+/// Five members after one settled interval.
+fn settled() -> (Community, State) {
+    let mut community = Community::new(5, 4);
+    let mut state = community.state();
+    let readings = community.read_all(state.next());
+    settle(&community, &mut state, readings);
+    (community, state)
+}
+
+#[test]
+fn a_device_that_signs_two_readings_under_one_number_is_suspended() {
+    let (mut community, mut state) = settled();
+    let open = state.next();
+    let reading = community.read(0, open, 100);
+    let (chain, device) = (state.chain(), community.members[0].device.clone());
+    let changed = |change: fn(&mut Reading), key: &SecretKey| {
+        let mut other = reading.payload().clone();
+        change(&mut other);
+        Sealed::from(&Signed::sign(other, &chain, key))
+    };
+    let report = |other: &Sealed| Transaction::report_conflict(reading.sealed(), other);
+    let other = changed(|reading| reading.registers.import_wh -= 1, &device);
+
+    assert_eq!(refusal(&mut state, &report(reading.sealed())), Some("no_conflict".into()));
+    let later = changed(|reading| reading.sequence += 1, &device);
+    assert_eq!(refusal(&mut state, &report(&later)), Some("no_conflict".into()));
+    let of_another = changed(|reading| reading.salt = [9; 16], &community.members[1].device);
+    assert_eq!(refusal(&mut state, &report(&of_another)), Some("no_conflict".into()));
+    let of_a_stranger = changed(|reading| reading.salt = [9; 16], &key(99));
+    assert_eq!(refusal(&mut state, &report(&of_a_stranger)), Some("unknown_signer".into()));
+    let mut forged = other.bytes().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(refusal(&mut state, &report(&Sealed::from(forged))), Some("bad_signature".into()));
+    let Transaction::ReportConflict { first, second } = report(&other) else { unreachable!() };
+    let swapped = Transaction::ReportConflict { first: second.clone(), second: first.clone() };
+    assert_eq!(refusal(&mut state, &swapped), Some("no_conflict".into()), "a report has one spelling");
+    assert_eq!(Transaction::report_conflict(&second, &first).id(), report(&other).id());
+
+    assert_eq!(refusal(&mut state, &report(&other)), None);
+    assert_eq!(refusal(&mut state, &report(&other)), Some("exists".into()));
+    let another = changed(|reading| reading.salt = [9; 16], &device);
+    assert_eq!(refusal(&mut state, &report(&another)), Some("exists".into()), "it goes already");
+
+    // What it read for the open interval is settled; then it is nobody's device.
+    let mut readings: Vec<_> = (1..5).map(|member| community.read(member, open, 100)).collect();
+    readings.push(reading.clone());
+    settle(&community, &mut state, readings);
+    assert!(state.members().any(|(_, member)| member.device().is_none()));
+    assert_eq!(refusal(&mut state, &report(&another)), Some("unknown_signer".into()));
+
+    // The household goes on with a new key.
+    let rotation = MemberAction::RotateDevice { device: key(81).public() };
+    assert_eq!(refusal(&mut state, &community.instruct(0, 1, rotation)), None);
+}
+
+#[test]
+fn a_report_does_not_stop_a_rotation_that_waits() {
+    let (mut community, mut state) = settled();
+    let (device, new) = (community.members[0].device.clone(), key(81));
+    let rotation = MemberAction::RotateDevice { device: new.public() };
+    state.apply(&community.instruct(0, 1, rotation)).unwrap();
+    let reading = community.read(0, state.next(), 100);
+    let mut other = reading.payload().clone();
+    other.salt = [9; 16];
+    let other = Sealed::from(&Signed::sign(other, &state.chain(), &device));
+    assert_eq!(refusal(&mut state, &Transaction::report_conflict(reading.sealed(), &other)), Some("no_device".into()));
+}

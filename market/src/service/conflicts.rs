@@ -1,0 +1,62 @@
+//! Devices that contradict themselves: two readings signed under one sequence number. Both are kept, and the ledger is told,
+//! which suspends the device whoever it was that used its key twice.
+
+use std::sync::Arc;
+
+use protocol::{
+    api::Submitted,
+    block::Transaction,
+    envelope::{Sealed, Signed},
+    reading::SignedReading,
+};
+use tokio::{sync::Notify, task::JoinSet};
+
+use super::{
+    ledger_client::LedgerClient,
+    store::{Store, StoreError, Unreported},
+};
+
+/// A second reading under a sequence number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    /// The one that was taken in. Where a restart left no more than its hash, it is on the ledger.
+    pub(crate) taken: Option<Sealed>,
+    /// The one that came after it.
+    pub(crate) second: SignedReading,
+}
+
+impl Conflict {
+    pub(crate) fn new(taken: Option<&SignedReading>, second: &SignedReading) -> Conflict {
+        Conflict { taken: taken.map(Signed::sealed).cloned(), second: second.clone() }
+    }
+}
+
+/// Starts telling the ledger: of what the store has kept, then whenever it is notified that there is more.
+pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut JoinSet<()>) -> Arc<Notify> {
+    let more = Arc::new(Notify::new());
+    let notified = more.clone();
+    tasks.spawn(async move {
+        loop {
+            if let Err(error) = report(&store, &ledger).await {
+                tracing::error!(%error, "contradicting readings cannot be reported");
+            }
+            notified.notified().await;
+        }
+    });
+    more
+}
+
+async fn report(store: &Store, ledger: &LedgerClient) -> Result<(), StoreError> {
+    for Unreported { name, readings: [one, other] } in store.unreported()? {
+        match ledger.hand_in(&Transaction::report_conflict(&one, &other)).await {
+            Submitted::Pending { .. } | Submitted::Exists { .. } => {
+                tracing::warn!(one = %one.hash(), other = %other.hash(), "reported to the ledger: the device is suspended");
+            }
+            Submitted::Refused { refusal, detail, .. } => {
+                tracing::warn!(refusal, detail, "the ledger suspends no device for these readings");
+            }
+        }
+        store.mark_reported(&name)?;
+    }
+    Ok(())
+}
