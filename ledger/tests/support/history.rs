@@ -1,5 +1,5 @@
-//! A ledger in which everything happens that can: settlements, transfers, retired certificates, corrections, and two
-//! changes of the validators.
+//! A ledger in which everything happens that can: settlements, transfers, retired certificates, corrections, two changes of
+//! the validators, and a device that contradicts itself.
 
 use ledger::{
     chain::{Tip, build},
@@ -14,6 +14,7 @@ use protocol::{
     correction::{Correction, Validated, Values, corrected},
     decision::Action,
     energy::Energy,
+    envelope::Signed,
     instruction::{MemberAction, Portion},
     interval::Interval,
     key::SecretKey,
@@ -38,7 +39,7 @@ impl History {
         History { community, store: MemoryStore::default(), state, tip }
     }
 
-    /// Ten blocks with everything in them.
+    /// Eleven blocks with everything in them.
     pub(crate) fn eventful() -> History {
         let mut history = History::new(5, 4);
         let first = history.settle();
@@ -64,6 +65,11 @@ impl History {
         history.correct(4, second, 2, &[(giver, Values { export: Energy::from_wh(650), ..Values::default() })]);
         history.settle();
         assert!(third < history.state.next());
+        let reading = history.community.read(4, history.state.next(), 100);
+        let mut other = reading.payload().clone();
+        other.salt = [9; 16];
+        let other = Signed::sign(other, &history.state.chain(), &history.community.members[4].device);
+        history.block(vec![Transaction::report_conflict(reading.sealed(), other.sealed())]);
         history
     }
 
