@@ -8,6 +8,8 @@ mod chromium;
 #[path = "support/neighbourhood.rs"]
 #[allow(dead_code, reason = "the other test of the console uses the rest")]
 mod neighbourhood;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/console.rs"]
 mod served;
 #[path = "support/street.rs"]
@@ -21,6 +23,7 @@ use market::{
     grid::Grid,
     service::console::{Board, Noted, SETTLED_LATER},
 };
+use page::{DESKTOP, DRAWN, LIVE, PHONE, count, text};
 use protocol::{
     api::{MemberStatus, RulesInForce},
     genesis::Rules,
@@ -30,7 +33,7 @@ use protocol::{
     money::Amount,
 };
 use serde_json::{Value, json};
-use served::{Console, DESKTOP, DRAWN, LIVE, PHONE, count, text};
+use served::Console;
 
 /// Around noon, when both sides have something.
 const NOON: u64 = 44;

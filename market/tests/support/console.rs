@@ -1,4 +1,4 @@
-//! A console served to a test, and what a browser is asked about its page.
+//! A console served to a test.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::time::Duration;
@@ -7,8 +7,6 @@ use market::service::console::Board;
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
-
-use crate::chromium::Screen;
 
 /// Longest wait for something that comes at once: only a hang fails.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
@@ -59,23 +57,4 @@ impl Console {
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json", "{path}");
         answer.json().await.unwrap()
     }
-}
-
-pub(crate) const DESKTOP: Screen = Screen { width: 1280, height: 900, dark: false };
-pub(crate) const PHONE: Screen = Screen { width: 390, height: 844, dark: false };
-pub(crate) const SMALL_PHONE: Screen = Screen { width: 360, height: 640, dark: false };
-pub(crate) const DRAWN: &str = "document.getElementById('main')?.getAttribute('aria-busy')";
-pub(crate) const LIVE: &str = "document.getElementById('live-text')?.textContent";
-
-/// What an element says.
-pub(crate) fn text(id: &str) -> String {
-    format!("document.getElementById('{id}').textContent")
-}
-
-pub(crate) fn count(selector: &str) -> String {
-    format!("document.querySelectorAll('{selector}').length")
-}
-
-pub(crate) fn click(selector: &str) -> String {
-    format!("document.querySelector('{selector}').click()")
 }
