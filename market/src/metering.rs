@@ -108,6 +108,13 @@ pub struct Metered {
     pub late: Flow,
 }
 
+/// Most Wh that a meter may show behind a connection of this rating, after so many seconds. Registers count whole Wh, so it may
+/// show up to one Wh more than has flowed.
+pub fn plausible_wh(rated_power_w: u64, seconds: u64) -> u64 {
+    let wh = (u128::from(rated_power_w) * u128::from(seconds)).div_ceil(HOUR_S);
+    u64::try_from(wh).unwrap_or(u64::MAX)
+}
+
 /// What flowed since `head` according to `reading`, if it is the next link of the chain and a plausible one.
 pub fn follow(head: &ChainHead, reading: &Reading, rated_power_w: u64) -> Result<Flow, MeteringError> {
     let expected = head.sequence.saturating_add(1);
@@ -125,9 +132,7 @@ pub fn follow(head: &ChainHead, reading: &Reading, rated_power_w: u64) -> Result
         return Err(MeteringError::IntervalNotAfter { last: head.interval, found: reading.interval });
     }
     let flow = flow_between(head, reading)?;
-    // Registers count whole Wh, so a meter may show up to one Wh more than has flowed since the last one.
-    let plausible_wh = (u128::from(rated_power_w) * u128::from(elapsed_s)).div_ceil(HOUR_S);
-    let expected_max_wh = u64::try_from(plausible_wh).unwrap_or(u64::MAX);
+    let expected_max_wh = plausible_wh(rated_power_w, elapsed_s);
     let found_wh = flow.import.max(flow.export).wh();
     if found_wh > expected_max_wh {
         return Err(MeteringError::ImplausiblePower { expected_max_wh, found_wh });

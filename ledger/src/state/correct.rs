@@ -1,5 +1,6 @@
 //! Settling an interval again, with validated values: the settlement in force is reversed, another one booked.
 
+use market::metering::plausible_wh;
 use protocol::{
     correction::{Correction, Validated, corrected, inputs_hash},
     interval::Interval,
@@ -10,9 +11,6 @@ use super::{
     Booked, Record, Refusal, State,
     settle::{compare, postings},
 };
-
-/// Seconds of an hour: 1 W for so long is 1 Wh.
-const HOUR_S: u128 = 3_600;
 
 impl State {
     /// Checks that the correction reverses what is in force, and that its values lead to what it books; then books both.
@@ -69,11 +67,9 @@ impl State {
         }
         for Validated { member, values } in values {
             let rated_power_w = self.member(*member)?.rated_power_w();
-            // Registers count whole Wh, so a meter may show up to one Wh more than has flowed.
-            let seconds = u128::from(interval.length().seconds().unsigned_abs());
-            let expected_max_wh = (u128::from(rated_power_w) * seconds).div_ceil(HOUR_S);
+            let expected_max_wh = plausible_wh(rated_power_w, interval.length().seconds().unsigned_abs());
             let found_wh = values.import.max(values.export).wh();
-            if u128::from(found_wh) > expected_max_wh {
+            if found_wh > expected_max_wh {
                 return Err(Refusal::ImplausibleValues { member: *member, expected_max_wh, found_wh });
             }
         }

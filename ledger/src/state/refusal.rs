@@ -245,7 +245,7 @@ pub enum Refusal {
         /// Whose.
         member: MemberId,
         /// What the rated power gives in the interval.
-        expected_max_wh: u128,
+        expected_max_wh: u64,
         /// The larger of both values.
         found_wh: u64,
     },

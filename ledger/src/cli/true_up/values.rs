@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, io::Read};
 
+use market::metering::plausible_wh;
 use protocol::{
     interval::{Interval, IntervalLength, parse_utc},
     member::MemberId,
@@ -163,10 +164,9 @@ pub(super) fn check(
             continue;
         }
         let rated = rated_power_w.get(&member).copied().unwrap_or_default();
-        let seconds = u128::from(interval.length().seconds().unsigned_abs());
-        let expected_max = (u128::from(rated) * seconds).div_ceil(3_600);
+        let expected_max = plausible_wh(rated, interval.length().seconds().unsigned_abs());
         let found = flow.import.max(flow.export).wh();
-        if u128::from(found) > expected_max {
+        if found > expected_max {
             faults.add(
                 line,
                 format!("expected at most {expected_max} Wh by its connection of {rated} W, found {found} Wh"),
