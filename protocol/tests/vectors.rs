@@ -10,6 +10,7 @@ use protocol::{
     cbor,
     certificate::{VoteKind, vote_bytes},
     envelope::{EnvelopeError, Payload, Signed},
+    genesis::Genesis,
     hash::Hash,
     key::{SecretKey, Signature},
     member::MemberId,
@@ -179,4 +180,44 @@ fn votes_and_names() {
     let salt = [3; 16];
     let member = MemberId::pseudonym(&salt, "d001");
     check("members.json", &json!([{ "name": "d001", "salt": hex::encode(salt), "member": member }]));
+}
+
+#[test]
+fn a_genesis_with_everything_in_it() {
+    let key = |seed: u8| SecretKey::from_seed(&[seed; 32]).public();
+    let member = |number: u8| hex::encode([number; 16]);
+    let genesis = json!({
+        "community": "Rue des Voisins",
+        "currency": "EUR",
+        "first_interval": "2026-06-01T12:00:00Z/PT15M",
+        "rules": {
+            "retail_price": "0.30",
+            "feed_in_price": "-0.000001",
+            "mechanism": "feeder",
+            "parameters": {
+                "community_price": "0.19",
+                "shares": [{"member": member(1), "ppm": 600_000}],
+                "priority": [member(2), member(1)],
+                "derate_ppm": 500_000,
+                "fees": {"transformer": "0.01", "lines": [{"line": "L1", "fee": "0.002"}]},
+            },
+            "transformer": {"member": member(3), "tolerance_wh": 50},
+        },
+        "market": key(9),
+        "validators": [{"key": key(7), "power": 2}, {"key": key(8), "power": 1}],
+        "members": [
+            {"member": member(1), "key": key(1), "device": key(4), "rated_power_w": 10_000, "bus": "B", "technology": "wind"},
+            {"member": member(2), "key": key(2), "device": key(5), "rated_power_w": 17_000, "import_wh": 70, "bus": "A"},
+            {"member": member(3), "key": key(3), "device": key(6), "rated_power_w": 160_000, "export_wh": 4_294_967_296_u64},
+        ],
+        "grid": {
+            "transformer": "T",
+            "transformer_va": 160_000,
+            "root": "A",
+            "lines": [{"line": "L1", "from": "A", "to": "B", "rated_va": 97_000}],
+        },
+    });
+    let read = Genesis::from_json(genesis.to_string().as_bytes()).unwrap();
+    let cbor = hex::encode(cbor::encode(&read));
+    check("genesis.json", &json!({"genesis": genesis, "genesis_cbor": cbor, "chain": read.chain()}));
 }
