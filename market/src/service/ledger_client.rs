@@ -38,6 +38,8 @@ const WAIT_MS: u64 = 5_000;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Pause before a transaction is handed in again.
 const HAND_IN_PAUSE: Duration = Duration::from_secs(1);
+/// Refusals that another time may not bring: there is no room just now.
+const PASSING: [&str; 2] = ["pool_full", "too_many_scheduled"];
 /// Settlement lines in one page of history: bounds what one answer takes.
 const LINES_PER_PAGE_MAX: usize = 20_000;
 
@@ -242,7 +244,7 @@ impl LedgerClient {
         first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
     }
 
-    /// Hands a transaction to every node until one takes it, or all that answer refuse it.
+    /// Hands a transaction to every node until one takes it, or all that answer refuse it for good.
     pub(crate) async fn hand_in(&self, transaction: &Transaction) -> Submitted {
         let transaction: Arc<[u8]> = cbor::encode(transaction).into();
         loop {
@@ -254,6 +256,9 @@ impl LedgerClient {
                         // The other nodes hear of it too, even if they are slow.
                         answers.detach_all();
                         return taken;
+                    }
+                    Ok(Ok(Submitted::Refused { refusal, .. })) if PASSING.contains(&refusal.as_str()) => {
+                        tracing::debug!(refusal, "handing in a transaction");
                     }
                     Ok(Ok(refusal @ Submitted::Refused { .. })) => refused = Some(refusal),
                     Ok(Err(error)) => tracing::debug!(%error, "handing in a transaction"),

@@ -1,6 +1,12 @@
 //! A node that speaks TLS, wants a token, and has more members than fit a page.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     Json, Router,
@@ -8,7 +14,7 @@ use axum::{
     http::StatusCode,
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
     serve::Listener,
 };
 use protocol::{
@@ -214,4 +220,24 @@ async fn a_node_of_another_chain_is_not_believed_whatever_it_is_asked() {
     for _ in 0..20 {
         assert_eq!(both.rules().await.unwrap().market, market_of(Hash::ZERO));
     }
+}
+
+#[tokio::test]
+async fn a_node_without_room_is_asked_again_and_one_that_refuses_for_good_is_not() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let refused =
+        |refusal: &str| Submitted::Refused { transaction: Hash::ZERO, refusal: refusal.into(), detail: String::new() };
+    let answers = [refused("pool_full"), Submitted::Pending { transaction: Hash::ZERO }, refused("order_too_late")];
+    let (count, known) = (asked.clone(), answers.clone());
+    let answer = move || async move { Json(known[count.fetch_add(1, Ordering::Relaxed)].clone()) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).try_into().unwrap();
+    let router = Router::new().route("/v1/transactions", post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let client = LedgerClient::new(Hash::ZERO, &[LedgerNode { url, ca: None, token: None }], 1).unwrap();
+    let transaction = Transaction::PlaceOrder(Sealed::from(vec![0]));
+    assert_eq!(client.hand_in(&transaction).await, answers[1]);
+    assert_eq!(client.hand_in(&transaction).await, answers[2]);
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
 }
