@@ -25,7 +25,7 @@ use arc_malachitebft_app_channel::{
 use protocol::{hash::Hash, key::PublicKey, limits::BLOCK_BYTES_MAX};
 use tokio::{
     sync::mpsc,
-    time::{Instant, interval},
+    time::{Instant, interval, sleep},
 };
 use tracing::warn;
 
@@ -56,6 +56,8 @@ const _: () = assert!(GOSSIP_BYTES_MAX > 2 * CHUNK_BYTES);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for a peer's history.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long beginning to listen may take.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long stopping may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a silent validator asks the others where they stand.
@@ -130,6 +132,7 @@ async fn run_as(
             certificates,
             refusals,
             asking,
+            beginning: Some(Box::pin(sleep(BEGIN_TIMEOUT))),
             wal: wal.clone(),
         };
         let mut node = match Node::new(app, &settings, network, record.clone(), silence) {
@@ -148,7 +151,7 @@ async fn run_as(
                 warn!(%error, "the port or the write-ahead log is still in use");
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
         stop = inputs.stop;
         app = node.into_app();

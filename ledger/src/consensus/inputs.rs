@@ -57,6 +57,8 @@ pub(super) struct Inputs {
     pub(super) refusals: mpsc::UnboundedReceiver<Result<Doubt, Halt>>,
     /// When a silent validator asks.
     pub(super) asking: Option<Interval>,
+    /// Ends when the engine should have begun to listen; none once it has.
+    pub(super) beginning: Option<Patience>,
     pub(super) wal: PathBuf,
 }
 
@@ -74,9 +76,16 @@ impl Inputs {
                 event = self.events.recv() => if let Some(input) = significant(event, &self.wal) { return input },
                 () = ticked(&mut self.asking) => return Input::AskOthers,
                 ask = self.asks.recv() => return match ask {
-                    Some(ask) => Input::Ask(Box::new(ask)),
+                    Some(ask) => {
+                        if matches!(ask, AppMsg::ConsensusReady { .. }) {
+                            self.beginning = None;
+                        }
+                        Input::Ask(Box::new(ask))
+                    }
                     None => Input::Failed(self.cause()),
                 },
+                // Where its network cannot listen, the engine logs it, and waits for ever for the network to begin.
+                () = resolved(&mut self.beginning) => return Input::Failed(Halt::NotListening),
                 Some(certificate) = self.certificates.recv() => return Input::Certificate(certificate),
                 () = resolved(work) => {
                     *work = None;
@@ -138,5 +147,47 @@ async fn ticked(interval: &mut Option<Interval>) {
             interval.tick().await;
         }
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use arc_malachitebft_app_channel::app::engine::util::events::TxEvent;
+    use tokio::{sync::oneshot, time::sleep};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_begin_to_listen_is_no_silent_wait() {
+        for listens in [true, false] {
+            let (asked, asks) = mpsc::channel(1);
+            let (_certificates, certificates) = mpsc::channel(1);
+            let (_refusals, refusals) = mpsc::unbounded_channel();
+            let events = TxEvent::new();
+            let mut inputs = Inputs {
+                stop: Box::pin(pending()),
+                asks,
+                events: events.subscribe(),
+                engine: tokio::spawn(pending()),
+                certificates,
+                refusals,
+                asking: None,
+                beginning: None,
+                wal: PathBuf::new(),
+            };
+            let begins_within = if listens { Duration::from_secs(3_600) } else { Duration::from_millis(1) };
+            inputs.beginning = Some(Box::pin(sleep(begins_within)));
+            if listens {
+                let (reply, _) = oneshot::channel();
+                asked.try_send(AppMsg::ConsensusReady { reply }).unwrap();
+            }
+            match inputs.next(&mut None, &mut None).await {
+                Input::Ask(_) => assert!(listens && inputs.beginning.is_none()),
+                Input::Failed(halt) => assert!(!listens && matches!(halt, Halt::NotListening), "{halt}"),
+                _ => panic!("nothing else happened"),
+            }
+        }
     }
 }

@@ -274,6 +274,9 @@ pub enum Halt {
     /// The engine did not start.
     #[error("consensus did not start: {0}")]
     EngineFailed(String),
+    /// The engine's network did not begin to listen, though the address was free; its log says why.
+    #[error("consensus did not begin to listen; its log says why")]
+    NotListening,
     /// The engine stopped by itself; its log says why.
     #[error("consensus stopped by itself")]
     EngineStopped,
