@@ -10,10 +10,12 @@ use std::sync::Arc;
 use ledger::{api, node::Ledger, proof::Verifier, state::State, store::MemoryStore};
 use protocol::{
     api::{BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, Status, Submitted},
+    block::Transaction,
     cbor,
     certificate::Validator,
     correction,
     decision::Action,
+    envelope::Signed,
     instruction::MemberAction,
     limits::TRANSACTION_BYTES_MAX,
     member::{AccountId, MemberId},
@@ -144,6 +146,21 @@ async fn a_transaction_is_taken_once_and_garbage_never() {
     let (status, text) = node.post(b"not a transaction".to_vec()).await;
     assert!(status == StatusCode::BAD_REQUEST && text.contains("not a transaction"), "{text}");
     assert_eq!(node.post(vec![0; TRANSACTION_BYTES_MAX + 1]).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn whoever_has_two_contradicting_readings_can_report_them() {
+    let mut node = Node::start(u64::MAX).await;
+    let reading = node.community.read(0, node.state.next(), 100);
+    let mut other = reading.payload().clone();
+    other.salt = [9; 16];
+    let other = Signed::sign(other, &node.state.chain(), &node.community.members[0].device);
+    let report = Transaction::report_conflict(reading.sealed(), other.sealed());
+    let (_, text) = node.post(cbor::encode(&report)).await;
+    assert_eq!(serde_json::from_str::<Submitted>(&text).unwrap(), Submitted::Pending { transaction: report.id() });
+    let one_alone = Transaction::report_conflict(reading.sealed(), reading.sealed());
+    let (_, text) = node.post(cbor::encode(&one_alone)).await;
+    assert!(text.contains("\"no_conflict\""), "{text}");
 }
 
 #[tokio::test]
