@@ -155,10 +155,10 @@ async fn whoever_has_two_contradicting_readings_can_report_them() {
     let mut other = reading.payload().clone();
     other.salt = [9; 16];
     let other = Signed::sign(other, &node.state.chain(), &node.community.members[0].device);
-    let report = Transaction::report_conflict(reading.sealed(), other.sealed());
+    let report = Transaction::report_conflict(reading.sealed(), Some(other.sealed()));
     let (_, text) = node.post(cbor::encode(&report)).await;
     assert_eq!(serde_json::from_str::<Submitted>(&text).unwrap(), Submitted::Pending { transaction: report.id() });
-    let one_alone = Transaction::report_conflict(reading.sealed(), reading.sealed());
+    let one_alone = Transaction::report_conflict(reading.sealed(), None);
     let (_, text) = node.post(cbor::encode(&one_alone)).await;
     assert!(text.contains("\"no_conflict\""), "{text}");
 }

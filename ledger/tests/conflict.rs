@@ -52,7 +52,7 @@ fn a_device_that_signs_two_readings_under_one_number_is_suspended() {
         change(&mut other);
         Sealed::from(&Signed::sign(other, &chain, key))
     };
-    let report = |other: &Sealed| Transaction::report_conflict(reading.sealed(), other);
+    let report = |other: &Sealed| Transaction::report_conflict(reading.sealed(), Some(other));
     let other = changed(|reading| reading.registers.import_wh -= 1, &device);
 
     assert_eq!(refusal(&mut state, &report(reading.sealed())), Some("no_conflict".into()));
@@ -65,10 +65,10 @@ fn a_device_that_signs_two_readings_under_one_number_is_suspended() {
     let mut forged = other.bytes().to_vec();
     *forged.last_mut().unwrap() ^= 1;
     assert_eq!(refusal(&mut state, &report(&Sealed::from(forged))), Some("bad_signature".into()));
-    let Transaction::ReportConflict { first, second } = report(&other) else { unreachable!() };
-    let swapped = Transaction::ReportConflict { first: second.clone(), second: first.clone() };
+    let Transaction::ReportConflict { first, second: Some(second) } = report(&other) else { unreachable!() };
+    let swapped = Transaction::ReportConflict { first: second.clone(), second: Some(first.clone()) };
     assert_eq!(refusal(&mut state, &swapped), Some("no_conflict".into()), "a report has one spelling");
-    assert_eq!(Transaction::report_conflict(&second, &first).id(), report(&other).id());
+    assert_eq!(Transaction::report_conflict(&second, Some(&first)).id(), report(&other).id());
 
     assert_eq!(refusal(&mut state, &report(&other)), None);
     assert_eq!(refusal(&mut state, &report(&other)), Some("exists".into()));
@@ -88,6 +88,28 @@ fn a_device_that_signs_two_readings_under_one_number_is_suspended() {
 }
 
 #[test]
+fn one_reading_alone_contradicts_the_last_settled_one() {
+    let (mut community, mut state) = settled();
+    let (chain, device) = (state.chain(), community.members[0].device.clone());
+    let next = community.read(0, state.next(), 100);
+    let alone = |sequence: u64| {
+        let mut other = next.payload().clone();
+        other.sequence = sequence;
+        Transaction::report_conflict(Signed::sign(other, &chain, &device).sealed(), None)
+    };
+    for no_number_of_a_settled_reading in [0, 2] {
+        assert_eq!(refusal(&mut state, &alone(no_number_of_a_settled_reading)), Some("no_conflict".into()));
+    }
+    let mut again = community.state();
+    let settled_one = Community::new(5, 4).read_all(again.next()).into_iter().find(|it| it.signer() == device.public());
+    let settled_one = Transaction::report_conflict(settled_one.unwrap().sealed(), None);
+    assert_eq!(refusal(&mut again, &settled_one), Some("no_conflict".into()), "nothing is settled yet");
+    assert_eq!(refusal(&mut state, &settled_one), Some("no_conflict".into()), "it is the settled one");
+    assert_eq!(refusal(&mut state, &alone(1)), None);
+    assert_eq!(refusal(&mut state, &alone(1)), Some("exists".into()));
+}
+
+#[test]
 fn a_report_does_not_stop_a_rotation_that_waits() {
     let (mut community, mut state) = settled();
     let (device, new) = (community.members[0].device.clone(), key(81));
@@ -97,5 +119,8 @@ fn a_report_does_not_stop_a_rotation_that_waits() {
     let mut other = reading.payload().clone();
     other.salt = [9; 16];
     let other = Sealed::from(&Signed::sign(other, &state.chain(), &device));
-    assert_eq!(refusal(&mut state, &Transaction::report_conflict(reading.sealed(), &other)), Some("no_device".into()));
+    assert_eq!(
+        refusal(&mut state, &Transaction::report_conflict(reading.sealed(), Some(&other))),
+        Some("no_device".into())
+    );
 }

@@ -54,20 +54,23 @@ pub enum Transaction {
         /// The one with the lower hash, so that the two make one transaction.
         #[n(0)]
         first: Sealed,
-        /// The other one.
+        /// The other one; none where that is the device's last settled reading, which the ledger knows by its hash.
         #[n(1)]
-        second: Sealed,
+        second: Option<Sealed>,
     },
 }
 
 impl Transaction {
-    /// The report of two readings, in either order.
-    pub fn report_conflict(one: &Sealed, other: &Sealed) -> Transaction {
-        let (first, second) = if one.hash() < other.hash() { (one, other) } else { (other, one) };
-        Transaction::ReportConflict { first: first.clone(), second: second.clone() }
+    /// The report of two readings, in either order; or of one that contradicts the last settled one.
+    pub fn report_conflict(one: &Sealed, other: Option<&Sealed>) -> Transaction {
+        let (first, second) = match other {
+            Some(other) if other.hash() < one.hash() => (other, Some(one)),
+            other => (one, other),
+        };
+        Transaction::ReportConflict { first: first.clone(), second: second.cloned() }
     }
 
-    /// The transaction's id: the hash of its signed message, of the decision, or of the hashes of both readings.
+    /// The transaction's id: the hash of its signed message, of the decision, or of the hashes of the readings.
     pub fn id(&self) -> Hash {
         match self {
             Transaction::Settle { settlement, .. } => settlement.hash(),
@@ -76,7 +79,7 @@ impl Transaction {
             }
             Transaction::Decide { decision, .. } => decision.id(),
             Transaction::ReportConflict { first, second } => {
-                Hash::of(&cbor::encode(&("voisin/conflict/v1", first.hash(), second.hash())))
+                Hash::of(&cbor::encode(&("voisin/conflict/v1", first.hash(), second.as_ref().map(Sealed::hash))))
             }
         }
     }

@@ -42,7 +42,9 @@ fn footprint(transaction: &Transaction, opened: &[SignedReading]) -> usize {
         Transaction::PlaceOrder(message) | Transaction::CommitReading(message) | Transaction::Instruct(message) => {
             message.bytes().len()
         }
-        Transaction::ReportConflict { first, second } => first.bytes().len() + second.bytes().len(),
+        Transaction::ReportConflict { first, second } => {
+            first.bytes().len() + second.as_ref().map_or(0, |second| second.bytes().len())
+        }
         Transaction::Decide { decision, approvals } => {
             size_of_val(&**decision) + cbor::encode(&**decision).len() + size_of_val(&approvals[..])
         }

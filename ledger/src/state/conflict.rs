@@ -8,15 +8,24 @@ use super::{Change, Refusal, State};
 impl State {
     /// Takes no more readings of the device, from the interval after the open one on. The reading that was settled or
     /// committed first stands.
-    pub(super) fn report_conflict(&mut self, first: &Sealed, second: &Sealed) -> Result<MemberId, Refusal> {
+    pub(super) fn report_conflict(&mut self, first: &Sealed, second: Option<&Sealed>) -> Result<MemberId, Refusal> {
         let open = |sealed: &Sealed| {
             sealed.open::<Reading>(&self.chain, |device| self.directory.member_of_device(device).is_some())
         };
-        let (first, second) = (open(first)?, open(second)?);
+        let first = open(first)?;
         let device = first.signer();
         let id = self.directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
-        let one_number = second.signer() == device && second.sequence == first.sequence;
-        if !one_number || first.hash() >= second.hash() {
+        let member = self.member(id)?;
+        let is_conflict = match second.map(open).transpose()? {
+            Some(second) => {
+                let one_number = second.signer() == device && second.sequence == first.sequence;
+                one_number && first.hash() < second.hash()
+            }
+            // When this was reported, the validators knew the number of the last settled reading.
+            None if member.is_pruned() => true,
+            None => first.sequence == member.head().sequence && first.hash() != member.head_hash(),
+        };
+        if !is_conflict {
             return Err(Refusal::NoConflict);
         }
         match self.schedule.changes().filter(|change| change.member() == Some(id)).last() {

@@ -297,7 +297,7 @@ impl State {
             Transaction::Instruct(instruction) => self.instruct(instruction).map(Applied::Instructed),
             Transaction::Decide { decision, approvals } => self.decide(decision, approvals),
             Transaction::ReportConflict { first, second } => {
-                self.report_conflict(first, second).map(Applied::Suspended)
+                self.report_conflict(first, second.as_ref()).map(Applied::Suspended)
             }
         }
     }

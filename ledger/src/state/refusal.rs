@@ -168,7 +168,8 @@ pub enum Refusal {
     NoDevice(MemberId),
     /// A report of readings that do not contradict one another.
     #[error(
-        "expected two different readings of one device under one sequence number, the one with the lower hash first"
+        "expected two different readings of one device under one sequence number, the one with the lower hash first, or one \
+         alone that contradicts the device's last settled reading"
     )]
     NoConflict,
     /// The community is full.

@@ -69,7 +69,7 @@ impl History {
         let mut other = reading.payload().clone();
         other.salt = [9; 16];
         let other = Signed::sign(other, &history.state.chain(), &history.community.members[4].device);
-        history.block(vec![Transaction::report_conflict(reading.sealed(), other.sealed())]);
+        history.block(vec![Transaction::report_conflict(reading.sealed(), Some(other.sealed()))]);
         history
     }
 

@@ -19,7 +19,7 @@ use super::{
 /// A second reading under a sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict {
-    /// The one that was taken in. Where a restart left no more than its hash, it is on the ledger.
+    /// The one that was taken in; none where it is settled and a restart left no more than its hash, which the ledger has too.
     pub(crate) taken: Option<Sealed>,
     /// The one that came after it.
     pub(crate) second: SignedReading,
@@ -47,10 +47,10 @@ pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut JoinSet<()>)
 }
 
 async fn report(store: &Store, ledger: &LedgerClient) -> Result<(), StoreError> {
-    for Unreported { name, readings: [one, other] } in store.unreported()? {
-        match ledger.hand_in(&Transaction::report_conflict(&one, &other)).await {
+    for Unreported { name, second, taken } in store.unreported()? {
+        match ledger.hand_in(&Transaction::report_conflict(&second, taken.as_ref())).await {
             Submitted::Pending { .. } | Submitted::Exists { .. } => {
-                tracing::warn!(one = %one.hash(), other = %other.hash(), "reported to the ledger: the device is suspended");
+                tracing::warn!(reading = %second.hash(), "reported to the ledger: its device is suspended");
             }
             Submitted::Refused { refusal, detail, .. } => {
                 tracing::warn!(refusal, detail, "the ledger suspends no device for these readings");

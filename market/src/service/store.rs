@@ -110,8 +110,10 @@ type Evidence = (Sealed, Option<Sealed>, bool);
 pub(crate) struct Unreported {
     /// Its name in the store.
     pub(crate) name: Vec<u8>,
-    /// The reading that was taken, and the second one.
-    pub(crate) readings: [Sealed; 2],
+    /// The second reading under a sequence number.
+    pub(crate) second: Sealed,
+    /// The one that was taken, where more than its hash is known.
+    pub(crate) taken: Option<Sealed>,
 }
 
 /// Which pack holds which reading.
@@ -239,13 +241,13 @@ impl Store {
         Ok(())
     }
 
-    /// Contradicting readings that the ledger was not told of. One alone proves nothing.
+    /// Contradicting readings that the ledger was not told of.
     pub(crate) fn unreported(&self) -> Result<Vec<Unreported>, StoreError> {
         let mut unreported = Vec::new();
         for entry in self.evidence.iter() {
             let (key, value) = entry.map_err(|error| self.error(error))?;
-            if let Ok((second, Some(taken), false)) = cbor::decode::<Evidence>(&value) {
-                unreported.push(Unreported { name: key.to_vec(), readings: [taken, second] });
+            if let Ok((second, taken, false)) = cbor::decode::<Evidence>(&value) {
+                unreported.push(Unreported { name: key.to_vec(), second, taken });
             }
         }
         Ok(unreported)
@@ -380,9 +382,14 @@ mod tests {
         assert_eq!(store.readings(&Hash::ZERO).unwrap(), [reading(2, 0), reading(256, 0)]);
         assert_eq!(store.forwarded(interval.length()).unwrap(), Some(interval));
         let unreported = store.unreported().unwrap();
-        let [Unreported { name, readings }] = &unreported[..] else { panic!("{unreported:?}") };
-        assert_eq!(*readings, [first, reading(9, 0)].map(|reading| Sealed::from(&reading)), "the first one is enough");
-        store.mark_reported(name).unwrap();
+        let [eighth, ninth] = &unreported[..] else { panic!("{unreported:?}") };
+        assert_eq!((&eighth.second, &eighth.taken), (reading(8, 0).sealed(), &None));
+        assert_eq!(
+            (&ninth.second, &ninth.taken),
+            (reading(9, 0).sealed(), &Some(first.sealed().clone())),
+            "not the third"
+        );
+        unreported.iter().for_each(|Unreported { name, .. }| store.mark_reported(name).unwrap());
         assert_eq!(store.unreported().unwrap(), []);
         assert_eq!(store.evidence.len(), 2, "what is reported is still evidence");
     }

@@ -229,11 +229,20 @@ impl Chain {
             }
             Transaction::ReportConflict { first, second } => {
                 let open = |sealed: &Sealed| sealed.open::<Reading>(&chain, |device| self.devices.contains_key(device));
-                let (one, other) = (open(first).map_err(|error| error.to_string())?, open(second).unwrap());
-                if (one.signer(), one.sequence) != (other.signer(), other.sequence) || one.hash() >= other.hash() {
+                let one = open(first).map_err(|error| error.to_string())?;
+                let head = self.heads[self.devices[&one.signer()]];
+                let other = match second.as_ref().map(open) {
+                    Some(other) => {
+                        other.map(|other| (other.sequence, other.hash())).map_err(|error| error.to_string())?
+                    }
+                    None => (head.sequence, head.hash),
+                };
+                if other.0 != one.sequence || other.1 == one.hash() {
                     return Err("no_conflict".into());
                 }
-                self.reported.push([one.hash(), other.hash()]);
+                let mut pair = [one.hash(), other.1];
+                pair.sort();
+                self.reported.push(pair);
                 Ok(())
             }
             Transaction::Settle { settlement, readings } => {
