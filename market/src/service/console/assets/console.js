@@ -22,7 +22,7 @@ let chosen = null; // start of the interval looked at; null follows the latest
 let scope = 'total';
 let span = 96;
 let view = null; // curves of the interval looked at
-let households = []; // in the scope looked at
+let shown = { scope, start: null, households: [] }; // the table, and what it is of
 let of = []; // households in the interval looked at, where they are drawn
 const table = new Households(() => { if (status) drawHouseholds(); });
 
@@ -232,7 +232,7 @@ async function drawMechanismCard() {
     const prices = grid.some((bus) => bus.price !== null) ? 'nodal prices and line loading' : 'line loading';
     const loaded = most === null ? '' : `, most on ${most.line}: ${number(100 * loading(most), 1)} %`;
     put('grid-note', `${prices}${loaded}`);
-    await drawGrid(at('grid'), view, households, community.currency);
+    await drawGrid(at('grid'), view, shown.households, community.currency);
   }
   if (keyed) {
     const left = await drawShares(at('shares'), of, view);
@@ -247,9 +247,9 @@ async function drawHistoryCard() {
 }
 
 function drawHouseholds() {
-  const digits = scope === 'total' ? { energy: 1, money: 2 } : { energy: 3, money: 4 };
-  const count = table.draw(households, digits);
-  const over = scope === 'total' ? `over ${counted(status.totals.intervals, 'settled interval')}` : `in ${looked() ?? 'no interval yet'}`;
+  const total = shown.scope === 'total';
+  const count = table.draw(shown.households, total ? { energy: 1, money: 2 } : { energy: 3, money: 4 });
+  const over = total ? `over ${counted(status.totals.intervals, 'settled interval')}` : `in ${shown.start ?? 'no interval yet'}`;
   put('households-note', `${counted(count, 'household')}, ${over}`);
 }
 
@@ -270,15 +270,18 @@ async function fetchHouseholds(start) {
 const refresh = paced(async () => {
   if (community === null) return;
   drawPicker();
-  const start = looked();
-  const over = scope === 'total' ? null : start;
-  [view, households] = await Promise.all([
+  // Somebody may choose something else while these are on their way.
+  const asked = { scope, start: looked() };
+  const { start } = asked;
+  const [curves, households] = await Promise.all([
     start === null ? null : get(`/api/v1/intervals/${start}/curves`),
-    scope === 'interval' && start === null ? [] : fetchHouseholds(over),
+    asked.scope === 'interval' && start === null ? [] : fetchHouseholds(asked.scope === 'total' ? null : start),
   ]);
+  view = curves;
+  shown = { ...asked, households };
   // The lines of the interval, where the mechanism's picture is of them.
   if (view === null || !KEYED.has(view.mechanism)) of = [];
-  else of = scope === 'interval' ? households : await fetchHouseholds(start);
+  else of = asked.scope === 'interval' ? households : await fetchHouseholds(start);
   drawHouseholds();
   if (document.hidden) return;
   await Promise.all([drawCurvesCard(), drawHistoryCard(), drawMechanismCard()]);
