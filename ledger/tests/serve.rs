@@ -1,4 +1,5 @@
-//! The program itself: a damaged vote log ends it with one clear line, and without the log the validator keeps silent.
+//! The program itself: a damaged vote log ends it with one clear line, without the log the validator keeps silent, and
+//! it runs on when nobody reads what it logs.
 
 #![cfg(feature = "node")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -55,7 +56,7 @@ fn kill(mut node: Child) {
     node.wait().unwrap();
 }
 
-/// Reads what a node says until a line has all of `words`.
+/// Reads what a node says until a line has all of `words`; from then on nobody reads it, and the pipe is closed.
 fn hear(node: &mut Child, words: &[&str]) -> String {
     let lines = BufReader::new(node.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut heard = String::new();
@@ -66,6 +67,18 @@ fn hear(node: &mut Child, words: &[&str]) -> String {
         heard += &format!("{line}\n");
     }
     panic!("expected {words:?}, heard\n{heard}");
+}
+
+#[test]
+fn a_node_whose_log_nobody_reads_any_more_runs_on_and_stops_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    validator(directory.path());
+    let mut node = serve(directory.path());
+    hear(&mut node, &["node started"]);
+    // It logs that it stops before it does.
+    let asked = Command::new("kill").args(["-TERM", &node.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    assert_eq!(node.wait().unwrap().code(), Some(0));
 }
 
 #[test]

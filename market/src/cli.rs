@@ -143,7 +143,7 @@ pub(crate) fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, line }) => {
-            eprintln!("market: {}", line.replace('\n', " "));
+            let _ = writeln!(io::stderr(), "market: {}", line.replace('\n', " "));
             ExitCode::from(code)
         }
     }
@@ -231,7 +231,9 @@ fn serve(path: &Path) -> Result<(), Failure> {
     let config = Config::load(path).map_err(bad_input)?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
+    // A line that cannot be written would be told by a panic: nobody left to read the log ends no market.
+    log.log_internal_errors(false).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failure)?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) =

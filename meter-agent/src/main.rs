@@ -1,6 +1,9 @@
 //! The program `meter-agent`.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use meter_agent::cli::{Cli, run};
@@ -14,6 +17,8 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // A line that cannot be written would be told by a panic: nobody left to read the log ends no agent.
+        .log_internal_errors(false)
         .init();
     // One thread is enough for one household, and costs the least memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -24,7 +29,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("meter-agent: {error}");
+            let _ = writeln!(std::io::stderr(), "meter-agent: {error}");
             ExitCode::from(2)
         }
     }

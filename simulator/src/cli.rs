@@ -1,7 +1,7 @@
 //! The command line: what was asked for, checked as a whole before anything is started.
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
@@ -176,6 +176,8 @@ pub fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written would be told by a panic: nobody left to read the log ends no run.
+        .log_internal_errors(false)
         .init();
     end(match cli.command {
         Some(Command::Init(options)) => init(*options),
@@ -190,7 +192,7 @@ fn end(outcome: Result<(), Failure>) -> ExitCode {
         Err(Failure::BadInput(message)) => (message, 2),
         Err(Failure::Failed(message)) => (message, 1),
     };
-    eprintln!("simulator: {message}");
+    let _ = writeln!(std::io::stderr(), "simulator: {message}");
     ExitCode::from(code)
 }
 

@@ -8,7 +8,7 @@ mod receipt;
 mod true_up;
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{audit, node};
 use market::client::Client;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Exit code for input that is not what was expected; nothing was changed.
@@ -167,7 +168,7 @@ pub(crate) fn main() -> ExitCode {
         Err(Failure::Input(message)) => (BAD_INPUT, message),
         Err(Failure::Failed(message)) => (1, message),
     };
-    eprintln!("ledger: {message}");
+    let _ = writeln!(std::io::stderr(), "ledger: {message}");
     ExitCode::from(code)
 }
 
@@ -178,9 +179,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn serve(config: &Path) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // A line that cannot be written would be told by a panic: nobody left to read the log ends no validator.
+    log.log_internal_errors(false).init();
     let config = node::Config::load(config).map_err(bad_input)?;
     runtime()?.block_on(async {
+        // From now on: who asks a node that is starting to stop waits for it, and it stops in order.
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
         let name = config.name.clone();
         let mut node = node::start(config).await.map_err(bad_input)?;
         let status = node.ledger.status();
@@ -190,12 +196,15 @@ fn serve(config: &Path) -> Result<(), Failure> {
                 ledger::consensus::Halt::BadAddress { .. } | ledger::consensus::Halt::Listen { .. } => bad_input(halt),
                 _ => failed(halt),
             }),
-            () = stop_signal() => {
-                tracing::info!("stopping");
-                node.stop().await.map_err(failed)
-            }
+            _ = interrupt.recv() => stop(node).await,
+            _ = terminate.recv() => stop(node).await,
         }
     })
+}
+
+async fn stop(node: node::Running) -> Result<(), Failure> {
+    tracing::info!("stopping");
+    node.stop().await.map_err(failed)
 }
 
 fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
@@ -210,19 +219,6 @@ fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
     ledger::consensus::new_record(&record, validator, signed).map_err(failed)?;
     println!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1));
     Ok(())
-}
-
-/// Ctrl-C, or what `systemctl stop` sends.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 fn status(node: &Asked) -> Result<(), Failure> {
