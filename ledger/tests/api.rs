@@ -15,7 +15,6 @@ use protocol::{
     certificate::Validator,
     correction,
     decision::Action,
-    envelope::Signed,
     instruction::MemberAction,
     limits::TRANSACTION_BYTES_MAX,
     member::{AccountId, MemberId},
@@ -152,9 +151,7 @@ async fn a_transaction_is_taken_once_and_garbage_never() {
 async fn whoever_has_two_contradicting_readings_can_report_them() {
     let mut node = Node::start(u64::MAX).await;
     let reading = node.community.read(0, node.state.next(), 100);
-    let mut other = reading.payload().clone();
-    other.salt = [9; 16];
-    let other = Signed::sign(other, &node.state.chain(), &node.community.members[0].device);
+    let other = node.community.contradict(0, &reading);
     let report = Transaction::report_conflict(reading.sealed(), Some(other.sealed()));
     let (_, text) = node.post(cbor::encode(&report)).await;
     assert_eq!(serde_json::from_str::<Submitted>(&text).unwrap(), Submitted::Pending { transaction: report.id() });

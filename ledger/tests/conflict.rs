@@ -4,46 +4,25 @@
 
 mod support;
 
-use ledger::state::State;
 use protocol::{
     block::Transaction,
     envelope::{Sealed, Signed},
     instruction::MemberAction,
     key::SecretKey,
-    reading::{Reading, SignedReading},
+    reading::Reading,
 };
-use support::Community;
+use support::{
+    Community,
+    applied::{apply, one_interval, settle},
+};
 
 fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
 
-/// How a transaction is refused; then it has changed nothing.
-fn refusal(state: &mut State, transaction: &Transaction) -> Option<String> {
-    let before = state.root();
-    let refusal = state.apply(transaction).err()?;
-    assert_eq!(state.root(), before, "the refused transaction changed the state: {refusal}");
-    Some(refusal.name())
-}
-
-fn settle(community: &Community, state: &mut State, mut readings: Vec<SignedReading>) {
-    readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
-    let settlement = community.settlement(state, &readings);
-    state.apply(&community.transaction(settlement, &readings)).unwrap();
-}
-
-/// Five members after one settled interval.
-fn settled() -> (Community, State) {
-    let mut community = Community::new(5, 4);
-    let mut state = community.state();
-    let readings = community.read_all(state.next());
-    settle(&community, &mut state, readings);
-    (community, state)
-}
-
 #[test]
 fn a_device_that_signs_two_readings_under_one_number_is_suspended() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let open = state.next();
     let reading = community.read(0, open, 100);
     let (chain, device) = (state.chain(), community.members[0].device.clone());
@@ -55,41 +34,42 @@ fn a_device_that_signs_two_readings_under_one_number_is_suspended() {
     let report = |other: &Sealed| Transaction::report_conflict(reading.sealed(), Some(other));
     let other = changed(|reading| reading.registers.import_wh -= 1, &device);
 
-    assert_eq!(refusal(&mut state, &report(reading.sealed())), Some("no_conflict".into()));
+    assert_eq!(apply(&mut state, &report(reading.sealed())), Err("no_conflict".into()));
     let later = changed(|reading| reading.sequence += 1, &device);
-    assert_eq!(refusal(&mut state, &report(&later)), Some("no_conflict".into()));
+    assert_eq!(apply(&mut state, &report(&later)), Err("no_conflict".into()));
     let of_another = changed(|reading| reading.salt = [9; 16], &community.members[1].device);
-    assert_eq!(refusal(&mut state, &report(&of_another)), Some("no_conflict".into()));
+    assert_eq!(apply(&mut state, &report(&of_another)), Err("no_conflict".into()));
     let of_a_stranger = changed(|reading| reading.salt = [9; 16], &key(99));
-    assert_eq!(refusal(&mut state, &report(&of_a_stranger)), Some("unknown_signer".into()));
+    assert_eq!(apply(&mut state, &report(&of_a_stranger)), Err("unknown_signer".into()));
     let mut forged = other.bytes().to_vec();
     *forged.last_mut().unwrap() ^= 1;
-    assert_eq!(refusal(&mut state, &report(&Sealed::from(forged))), Some("bad_signature".into()));
+    assert_eq!(apply(&mut state, &report(&Sealed::from(forged))), Err("bad_signature".into()));
     let Transaction::ReportConflict { first, second: Some(second) } = report(&other) else { unreachable!() };
     let swapped = Transaction::ReportConflict { first: second.clone(), second: Some(first.clone()) };
-    assert_eq!(refusal(&mut state, &swapped), Some("no_conflict".into()), "a report has one spelling");
+    assert_eq!(apply(&mut state, &swapped), Err("no_conflict".into()), "a report has one spelling");
     assert_eq!(Transaction::report_conflict(&second, Some(&first)).id(), report(&other).id());
 
-    assert_eq!(refusal(&mut state, &report(&other)), None);
-    assert_eq!(refusal(&mut state, &report(&other)), Some("exists".into()));
+    assert_eq!(apply(&mut state, &report(&other)), Ok(()));
+    assert_eq!(apply(&mut state, &report(&other)), Err("exists".into()));
     let another = changed(|reading| reading.salt = [9; 16], &device);
-    assert_eq!(refusal(&mut state, &report(&another)), Some("exists".into()), "it goes already");
+    assert_eq!(apply(&mut state, &report(&another)), Err("exists".into()), "it goes already");
 
     // What it read for the open interval is settled; then it is nobody's device.
     let mut readings: Vec<_> = (1..5).map(|member| community.read(member, open, 100)).collect();
     readings.push(reading.clone());
-    settle(&community, &mut state, readings);
+    readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
+    settle(&community, &mut state, &readings);
     assert!(state.members().any(|(_, member)| member.device().is_none()));
-    assert_eq!(refusal(&mut state, &report(&another)), Some("unknown_signer".into()));
+    assert_eq!(apply(&mut state, &report(&another)), Err("unknown_signer".into()));
 
     // The household goes on with a new key.
     let rotation = MemberAction::RotateDevice { device: key(81).public() };
-    assert_eq!(refusal(&mut state, &community.instruct(0, 1, rotation)), None);
+    assert_eq!(apply(&mut state, &community.instruct(0, 1, rotation)), Ok(()));
 }
 
 #[test]
 fn one_reading_alone_contradicts_the_last_settled_one() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let (chain, device) = (state.chain(), community.members[0].device.clone());
     let next = community.read(0, state.next(), 100);
     let alone = |sequence: u64| {
@@ -98,29 +78,24 @@ fn one_reading_alone_contradicts_the_last_settled_one() {
         Transaction::report_conflict(Signed::sign(other, &chain, &device).sealed(), None)
     };
     for no_number_of_a_settled_reading in [0, 2] {
-        assert_eq!(refusal(&mut state, &alone(no_number_of_a_settled_reading)), Some("no_conflict".into()));
+        assert_eq!(apply(&mut state, &alone(no_number_of_a_settled_reading)), Err("no_conflict".into()));
     }
     let mut again = community.state();
     let settled_one = Community::new(5, 4).read_all(again.next()).into_iter().find(|it| it.signer() == device.public());
     let settled_one = Transaction::report_conflict(settled_one.unwrap().sealed(), None);
-    assert_eq!(refusal(&mut again, &settled_one), Some("no_conflict".into()), "nothing is settled yet");
-    assert_eq!(refusal(&mut state, &settled_one), Some("no_conflict".into()), "it is the settled one");
-    assert_eq!(refusal(&mut state, &alone(1)), None);
-    assert_eq!(refusal(&mut state, &alone(1)), Some("exists".into()));
+    assert_eq!(apply(&mut again, &settled_one), Err("no_conflict".into()), "nothing is settled yet");
+    assert_eq!(apply(&mut state, &settled_one), Err("no_conflict".into()), "it is the settled one");
+    assert_eq!(apply(&mut state, &alone(1)), Ok(()));
+    assert_eq!(apply(&mut state, &alone(1)), Err("exists".into()));
 }
 
 #[test]
 fn a_report_does_not_stop_a_rotation_that_waits() {
-    let (mut community, mut state) = settled();
-    let (device, new) = (community.members[0].device.clone(), key(81));
-    let rotation = MemberAction::RotateDevice { device: new.public() };
-    state.apply(&community.instruct(0, 1, rotation)).unwrap();
+    let (mut community, mut state) = one_interval();
+    let rotation = MemberAction::RotateDevice { device: key(81).public() };
+    assert_eq!(apply(&mut state, &community.instruct(0, 1, rotation)), Ok(()));
     let reading = community.read(0, state.next(), 100);
-    let mut other = reading.payload().clone();
-    other.salt = [9; 16];
-    let other = Sealed::from(&Signed::sign(other, &state.chain(), &device));
-    assert_eq!(
-        refusal(&mut state, &Transaction::report_conflict(reading.sealed(), Some(&other))),
-        Some("no_device".into())
-    );
+    let other = community.contradict(0, &reading);
+    let report = Transaction::report_conflict(reading.sealed(), Some(other.sealed()));
+    assert_eq!(apply(&mut state, &report), Err("no_device".into()));
 }

@@ -18,7 +18,7 @@ use protocol::{
     parameters::{Fees, LineFee, Parameters},
     reading::{ChainHead, Registers},
 };
-use support::Community;
+use support::applied::{apply, one_interval, settle, settle_next};
 
 fn amount(nano: i64) -> Amount {
     Amount::from_nano(nano)
@@ -28,47 +28,9 @@ fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
 
-/// Applies a transaction, and says how it was refused. A refused one changes nothing, the same one again is known.
-fn apply(state: &mut State, transaction: &Transaction) -> Result<(), String> {
-    let before = state.root();
-    match state.apply(transaction) {
-        Ok(_) => {
-            assert_eq!(state.balances_sum(), 0);
-            let once = state.root();
-            let again = state.apply(transaction).map(drop).map_err(|refusal| refusal.name());
-            assert_eq!(again, Err("exists".into()), "the second time");
-            assert_eq!(state.root(), once);
-            Ok(())
-        }
-        Err(refusal) => {
-            assert_eq!(state.root(), before, "the refused transaction changed the state: {refusal}");
-            Err(refusal.name())
-        }
-    }
-}
-
-fn settle_next(community: &mut Community, state: &mut State) {
-    let readings = community.read_all(state.next());
-    settle(community, state, &readings);
-}
-
-fn settle(community: &Community, state: &mut State, readings: &[protocol::reading::SignedReading]) {
-    let settlement = community.settlement(state, readings);
-    state.apply(&community.transaction(settlement, readings)).unwrap();
-    assert_eq!(state.balances_sum(), 0);
-}
-
-/// Five members after one settled interval, in which the first and the fourth sold.
-fn settled() -> (Community, State) {
-    let mut community = Community::new(5, 4);
-    let mut state = community.state();
-    settle_next(&mut community, &mut state);
-    (community, state)
-}
-
 #[test]
 fn a_decision_takes_more_than_two_thirds_of_the_power() {
-    let (community, mut state) = settled();
+    let (community, mut state) = one_interval();
     let action = || Action::RevokeDevice { member: community.members[0].id };
     let by = |approvals: &[SecretKey]| community.decide_by(1, action(), approvals);
     let validators = &community.validators;
@@ -91,7 +53,7 @@ fn a_decision_takes_more_than_two_thirds_of_the_power() {
 
 #[test]
 fn a_new_member_is_settled_from_the_interval_after_the_open_one_on() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let newcomer = |member: u8, key: &SecretKey, device: &SecretKey| {
         Action::RegisterMember(Box::new(GenesisMember {
             member: MemberId::from_bytes([member; 16]),
@@ -138,7 +100,7 @@ fn a_new_member_is_settled_from_the_interval_after_the_open_one_on() {
 
 #[test]
 fn keys_are_rotated_and_revoked() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let new_key = key(70);
     let rotate = |key: &SecretKey| MemberAction::RotateKey { key: key.public() };
     let taken = community.instruct(0, 1, rotate(&community.members[1].key));
@@ -155,7 +117,7 @@ fn keys_are_rotated_and_revoked() {
 
 #[test]
 fn a_lost_key_is_replaced_by_decision() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let member = community.members[2].id;
     let replace = |key: &SecretKey| Action::ReplaceKey { member, key: key.public() };
     assert_eq!(apply(&mut state, &community.decide(1, replace(&community.members[0].key))), Err("key_in_use".into()));
@@ -169,7 +131,7 @@ fn a_lost_key_is_replaced_by_decision() {
 
 #[test]
 fn a_stolen_device_key_is_worth_nothing_from_the_next_interval_on() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     assert_eq!(apply(&mut state, &community.instruct(3, 1, MemberAction::RevokeDevice)), Ok(()));
     settle_next(&mut community, &mut state);
     assert!(state.members().any(|(_, member)| member.device().is_none()));
@@ -205,7 +167,7 @@ fn a_stolen_device_key_is_worth_nothing_from_the_next_interval_on() {
 
 #[test]
 fn a_replaced_meter_begins_where_the_decision_says() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let member = community.members[1].id;
     let device = key(91);
     let replace = |registers| Action::ReplaceMeter {
@@ -230,7 +192,7 @@ fn a_replaced_meter_begins_where_the_decision_says() {
 
 #[test]
 fn rules_hold_from_their_interval_on() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let open = state.next();
     let rules = |retail: &str| Rules { retail_price: retail.parse().unwrap(), ..community.genesis.rules.clone() };
     let set = |after: i64, rules: Rules, grid: Option<GridPlan>| Action::SetRules {
@@ -262,7 +224,7 @@ fn rules_hold_from_their_interval_on() {
 
 #[test]
 fn another_market_signs_from_the_next_interval_on() {
-    let (mut community, mut state) = settled();
+    let (mut community, mut state) = one_interval();
     let new = key(95);
     assert_eq!(apply(&mut state, &community.decide(1, Action::SetMarket { key: new.public() })), Ok(()));
     settle_next(&mut community, &mut state);
@@ -276,7 +238,7 @@ fn another_market_signs_from_the_next_interval_on() {
 
 #[test]
 fn validators_change_by_the_present_ones_power() {
-    let (community, mut state) = settled();
+    let (community, mut state) = one_interval();
     let set = |validators: Vec<(SecretKey, u64)>| {
         let mut validators: Vec<Validator> =
             validators.into_iter().map(|(key, power)| Validator { key: key.public(), power }).collect();
@@ -309,7 +271,7 @@ fn validators_change_by_the_present_ones_power() {
 
 #[test]
 fn money_is_given_by_whoever_has_it() {
-    let (community, mut state) = settled();
+    let (community, mut state) = one_interval();
     let [giver, taker] = [0, 1].map(|number: usize| community.members[number].id);
     let balance =
         |state: &State, id: MemberId| state.members().find(|(found, _)| **found == id).unwrap().1.balance().nano();
@@ -344,7 +306,7 @@ fn money_is_given_by_whoever_has_it() {
 
 #[test]
 fn certificates_follow_the_trade_and_are_retired_once() {
-    let (community, mut state) = settled();
+    let (community, mut state) = one_interval();
     let interval = state.settled().unwrap();
     let issues = state.record(interval).unwrap().issues;
     let sellers: Vec<MemberId> = [0, 3].map(|number: usize| community.members[number].id).into();

@@ -17,7 +17,7 @@ use protocol::{
     reading::SignedReading,
     settlement::{Balance, Provisional, Settlement},
 };
-use support::{Community, settled};
+use support::{Community, applied::settle, settled};
 
 /// Of five meters the last is the transformer's.
 const TRANSFORMER: usize = 4;
@@ -36,13 +36,6 @@ fn read(community: &mut Community, interval: Interval, flows: &[(usize, i64)]) -
     let mut readings: Vec<_> = flows.iter().map(|&(member, flow)| community.read(member, interval, flow)).collect();
     readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
     readings
-}
-
-fn settle(community: &Community, state: &mut State, readings: &[SignedReading]) -> Settlement {
-    let settlement = community.settlement(state, readings);
-    state.apply(&community.transaction(settlement.clone(), readings)).unwrap();
-    assert_eq!(state.balances_sum(), 0);
-    settlement
 }
 
 fn refused(community: &Community, state: &State, settlement: &Settlement, readings: &[SignedReading]) -> String {

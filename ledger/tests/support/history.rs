@@ -14,7 +14,6 @@ use protocol::{
     correction::{Correction, Validated, Values, corrected},
     decision::Action,
     energy::Energy,
-    envelope::Signed,
     instruction::{MemberAction, Portion},
     interval::Interval,
     key::SecretKey,
@@ -66,9 +65,7 @@ impl History {
         history.settle();
         assert!(third < history.state.next());
         let reading = history.community.read(4, history.state.next(), 100);
-        let mut other = reading.payload().clone();
-        other.salt = [9; 16];
-        let other = Signed::sign(other, &history.state.chain(), &history.community.members[4].device);
+        let other = history.community.contradict(4, &reading);
         history.block(vec![Transaction::report_conflict(reading.sealed(), Some(other.sealed()))]);
         history
     }

@@ -1,6 +1,7 @@
 //! A small community with real keys, for the tests of the ledger.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub(crate) mod applied;
 #[cfg(feature = "node")]
 pub(crate) mod history;
 #[cfg(feature = "node")]
@@ -151,6 +152,13 @@ impl Community {
         let signed = Signed::sign(reading, &chain, &member.device);
         member.head = ChainHead::after(&signed);
         signed
+    }
+
+    /// Another reading that the member's device signed under the same sequence number.
+    pub(crate) fn contradict(&self, member: usize, reading: &SignedReading) -> SignedReading {
+        let other = Reading { salt: [9; 16], ..reading.payload().clone() };
+        assert_ne!(&other, reading.payload());
+        Signed::sign(other, &self.genesis.chain(), &self.members[member].device)
     }
 
     /// One reading of every member: sellers and buyers in turn, of different sizes.
