@@ -19,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use ledger::{
-    chain::{OpenedReadings, Readings, Tip, build, execute},
+    chain::{OpenedReadings, Readings, Tip, build, execute, open_readings_for},
     consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, new_record, run},
     node::{self, Config},
     state::State,
@@ -32,7 +32,6 @@ use protocol::{
     envelope::Signed,
     hash::Hash,
     key::{SecretKey, ValidatorId},
-    reading::Reading,
 };
 use support::{Community, ports::free_port};
 use tokio::sync::watch;
@@ -298,9 +297,7 @@ fn work_of_one_node(community: &Community, blocks: &[(Hash, Bytes)]) {
         decoding += start.elapsed();
         let start = Instant::now();
         // As a node does it: the devices of members are known to be keys.
-        let open = |transaction: &Transaction| {
-            Signed::<Reading>::open_all(transaction.readings(), &chain, |key| state.device(key)).unwrap().into()
-        };
+        let open = |transaction: &Transaction| open_readings_for(&state, transaction).unwrap();
         let opened: Vec<OpenedReadings> = block.transactions.iter().map(open).collect();
         verifying += start.elapsed();
         assert!(opened.iter().flat_map(|of| of.iter()).all(|reading| Signed::hash(reading) != Hash::ZERO));

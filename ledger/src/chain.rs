@@ -219,6 +219,12 @@ pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<Opened
     Some(blocks.iter().map(|block| block.transactions.iter().map(&mut of_transaction).collect()).collect())
 }
 
+/// The readings of one transaction for the state it is applied to, their signatures verified together; `None` if one
+/// cannot be opened. A device that the state does not know is nobody's.
+pub fn open_readings_for(state: &State, transaction: &Transaction) -> Option<OpenedReadings> {
+    Signed::open_all(transaction.readings(), &state.chain(), |key| state.device(key)).ok().map(Arc::from)
+}
+
 /// Executes a block that somebody else built: applies every transaction and compares every field of the header.
 pub fn execute(state: &State, tip: Tip, block: &Block, readings: Readings) -> Result<Executed, BlockError> {
     execute_foreseen(state, tip, block, readings, None)

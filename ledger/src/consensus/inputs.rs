@@ -166,6 +166,7 @@ mod tests {
             let (_certificates, certificates) = mpsc::channel(1);
             let (_refusals, refusals) = mpsc::unbounded_channel();
             let events = TxEvent::new();
+            let begins_within = if listens { Duration::from_secs(3_600) } else { Duration::from_millis(1) };
             let mut inputs = Inputs {
                 stop: Box::pin(pending()),
                 asks,
@@ -174,11 +175,9 @@ mod tests {
                 certificates,
                 refusals,
                 asking: None,
-                beginning: None,
+                beginning: Some(Box::pin(sleep(begins_within))),
                 wal: PathBuf::new(),
             };
-            let begins_within = if listens { Duration::from_secs(3_600) } else { Duration::from_millis(1) };
-            inputs.beginning = Some(Box::pin(sleep(begins_within)));
             if listens {
                 let (reply, _) = oneshot::channel();
                 asked.try_send(AppMsg::ConsensusReady { reply }).unwrap();

@@ -10,13 +10,12 @@ use protocol::{
     block::{Block, Transaction},
     cbor::{self, CborError},
     certificate::CommitCertificate,
-    envelope::{ChainId, Signed},
+    envelope::ChainId,
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
     key::ValidatorId,
     merkle::MerkleRoot,
-    reading::Reading,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -275,7 +274,7 @@ impl Ledger {
     fn foresee(&self, head: &Head, transaction: Arc<Transaction>) -> Result<Arc<Foreseen>, Refusal> {
         let settles = matches!(*transaction, Transaction::Settle { .. });
         // Where one cannot be opened, applying the transaction says which one, and why.
-        let opened = open_readings(&head.state, &transaction).unwrap_or_default();
+        let opened = chain::open_readings_for(&head.state, &transaction).unwrap_or_default();
         let foreseen = Arc::new(Foreseen::new(&head.state, head.tip, transaction, opened)?);
         if settles {
             *lock(&self.foreseen) = Some(foreseen.clone());
@@ -325,7 +324,7 @@ impl Ledger {
             }
             let known = lock(&self.pool).opened(&transaction.id());
             // Where one cannot be opened, applying the transaction says which one, and why.
-            opened.push(known.or_else(|| open_readings(&head.state, transaction)).unwrap_or_default());
+            opened.push(known.or_else(|| chain::open_readings_for(&head.state, transaction)).unwrap_or_default());
         }
         chain::execute_foreseen(&head.state, head.tip, block, Readings::Opened(opened), foreseen.as_deref())
     }
@@ -377,12 +376,6 @@ impl Ledger {
         self.committed.send_replace(tip.height);
         Ok(())
     }
-}
-
-/// The readings of a transaction, their signatures verified together; none if one cannot be opened. A device that the
-/// state does not know is nobody's.
-fn open_readings(state: &State, transaction: &Transaction) -> Option<OpenedReadings> {
-    Signed::<Reading>::open_all(transaction.readings(), &state.chain(), |key| state.device(key)).ok().map(Arc::from)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

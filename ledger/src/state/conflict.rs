@@ -1,7 +1,7 @@
 //! A device that contradicts itself: two readings signed under one sequence number suspend it. Either the agent lost its
 //! state, or somebody else has its key; what it says next is worth nothing in both cases.
 
-use protocol::{envelope::Sealed, member::MemberId, reading::Reading};
+use protocol::{envelope::Sealed, member::MemberId};
 
 use super::{Change, Refusal, State};
 
@@ -9,16 +9,11 @@ impl State {
     /// Takes no more readings of the device, from the interval after the open one on. The reading that was settled or
     /// committed first stands.
     pub(super) fn report_conflict(&mut self, first: &Sealed, second: Option<&Sealed>) -> Result<MemberId, Refusal> {
-        let open = |sealed: &Sealed| {
-            sealed.open::<Reading>(&self.chain, |device| self.directory.member_of_device(device).is_some())
-        };
-        let first = open(first)?;
-        let device = first.signer();
-        let id = self.directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
+        let (id, first) = self.open_reading(first)?;
         let member = self.member(id)?;
-        let is_conflict = match second.map(open).transpose()? {
-            Some(second) => {
-                let one_number = second.signer() == device && second.sequence == first.sequence;
+        let is_conflict = match second.map(|second| self.open_reading(second)).transpose()? {
+            Some((_, second)) => {
+                let one_number = second.signer() == first.signer() && second.sequence == first.sequence;
                 one_number && first.hash() < second.hash()
             }
             // When this was reported, the validators knew the number of the last settled reading.

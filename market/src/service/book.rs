@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use foldhash::HashMap;
-
 use protocol::{
     api::MemberStatus,
     genesis::Genesis,

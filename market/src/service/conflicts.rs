@@ -47,8 +47,9 @@ pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut JoinSet<()>)
 }
 
 async fn report(store: &Store, ledger: &LedgerClient) -> Result<(), StoreError> {
-    for Unreported { name, second, taken } in store.unreported()? {
-        match ledger.hand_in(&Transaction::report_conflict(&second, taken.as_ref())).await {
+    for unreported in store.unreported()? {
+        let Unreported { second, taken, .. } = &unreported;
+        match ledger.hand_in(&Transaction::report_conflict(second, taken.as_ref())).await {
             Submitted::Pending { .. } | Submitted::Exists { .. } => {
                 tracing::warn!(reading = %second.hash(), "reported to the ledger: its device is suspended");
             }
@@ -56,7 +57,7 @@ async fn report(store: &Store, ledger: &LedgerClient) -> Result<(), StoreError> 
                 tracing::warn!(refusal, detail, "the ledger suspends no device for these readings");
             }
         }
-        store.mark_reported(&name)?;
+        store.mark_reported(unreported)?;
     }
     Ok(())
 }

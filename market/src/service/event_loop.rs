@@ -359,7 +359,7 @@ impl Running {
                     self.market.store.keep(&[reading], conflict.as_slice())?;
                     self.market.store.flush().await?;
                     if let Some(conflict) = conflict {
-                        self.report(&device, &conflict);
+                        self.report(&conflict);
                     }
                 }
                 Err(error) => tracing::warn!(%error, "a node of the ledger shows a committed reading that is none"),
@@ -445,14 +445,13 @@ impl Running {
                     self.market.receipts.again.try_send(again).ok();
                 }
             }
-            Then::Report(conflict) => self.report(device, conflict),
+            Then::Report(conflict) => self.report(conflict),
         }
     }
 
     /// Has the ledger told of readings that are on disk.
-    fn report(&self, device: &DeviceId, conflict: &Conflict) {
-        let sequence = conflict.second.sequence;
-        tracing::error!(%device, sequence, "two readings signed under one sequence number");
+    fn report(&self, Conflict { second, .. }: &Conflict) {
+        tracing::error!(device = %second.signer(), second.sequence, "two readings signed under one sequence number");
         self.market.conflicts.notify_one();
     }
 

@@ -5,7 +5,6 @@
 //! decided about, one message after the other, in the order in which they came.
 
 use foldhash::{HashMap, HashMapExt};
-
 use protocol::{
     answer::Refusal,
     envelope::{ChainId, EnvelopeError, Payload, Sealed, Signed},

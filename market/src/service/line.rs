@@ -77,7 +77,7 @@ impl Line {
         } else {
             share.clamp(GROUP_MIN, GROUP_MAX)
         };
-        room.min(LINE_MAX - self.messages.min(LINE_MAX))
+        room.min(LINE_MAX.saturating_sub(self.messages))
     }
 
     /// How many messages are on the line.

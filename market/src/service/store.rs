@@ -254,13 +254,9 @@ impl Store {
     }
 
     /// Notes that the ledger was told of a pair. It reaches the disk with what is kept next: told twice, it suspends once.
-    pub(crate) fn mark_reported(&self, name: &[u8]) -> Result<(), StoreError> {
-        let mark = |value: Option<&[u8]>| {
-            let evidence = value.and_then(|value| cbor::decode::<Evidence>(value).ok());
-            let reported = evidence.map(|(second, taken, _)| cbor::encode(&(second, taken, true)));
-            reported.or_else(|| value.map(<[u8]>::to_vec))
-        };
-        self.evidence.update_and_fetch(name, mark).map_err(|error| self.error(error))?;
+    pub(crate) fn mark_reported(&self, Unreported { name, second, taken }: Unreported) -> Result<(), StoreError> {
+        let evidence: Evidence = (second, taken, true);
+        self.evidence.insert(name, cbor::encode(&evidence)).map_err(|error| self.error(error))?;
         Ok(())
     }
 
@@ -389,7 +385,7 @@ mod tests {
             (reading(9, 0).sealed(), &Some(first.sealed().clone())),
             "not the third"
         );
-        unreported.iter().for_each(|Unreported { name, .. }| store.mark_reported(name).unwrap());
+        unreported.into_iter().for_each(|unreported| store.mark_reported(unreported).unwrap());
         assert_eq!(store.unreported().unwrap(), []);
         assert_eq!(store.evidence.len(), 2, "what is reported is still evidence");
     }
