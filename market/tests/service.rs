@@ -9,156 +9,26 @@ mod agent;
 mod fake_ledger;
 #[path = "../../protocol/tests/support/mosquitto.rs"]
 mod mosquitto;
+#[path = "service/world.rs"]
+mod world;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use agent::{Agent, PATIENCE};
-use fake_ledger::{FakeLedger, Mode};
-use market::service::{Config, Running, start};
-use mosquitto::Mosquitto;
+use agent::PATIENCE;
+use fake_ledger::Mode;
+use market::service::{Config, start};
 use protocol::{
     answer::Refusal,
     energy::Energy,
     envelope::Signed,
-    genesis::{Genesis, GenesisMember, Rules, TransformerMeter},
+    genesis::{GenesisMember, TransformerMeter},
     hash::Hash,
-    interval::Interval,
-    key::SecretKey,
     member::MemberId,
     order::Order,
-    reading::{Reading, Registers, SignedReading},
+    reading::SignedReading,
     settlement::{Entry, Line, Settlement},
-    topic::Topics,
 };
-
-fn key(number: u8) -> SecretKey {
-    SecretKey::from_seed(&[number; 32])
-}
-
-fn interval(number: i64) -> Interval {
-    "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(number).unwrap()
-}
-
-/// Two members: device keys 1 and 2, member keys 11 and 12. The market's key is 21.
-fn genesis(community: &str) -> Genesis {
-    let member = |number: u8| GenesisMember {
-        member: MemberId::from_bytes([number; 16]),
-        key: key(10 + number).public(),
-        device: key(number).public(),
-        rated_power_w: 10_000,
-        bus: None,
-        import_wh: 5_000,
-        export_wh: 5_000,
-        technology: None,
-    };
-    Genesis {
-        community: community.into(),
-        currency: "EUR".into(),
-        first_interval: interval(0),
-        rules: Rules::new("0.30".parse().unwrap(), "0.08".parse().unwrap(), "uniform"),
-        market: key(21).public(),
-        validators: vec![protocol::certificate::Validator { key: key(31).public(), power: 1 }],
-        members: vec![member(1), member(2)],
-        grid: None,
-    }
-}
-
-/// A chain of readings of one device: member 1 draws 300 Wh in each interval, member 2 feeds in 200 Wh.
-fn readings(number: u8, count: usize) -> Vec<SignedReading> {
-    let flow = if number == 1 { (300, 0) } else { (0, 200) };
-    readings_in(&genesis("Test"), number, &vec![flow; count])
-}
-
-/// A chain of readings of one device, which draws and feeds in so much in each interval.
-fn readings_in(genesis: &Genesis, number: u8, flows: &[(u64, u64)]) -> Vec<SignedReading> {
-    let mut chain: Vec<SignedReading> = Vec::new();
-    let (mut import_wh, mut export_wh) = (5_000, 5_000);
-    for (sequence, (import, export)) in (1..).zip(flows) {
-        (import_wh, export_wh) = (import_wh + import, export_wh + export);
-        let reading = Reading {
-            interval: interval(sequence as i64 - 1),
-            sequence,
-            previous: chain.last().map_or(Hash::ZERO, Signed::hash),
-            registers: Registers { import_wh, export_wh },
-            salt: [sequence as u8; 16],
-        };
-        chain.push(Signed::sign(reading, &genesis.chain(), &key(number)));
-    }
-    chain
-}
-
-struct World {
-    directory: tempfile::TempDir,
-    broker: Mosquitto,
-    ledger: FakeLedger,
-    topics: Topics,
-}
-
-impl World {
-    async fn new() -> Option<World> {
-        World::of(&genesis("Test")).await
-    }
-
-    async fn of(genesis: &Genesis) -> Option<World> {
-        let directory = tempfile::tempdir().unwrap();
-        let broker = Mosquitto::start()?;
-        let ledger = FakeLedger::start(genesis).await;
-        let world = World { directory, broker, ledger, topics: Topics::new(&genesis.chain()) };
-        world.write("genesis.json", &serde_json::to_string(genesis).unwrap());
-        world.write("key", &format!("{}\n", Hash::from_bytes([21; 32])));
-        world.write("names.csv", &format!("member,name\n{},Ada\n", MemberId::from_bytes([1; 16])));
-        Some(world)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// A market that opens two intervals.
-    fn config(&self) -> String {
-        format!(
-            "genesis = \"genesis.json\"\nkey = \"key\"\nstate = \"state\"\ndirectory = \"names.csv\"\n\
-             broker = \"mqtt://127.0.0.1:{}\"\nledger = [\"http://127.0.0.1:1\", \"{}\"]\nconsole = \"127.0.0.1:0\"\n\
-             gate_delay_ms = 3600000\n[clock]\nkind = \"replay\"\nuntil = \"{}\"\n",
-            self.broker.port,
-            self.ledger.url(),
-            interval(1).start_text(),
-        )
-    }
-
-    async fn market(&self) -> Running {
-        let path = self.write("market.toml", &self.config());
-        start(Config::load(&path).unwrap()).await.unwrap()
-    }
-
-    async fn agent(&self, number: u8) -> Agent {
-        Agent::connect(self.broker.port, &self.topics, key(number).public()).await
-    }
-}
-
-/// Waits until the market has refused this often.
-async fn refused(market: &Running, expected: &[(Refusal, u64)]) {
-    let expected: BTreeMap<Refusal, u64> = expected.iter().copied().collect();
-    let reached = async {
-        while market.refused() != expected {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE / 2, reached).await.is_err() {
-        assert_eq!(market.refused(), expected);
-    }
-}
-
-fn changed(reading: &SignedReading, number: u8, change: impl FnOnce(&mut Reading)) -> Vec<u8> {
-    let mut reading = reading.payload().clone();
-    change(&mut reading);
-    Signed::sign(reading, &genesis("Test").chain(), &key(number)).bytes().to_vec()
-}
+use world::{World, changed, genesis, interval, key, readings, readings_in, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_readings_are_refused_by_name_and_good_ones_settled_once() {
@@ -426,14 +296,7 @@ async fn a_device_that_signs_two_readings_under_one_number_is_reported_to_the_le
         pair.sort();
         pair
     };
-    let reported = async |expected: &[[Hash; 2]]| {
-        let reached = async {
-            while world.ledger.reported() != expected {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, reached).await.unwrap();
-    };
+    let reported = async |expected: &[[Hash; 2]]| until(|| world.ledger.reported(), expected.to_vec()).await;
     // The first one waits to be settled.
     ada.wait_open(Some(interval(0))).await;
     assert_eq!(ada.send(of_ada[0].bytes()).await, None);

@@ -1,0 +1,153 @@
+//! A community of two households with its market, its broker and its ledger.
+
+use std::{fmt::Debug, path::PathBuf, time::Duration};
+
+use market::service::{Config, Running, start};
+use protocol::{
+    answer::Refusal,
+    certificate::Validator,
+    envelope::Signed,
+    genesis::{Genesis, GenesisMember, Rules},
+    hash::Hash,
+    interval::Interval,
+    key::SecretKey,
+    member::MemberId,
+    reading::{Reading, Registers, SignedReading},
+    topic::Topics,
+};
+
+use super::{
+    agent::{Agent, PATIENCE},
+    fake_ledger::FakeLedger,
+    mosquitto::Mosquitto,
+};
+
+pub(crate) fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[number; 32])
+}
+
+pub(crate) fn interval(number: i64) -> Interval {
+    "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(number).unwrap()
+}
+
+/// Two members: device keys 1 and 2, member keys 11 and 12. The market's key is 21.
+pub(crate) fn genesis(community: &str) -> Genesis {
+    let member = |number: u8| GenesisMember {
+        member: MemberId::from_bytes([number; 16]),
+        key: key(10 + number).public(),
+        device: key(number).public(),
+        rated_power_w: 10_000,
+        bus: None,
+        import_wh: 5_000,
+        export_wh: 5_000,
+        technology: None,
+    };
+    Genesis {
+        community: community.into(),
+        currency: "EUR".into(),
+        first_interval: interval(0),
+        rules: Rules::new("0.30".parse().unwrap(), "0.08".parse().unwrap(), "uniform"),
+        market: key(21).public(),
+        validators: vec![Validator { key: key(31).public(), power: 1 }],
+        members: vec![member(1), member(2)],
+        grid: None,
+    }
+}
+
+/// A chain of readings of one device: member 1 draws 300 Wh in each interval, member 2 feeds in 200 Wh.
+pub(crate) fn readings(number: u8, count: usize) -> Vec<SignedReading> {
+    let flow = if number == 1 { (300, 0) } else { (0, 200) };
+    readings_in(&genesis("Test"), number, &vec![flow; count])
+}
+
+/// A chain of readings of one device, which draws and feeds in so much in each interval.
+pub(crate) fn readings_in(genesis: &Genesis, number: u8, flows: &[(u64, u64)]) -> Vec<SignedReading> {
+    let mut chain: Vec<SignedReading> = Vec::new();
+    let (mut import_wh, mut export_wh) = (5_000, 5_000);
+    for (sequence, (import, export)) in (1..).zip(flows) {
+        (import_wh, export_wh) = (import_wh + import, export_wh + export);
+        let reading = Reading {
+            interval: interval(sequence as i64 - 1),
+            sequence,
+            previous: chain.last().map_or(Hash::ZERO, Signed::hash),
+            registers: Registers { import_wh, export_wh },
+            salt: [sequence as u8; 16],
+        };
+        chain.push(Signed::sign(reading, &genesis.chain(), &key(number)));
+    }
+    chain
+}
+
+pub(crate) struct World {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) broker: Mosquitto,
+    pub(crate) ledger: FakeLedger,
+    pub(crate) topics: Topics,
+}
+
+impl World {
+    pub(crate) async fn new() -> Option<World> {
+        World::of(&genesis("Test")).await
+    }
+
+    pub(crate) async fn of(genesis: &Genesis) -> Option<World> {
+        let directory = tempfile::tempdir().unwrap();
+        let broker = Mosquitto::start()?;
+        let ledger = FakeLedger::start(genesis).await;
+        let world = World { directory, broker, ledger, topics: Topics::new(&genesis.chain()) };
+        world.write("genesis.json", &serde_json::to_string(genesis).unwrap());
+        world.write("key", &format!("{}\n", Hash::from_bytes([21; 32])));
+        world.write("names.csv", &format!("member,name\n{},Ada\n", MemberId::from_bytes([1; 16])));
+        Some(world)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A market that opens two intervals.
+    pub(crate) fn config(&self) -> String {
+        format!(
+            "genesis = \"genesis.json\"\nkey = \"key\"\nstate = \"state\"\ndirectory = \"names.csv\"\n\
+             broker = \"mqtt://127.0.0.1:{}\"\nledger = [\"http://127.0.0.1:1\", \"{}\"]\nconsole = \"127.0.0.1:0\"\n\
+             gate_delay_ms = 3600000\n[clock]\nkind = \"replay\"\nuntil = \"{}\"\n",
+            self.broker.port,
+            self.ledger.url(),
+            interval(1).start_text(),
+        )
+    }
+
+    pub(crate) async fn market(&self) -> Running {
+        let path = self.write("market.toml", &self.config());
+        start(Config::load(&path).unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn agent(&self, number: u8) -> Agent {
+        Agent::connect(self.broker.port, &self.topics, key(number).public()).await
+    }
+}
+
+/// Waits until something is as expected, and shows how it is where it does not become so.
+pub(crate) async fn until<T: PartialEq + Debug>(found: impl Fn() -> T, expected: T) {
+    let reached = async {
+        while found() != expected {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE / 2, reached).await.is_err() {
+        assert_eq!(found(), expected);
+    }
+}
+
+/// Waits until the market has refused this often.
+pub(crate) async fn refused(market: &Running, expected: &[(Refusal, u64)]) {
+    until(|| market.refused(), expected.iter().copied().collect()).await;
+}
+
+pub(crate) fn changed(reading: &SignedReading, number: u8, change: impl FnOnce(&mut Reading)) -> Vec<u8> {
+    let mut reading = reading.payload().clone();
+    change(&mut reading);
+    Signed::sign(reading, &genesis("Test").chain(), &key(number)).bytes().to_vec()
+}
