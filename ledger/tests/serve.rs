@@ -82,6 +82,16 @@ fn a_node_whose_log_nobody_reads_any_more_runs_on_and_stops_in_order() {
 }
 
 #[test]
+fn an_answer_that_nobody_reads_to_its_end_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
+    command.arg("init").arg(directory.path());
+    let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(program.stdout.take());
+    assert_eq!(program.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_damaged_vote_log_ends_the_program_and_a_lost_one_silences_it() {
     let directory = tempfile::tempdir().unwrap();
     validator(directory.path());

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -21,7 +20,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Asked, Failure, bad_input, failed, print_json, runtime};
+use super::{Asked, Failure, bad_input, failed, print, print_json, runtime};
 
 /// A decision on its way from validator to validator: JSON, so that everyone reads what they sign.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -135,9 +134,8 @@ fn send(client: &Client, transaction: &Transaction) -> Result<(), Failure> {
         return Err(failed(format!("{}: {status}: {}", client.url(), String::from_utf8_lossy(&body))));
     }
     let submitted: Submitted = serde_json::from_slice(&body).map_err(failed)?;
-    let said = |id| writeln!(std::io::stdout(), "{id}").map_err(failed);
     match submitted {
-        Submitted::Pending { transaction } | Submitted::Exists { transaction } => said(transaction),
+        Submitted::Pending { transaction } | Submitted::Exists { transaction } => print(transaction),
         Submitted::Refused { refusal, detail, .. } => Err(bad_input(format!("refused as {refusal}: {detail}"))),
     }
 }

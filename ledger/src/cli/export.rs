@@ -9,7 +9,7 @@ use ledger::{
 };
 use protocol::interval::parse_utc;
 
-use super::{Failure, bad_input, failed, progress_bar};
+use super::{Failure, bad_input, failed, print, progress_bar};
 
 const HELP: &str = "\
 Tables: accounts (balances now), settlements (one row an interval), lines (one row a member and interval), trades.
@@ -62,7 +62,7 @@ impl Export {
             _ => failed(error),
         })?;
         for file in written {
-            println!("{:>9} rows  {}", file.rows, file.path.display());
+            print(format_args!("{:>9} rows  {}", file.rows, file.path.display()))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{
 use ledger::{consensus, node};
 use protocol::{hash::Hash, key::SecretKey};
 
-use super::{Failure, bad_input, failed};
+use super::{Failure, bad_input, failed, print};
 
 /// The commented configuration that `config/` ships, with its keys in the node's own directory.
 const CONFIG: &str = include_str!("../../../config/validator-0.toml");
@@ -32,15 +32,15 @@ pub(super) fn init(directory: &Path) -> Result<(), Failure> {
     let config = directory.join("validator.toml");
     let text = CONFIG.replace("../run/genesis.json", "genesis.json").replace("../run/validator-0", ".");
     fs::write(&config, text).map_err(failed)?;
-    println!("validator key  {}", key.public());
-    println!("Give this key to the others for the genesis file, put the genesis they agree on into");
-    println!(
-        "{}, set `listen`, `peers`, `gossip_listen`, `gossip_peers` and `api` in {}, then:",
+    print(format_args!(
+        "validator key  {}\n\
+         Give this key to the others for the genesis file, put the genesis they agree on into\n\
+         {}, set `listen`, `peers`, `gossip_listen`, `gossip_peers` and `api` in {config}, then:\n  \
+         ledger serve --config {config}",
+        key.public(),
         directory.join("genesis.json").display(),
-        config.display()
-    );
-    println!("  ledger serve --config {}", config.display());
-    Ok(())
+        config = config.display()
+    ))
 }
 
 /// Makes a secret key that only its owner can read.

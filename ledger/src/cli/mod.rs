@@ -217,8 +217,7 @@ fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
     let validator = node::read_key(key).map_err(bad_input)?.public();
     let failed = |error| bad_input(format!("{}: {error}; stop the node first", record.display()));
     ledger::consensus::new_record(&record, validator, signed).map_err(failed)?;
-    println!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1));
-    Ok(())
+    print(format_args!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1)))
 }
 
 fn status(node: &Asked) -> Result<(), Failure> {
@@ -248,23 +247,33 @@ fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Resu
     if json {
         return print_json(&report);
     }
-    println!("chain        {}", report.chain);
-    println!("blocks       {}, every one executed again", report.blocks);
-    match (report.settlements_pruned, report.recomputed_from) {
-        (0, _) => println!("settlements  {}, every clearing computed again", report.settlements),
-        (pruned, from) => {
-            println!("settlements  {}, of which {pruned} can no longer be computed again: their", report.settlements);
-            println!("             readings were pruned. Transfers, certificates, roots and signatures were followed");
-            let from = from.map_or("none".into(), |from| from.to_string());
-            println!("recomputed   from {from} on");
-        }
-    }
-    println!("corrections  {}, every one computed again", report.corrections);
-    println!("signatures   {} of readings, {} of commits", report.readings, report.commit_signatures);
-    println!("state root   {}", report.state_root);
-    println!("balances     sum to {}", report.balances_sum);
-    println!("in order");
-    Ok(())
+    let settlements = report.settlements;
+    let recomputed = match (report.settlements_pruned, report.recomputed_from) {
+        (0, _) => format!("settlements  {settlements}, every clearing computed again"),
+        (pruned, from) => format!(
+            "settlements  {settlements}, of which {pruned} can no longer be computed again: their\n             \
+             readings were pruned. Transfers, certificates, roots and signatures were followed\n\
+             recomputed   from {} on",
+            from.map_or("none".into(), |from| from.to_string())
+        ),
+    };
+    print(format_args!(
+        "chain        {}\n\
+         blocks       {}, every one executed again\n\
+         {recomputed}\n\
+         corrections  {}, every one computed again\n\
+         signatures   {} of readings, {} of commits\n\
+         state root   {}\n\
+         balances     sum to {}\n\
+         in order",
+        report.chain,
+        report.blocks,
+        report.corrections,
+        report.readings,
+        report.commit_signatures,
+        report.state_root,
+        report.balances_sum
+    ))
 }
 
 /// A bar that counts blocks.
@@ -277,6 +286,13 @@ fn progress_bar(doing: &'static str) -> ProgressBar {
 }
 
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(value).map_err(failed)?);
-    Ok(())
+    print(serde_json::to_string_pretty(value).map_err(failed)?)
+}
+
+/// Prints a line; a reader that went away (`| head`) is no failure.
+pub(crate) fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(error)),
+        _ => Ok(()),
+    }
 }

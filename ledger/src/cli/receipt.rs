@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,9 +12,10 @@ use protocol::{
     interval::{Interval, parse_utc},
     limits::ANSWER_BYTES_MAX,
     member::MemberId,
+    settlement::Line,
 };
 
-use super::{Failure, bad_input, failed};
+use super::{Failure, bad_input, failed, print};
 
 /// The names of members, beside a market's state.
 const DIRECTORY_FILE: &str = "members.csv";
@@ -50,9 +50,7 @@ impl Receipt {
             .iter()
             .find(|receipt| receipt.entry.line.member == member)
             .ok_or_else(|| bad_input(format!("{} has no settlement in {interval} on this ledger", self.member)))?;
-        let mut json = receipt.to_json();
-        json.push(b'\n');
-        std::io::stdout().write_all(&json).map_err(failed)
+        print(String::from_utf8_lossy(&receipt.to_json()))
     }
 
     fn member(&self) -> Result<MemberId, Failure> {
@@ -95,20 +93,25 @@ pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
     let json = fs::read(receipt).map_err(|error| named(&error))?;
     let parsed = protocol::receipt::Receipt::from_json(&json).map_err(|error| named(&error))?;
     Verifier::new(&genesis).verify(&parsed).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
-    let (entry, line) = (&parsed.entry, &parsed.entry.line);
+    let (entry, interval) = (&parsed.entry, parsed.entry.interval);
+    let Line { member, bought, paid, sold, earned, imported, supply_cost, exported, supply_revenue } = entry.line;
     let currency = &genesis.currency;
-    println!("member     {}", line.member);
-    println!("interval   {}", entry.interval);
-    println!("bought     {} for {} {currency}", line.bought, line.paid);
-    println!("sold       {} for {} {currency}", line.sold, line.earned);
-    println!("imported   {} for {} {currency}", line.imported, line.supply_cost);
-    println!("exported   {} for {} {currency}", line.exported, line.supply_revenue);
-    println!(
-        "tariffs    {} {currency} to draw, {} {currency} to feed in, per kWh",
-        entry.tariffs.retail_price, entry.tariffs.feed_in_price
-    );
-    println!("block      {} at height {}", parsed.header.hash(), parsed.header.height);
-    println!("signed by  {} of {} validators", parsed.certificate.signatures.len(), genesis.validators.len());
-    println!("proved");
-    Ok(())
+    print(format_args!(
+        "member     {member}\n\
+         interval   {interval}\n\
+         bought     {bought} for {paid} {currency}\n\
+         sold       {sold} for {earned} {currency}\n\
+         imported   {imported} for {supply_cost} {currency}\n\
+         exported   {exported} for {supply_revenue} {currency}\n\
+         tariffs    {} {currency} to draw, {} {currency} to feed in, per kWh\n\
+         block      {} at height {}\n\
+         signed by  {} of {} validators\n\
+         proved",
+        entry.tariffs.retail_price,
+        entry.tariffs.feed_in_price,
+        parsed.header.hash(),
+        parsed.header.height,
+        parsed.certificate.signatures.len(),
+        genesis.validators.len()
+    ))
 }
