@@ -80,9 +80,9 @@ pub(crate) fn readings_in(genesis: &Genesis, number: u8, flows: &[(u64, u64)]) -
 
 pub(crate) struct World {
     pub(crate) directory: tempfile::TempDir,
-    pub(crate) broker: Mosquitto,
+    broker: Mosquitto,
     pub(crate) ledger: FakeLedger,
-    pub(crate) topics: Topics,
+    topics: Topics,
 }
 
 impl World {
