@@ -1,5 +1,6 @@
 //! How fast readings are taken in (sifted, opened, verified, decided about, stored with `fsync`), beside the least that
-//! any intake must do: verify the same signatures in batches on the same cores.
+//! any intake must do: verify the same signatures in batches on the same cores. That is done twice: by keys whose points
+//! are worked out, as the market does it, and by the bytes of the keys, as whoever does not know them must.
 //!
 //! `cargo bench -p market --bench intake` prints all ratios of one run; `-- short` does so for a small community. Where
 //! others use the machine, too, trust the ratio of the CPU times: whoever hands work from one thread to another waits
@@ -19,12 +20,13 @@ use coset::{CborSerializable, CoseSign1};
 use market::service::rehearsal::{Rehearsal, Rehearsed};
 use protocol::{
     answer::Refusal,
+    batch::Claims,
     cbor,
     certificate::Validator,
     envelope::{Payload, Signed},
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,
-    key::{Claim, SecretKey, Signature, all_hold},
+    key::{Claim, KnownKey, SecretKey, Signature, all_hold},
     member::MemberId,
     reading::{Reading, Registers},
     topic::Topics,
@@ -32,18 +34,28 @@ use protocol::{
 
 const ROUNDS: usize = 15;
 /// Signatures in one batch of the bare verification: the fastest of these counts.
-const BATCHES: [usize; 3] = [512, 1_024, 4_096];
+const BATCHES: [usize; 4] = [512, 1_024, 2_048, 4_096];
 
 fn main() {
     let short = env::args().any(|argument| argument == "short");
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     println!(
-        "{cores} cores; µs for each different message, best of {ROUNDS}; in brackets bare beside it: time, CPU time"
+        "{cores} cores; µs for each different message, best of {ROUNDS}; in brackets bare verification beside it:"
     );
-    println!("{:>9} devices  bare (batch)     each once            each twice           1 % forged", "");
+    println!("by known keys: time, CPU time; by bytes of keys: time, CPU time");
+    println!(
+        "{:>17}  {:<17}{:<17}{:<32}{:<32}{:<32}",
+        "devices", "known (batch)", "bytes (batch)", "each once", "each twice", "1 % forged"
+    );
     for devices in [1_000, 10_000].into_iter().filter(|devices| !short || *devices <= 1_000) {
         let made = Made::new(devices);
         let claims: Vec<Claim> = made.messages.iter().map(|(_, bytes)| made.claim(bytes)).collect();
+        let shares: Vec<Claims> = claims.chunks(devices.div_ceil(cores)).map(known).collect();
+        let by_known = |batch| on_all_cores(cores, |core| shares[core].which_hold(batch).iter().all(|holds| *holds));
+        let by_bytes = |batch: usize| {
+            let batch = batch.min(devices.div_ceil(cores));
+            on_all_cores(cores, |core| claims.chunks(batch).skip(core).step_by(cores).all(all_hold));
+        };
         let once = made.messages.clone();
         let twice = once.iter().flat_map(|message| [message.clone(), message.clone()]).collect::<Vec<_>>();
         let mut forged = once.clone();
@@ -52,20 +64,16 @@ fn main() {
         }
         let is_forged = devices.div_ceil(100);
 
-        let mut bare = (Duration::MAX, 0);
-        let mut taken = [Duration::MAX; 3];
-        let (mut bare_cpu, mut taken_cpu) = ([Duration::ZERO; BATCHES.len()], [Duration::ZERO; 3]);
+        let (mut known, mut bytes) = (Bare::default(), Bare::default());
+        let mut taken = [(Duration::MAX, Duration::ZERO); 3];
         for _ in 0..ROUNDS {
-            for (batch, sum) in BATCHES.into_iter().zip(&mut bare_cpu) {
-                let before = cpu_time();
-                bare = bare.min((time(|| verify(&claims, batch, cores)), batch));
-                *sum += cpu_time() - before;
-            }
+            known.round(by_known);
+            bytes.round(by_bytes);
             let no = BTreeMap::new();
             let duplicates = BTreeMap::from([(Refusal::Duplicate, devices)]);
             let bad = BTreeMap::from([(Refusal::BadSignature, is_forged)]);
             let cases = [(&once, devices, no), (&twice, devices, duplicates), (&forged, devices - is_forged, bad)];
-            for ((best, sum), (messages, accepted, refused)) in taken.iter_mut().zip(&mut taken_cpu).zip(cases) {
+            for ((best, sum), (messages, accepted, refused)) in taken.iter_mut().zip(cases) {
                 let (time, cpu, found) = made.take_in(messages);
                 assert_eq!(found, Rehearsed { accepted, refused });
                 *best = time.min(*best);
@@ -73,14 +81,39 @@ fn main() {
             }
         }
         let each = |time: Duration| time.as_secs_f64() * 1e6 / devices as f64;
-        let least_cpu = bare_cpu.into_iter().min().unwrap_or_default();
-        let beside = |case: usize| {
+        let bare = |bare: &Bare| format!("{:<17}", format!("{:.1} ({})", each(bare.best().0), bare.best().1));
+        let beside = |(time, cpu): (Duration, Duration)| {
             let ratio = |bare: Duration, taken: Duration| bare.as_secs_f64() / taken.as_secs_f64();
-            let (time, cpu) = (ratio(bare.0, taken[case]), ratio(least_cpu, taken_cpu[case]));
-            format!("{:<21}", format!("{:.1} ({time:.2}, {cpu:.2})", each(taken[case])))
+            let [known, bytes] = [&known, &bytes]
+                .map(|bare| format!("{:.2}, {:.2}", ratio(bare.best().0, time), ratio(bare.least_cpu(), cpu)));
+            format!("{:<32}", format!("{:.1} ({known}; {bytes})", each(time)))
         };
-        let batch = format!("{:<17}", format!("{:.1} ({})", each(bare.0), bare.1));
-        println!("{devices:>17}  {batch}{}{}{}", beside(0), beside(1), beside(2));
+        println!("{devices:>17}  {}{}{}", bare(&known), bare(&bytes), taken.map(beside).concat());
+    }
+}
+
+/// Bare verification: for each size of batches the shortest time, and the CPU time of all rounds.
+#[derive(Default)]
+struct Bare([(Option<Duration>, Duration); BATCHES.len()]);
+
+impl Bare {
+    fn round(&mut self, verify: impl Fn(usize)) {
+        for (batch, (best, sum)) in BATCHES.into_iter().zip(&mut self.0) {
+            let before = cpu_time();
+            let time = time(|| verify(batch));
+            *best = Some(best.map_or(time, |best| best.min(time)));
+            *sum += cpu_time() - before;
+        }
+    }
+
+    /// The shortest time, and the size of batches that took it.
+    fn best(&self) -> (Duration, usize) {
+        let times = self.0.iter().zip(BATCHES).map(|((best, _), batch)| (best.unwrap(), batch));
+        times.min().unwrap()
+    }
+
+    fn least_cpu(&self) -> Duration {
+        self.0.iter().map(|(_, sum)| *sum).min().unwrap()
     }
 }
 
@@ -98,15 +131,23 @@ fn cpu_time() -> Duration {
     Duration::from_millis(10 * ticks)
 }
 
-/// Verifies all of them in batches, on all cores.
-fn verify(claims: &[Claim], batch: usize, cores: usize) {
-    let batch = batch.min(claims.len().div_ceil(cores));
+/// Has every core find that what it verifies holds.
+fn on_all_cores(cores: usize, holds: impl Fn(usize) -> bool + Sync) {
+    let holds = &holds;
     thread::scope(|scope| {
         for core in 0..cores {
-            let mut batches = claims.chunks(batch).skip(core).step_by(cores);
-            scope.spawn(move || assert!(batches.all(all_hold)));
+            scope.spawn(move || assert!(holds(core)));
         }
     });
+}
+
+/// The same claims, by known keys.
+fn known(claims: &[Claim]) -> Claims {
+    let mut known = Claims::with_room(claims.len());
+    for Claim { signer, message, signature } in claims {
+        known.add(KnownKey::from(signer), signature, |bytes| bytes.extend(message));
+    }
+    known
 }
 
 /// A community, and one reading of each of its devices.

@@ -10,9 +10,10 @@ use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder, bytes::ByteSlice, decode, encode};
 
 use crate::{
+    batch::Claims,
     cbor,
     hash::{Hash, ParseError, parse_hex_bytes, serde_as_text},
-    key::{Claim, PublicKey, SecretKey, Signature, all_hold, which_hold},
+    key::{Claim, KnownKey, PublicKey, SecretKey, Signature, all_hold},
 };
 
 /// The community a message belongs to: the hash of its genesis.
@@ -106,11 +107,14 @@ impl<T: Payload> Signed<T> {
         let mut signer =
             |bytes: &[u8; 32]| keys.entry(*bytes).or_insert_with(|| expected_signer(bytes, &known)).clone();
         let aad = external_aad(T::DOMAIN, chain);
-        let mut envelopes = Vec::new();
+        let (mut envelopes, mut claims) = (Vec::new(), Vec::new());
         let mut fault = None;
         for (position, sealed) in messages.into_iter().enumerate() {
-            match Envelope::<T>::read(sealed, &aad, &mut signer) {
-                Ok(envelope) => envelopes.push(envelope),
+            match Envelope::<T>::read(sealed, &mut signer) {
+                Ok((envelope, _)) => {
+                    claims.push(envelope.claim(&aad));
+                    envelopes.push(envelope);
+                }
                 Err(error) => {
                     fault = Some((position, error));
                     break;
@@ -118,8 +122,8 @@ impl<T: Payload> Signed<T> {
             }
         }
         // What is wrong with a message before the fault comes first.
-        if !all_hold(envelopes.iter().map(|envelope| &envelope.claim))
-            && let Some(position) = envelopes.iter().position(|envelope| !envelope.claim.holds())
+        if !all_hold(&claims)
+            && let Some(position) = claims.iter().position(|claim| !claim.holds())
         {
             return Err((position, EnvelopeError::BadSignature));
         }
@@ -130,20 +134,24 @@ impl<T: Payload> Signed<T> {
     }
 
     /// Opens each of many messages as [`open`](Self::open) does one, with their signatures verified together: for what
-    /// strangers may have sent, where a bad message says nothing about the others. `known` answers with the key that
-    /// these bytes are if its holder may send such messages; so no known key is ever checked again to be one. `batch` is for
-    /// [`which_hold`].
+    /// strangers may have sent, where a bad message says nothing about the others. `known` finds the key of these bytes if
+    /// its holder may send such messages. `batch` is for [`Claims::which_hold`].
     pub fn open_each<'a>(
         messages: impl IntoIterator<Item = &'a Sealed>,
         chain: &ChainId,
-        known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
+        known: impl Fn(&[u8; 32]) -> Option<KnownKey>,
         batch: usize,
     ) -> Vec<Result<Signed<T>, EnvelopeError>> {
         let aad = external_aad(T::DOMAIN, chain);
-        let read = |sealed| Envelope::<T>::read(sealed, &aad, |key| expected_signer(key, &known));
-        let envelopes: Vec<Result<Envelope<'_, T>, EnvelopeError>> = messages.into_iter().map(read).collect();
-        let claims: Vec<&Claim> = envelopes.iter().flatten().map(|envelope| &envelope.claim).collect();
-        let mut hold = which_hold(&claims, batch).into_iter();
+        let messages = messages.into_iter();
+        let mut claims = Claims::with_room(messages.size_hint().0);
+        let read = |sealed| {
+            let (envelope, signer) = Envelope::<T>::read(sealed, |key| expected_signer(key, &known))?;
+            claims.add(signer, &envelope.signature, |bytes| envelope.wire.write_signed(&aad, bytes));
+            Ok(envelope)
+        };
+        let envelopes: Vec<Result<Envelope<'_, T>, EnvelopeError>> = messages.map(read).collect();
+        let mut hold = claims.which_hold(batch).into_iter();
         let open = |envelope: Result<Envelope<'_, T>, EnvelopeError>| {
             let envelope = envelope?;
             if hold.next() == Some(true) { envelope.content() } else { Err(EnvelopeError::BadSignature) }
@@ -209,42 +217,51 @@ impl<'a> Wire<'a> {
         Err(malformed("not in deterministic form (RFC 8949 §4.2.1)".into()))
     }
 
-    /// What is signed: the Sig_structure of RFC 9052 §4.4.
-    fn signed(&self, aad: &[u8]) -> Vec<u8> {
+    /// Appends what is signed: the Sig_structure of RFC 9052 §4.4.
+    fn write_signed(&self, aad: &[u8], bytes: &mut Vec<u8>) {
         let parts = ("Signature1", self.protected, <&ByteSlice>::from(aad), self.payload);
-        let mut bytes = Vec::with_capacity(minicbor::len(parts));
-        cbor::encode_into(&parts, &mut bytes);
-        bytes
+        bytes.reserve(minicbor::len(parts));
+        cbor::encode_into(&parts, bytes);
     }
 }
 
 /// A message in the one accepted form of envelope, its signature not verified yet.
 struct Envelope<'a, T> {
-    claim: Claim,
-    payload: &'a [u8],
+    signer: PublicKey,
+    signature: Signature,
+    wire: Wire<'a>,
     sealed: &'a Sealed,
     kind: PhantomData<T>,
 }
 
 impl<'a, T: Payload> Envelope<'a, T> {
-    fn read(
+    /// The envelope, with the key that `signer` finds for the bytes of its key id.
+    fn read<K: Copy>(
         sealed: &'a Sealed,
-        aad: &[u8],
-        signer: impl FnOnce(&[u8; 32]) -> Result<PublicKey, EnvelopeError>,
-    ) -> Result<Envelope<'a, T>, EnvelopeError> {
+        signer: impl FnOnce(&[u8; 32]) -> Result<K, EnvelopeError>,
+    ) -> Result<(Envelope<'a, T>, K), EnvelopeError>
+    where
+        PublicKey: From<K>,
+    {
         check_size::<T>(&sealed.bytes)?;
         let (wire, key) = Wire::read(&sealed.bytes)?;
-        let signer = signer(key)?;
+        let key = signer(key)?;
         let signature = (**wire.signature).try_into().map(Signature::from_bytes);
         let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
-        let claim = Claim { signer, message: wire.signed(aad), signature };
-        Ok(Envelope { claim, payload: wire.payload, sealed, kind: PhantomData })
+        Ok((Envelope { signer: key.into(), signature, wire, sealed, kind: PhantomData }, key))
+    }
+
+    /// What the signature says.
+    fn claim(&self, aad: &[u8]) -> Claim {
+        let mut message = Vec::new();
+        self.wire.write_signed(aad, &mut message);
+        Claim { signer: self.signer, message, signature: self.signature }
     }
 
     /// The content, once it is known that the signature holds.
     fn content(self) -> Result<Signed<T>, EnvelopeError> {
-        let payload = cbor::decode(self.payload).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
-        Ok(Signed { payload, signer: self.claim.signer, sealed: self.sealed.clone() })
+        let payload = cbor::decode(self.wire.payload).map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
+        Ok(Signed { payload, signer: self.signer, sealed: self.sealed.clone() })
     }
 }
 
@@ -254,10 +271,7 @@ fn check_size<T: Payload>(bytes: &[u8]) -> Result<(), EnvelopeError> {
 }
 
 /// The key of these bytes, if it is that of a known signer.
-fn expected_signer(
-    bytes: &[u8; 32],
-    known: impl FnOnce(&[u8; 32]) -> Option<PublicKey>,
-) -> Result<PublicKey, EnvelopeError> {
+fn expected_signer<K>(bytes: &[u8; 32], known: impl FnOnce(&[u8; 32]) -> Option<K>) -> Result<K, EnvelopeError> {
     known(bytes).ok_or_else(|| match PublicKey::from_bytes(bytes) {
         Some(key) => EnvelopeError::UnknownSigner(key),
         None => EnvelopeError::Malformed("the key id is not an Ed25519 public key".into()),
@@ -340,8 +354,8 @@ impl Sealed {
     ) -> Result<Signed<T>, EnvelopeError> {
         let known = |bytes: &[u8; 32]| PublicKey::from_bytes(bytes).filter(is_known);
         let aad = external_aad(T::DOMAIN, chain);
-        let envelope = Envelope::<T>::read(self, &aad, |bytes| expected_signer(bytes, known))?;
-        if envelope.claim.holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
+        let (envelope, _) = Envelope::<T>::read(self, |bytes| expected_signer(bytes, known))?;
+        if envelope.claim(&aad).holds() { envelope.content() } else { Err(EnvelopeError::BadSignature) }
     }
 }
 
@@ -455,7 +469,11 @@ mod tests {
                 }
             }
             let expected = by_coset(&bytes, &aad);
-            let found = Wire::read(&bytes).ok().map(|(wire, _)| wire.signed(&aad));
+            let found = Wire::read(&bytes).ok().map(|(wire, _)| {
+                let mut signed = Vec::new();
+                wire.write_signed(&aad, &mut signed);
+                signed
+            });
             assert_eq!(found, expected, "seed {seed}, round {round}: {}", hex::encode(&bytes));
             *(if expected.is_some() { &mut accepted } else { &mut refused }) += 1;
         }

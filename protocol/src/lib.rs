@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod batch;
 pub mod block;
 pub mod cbor;
 pub mod certificate;

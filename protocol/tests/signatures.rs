@@ -7,9 +7,10 @@ use curve25519_dalek::{
     constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION},
 };
 use protocol::{
+    batch::Claims,
     envelope::{EnvelopeError, Sealed, Signed},
     hash::Hash,
-    key::{Claim, PublicKey, SecretKey, Signature, all_hold},
+    key::{Claim, KnownKey, PublicKey, SecretKey, Signature, all_hold},
     reading::{Reading, Registers, SignedReading},
 };
 use sha2::{Digest, Sha512};
@@ -34,15 +35,36 @@ fn honest(seed: u8, message: &[u8]) -> Claim {
     Claim { signer: key.public(), message: message.into(), signature: key.sign(message) }
 }
 
+/// Which of the claims hold, asked together as those of known keys.
+fn which_hold(claims: &[&Claim]) -> Vec<bool> {
+    let mut known = Claims::default();
+    for claim in claims {
+        known.add(KnownKey::from(&claim.signer), &claim.signature, |bytes| bytes.extend(&claim.message));
+    }
+    known.which_hold(usize::MAX)
+}
+
+/// Whether the batch equation that is tried first holds for a claim and one that is honest.
+fn passes_without_cofactor(claim: &Claim) -> bool {
+    let claims = [claim, &honest(1, b"one")];
+    let messages = claims.map(|claim| claim.message.as_slice());
+    let signatures = claims.map(|claim| ed25519_dalek::Signature::from_bytes(claim.signature.as_bytes()));
+    let keys = claims.map(|claim| ed25519_dalek::VerifyingKey::from_bytes(claim.signer.as_bytes()).unwrap());
+    ed25519_dalek::verify_batch(&messages, &signatures, &keys).is_ok()
+}
+
 #[test]
 fn what_has_a_part_of_small_order_is_valid_alone_and_in_any_batch() {
-    let mut strictly_refused = 0;
+    let (mut strictly_refused, mut refused_without_cofactor) = (0, 0);
     for of_key in EIGHT_TORSION {
         for of_nonce in EIGHT_TORSION {
             let claim = crafted(b"a reading", of_key, of_nonce);
             assert!(claim.holds());
             assert!(all_hold([&claim]));
-            assert!(all_hold([&honest(1, b"one"), &claim, &honest(2, b"two"), &claim]));
+            let batch = [&honest(1, b"one"), &claim, &honest(2, b"two"), &claim];
+            assert!(all_hold(batch));
+            assert_eq!(which_hold(&batch), [true; 4]);
+            refused_without_cofactor += u32::from(!passes_without_cofactor(&claim));
             let strict = ed25519_dalek::VerifyingKey::from_bytes(claim.signer.as_bytes()).unwrap();
             let bytes = hex::decode(claim.signature.to_string()).unwrap();
             let signature = ed25519_dalek::Signature::from_slice(&bytes).unwrap();
@@ -50,6 +72,7 @@ fn what_has_a_part_of_small_order_is_valid_alone_and_in_any_batch() {
         }
     }
     assert!(strictly_refused > 40, "the cases must be ones on which verifiers differ: {strictly_refused} of 64");
+    assert!(refused_without_cofactor > 40, "and ones on which batches differ: {refused_without_cofactor} of 64");
 }
 
 #[test]
@@ -62,6 +85,8 @@ fn one_bad_signature_spoils_its_batch_wherever_it_is() {
         spoilt[position].message[0] ^= 0x80;
         assert!(!spoilt[position].holds());
         assert!(!all_hold(&spoilt));
+        let others = |other: usize| other != position;
+        assert_eq!(which_hold(&spoilt.iter().collect::<Vec<_>>()), (0..20).map(others).collect::<Vec<_>>());
     }
     let malleable = {
         let mut claim = honest(1, b"s + l");
@@ -77,6 +102,8 @@ fn one_bad_signature_spoils_its_batch_wherever_it_is() {
         claim
     };
     assert!(!malleable.holds() && !all_hold([&malleable]));
+    assert_eq!(which_hold(&[&malleable]), [false]);
+    assert_eq!(which_hold(&[&claims[0], &malleable, &claims[1]]), [true, false, true]);
 }
 
 fn reading(seed: u8, sequence: u64) -> SignedReading {
@@ -133,7 +160,7 @@ fn each_of_many_messages_opens_as_it_does_alone_whatever_the_others_are() {
     messages[10] = vec![0; 2_000];
     messages.insert(12, messages[5].clone());
     messages.insert(13, messages[11].clone());
-    let known = |key: &[u8; 32]| PublicKey::from_bytes(key).filter(|key| *key != unknown);
+    let known = |key: &[u8; 32]| KnownKey::from_bytes(key).filter(|key| PublicKey::from(*key) != unknown);
     let opened = Signed::<Reading>::open_each(&sealed(&messages), &Hash::ZERO, known, usize::MAX);
     let alone = |bytes: &Vec<u8>| Signed::<Reading>::open(bytes, &Hash::ZERO, |key| *key != unknown);
     assert_eq!(opened, messages.iter().map(alone).collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 //! says and says anew.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -12,7 +12,7 @@ use protocol::{
     envelope::ChainId,
     genesis::{Genesis, GenesisMember, GridPlan, Rules},
     interval::Interval,
-    key::{DeviceId, PublicKey, SecretKey},
+    key::{DeviceId, KnownKey, PublicKey, SecretKey},
     member::MemberId,
     topic::Topics,
 };
@@ -41,8 +41,8 @@ pub(crate) struct Roll {
     pub(crate) rules: Rules,
     pub(crate) grid: Grid,
     members: BTreeMap<MemberId, Enrolled>,
-    by_device: HashMap<DeviceId, MemberId>,
-    keys: BTreeSet<PublicKey>,
+    by_device: HashMap<DeviceId, (MemberId, KnownKey)>,
+    keys: HashMap<PublicKey, KnownKey>,
     /// Devices by their names in topics, which are slow to read.
     by_name: HashMap<String, DeviceId>,
 }
@@ -84,11 +84,13 @@ pub enum CommunityError {
 }
 
 impl Roll {
+    /// The roll of these members; keys that were known `before` are not worked out again.
     fn new<'a>(
         interval: Interval,
         rules: &Rules,
         plan: Option<&GridPlan>,
         members: impl Iterator<Item = (MemberId, PublicKey, Option<DeviceId>, Option<&'a str>, bool)>,
+        before: Option<&Roll>,
     ) -> Result<Roll, CommunityError> {
         mechanism(&rules.mechanism)?;
         let grid = Grid::of(plan)?;
@@ -98,15 +100,17 @@ impl Roll {
             grid,
             members: BTreeMap::new(),
             by_device: HashMap::new(),
-            keys: BTreeSet::new(),
+            keys: HashMap::new(),
             by_name: HashMap::new(),
         };
         for (member, key, device, bus, renewable) in members {
             let bus = roll.grid.bus(bus)?;
             roll.members.insert(member, Enrolled { key, device, bus, renewable });
-            roll.keys.insert(key);
+            let known = before.and_then(|roll| roll.known_key(key.as_bytes()));
+            roll.keys.insert(key, known.unwrap_or_else(|| KnownKey::from(&key)));
             if let Some(device) = device {
-                roll.by_device.insert(device, member);
+                let known = before.and_then(|roll| roll.known_device(device.as_bytes()));
+                roll.by_device.insert(device, (member, known.unwrap_or_else(|| KnownKey::from(&device))));
                 roll.by_name.insert(device.multibase(), device);
             }
         }
@@ -118,13 +122,13 @@ impl Roll {
         self.members.iter()
     }
 
-    /// The device of some member with this public key.
-    pub(crate) fn known_device(&self, key: &[u8; 32]) -> Option<DeviceId> {
-        self.by_device.get_key_value(key).map(|(device, _)| *device)
+    /// The key with these bytes, if some member's device signs with it.
+    pub(crate) fn known_device(&self, key: &[u8; 32]) -> Option<KnownKey> {
+        self.by_device.get(key).map(|(_, known)| *known)
     }
 
-    /// The public key with which some member signs orders, with these bytes.
-    pub(crate) fn known_key(&self, key: &[u8; 32]) -> Option<PublicKey> {
+    /// The key with these bytes, if some member signs orders with it.
+    pub(crate) fn known_key(&self, key: &[u8; 32]) -> Option<KnownKey> {
         self.keys.get(key).copied()
     }
 
@@ -141,7 +145,7 @@ impl Community {
         let members = genesis.members.iter().map(|GenesisMember { member, key, device, bus, technology, .. }| {
             (*member, *key, Some(*device), bus.as_deref(), technology.is_some())
         });
-        let roll = Roll::new(first, &genesis.rules, genesis.grid.as_ref(), members)?;
+        let roll = Roll::new(first, &genesis.rules, genesis.grid.as_ref(), members, None)?;
         let chain = genesis.chain();
         Ok(Community {
             chain,
@@ -168,7 +172,7 @@ impl Community {
         let members = members.iter().map(|MemberStatus { member, key, device, bus, technology, .. }| {
             (*member, *key, *device, bus.as_deref(), technology.is_some())
         });
-        let roll = Roll::new(rules.interval, &rules.rules, rules.grid.as_ref(), members)?;
+        let roll = Roll::new(rules.interval, &rules.rules, rules.grid.as_ref(), members, Some(&self.roll()))?;
         *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);
         Ok(())
     }
@@ -186,7 +190,7 @@ impl Community {
     /// Whose device this is, and the key that signs this member's orders.
     pub(crate) fn member(&self, device: &DeviceId) -> Option<(MemberId, PublicKey)> {
         let roll = self.roll();
-        let member = roll.by_device.get(device)?;
+        let (member, _) = roll.by_device.get(device)?;
         Some((*member, roll.members.get(member)?.key))
     }
 }

@@ -9,7 +9,7 @@ use protocol::{
     answer::Refusal,
     envelope::{ChainId, EnvelopeError, Payload, Sealed, Signed},
     hash::Hash,
-    key::{DeviceId, PublicKey},
+    key::{DeviceId, KnownKey},
     limits::MESSAGE_BYTES_MAX,
     order::{Order, SignedOrder},
     reading::{Reading, SignedReading},
@@ -79,7 +79,7 @@ impl Pile {
     fn open<T: Payload>(
         &self,
         chain: &ChainId,
-        known: impl Fn(&[u8; 32]) -> Option<PublicKey>,
+        known: impl Fn(&[u8; 32]) -> Option<KnownKey>,
         batch: usize,
     ) -> Vec<Result<Signed<T>, EnvelopeError>> {
         Signed::open_each(&self.messages, chain, known, batch)

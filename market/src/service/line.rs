@@ -7,7 +7,7 @@
 use std::{num::NonZero, sync::Arc, thread};
 
 use futures::{FutureExt, StreamExt, stream::FuturesOrdered};
-use protocol::{envelope::ChainId, key::batch_where};
+use protocol::{batch::batch_where, envelope::ChainId};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::{

@@ -21,7 +21,7 @@ use protocol::{
     cbor,
     envelope::{ChainId, Sealed, Signed},
     interval::{Interval, IntervalLength},
-    key::PublicKey,
+    key::KnownKey,
     limits::MESSAGE_BYTES_MAX,
     reading::{Reading, SignedReading},
 };
@@ -191,7 +191,7 @@ impl Store {
                 emptied.remove(key);
                 continue;
             };
-            for opened in Signed::<Reading>::open_each(&sealed, chain, PublicKey::from_bytes, usize::MAX) {
+            for opened in Signed::<Reading>::open_each(&sealed, chain, KnownKey::from_bytes, usize::MAX) {
                 match opened {
                     Ok(reading) => {
                         let name = (reading.signer(), reading.sequence);
