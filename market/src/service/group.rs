@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Most messages of a group; where fewer are verified together, each takes longer.
-pub(crate) const GROUP_MAX: usize = 2_048;
+pub(crate) const GROUP_MAX: usize = 2_560;
 
 /// What a message is sifted by.
 pub(crate) struct Sieve<'a> {
