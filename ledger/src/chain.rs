@@ -222,7 +222,8 @@ pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<Opened
 /// The readings of one transaction for the state it is applied to, their signatures verified together; `None` if one
 /// cannot be opened. A device that the state does not know is nobody's.
 pub fn open_readings_for(state: &State, transaction: &Transaction) -> Option<OpenedReadings> {
-    Signed::open_all(transaction.readings(), &state.chain(), |key| state.device(key)).ok().map(Arc::from)
+    let opened = Signed::open_each(transaction.readings(), &state.chain(), |key| state.known_device(key), usize::MAX);
+    opened.into_iter().collect::<Result<_, _>>().ok()
 }
 
 /// Executes a block that somebody else built: applies every transaction and compares every field of the header.

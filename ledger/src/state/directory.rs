@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    key::{DeviceId, PublicKey},
+    key::{DeviceId, KnownKey, PublicKey},
     member::MemberId,
 };
 
@@ -12,7 +12,7 @@ use super::Member;
 /// An index over the members; made from them, and kept beside them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Directory {
-    devices: BTreeMap<DeviceId, MemberId>,
+    devices: BTreeMap<DeviceId, (MemberId, KnownKey)>,
     keys: BTreeMap<PublicKey, MemberId>,
 }
 
@@ -26,7 +26,7 @@ impl Directory {
     pub(super) fn add(&mut self, id: MemberId, member: &Member) {
         self.keys.insert(member.key(), id);
         if let Some(device) = member.device() {
-            self.devices.insert(device, id);
+            self.devices.insert(device, (id, KnownKey::from(&device)));
         }
     }
 
@@ -43,10 +43,10 @@ impl Directory {
     }
 
     pub(super) fn member_of_device(&self, device: &DeviceId) -> Option<MemberId> {
-        self.devices.get(device).copied()
+        self.devices.get(device).map(|(id, _)| *id)
     }
 
-    pub(super) fn device(&self, key: &[u8; 32]) -> Option<DeviceId> {
-        self.devices.get_key_value(key).map(|(device, _)| *device)
+    pub(super) fn known_device(&self, key: &[u8; 32]) -> Option<KnownKey> {
+        self.devices.get(key).map(|(_, known)| *known)
     }
 }

@@ -38,7 +38,7 @@ use protocol::{
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
-    key::{DeviceId, PublicKey},
+    key::{KnownKey, PublicKey},
     member::{AccountId, MemberId},
     merkle::MerkleRoot,
     money::Amount,
@@ -392,8 +392,8 @@ impl State {
     }
 
     /// The key of a member's device, found by its bytes.
-    pub fn device(&self, key: &[u8; 32]) -> Option<DeviceId> {
-        self.directory.device(key)
+    pub fn known_device(&self, key: &[u8; 32]) -> Option<KnownKey> {
+        self.directory.known_device(key)
     }
 
     /// The members, in ascending order of pseudonym.

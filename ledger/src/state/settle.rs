@@ -94,7 +94,7 @@ impl State {
     }
 
     fn open_readings(&self, readings: &[Sealed]) -> Result<Vec<SignedReading>, Refusal> {
-        let device = |key: &[u8; 32]| self.directory.device(key);
+        let device = |key: &[u8; 32]| self.directory.known_device(key).map(DeviceId::from);
         Signed::<Reading>::open_all(readings, &self.chain, device).map_err(|(_, error)| Refusal::from(error))
     }
 
