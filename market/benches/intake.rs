@@ -51,7 +51,8 @@ fn main() {
         let made = Made::new(devices);
         let claims: Vec<Claim> = made.messages.iter().map(|(_, bytes)| made.claim(bytes)).collect();
         let shares: Vec<Claims> = claims.chunks(devices.div_ceil(cores)).map(known).collect();
-        let by_known = |batch| on_all_cores(cores, |core| shares[core].which_hold(batch).iter().all(|holds| *holds));
+        let by_known =
+            |batch| on_all_cores(shares.len(), |core| shares[core].which_hold(batch).iter().all(|holds| *holds));
         let by_bytes = |batch: usize| {
             let batch = batch.min(devices.div_ceil(cores));
             on_all_cores(cores, |core| claims.chunks(batch).skip(core).step_by(cores).all(all_hold));

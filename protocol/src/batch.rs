@@ -34,16 +34,6 @@ impl Claims {
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Adds the claim that `signature` is the signer's over the message that `write` appends.
     pub fn add(&mut self, signer: KnownKey, signature: &Signature, write: impl FnOnce(&mut Vec<u8>)) {
         self.keys.push(signer.0);
@@ -59,7 +49,7 @@ impl Claims {
     /// however many are forged and wherever they are: whoever floods us with forged claims makes us work at most about
     /// twice as much as if each were asked alone.
     pub fn which_hold(&self, batch: usize) -> Vec<bool> {
-        which_hold(self.len(), batch, |claims| self.all_hold(claims))
+        which_hold(self.keys.len(), batch, |claims| self.all_hold(claims))
     }
 
     fn message(&self, position: usize) -> &[u8] {
