@@ -9,8 +9,14 @@ use std::{
     process::{Command, Output},
 };
 
+fn command(member: &str, names: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_market"));
+    command.args(["erase", member, "--names"]).arg(names);
+    command
+}
+
 fn erase(member: &str, names: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_market")).args(["erase", member, "--names"]).arg(names).output().unwrap()
+    command(member, names).output().unwrap()
 }
 
 fn id(digit: char) -> String {
@@ -34,6 +40,18 @@ fn a_name_goes_and_all_others_stay() {
     assert!(erase(&id('3'), &path).status.success());
     assert_eq!(fs::read_to_string(&path).unwrap(), ["member,name\n".into(), row('2', "\"bob, upstairs\"")].concat());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no draft is left");
+}
+
+#[test]
+fn that_nobody_reads_what_was_erased_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("members.csv");
+    fs::write(&path, format!("member,name\n{},ada\n", id('1'))).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let erased = command("ada", &path).stdout(writer).output().unwrap();
+    assert!(erased.status.success(), "{}", String::from_utf8_lossy(&erased.stderr));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "member,name\n");
 }
 
 #[test]

@@ -81,6 +81,23 @@ fn check_says_what_is_right_and_what_is_wrong() {
 }
 
 #[test]
+fn that_nobody_reads_what_a_command_prints_is_no_failure() {
+    let home = Home::new(1883, &[(1, 0)]);
+    let (receipt, genesis) = (home.path("receipt.json"), home.path("genesis.json"));
+    fs::write(&receipt, home.receipt(0, 150, 0, 50, 0).to_json()).unwrap();
+    let fresh = home.path("fresh");
+    for args in [
+        &["verify", receipt.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()][..],
+        &["init", "--dir", fresh.to_str().unwrap()],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = agent(args).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
 fn a_receipt_verifies_offline_and_a_changed_one_does_not() {
     let home = Home::new(1883, &[(1, 0)]);
     let (path, genesis) = (home.path("receipt.json"), home.path("genesis.json"));

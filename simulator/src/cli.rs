@@ -1,7 +1,7 @@
 //! The command line: what was asked for, checked as a whole before anything is started.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
@@ -250,18 +250,25 @@ fn init(options: Init) -> Result<(), Failure> {
     let (setup, run, _) = options.neighbourhood.check()?;
     let state = State::prepare(&options.state, &setup, &run).map_err(bad_input)?;
     let root = state.root().display();
-    println!(
-        "{root} is ready: {} participants, {} validators, broker {}",
+    let validators = state.validator_configs();
+    let serve = validators.iter().map(|config| format!("  ledger serve --config {}\n", config.display()));
+    let written = write!(
+        io::stdout(),
+        "{root} is ready: {} participants, {} validators, broker {}\n\
+         {}  \
+         market serve --config {}\n  \
+         meter-agent run --config {root}/agents/ID/agent.toml     for each participant ID\n",
         state.names.len(),
         setup.validators,
-        state.addresses.broker
+        state.addresses.broker,
+        serve.collect::<String>(),
+        state.market_config().display()
     );
-    for config in state.validator_configs() {
-        println!("  ledger serve --config {}", config.display());
+    match written {
+        // The reader may have gone away (`| head`).
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.to_string())),
+        _ => Ok(()),
     }
-    println!("  market serve --config {}", state.market_config().display());
-    println!("  meter-agent run --config {root}/agents/ID/agent.toml     for each participant ID");
-    Ok(())
 }
 
 fn run_live(options: Live) -> Result<(), Failure> {

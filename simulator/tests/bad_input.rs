@@ -11,8 +11,14 @@ use std::{
 
 use tempfile::TempDir;
 
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulator"));
+    command.args(arguments);
+    command
+}
+
 fn simulator(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_simulator")).args(arguments).output().unwrap()
+    command(arguments).output().unwrap()
 }
 
 fn refused(arguments: &[&str], expected: &str) {
@@ -92,6 +98,18 @@ fn bad_options_are_refused_before_anything_is_made() {
         refused(&arguments, expected);
         assert!(!state.exists(), "{option} {value}");
     }
+}
+
+#[test]
+fn that_nobody_reads_what_was_prepared_is_no_failure() {
+    let data = data(PARTICIPANTS, PROFILE);
+    let state = data.path().join("state");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let arguments = ["init", "--data", text(data.path()), "--profile", "day", "--state", text(&state)];
+    let output = command(&arguments).stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(state.join("agents/b/agent.toml").is_file());
 }
 
 #[test]

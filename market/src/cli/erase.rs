@@ -10,7 +10,7 @@ use clap::Args;
 use protocol::member::MemberId;
 use tempfile::NamedTempFile;
 
-use super::{Failure, bad_input, failure};
+use super::{Failure, bad_input, failure, print};
 
 #[derive(Args)]
 pub(super) struct Erase {
@@ -38,9 +38,11 @@ impl Erase {
             return Err(named(&reason));
         };
         replace(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
-        println!("{member} has no name any more in {}. Its settlements and receipts stand.", self.names.display());
-        println!("Start the market again, and delete the name from your backups and your bills.");
-        Ok(())
+        print(&format!(
+            "{member} has no name any more in {}. Its settlements and receipts stand.\n\
+             Start the market again, and delete the name from your backups and your bills.",
+            self.names.display()
+        ))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use rumqttc::{AsyncClient, Event, Packet};
 
-use super::Failure;
+use super::{Failure, print};
 use crate::{
     agent::now_s,
     clock::CLOCK_S_MIN,
@@ -18,20 +18,26 @@ use crate::{
 /// How long the broker may take to answer.
 const BROKER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Counts what is wrong, and prints every line.
+/// Prints every line, and counts what is wrong.
 #[derive(Default)]
 struct Report {
     wrong: usize,
+    /// Why a line could not be printed.
+    failed: Option<Failure>,
 }
 
 impl Report {
-    fn good(&self, line: impl std::fmt::Display) {
-        println!("ok     {line}");
+    fn good(&mut self, line: impl std::fmt::Display) {
+        self.print(format_args!("ok     {line}\n"));
     }
 
     fn bad(&mut self, line: impl std::fmt::Display) {
         self.wrong += 1;
-        println!("WRONG  {line}");
+        self.print(format_args!("WRONG  {line}\n"));
+    }
+
+    fn print(&mut self, line: impl std::fmt::Display) {
+        self.failed = print(line).err().or(self.failed.take());
     }
 
     fn take<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
@@ -88,6 +94,7 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
             Err(error) => report.bad(format_args!("expected a broker at {}: {error}", config.broker)),
         }
     }
+    report.failed.map_or(Ok(()), Err)?;
     match report.wrong {
         0 => Ok(ExitCode::SUCCESS),
         1 => Err("1 thing is wrong, see above".into()),

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::Failure;
+use super::{Failure, print};
 use crate::{
     config::{Config, EXAMPLE},
     key::{KeyError, create_key},
@@ -32,19 +32,19 @@ pub(crate) fn init(dir: &Path) -> Result<ExitCode, Failure> {
         ErrorKind::AlreadyExists => KeyError::Exists(path.clone()).to_string(),
         _ => format!("{}: {error}", path.display()),
     })?;
-    println!(
+    print(format_args!(
         "Made {}, {} and {}.\n\n\
          Hand these two lines to your operator; they are public:\n\
          device  {device}\n\
          member  {member}\n\n\
          Keep a copy of the two key files where only you can read it. Then put the genesis file that you get\n\
          beside agent.toml, set the broker, the meter and your prices in it, and try\n\
-         meter-agent check --config {}",
+         meter-agent check --config {}\n",
         path.display(),
         device_path.display(),
         member_path.display(),
         path.display()
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

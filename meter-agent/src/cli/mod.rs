@@ -6,7 +6,7 @@ mod init;
 mod report;
 mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use protocol::interval::parse_utc;
@@ -105,6 +105,14 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
         Command::Statement(args) => report::statement(args).await,
+    }
+}
+
+/// Prints; a reader that went away (`| head`) is no failure.
+fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
+    match write!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

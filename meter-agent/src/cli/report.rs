@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::ExitCode};
 
 use protocol::receipt::Receipt;
 
-use super::{Failure, StatementArgs, http};
+use super::{Failure, StatementArgs, http, print};
 use crate::{
     StatementLine, Status,
     config::Config,
@@ -21,7 +21,7 @@ pub(crate) async fn status(config: &Path, url: Option<&str>) -> Result<ExitCode,
     let json = http::get(&url, "/status").await?;
     let status: Status = serde_json::from_slice(&json)
         .map_err(|error| format!("expected a meter-agent at {url}, found something else: {error}"))?;
-    print!("{}", status.to_text());
+    print(status.to_text())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -63,9 +63,9 @@ pub(crate) async fn statement(args: StatementArgs) -> Result<ExitCode, Failure> 
         Err(error) => return Err(error.into()),
     };
     if args.csv {
-        print!("{}", statement::to_csv(&lines)?);
+        print(statement::to_csv(&lines)?)?;
     } else {
-        print!("{}", statement::to_text(&lines, &currency));
+        print(statement::to_text(&lines, &currency))?;
     }
     Ok(ExitCode::SUCCESS)
 }

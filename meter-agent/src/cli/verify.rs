@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode};
 use ledger::proof::Verifier;
 use protocol::{limits::ANSWER_BYTES_MAX, receipt::Receipt};
 
-use super::Failure;
+use super::{Failure, print};
 use crate::{
     ReceiptFault,
     start::read_genesis,
@@ -22,7 +22,7 @@ pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
     let receipt = receipt.map_err(|fault| format!("{}: {fault}", path.display()))?;
     let (line, currency) = (receipt.entry.line, &genesis.currency);
     let signers = receipt.certificate.signatures.len();
-    println!(
+    print(format_args!(
         "valid: {signers} of {} validators committed this in block {} of {}\n\
          member    {}\n\
          interval  {}\n\
@@ -30,7 +30,7 @@ pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
          sold      {} for {}\n\
          imported  {} for {}\n\
          exported  {} for {}\n\
-         tariffs   {}",
+         tariffs   {}\n",
         genesis.validators.len(),
         receipt.header.height,
         genesis.community,
@@ -45,7 +45,7 @@ pub(crate) fn verify(path: &Path, genesis: &Path) -> Result<ExitCode, Failure> {
         kwh(line.exported.wh()),
         money(line.supply_revenue, currency),
         in_words(&receipt.entry.tariffs, currency),
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
