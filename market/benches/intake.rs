@@ -65,8 +65,8 @@ fn main() {
         }
         let is_forged = devices.div_ceil(100);
 
-        let (mut known, mut bytes) = (Bare::default(), Bare::default());
-        let mut taken = [(Duration::MAX, Duration::ZERO); 3];
+        let (mut known, mut bytes) = (Bare([NONE_YET; BATCHES.len()]), Bare([NONE_YET; BATCHES.len()]));
+        let mut taken = [NONE_YET; 3];
         for _ in 0..ROUNDS {
             known.round(by_known);
             bytes.round(by_bytes);
@@ -93,23 +93,24 @@ fn main() {
     }
 }
 
-/// Bare verification: for each size of batches the shortest time, and the CPU time of all rounds.
-#[derive(Default)]
-struct Bare([(Option<Duration>, Duration); BATCHES.len()]);
+/// The shortest time, and the CPU time of all rounds, before the first.
+const NONE_YET: (Duration, Duration) = (Duration::MAX, Duration::ZERO);
+
+/// Bare verification: the shortest time, and the CPU time of all rounds, for each size of batches.
+struct Bare([(Duration, Duration); BATCHES.len()]);
 
 impl Bare {
     fn round(&mut self, verify: impl Fn(usize)) {
         for (batch, (best, sum)) in BATCHES.into_iter().zip(&mut self.0) {
             let before = cpu_time();
-            let time = time(|| verify(batch));
-            *best = Some(best.map_or(time, |best| best.min(time)));
+            *best = time(|| verify(batch)).min(*best);
             *sum += cpu_time() - before;
         }
     }
 
     /// The shortest time, and the size of batches that took it.
     fn best(&self) -> (Duration, usize) {
-        let times = self.0.iter().zip(BATCHES).map(|((best, _), batch)| (best.unwrap(), batch));
+        let times = self.0.iter().zip(BATCHES).map(|((best, _), batch)| (*best, batch));
         times.min().unwrap()
     }
 

@@ -250,22 +250,22 @@ fn init(options: Init) -> Result<(), Failure> {
     let (setup, run, _) = options.neighbourhood.check()?;
     let state = State::prepare(&options.state, &setup, &run).map_err(bad_input)?;
     let root = state.root().display();
-    let validators = state.validator_configs();
-    let serve = validators.iter().map(|config| format!("  ledger serve --config {}\n", config.display()));
-    let written = write!(
-        io::stdout(),
-        "{root} is ready: {} participants, {} validators, broker {}\n\
-         {}  \
-         market serve --config {}\n  \
-         meter-agent run --config {root}/agents/ID/agent.toml     for each participant ID\n",
+    let mut lines = vec![format!(
+        "{root} is ready: {} participants, {} validators, broker {}",
         state.names.len(),
         setup.validators,
-        state.addresses.broker,
-        serve.collect::<String>(),
-        state.market_config().display()
-    );
-    match written {
-        // The reader may have gone away (`| head`).
+        state.addresses.broker
+    )];
+    let validators = state.validator_configs();
+    lines.extend(validators.iter().map(|config| format!("  ledger serve --config {}", config.display())));
+    lines.push(format!("  market serve --config {}", state.market_config().display()));
+    lines.push(format!("  meter-agent run --config {root}/agents/ID/agent.toml     for each participant ID"));
+    print(&lines.join("\n"))
+}
+
+/// Prints a line; a reader that went away (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.to_string())),
         _ => Ok(()),
     }

@@ -103,14 +103,15 @@ impl Roll {
             keys: HashMap::new(),
             by_name: HashMap::new(),
         };
+        let known = |key: &PublicKey, find: fn(&Roll, &[u8; 32]) -> Option<KnownKey>| {
+            before.and_then(|roll| find(roll, key.as_bytes())).unwrap_or_else(|| KnownKey::from(key))
+        };
         for (member, key, device, bus, renewable) in members {
             let bus = roll.grid.bus(bus)?;
             roll.members.insert(member, Enrolled { key, device, bus, renewable });
-            let known = before.and_then(|roll| roll.known_key(key.as_bytes()));
-            roll.keys.insert(key, known.unwrap_or_else(|| KnownKey::from(&key)));
+            roll.keys.insert(key, known(&key, Roll::known_key));
             if let Some(device) = device {
-                let known = before.and_then(|roll| roll.known_device(device.as_bytes()));
-                roll.by_device.insert(device, (member, known.unwrap_or_else(|| KnownKey::from(&device))));
+                roll.by_device.insert(device, (member, known(&device, Roll::known_device)));
                 roll.by_name.insert(device.multibase(), device);
             }
         }

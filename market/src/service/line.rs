@@ -18,7 +18,7 @@ use super::{
 
 /// Most messages on the line.
 pub(crate) const LINE_MAX: usize = 16_384;
-/// Groups are not split further than this to give every core one: a batch of 512 signatures takes an eighth longer to
+/// Groups are not split further than this to give every core one: a batch of 512 signatures takes a seventh longer to
 /// verify than a quarter of one of 2,048.
 const GROUP_MIN: usize = 1_024;
 /// Fewest and most messages of a group for a core that has nothing to do: half a core is better than none, and it waits
