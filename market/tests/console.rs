@@ -384,6 +384,7 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         "/assets/format.js",
         "/assets/icon.svg",
         "/assets/plotly.js",
+        "/favicon.ico",
         "/api/docs/",
         "/api/docs/swagger-ui-bundle.js",
         "/api/openapi.json",

@@ -135,6 +135,18 @@ async fn an_operator_looks_around() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_drawn_is_said_and_leaves_nothing_busy() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let console = Console::serve(lived_in()).await;
+    chromium.block("*/assets/plotly.js");
+    chromium.open(&console.root, DESKTOP);
+    chromium.wait_for(DRAWN, "false");
+    let alarm = "The market's figures could not be shown: plotly.js did not load";
+    chromium.wait_for(&text("alarm"), alarm);
+    assert_eq!(chromium.eval(&count("#rows > tr")), 41, "what can be shown is shown");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documentation_is_drawn_without_help_from_elsewhere() {
     let Some(mut chromium) = Chromium::start() else { return };
     let console = Console::serve(lived_in()).await;

@@ -23,7 +23,7 @@ use market::{
     grid::Grid,
     service::console::{Board, Noted, SETTLED_LATER},
 };
-use page::{DESKTOP, DRAWN, LIVE, PHONE, count, text};
+use page::{DESKTOP, DRAWN, LIVE, PHONE, count, label, text};
 use protocol::{
     api::{MemberStatus, RulesInForce},
     genesis::Rules,
@@ -165,6 +165,35 @@ async fn a_browser_draws_every_mechanism_on_every_screen() {
     }
     assert_eq!(drawn, 8 * screens.len());
     println!("pictures are in {}", pictures.display());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interval_without_a_trade_is_drawn_like_any_other() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let grid = Grid::from_plan(&street::plan()).unwrap();
+    for mechanism in mechanisms().iter().map(|mechanism| mechanism.name()) {
+        let board = Board::new(neighbourhood::community());
+        // Midnight: everybody draws, nobody feeds in. It is the first that anyone sees, and all that there is.
+        let (settled, picture) = street::settled(0, &street::rules(mechanism), &grid);
+        assert!(settled.trades.is_empty() && settled.price.is_none(), "{mechanism} trades nothing at night");
+        board.settled(&settled, Some(&picture));
+        board.opened(Some(interval(1)));
+        let console = Console::serve(board).await;
+        chromium.open(&console.root, DESKTOP);
+        chromium.wait_for(DRAWN, "false");
+        chromium.wait_for(&text("settled"), "1");
+        for (expression, expected) in [
+            (text("alarm"), json!("")),
+            (label("curves") + ".endsWith('0.000 kWh were offered. Nothing was traded.')", json!(true)),
+            (label("history") + ".endsWith('0.0 kWh traded between neighbours, no price.')", json!(true)),
+            // Demand alone.
+            (count("#curves .main-svg .scatterlayer .trace"), json!(1)),
+            (count("#grid .main-svg .scatterlayer .point"), json!(2 * street::plan().lines.len() + 3)),
+        ] {
+            assert_eq!(chromium.eval(&expression), expected, "{mechanism}: {expression}");
+        }
+        assert_eq!(chromium.complaints(), &[] as &[String], "{mechanism}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

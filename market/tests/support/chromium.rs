@@ -72,7 +72,7 @@ impl Chromium {
         let page = chromium.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = chromium.call("Target.attachToTarget", json!({"targetId": page, "flatten": true}));
         chromium.session = attached["sessionId"].as_str().map(str::to_owned);
-        for domain in ["Page", "Runtime", "Log"] {
+        for domain in ["Page", "Runtime", "Log", "Network"] {
             chromium.call(&format!("{domain}.enable"), json!({}));
         }
         Some(chromium)
@@ -88,6 +88,12 @@ impl Chromium {
         self.complaints.clear();
         let opened = self.call("Page.navigate", json!({"url": url}));
         assert!(opened.get("errorText").is_none(), "{url}: {opened}");
+    }
+
+    /// From now on, nothing is fetched from addresses like `pattern` (`*` is any text).
+    #[allow(dead_code, reason = "each test file uses its own part of this")]
+    pub(crate) fn block(&mut self, pattern: &str) {
+        self.call("Network.setBlockedURLs", json!({"urls": [pattern]}));
     }
 
     /// The value of a JavaScript expression in the page.
@@ -143,6 +149,9 @@ impl Chromium {
             let complaint = match message["method"].as_str() {
                 Some("Runtime.exceptionThrown" | "Runtime.consoleAPICalled") => true,
                 Some("Log.entryAdded") => message["params"]["entry"]["level"] != "verbose",
+                Some("Network.responseReceived") => {
+                    message["params"]["response"]["status"].as_u64().is_some_and(|status| status >= 400)
+                }
                 _ => false,
             };
             if complaint {

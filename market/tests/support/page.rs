@@ -14,6 +14,11 @@ pub(crate) fn text(id: &str) -> String {
     format!("document.getElementById('{id}').textContent")
 }
 
+/// What an element is called for who cannot see it.
+pub(crate) fn label(id: &str) -> String {
+    format!("document.getElementById('{id}').ariaLabel")
+}
+
 pub(crate) fn count(selector: &str) -> String {
     format!("document.querySelectorAll('{selector}').length")
 }

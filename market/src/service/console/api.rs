@@ -65,7 +65,10 @@ pub(crate) fn router(board: Board) -> Router {
         // Without this, Swagger UI asks a server on the internet to judge the document.
         .config(utoipa_swagger_ui::Config::default().validator_url("none"))
         .url("/api/openapi.json", ApiDoc::openapi());
-    let mut router = Router::new().route("/", get(page::index)).route("/assets/{name}", get(page::file));
+    let mut router = Router::new()
+        .route("/", get(page::index))
+        .route("/favicon.ico", get(page::icon))
+        .route("/assets/{name}", get(page::file));
     for (path, method) in documented() {
         router = router.route(path, method);
     }

@@ -66,8 +66,17 @@ pub(crate) async fn index(request: HeaderMap) -> Response {
 
 /// `GET /assets/NAME`
 pub(crate) async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
+    serve_named(&name, &request)
+}
+
+/// `GET /favicon.ico`: what browsers ask for beside everything that is not our page, such as the metrics.
+pub(crate) async fn icon(request: HeaderMap) -> Response {
+    serve_named("icon.svg", &request)
+}
+
+fn serve_named(name: &str, request: &HeaderMap) -> Response {
     match ASSETS.iter().find(|asset| asset.name == name) {
-        Some(asset) => serve(asset, &request),
+        Some(asset) => serve(asset, request),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -14,6 +14,8 @@ export const loaded = window.Plotly
       script.addEventListener('load', resolve);
       script.addEventListener('error', () => reject(new Error('plotly.js did not load')));
     });
+// Whoever waits for it tells; nobody waiting yet is no fault of the page.
+loaded.catch(() => {});
 
 export const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
@@ -156,10 +158,10 @@ export async function drawCurves(element, view, currency) {
 
 function curvesText(view, demand, supply, currency) {
   const { start, price: clearing, average_price: average, traded_wh: tradedWh } = view.interval;
-  const at = clearing === null ? `, on average at ${price(average)}` : ` at ${price(clearing)}`;
-  const crossing = tradedWh > 0
-    ? `${kwh(tradedWh, 3)} kWh were traded${at} ${currency} per kWh.`
-    : 'Nothing was traded.';
+  // Where nothing was traded there is no price of any kind.
+  const paid = clearing ?? average;
+  const at = paid === null ? '' : `${clearing === null ? ', on average' : ''} at ${price(paid)} ${currency} per kWh`;
+  const crossing = tradedWh > 0 ? `${kwh(tradedWh, 3)} kWh were traded${at}.` : 'Nothing was traded.';
   return `Interval ${start}: ${kwh(demand.wh, 3)} kWh were asked for and ${kwh(supply.wh, 3)} kWh were offered. ${crossing}`;
 }
 

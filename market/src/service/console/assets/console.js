@@ -43,26 +43,33 @@ async function get(path) {
   return answer.json();
 }
 
+/** Nothing more is on its way: the page shows what there is, or says why not. */
+const rest = () => at('main').setAttribute('aria-busy', 'false');
+
 /**
  * Runs `work` at most every `REDRAW_MS`, never twice at once, and always once more after the last call. An urgent call
- * (somebody clicked) does not wait for the pause to end.
+ * (somebody clicked) does not wait for the pause to end. What goes wrong is told under `name`, and tried again.
  */
-function paced(work) {
+function paced(name, work) {
   let state = 'idle';
   let again = null; // null, or whether the next run is urgent
   let pause = 0;
   const run = async () => {
     state = 'busy';
     again = null;
+    let wait = REDRAW_MS;
     try {
       await work();
-      problem('load', null);
+      problem(name, null);
     } catch (error) {
-      problem('load', `The market's figures could not be shown: ${error.message}`);
+      problem(name, `The market's figures could not be shown: ${error.message}`);
+      rest();
+      again ??= false;
+      wait = RETRY_MS;
     }
     state = 'pausing';
     if (again) run();
-    else pause = setTimeout(() => { state = 'idle'; if (again !== null) run(); }, REDRAW_MS);
+    else pause = setTimeout(() => { state = 'idle'; if (again !== null) run(); }, wait);
   };
   return (urgent = false) => {
     if (state === 'idle') run();
@@ -266,8 +273,15 @@ async function fetchHouseholds(start) {
   return rows;
 }
 
+/** Lets each of `cards` be drawn, whatever becomes of the others; throws what went wrong. */
+async function drawAll(cards) {
+  const drawn = await Promise.allSettled(cards.map((draw) => draw()));
+  const failed = drawn.filter(({ status: outcome }) => outcome === 'rejected').map(({ reason }) => reason.message);
+  if (failed.length > 0) throw new Error([...new Set(failed)].join('; '));
+}
+
 /** Brings charts and households up to date with the interval looked at. */
-const refresh = paced(async () => {
+const refresh = paced('draw', async () => {
   if (community === null) return;
   drawPicker();
   // Somebody may choose something else while these are on their way.
@@ -283,12 +297,11 @@ const refresh = paced(async () => {
   if (view === null || !KEYED.has(view.mechanism)) of = [];
   else of = asked.scope === 'interval' ? households : await fetchHouseholds(start);
   drawHouseholds();
-  if (document.hidden) return;
-  await Promise.all([drawCurvesCard(), drawHistoryCard(), drawMechanismCard()]);
-  at('main').setAttribute('aria-busy', 'false');
+  if (!document.hidden) await drawAll([drawCurvesCard, drawHistoryCard, drawMechanismCard]);
+  rest();
 });
 
-const load = paced(async () => {
+const load = paced('load', async () => {
   const state = await get('/api/v1/state');
   ({ community, status, intervals, details } = state);
   statusAt = performance.now();
