@@ -224,6 +224,15 @@ pub fn keys(path: &Path) -> Result<Keys, FileError> {
     Ok(keys)
 }
 
+/// Reads a part of a whole, such as `0.05`, in parts per million.
+pub fn part(text: &str) -> Result<u32, String> {
+    let decimal = Decimal::from_str_exact(text).ok();
+    decimal.and_then(ppm).ok_or_else(|| {
+        let found: String = text.chars().take(80).collect();
+        format!("expected a number from 0 to 1 with at most six decimals, found `{found}`")
+    })
+}
+
 /// A part of a whole in parts per million; none if it is not from 0 to 1 or finer than that.
 pub fn ppm(part: Decimal) -> Option<u32> {
     let scaled = part.checked_mul(WHOLE_PPM.into()).filter(|scaled| scaled.fract().is_zero())?;

@@ -1,6 +1,6 @@
 //! Whether this machine's clock lets an interval be signed. Pure: the time is a parameter.
 
-use protocol::interval::Interval;
+use protocol::interval::{Interval, utc_text};
 
 use crate::source::MeterClock;
 
@@ -14,7 +14,8 @@ pub(crate) const CLOCK_S_MIN: i64 = 1_735_689_600;
 pub(crate) enum ClockFault {
     /// The clock was never set.
     #[error(
-        "this machine's clock was never set: expected a time after 2025, found {0} s after 1970; wait for NTP, or set it"
+        "this machine's clock was never set: expected a time after 2025, found {}; wait for NTP, or set it",
+        utc_text(*.0)
     )]
     NotSet(i64),
     /// The market asks for an interval that has not ended here.

@@ -169,6 +169,12 @@ pub fn parse_utc(text: &str) -> Result<i64, ParseError> {
     if text.ends_with('Z') && timestamp.subsec_nanosecond() == 0 { Ok(timestamp.as_second()) } else { Err(error()) }
 }
 
+/// A moment, in seconds after 1970-01-01T00:00:00Z, as ISO 8601 in UTC: what [`parse_utc`] reads.
+pub fn utc_text(time_s: i64) -> String {
+    // Only years that have more than four digits are none of those.
+    Timestamp::from_second(time_s).map_or_else(|_| format!("{time_s} s after 1970"), |time| time.to_string())
+}
+
 serde_as_text!(Interval, "Start in UTC and length, such as 2026-06-01T12:00:00Z/PT15M");
 
 impl<C> Encode<C> for Interval {
@@ -209,6 +215,16 @@ mod tests {
             "",
         ] {
             assert!(text.parse::<Interval>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_written_as_it_is_read() {
+        for text in ["1970-01-01T00:00:00Z", "2026-11-28T21:33:16Z", "1969-12-31T23:59:59Z", "9999-12-30T22:00:00Z"] {
+            assert_eq!(utc_text(parse_utc(text).unwrap()), text);
+        }
+        for time_s in [i64::MIN, i64::MAX] {
+            assert_eq!(utc_text(time_s), format!("{time_s} s after 1970"));
         }
     }
 

@@ -11,7 +11,7 @@ use protocol::{
     answer::Refusal,
     envelope::ChainId,
     genesis::{Genesis, GenesisError},
-    interval::Interval,
+    interval::{Interval, utc_text},
     key::SecretKey,
     limits::GENESIS_BYTES_MAX,
     member::MemberId,
@@ -87,11 +87,11 @@ pub enum StartError {
         found: String,
     },
     /// The last interval is none.
-    #[error("clock.until: expected the start of an interval of {minutes} minutes, found {found_s} s after 1970")]
+    #[error("clock.until: expected the start of an interval of {minutes} minutes, found {}", utc_text(*.found_s))]
     Until {
         /// Length of the community's intervals.
         minutes: u32,
-        /// What was found.
+        /// What was found, seconds after 1970.
         found_s: i64,
     },
     /// The state directory cannot be used.

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
+use protocol::interval::utc_text;
 use rumqttc::{AsyncClient, Event, Packet};
 
 use super::{Failure, print};
@@ -84,9 +85,9 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     // Offline, no clock can be proved right; one that NTP never set can be found wrong.
     let now = now_s();
     if now >= CLOCK_S_MIN {
-        report.good(format_args!("clock plausible: {now} s after 1970 (UTC)"));
+        report.good(format_args!("clock plausible: {}", utc_text(now)));
     } else {
-        report.bad(format_args!("clock never set: expected a time after 2025, found {now} s after 1970; set up NTP"));
+        report.bad(format_args!("clock never set: expected a time after 2025, found {}; set up NTP", utc_text(now)));
     }
     if let Some(device) = &device {
         match reach(&config.broker, &device.public().multibase()).await {

@@ -92,8 +92,11 @@ struct StatementArgs {
 }
 
 fn moment(text: &str) -> Result<i64, String> {
-    let whole = if text.contains('T') { text.to_string() } else { format!("{text}T00:00:00Z") };
-    parse_utc(&whole).map_err(|error| error.to_string())
+    // A day is its beginning.
+    parse_utc(text).or_else(|_| parse_utc(&format!("{text}T00:00:00Z"))).map_err(|_| {
+        let found: String = text.chars().take(80).collect();
+        format!("expected a UTC time or day such as 2026-06-01T12:00:00Z or 2026-06-01, found `{found}`")
+    })
 }
 
 /// Does what the command line says.
@@ -158,6 +161,10 @@ mod tests {
         Cli::command().debug_assert();
         assert_eq!(moment("1970-01-02"), Ok(86_400));
         assert_eq!(moment("1970-01-01T01:00:00Z"), Ok(3_600));
-        assert!(moment("yesterday").unwrap_err().contains("expected a UTC time"));
+        for text in ["yesterday", "2026-06-01T12:00:00", "2026-02-30", ""] {
+            let error = moment(text).unwrap_err();
+            assert!(error.starts_with("expected a UTC time or day such as"), "{error}");
+            assert!(error.ends_with(&format!(", found `{text}`")), "{error}");
+        }
     }
 }

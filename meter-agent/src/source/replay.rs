@@ -12,7 +12,7 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use protocol::{
     energy::Energy,
-    interval::{Interval, IntervalLength, parse_utc},
+    interval::{Interval, IntervalLength, parse_utc, utc_text},
     limits::{ENERGY_WH_MAX, REGISTER_WH_MAX},
     reading::Registers,
 };
@@ -211,11 +211,8 @@ fn check_distance(raw: &[Raw], length: IntervalLength) -> Result<(), (u64, RowPr
 }
 
 fn interval_at(start_s: i64, line: u64, length: IntervalLength) -> Result<Interval, (u64, RowProblem)> {
-    Interval::new(start_s, length).ok_or_else(|| {
-        let found = Interval::containing(start_s, IntervalLength::Minutes5)
-            .map_or_else(|| format!("{start_s} s"), |near| format!("{} (or later)", near.start_text()));
-        (line, RowProblem::BadTimestamp { length: length.minutes(), found })
-    })
+    Interval::new(start_s, length)
+        .ok_or_else(|| (line, RowProblem::BadTimestamp { length: length.minutes(), found: utc_text(start_s) }))
 }
 
 enum ParseFailure {
