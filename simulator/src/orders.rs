@@ -87,7 +87,15 @@ pub enum OrdersError {
     },
 }
 
+/// The orders of the built-in neighbourhood.
+const BUILT_IN: &[u8] = include_bytes!("../../config/neighbourhood/orders.csv");
+
 impl Orders {
+    /// The orders of the built-in neighbourhood, for the participants of `dataset`.
+    pub fn built_in(dataset: &Dataset) -> Result<Orders, OrdersError> {
+        Orders::read(Path::new("the built-in orders"), BUILT_IN, dataset)
+    }
+
     /// Reads the orders at `path` for the participants of `dataset`.
     pub fn load(path: &Path, dataset: &Dataset) -> Result<Orders, OrdersError> {
         let file = File::open(path).map_err(|error| OrdersError::Unreadable { path: path.to_owned(), error })?;
@@ -182,7 +190,8 @@ mod tests {
     fn the_orders_that_come_along_fit_the_neighbourhood() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/neighbourhood/orders.csv");
         let dataset = Dataset::load(&Source::BuiltIn, "winter").unwrap();
-        let orders = Orders::load(&path, &dataset).unwrap();
+        let orders = Orders::built_in(&dataset).unwrap();
+        assert_eq!(orders, Orders::load(&path, &dataset).unwrap());
         assert!(dataset.participants.iter().all(|participant| orders.of(&participant.id).buy.is_some()));
     }
 }

@@ -14,7 +14,6 @@ use protocol::{
     money::Price,
     parameters::{Fees, Parameters, ParametersError, Share, WHOLE_PPM},
 };
-use rust_decimal::Decimal;
 
 use crate::dataset::Dataset;
 
@@ -33,8 +32,8 @@ pub(crate) struct TermsOptions {
     #[arg(long, value_name = "FILE")]
     fees: Option<PathBuf>,
     /// Part of every rating that `feeder` may use, from 0 to 1 [default: 1]
-    #[arg(long, value_name = "X", allow_hyphen_values = true)]
-    derate: Option<Decimal>,
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = files::part)]
+    derate: Option<u32>,
 }
 
 /// What was read and checked.
@@ -56,9 +55,6 @@ pub enum TermsError {
     /// A file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Not a part of a whole.
-    #[error("--derate: expected a number from 0 to 1 with at most six decimals, found {0}")]
-    Derate(Decimal),
     /// A key for nobody.
     #[error("--keys: expected a participant such as {known}, found `{found}`")]
     UnknownParticipant {
@@ -82,12 +78,17 @@ pub enum TermsError {
 }
 
 impl TermsOptions {
+    /// Whether none is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        let TermsOptions { price, keys, fees, derate } = self;
+        price.is_none() && keys.is_none() && fees.is_none() && derate.is_none()
+    }
+
     /// Reads the files, and checks all of it against the data.
     pub(crate) fn read(&self, dataset: &Dataset) -> Result<Terms, TermsError> {
-        let derate_ppm = self.derate.map(|derate| files::ppm(derate).ok_or(TermsError::Derate(derate))).transpose()?;
         let keys = self.keys.as_deref().map(files::keys).transpose()?.unwrap_or_default();
         let fees = self.fees.as_deref().map(files::fees).transpose()?;
-        let terms = Terms { price: self.price, keys, fees, derate_ppm: derate_ppm.filter(|ppm| *ppm != WHOLE_PPM) };
+        let terms = Terms { price: self.price, keys, fees, derate_ppm: self.derate.filter(|ppm| *ppm != WHOLE_PPM) };
         // Names in place of members: as many, and as different.
         let names = dataset.participants.iter().map(|one| (MemberId::pseudonym(&[0; 16], &one.id), one.id.clone()));
         let names: BTreeMap<MemberId, String> = names.collect();
@@ -189,9 +190,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         let mut dataset = Dataset::load(&Source::BuiltIn, "summer").unwrap();
-        let derate = |text: &str| TermsOptions { derate: Some(text.parse().unwrap()), ..TermsOptions::default() };
-        let error = derate("1.5").read(&dataset).unwrap_err().to_string();
-        assert!(error.contains("a number from 0 to 1 with at most six decimals, found 1.5"), "{error}");
+        let derate = |text: &str| TermsOptions { derate: Some(files::part(text).unwrap()), ..TermsOptions::default() };
         assert_eq!(derate("0.05").read(&dataset).unwrap().derate_ppm, Some(50_000));
         dataset.grid = None;
         assert!(matches!(derate("0.05").read(&dataset), Err(TermsError::NoGrid)));

@@ -112,6 +112,30 @@ fn a_prefix_of_the_summer_is_settled_exactly_and_a_second_start_goes_on() {
     assert_summary(&summary, &summer(second), 41, second, 4);
 }
 
+#[test]
+fn who_starts_in_the_middle_settles_exactly_what_is_played() {
+    let directory = tempfile::tempdir().unwrap();
+    let summary = directory.path().join("summary.json");
+    const FROM: &str = "2016-07-04T09:00:00Z";
+    let truth = |intervals| truth::from(FROM, truth::built_in("summer").as_bytes(), intervals);
+    assert!(truth(5).traded_wh > 0);
+    let options = ["--from", FROM, "--validators", "1", "--interval-ms", "0", "--intervals"];
+
+    let stdout = succeed(directory.path(), &[&options[..], &["5"]].concat());
+    assert!(stdout.contains("5 intervals of 15 minutes from 2016-07-04T09:00:00Z"), "{stdout}");
+    assert_eq!(settled_lines(&stdout), 5, "{stdout}");
+    assert_summary(&summary, &truth(5), 41, 5, 1);
+
+    let stdout = succeed(directory.path(), &[&options[..], &["8", "--orders", "none"]].concat());
+    assert_eq!(settled_lines(&stdout), 3, "{stdout}");
+    assert_summary(&summary, &truth(8), 41, 8, 1);
+
+    let output = simulator(directory.path(), &[&options[2..], &["8"]].concat()).output().unwrap();
+    let line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(line.contains("(--profile, --from) of 2016-07-04T09:00:00Z/PT15M as it was started with"), "{line}");
+}
+
 /// A neighbourhood of other names, half hours and no grid, in a directory of its own.
 fn other_neighbourhood(directory: &Path) -> (PathBuf, String) {
     let names = ["Oak Street 1", "Müller & Co.", "a-b_c", "7"];

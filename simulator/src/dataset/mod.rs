@@ -17,6 +17,7 @@ pub use source::Source;
 use protocol::{
     genesis::{GridPlan, Technology},
     interval::Interval,
+    reading::Registers,
 };
 
 /// A neighbourhood over some time: everything that is known before it trades.
@@ -72,10 +73,30 @@ impl Dataset {
         Ok(Dataset { profile: profile.to_owned(), first, intervals, participants, grid })
     }
 
-    /// The last of the first `count` intervals; `None` if there are not that many.
-    pub fn last_of(&self, count: usize) -> Option<Interval> {
-        let count = Some(count).filter(|count| (1..=self.intervals).contains(count))?;
-        self.first.offset(i64::try_from(count).ok()? - 1)
+    /// The last interval.
+    pub fn last(&self) -> Interval {
+        match i64::try_from(self.intervals).ok().and_then(|count| self.first.offset(count - 1)) {
+            Some(last) => last,
+            None => unreachable!("a profile is read only if each of its intervals is one"),
+        }
+    }
+
+    /// The interval of the profile that starts at `start_s` seconds after 1970; `None` if there is none.
+    pub fn starting_at(&self, start_s: i64) -> Option<Interval> {
+        let interval = Interval::new(start_s, self.first.length())?;
+        (self.first..=self.last()).contains(&interval).then_some(interval)
+    }
+
+    /// How many intervals of the profile lie before `from`.
+    pub fn before(&self, from: Interval) -> usize {
+        let before = from.since(self.first).and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+        before.min(self.intervals)
+    }
+
+    /// The last of `count` intervals from `from` on; `None` if there are not that many.
+    pub fn last_of(&self, from: Interval, count: usize) -> Option<Interval> {
+        let count = Some(count).filter(|count| (1..=self.intervals - self.before(from)).contains(count))?;
+        from.offset(i64::try_from(count).ok()? - 1)
     }
 }
 
@@ -83,6 +104,14 @@ impl Participant {
     /// What it makes energy from, if it makes any: the production of a data set is photovoltaic.
     pub fn technology(&self) -> Option<Technology> {
         self.usage.iter().any(|usage| usage.production_wh > 0).then_some(Technology::Solar)
+    }
+
+    /// What its meter shows after the first `count` intervals, if it showed 0 before them.
+    pub fn registers_after(&self, count: usize) -> Registers {
+        self.usage.iter().take(count).fold(Registers::default(), |shown, usage| Registers {
+            import_wh: shown.import_wh + usage.consumption_wh.saturating_sub(usage.production_wh),
+            export_wh: shown.export_wh + usage.production_wh.saturating_sub(usage.consumption_wh),
+        })
     }
 
     /// Rated power of the grid connection, W: the smallest usual main fuse that carries the profile's highest

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
 use protocol::{
-    interval::{Interval, IntervalLength, parse_utc},
+    interval::{Interval, IntervalLength, parse_utc, utc_text},
     member::check_name,
 };
 
@@ -55,7 +54,7 @@ pub(crate) fn load(source: &Source, name: &str, participants: &[Connection]) -> 
             file,
             line: again.line,
             what: "participant and time",
-            name: format!("{} at {}", participants[again.participant].id, text(again.start_s)),
+            name: format!("{} at {}", participants[again.participant].id, utc_text(again.start_s)),
             first: first.line,
         });
     }
@@ -69,7 +68,7 @@ pub(crate) fn load(source: &Source, name: &str, participants: &[Connection]) -> 
                 Some(sample) => of_participant.push(sample.usage),
                 None => {
                     let participant = participant.id.clone();
-                    return Err(DatasetError::MissingReading { file, participant, start: text(*start_s) });
+                    return Err(DatasetError::MissingReading { file, participant, start: utc_text(*start_s) });
                 }
             }
         }
@@ -124,7 +123,7 @@ fn check_time(file: &str, starts: &BTreeMap<i64, u64>) -> Result<(Interval, usiz
             .ok_or_else(|| DatasetError::BadLength {
                 file: file.to_owned(),
                 line: *line,
-                start: text(*start_s),
+                start: utc_text(*start_s),
                 seconds,
             })?,
     };
@@ -132,24 +131,19 @@ fn check_time(file: &str, starts: &BTreeMap<i64, u64>) -> Result<(Interval, usiz
         return Err(DatasetError::Gap {
             file: file.to_owned(),
             line: *line,
-            expected: text(found_s - seconds + length.seconds()),
-            found: text(*found_s),
+            expected: utc_text(found_s - seconds + length.seconds()),
+            found: utc_text(*found_s),
         });
     }
     let not_aligned = || DatasetError::NotAligned {
         file: file.to_owned(),
         line: *first_line,
         minutes: length.minutes(),
-        start: text(*first_s),
+        start: utc_text(*first_s),
     };
     let first = Interval::new(*first_s, length).ok_or_else(not_aligned)?;
     i64::try_from(starts.len()).ok().and_then(|count| first.offset(count)).ok_or_else(not_aligned)?;
     // Every chain of readings starts with the interval before the first.
     first.offset(-1).ok_or_else(not_aligned)?;
     Ok((first, starts.len()))
-}
-
-/// A moment as the file has it, for messages.
-fn text(start_s: i64) -> String {
-    Timestamp::from_second(start_s).map_or_else(|_| format!("{start_s} s after 1970"), |start| start.to_string())
 }

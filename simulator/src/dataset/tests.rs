@@ -108,8 +108,14 @@ fn the_length_of_the_intervals_is_inferred() {
         fs::write(directory.path().join("profiles_june.csv"), profile).unwrap();
         let dataset = load(directory.path(), "june").unwrap();
         assert_eq!(dataset.first.to_string(), format!("2026-06-01T00:00:00Z/{text}"));
-        assert_eq!(dataset.last_of(3), dataset.first.offset(2));
-        assert_eq!((dataset.last_of(0), dataset.last_of(4)), (None, None));
+        let [first, second, third] = [0, 1, 2].map(|index| dataset.first.offset(index).unwrap());
+        assert_eq!((dataset.last_of(first, 3), dataset.last_of(second, 2)), (Some(third), Some(third)));
+        assert_eq!([(first, 0), (first, 4), (second, 3)].map(|(from, count)| dataset.last_of(from, count)), [None; 3]);
+        assert_eq!((dataset.last(), dataset.before(third)), (third, 2));
+        assert_eq!(dataset.starting_at(second.start_s()), Some(second));
+        for outside in [first.start_s() - 1, second.start_s() + 1, third.end_s()] {
+            assert_eq!(dataset.starting_at(outside), None);
+        }
     }
 }
 

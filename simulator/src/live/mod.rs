@@ -3,6 +3,7 @@
 //! From the data set each agent gets its own meter's recording, before anything runs; from then on nothing here touches
 //! data, keys or stores. What is shown and summed up comes from the HTTP APIs of ledger, market and agents.
 
+mod bar;
 mod broker;
 mod http;
 mod parts;
@@ -35,6 +36,8 @@ pub struct Plan<'a> {
     pub run: &'a Run,
     /// How many intervals are to be settled, from the first on.
     pub intervals: usize,
+    /// What is said of it before it begins.
+    pub note: Option<&'a str>,
     /// Whether the state stays when all is over.
     pub keeps_state: bool,
     /// Where the summary goes, beside the terminal.

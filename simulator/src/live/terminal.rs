@@ -2,18 +2,15 @@
 
 use std::io::{self, Write};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use protocol::{api::Settled, genesis::Genesis};
 
-use super::{Plan, tally::Flows};
+use super::{Plan, bar, tally::Flows};
 use crate::state::{Broker, State};
-
-const BAR: &str = "{bar:40} {pos}/{len} intervals, {eta} left";
 
 /// The terminal of one run. Lines go to standard output, the bar to standard error if that is a terminal.
 pub(super) struct Terminal {
     bar: ProgressBar,
-    currency: String,
     participants: usize,
 }
 
@@ -21,12 +18,11 @@ impl Terminal {
     /// Says what is about to run.
     pub(super) fn start(state: &State, plan: &Plan<'_>) -> Terminal {
         let genesis = &state.genesis;
-        let bar = ProgressBar::new(plan.intervals as u64);
-        if let Ok(style) = ProgressStyle::with_template(BAR) {
-            bar.set_style(style);
-        }
-        let terminal = Terminal { bar, currency: genesis.currency.clone(), participants: genesis.members.len() };
+        let terminal = Terminal { bar: bar::over(plan.intervals as u64), participants: genesis.members.len() };
         terminal.say(&heading(genesis, plan));
+        if let Some(note) = plan.note {
+            terminal.say(note);
+        }
         terminal
     }
 
@@ -58,12 +54,12 @@ impl Terminal {
         }
     }
 
-    /// One more settled interval.
+    /// One more settled interval: a line of 80 columns, unless it is about a megawatt hour or somebody is missing.
     pub(super) fn settled(&self, settled: &Settled) {
         let flows = Flows::of(settled);
         let price = match settled.price {
-            Some(price) => format!("at {price} {}/kWh", self.currency),
-            None if flows.traded_wh > 0 => "at several prices".to_owned(),
+            Some(price) => format!("at {price}"),
+            None if flows.traded_wh > 0 => "at several".to_owned(),
             None => String::new(),
         };
         let unread = match self.participants.saturating_sub(settled.lines.len()) {
@@ -71,12 +67,11 @@ impl Terminal {
             unread => format!("  {unread} not read"),
         };
         self.say(&format!(
-            "{}  traded {:>9} kWh {price:<22}  from supplier {:>9} kWh  to supplier {:>9} kWh  block {}{unread}",
+            "{} traded {:>7} {price:<11} from supplier {:>7} to {:>7}{unread}",
             settled.interval.start_text(),
             kwh(flows.traded_wh),
             kwh(flows.imported_wh),
             kwh(flows.exported_wh),
-            settled.height,
         ));
         self.bar.inc(1);
     }
@@ -101,15 +96,16 @@ fn heading(genesis: &Genesis, plan: &Plan<'_>) -> String {
         .filter(|participant| participant.usage.iter().any(|usage| usage.production_wh > 0))
         .count();
     format!(
-        "Voisin: {} participants, {producers} with production; {} intervals of {} minutes from {} ({}); \
-         mechanism {}, {} validators",
+        "Voisin: {} participants, {producers} with production; mechanism {}, {} validators\n\
+         {} intervals of {} minutes from {} ({}); kWh, {}/kWh",
         dataset.participants.len(),
-        plan.intervals,
-        dataset.first.length().minutes(),
-        dataset.first.start_text(),
-        dataset.profile,
         genesis.rules.mechanism,
         genesis.validators.len(),
+        plan.intervals,
+        dataset.first.length().minutes(),
+        plan.setup.from.start_text(),
+        dataset.profile,
+        genesis.currency,
     )
 }
 

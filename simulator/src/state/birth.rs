@@ -31,6 +31,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
     for participant in &setup.dataset.participants {
         let directory = agent(root, &participant.id);
         files::create_directory(&directory)?;
+        let registers = participant.registers_after(setup.dataset.before(setup.from));
         let member = MemberId::pseudonym(&files::random()?, &participant.id);
         members.push(GenesisMember {
             member,
@@ -38,8 +39,8 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
             device: files::new_key(&directory.join("device.key"))?.public(),
             rated_power_w: participant.rated_power_w(meter::interval_seconds(&setup.dataset)),
             bus: participant.bus.clone(),
-            import_wh: 0,
-            export_wh: 0,
+            import_wh: registers.import_wh,
+            export_wh: registers.export_wh,
             technology: participant.technology(),
         });
         names.insert(member, participant.id.clone());
@@ -61,7 +62,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
     let genesis = Genesis {
         community: COMMUNITY.to_owned(),
         currency: CURRENCY.to_owned(),
-        first_interval: setup.dataset.first,
+        first_interval: setup.from,
         rules: Rules {
             retail_price: setup.retail,
             feed_in_price: setup.feed_in,

@@ -1,6 +1,10 @@
 //! Whether a directory that is there already is the neighbourhood that the options describe.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use protocol::{
     genesis::{Genesis, GenesisMember},
@@ -26,15 +30,19 @@ pub(super) fn read(root: &Path) -> Result<(Genesis, BTreeMap<MemberId, String>),
 }
 
 fn read_names(text: &[u8], genesis: &Genesis) -> Result<BTreeMap<MemberId, String>, String> {
+    let of_genesis: BTreeSet<MemberId> = genesis.members.iter().map(|member| member.member).collect();
     let mut names = BTreeMap::new();
     for row in csv::Reader::from_reader(text).into_deserialize::<(String, String)>() {
         let (member, name) = row.map_err(|error| error.to_string())?;
-        names.insert(member.parse::<MemberId>().map_err(|error| error.to_string())?, name);
+        let member = member.parse::<MemberId>().map_err(|error| error.to_string())?;
+        // Whoever was registered later is named here, too, and has no meter in the data.
+        if of_genesis.contains(&member) {
+            names.insert(member, name);
+        }
     }
-    match genesis.members.iter().find(|member| !names.contains_key(&member.member)) {
-        None if names.len() == genesis.members.len() => Ok(names),
-        None => Err(format!("{} rows for {} members", names.len(), genesis.members.len())),
-        Some(member) => Err(format!("no name for {}", member.member)),
+    match of_genesis.iter().find(|member| !names.contains_key(*member)) {
+        None => Ok(names),
+        Some(member) => Err(format!("no name for {member}")),
     }
 }
 
@@ -58,7 +66,7 @@ pub(super) fn check(
         ("--mechanism", rules.mechanism.clone(), setup.mechanism.clone()),
         ("--retail", rules.retail_price.to_string(), setup.retail.to_string()),
         ("--feed-in", rules.feed_in_price.to_string(), setup.feed_in.to_string()),
-        ("a first interval of", genesis.first_interval.to_string(), dataset.first.to_string()),
+        ("a first interval (--profile, --from) of", genesis.first_interval.to_string(), setup.from.to_string()),
         ("this many participants:", names.len().to_string(), dataset.participants.len().to_string()),
         ("a grid:", grid_text(genesis.grid.is_some()), grid_text(dataset.grid.is_some())),
     ] {

@@ -26,6 +26,7 @@ use std::{
 
 use protocol::{
     genesis::{Genesis, GenesisError},
+    interval::Interval,
     member::MemberId,
     money::Price,
 };
@@ -42,6 +43,8 @@ use crate::{dataset::Dataset, orders::Orders, terms::Terms};
 pub struct Setup {
     /// Participants, energy, grid.
     pub dataset: Dataset,
+    /// The first interval to be settled, one of the data set's.
+    pub from: Interval,
     /// Name of the clearing mechanism.
     pub mechanism: String,
     /// What the supplier takes for a kWh.

@@ -1,11 +1,15 @@
 use std::net::{Ipv4Addr, TcpListener};
 
+use protocol::reading::Registers;
+
 use super::*;
 use crate::dataset::{Dataset, Source};
 
 fn setup() -> Setup {
+    let dataset = Dataset::load(&Source::BuiltIn, "summer").unwrap();
     Setup {
-        dataset: Dataset::load(&Source::BuiltIn, "summer").unwrap(),
+        from: dataset.first,
+        dataset,
         mechanism: "uniform".into(),
         retail: "0.3".parse().unwrap(),
         feed_in: "0.08".parse().unwrap(),
@@ -16,7 +20,12 @@ fn setup() -> Setup {
 }
 
 fn run(setup: &Setup) -> Run {
-    Run { broker: Broker::Embedded, console: None, interval_ms: 0, until: setup.dataset.last_of(96).unwrap() }
+    Run {
+        broker: Broker::Embedded,
+        console: None,
+        interval_ms: 0,
+        until: setup.dataset.last_of(setup.from, 96).unwrap(),
+    }
 }
 
 fn prepare(root: &Path, setup: &Setup) -> Result<State, StateError> {
@@ -108,14 +117,17 @@ fn options_that_would_give_another_genesis_are_refused_by_name() {
     drop(prepare(directory.path(), &setup()).unwrap());
     let winter = Dataset::load(&Source::BuiltIn, "winter").unwrap();
     type Change<'a> = &'a dyn Fn(&mut Setup);
-    let changes: [(&str, Change<'_>); 11] = [
+    let changes: [(&str, Change<'_>); 12] = [
         ("--validators 4 as it was started with, found 1", &|setup| setup.validators = 1),
         ("--mechanism uniform as it was started with, found mcafee", &|setup| setup.mechanism = "mcafee".into()),
         ("found other ones", &|setup| setup.terms.derate_ppm = Some(50_000)),
         ("--retail 0.3 as it was started with, found 0.31", &|setup| setup.retail = "0.31".parse().unwrap()),
         ("--feed-in 0.08 as it was started with, found 0", &|setup| setup.feed_in = "0".parse().unwrap()),
         ("2016-07-04T00:00:00Z/PT15M as it was started with, found 2016-01-11T00:00:00Z/PT15M", &|setup| {
-            setup.dataset = winter.clone()
+            (setup.from, setup.dataset) = (winter.first, winter.clone())
+        }),
+        ("(--profile, --from) of 2016-07-04T00:00:00Z/PT15M as it was started with, found 2016-07-04T04", &|setup| {
+            setup.from = setup.from.offset(16).unwrap()
         }),
         ("this many participants: 41 as it was started with, found 40", &|setup| {
             setup.dataset.participants.pop();
@@ -136,6 +148,53 @@ fn options_that_would_give_another_genesis_are_refused_by_name() {
     }
     assert_eq!(fs::read(directory.path().join(GENESIS)).unwrap(), before);
     prepare(directory.path(), &setup()).unwrap();
+}
+
+#[test]
+fn who_starts_later_has_meters_that_counted_until_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, mut later) = (setup(), setup());
+    later.from = whole.from.offset(40).unwrap();
+    let of_whole = prepare(&directory.path().join("whole"), &whole).unwrap();
+    let of_later = prepare(&directory.path().join("later"), &later).unwrap();
+    assert_eq!(of_later.genesis.first_interval.start_text(), "2016-07-04T10:00:00Z");
+    let open = |state: &State, participant: &str| {
+        let path = state.agent_configs().remove(participant).unwrap();
+        let config = meter_agent::Config::load(&path).unwrap();
+        let member = state.names.iter().find(|(_, name)| *name == participant).unwrap().0;
+        let member = state.genesis.members.iter().find(|known| known.member == *member).unwrap();
+        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
+        (registers, config.source.open(state.genesis.first_interval, registers).unwrap())
+    };
+    for participant in &whole.dataset.participants {
+        let (zero, mut of_whole) = open(&of_whole, &participant.id);
+        let (start, mut of_later) = open(&of_later, &participant.id);
+        assert_eq!(zero, Registers::default());
+        let shown = |reading| match reading {
+            meter_agent::source::Reading::Measured(measurement) => measurement.registers,
+            other => panic!("{other:?}"),
+        };
+        let before = later.from.offset(-1).unwrap();
+        assert_eq!(shown(of_whole.read(before).unwrap()), start, "{}", participant.id);
+        for at in [later.from, whole.dataset.last()] {
+            assert_eq!(shown(of_whole.read(at).unwrap()), shown(of_later.read(at).unwrap()), "{}", participant.id);
+        }
+    }
+}
+
+#[test]
+fn a_name_of_a_member_that_came_later_is_none_of_the_simulators() {
+    let directory = tempfile::tempdir().unwrap();
+    let before = prepare(directory.path(), &setup()).unwrap().names;
+    let names = directory.path().join("market/members.csv");
+    let mut text = fs::read_to_string(&names).unwrap();
+    text.push_str("00112233445566778899aabbccddeeff,\"Casa Rossi, top floor\"\n");
+    fs::write(&names, &text).unwrap();
+    assert_eq!(prepare(directory.path(), &setup()).unwrap().names, before);
+    assert_eq!(fs::read_to_string(&names).unwrap(), text, "and stays for the console");
+    fs::write(&names, text.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let error = prepare(directory.path(), &setup()).unwrap_err().to_string();
+    assert!(error.contains("market/members.csv: expected rows of member,name for every member"), "{error}");
 }
 
 #[test]

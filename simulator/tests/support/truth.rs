@@ -23,6 +23,11 @@ pub(crate) struct Truth {
 
 /// Adds up the first `intervals` of a profile.
 pub(crate) fn of(profile: impl Read, intervals: usize) -> Truth {
+    from("", profile, intervals)
+}
+
+/// Adds up `intervals` of a profile, from the one that starts at `start` on.
+pub(crate) fn from(start: &str, profile: impl Read, intervals: usize) -> Truth {
     let mut by_time: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
     let mut lines = BufReader::new(profile).lines().map(Result::unwrap);
     let header = lines.next().unwrap();
@@ -34,7 +39,7 @@ pub(crate) fn of(profile: impl Read, intervals: usize) -> Truth {
         by_time.entry(fields[timestamp].to_owned()).or_default().push(pair);
     }
     let mut truth = Truth::default();
-    for pairs in by_time.values().take(intervals) {
+    for (_, pairs) in by_time.range(start.to_owned()..).take(intervals) {
         let [deficit, surplus] = pairs.iter().fold([0, 0], |[deficit, surplus], (consumption, production)| {
             [deficit + consumption.saturating_sub(*production), surplus + production.saturating_sub(*consumption)]
         });
