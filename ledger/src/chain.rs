@@ -13,6 +13,7 @@ use protocol::{
     merkle::{MerkleRoot, MerkleTree},
     reading::{Reading, SignedReading},
     receipt::{Receipt, ValidatorStep},
+    refusal::LedgerRefusal,
     settlement::{Entry, Settlement},
 };
 
@@ -91,8 +92,8 @@ impl BlockError {
     /// The name under which logs and metrics count it.
     pub fn name(&self) -> String {
         match self {
-            BlockError::Header { field, .. } => format!("header_{field}"),
-            BlockError::TooManyTransactions(_) => "too_many_transactions".into(),
+            BlockError::Header { field, .. } => format!("{}_{field}", LedgerRefusal::Header),
+            BlockError::TooManyTransactions(_) => LedgerRefusal::TooManyTransactions.to_string(),
             BlockError::Refused { refusal, .. } => refusal.name(),
         }
     }

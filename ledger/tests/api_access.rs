@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
-use ledger::api::{CallRefusal, Settings, Tls, Tokens};
+use ledger::api::{Settings, Tls, Tokens};
 use market::client::Client;
-use protocol::{api::Status, member::MemberId};
+use protocol::{api::Status, member::MemberId, refusal::CallRefusal};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use reqwest::{
     Method, StatusCode,
@@ -291,7 +291,7 @@ fn a_configuration_that_opens_too_much_or_cannot_be_served_is_bad_input() {
 #[test]
 fn every_refusal_is_met_by_a_test() {
     let tests = [include_str!("api_access.rs"), include_str!("api_limits.rs")].concat();
-    for name in CallRefusal::NAMES {
+    for name in CallRefusal::ALL {
         assert!(tests.contains(&format!("\"{name}\"")), "no test is refused as {name}");
     }
 }

@@ -7,13 +7,17 @@ mod support;
 use std::sync::Arc;
 
 use ledger::{
-    chain::{BlockError, Foreseen, Readings, Tip, build, build_foreseen, execute_foreseen},
+    chain::{
+        BlockError, Foreseen, Readings, TRANSACTIONS_PER_BLOCK_MAX, Tip, build, build_foreseen, execute,
+        execute_foreseen,
+    },
     state::{ORDERS_PER_MEMBER_MAX, State},
 };
 use protocol::{
-    block::Transaction,
+    block::{Block, Header, Transaction},
     energy::Energy,
     envelope::{Sealed, Signed},
+    hash::Hash,
     money::{Amount, Price},
     order::Order,
     reading::SignedReading,
@@ -316,4 +320,34 @@ fn what_is_foreseen_is_what_a_block_leads_to_and_counts_for_nothing_else() {
     assert!(!foreseen.is_of(tip, &transaction));
     let (_, _, refused) = build_foreseen(&executed.state, tip, [(transaction, [])], Some(&foreseen));
     assert_eq!(refused[0].1.name(), "interval_not_next");
+}
+
+#[test]
+fn a_block_whose_header_is_not_what_its_transactions_lead_to_is_refused_by_the_field() {
+    const OTHER: Hash = Hash::from_bytes([9; 32]);
+    let (community, state, readings, settlement) = prepared();
+    let tip = Tip { height: 0, block: community.genesis.chain() };
+    let transaction = community.transaction(settlement, &readings);
+    let (block, _, refused) = build(&state, tip, [(transaction, Vec::new())]);
+    assert!(refused.is_empty(), "{refused:?}");
+    let name = |block: &Block| execute(&state, tip, block, Readings::Sealed).unwrap_err().name();
+    let lies: [(&str, fn(&mut Header)); 8] = [
+        ("header_chain", |header| header.chain = OTHER),
+        ("header_height", |header| header.height += 1),
+        ("header_previous", |header| header.previous = OTHER),
+        ("header_validators", |header| header.validators = OTHER),
+        ("header_next_validators", |header| header.next_validators = OTHER),
+        ("header_transactions", |header| header.transactions.hash = OTHER),
+        ("header_entries", |header| header.entries.leaves += 1),
+        ("header_state", |header| header.state.hash = OTHER),
+    ];
+    for (expected, lie) in lies {
+        let mut lying = block.clone();
+        lie(&mut lying.header);
+        assert_eq!(name(&lying), expected);
+    }
+    let mut full = block.clone();
+    full.transactions = vec![block.transactions[0].clone(); TRANSACTIONS_PER_BLOCK_MAX + 1];
+    assert_eq!(name(&full), "too_many_transactions");
+    assert!(execute(&state, tip, &block, Readings::Sealed).is_ok());
 }

@@ -26,6 +26,7 @@ use protocol::{
     member::MemberId,
     order::Order,
     reading::SignedReading,
+    refusal::LedgerRefusal,
     settlement::{Entry, Line, Settlement},
 };
 use world::{World, changed, genesis, interval, key, readings, readings_in, refused, until};
@@ -181,6 +182,13 @@ async fn orders_are_answered_when_the_ledger_has_taken_them() {
         assert_eq!(ada.answer(&bytes).await, expected);
     }
     refused(&market, &[(Refusal::SequenceConflict, 1), (Refusal::OrderTooLate, 1)]).await;
+    // The member has as many orders waiting as it may: that passes, and the agent is told so.
+    world.ledger.refuse_orders(Some(LedgerRefusal::TooManyOrders));
+    ada.publish_order(&order(3, 1)).await;
+    assert_eq!(ada.answer(&order(3, 1)).await, Some(Refusal::TooManyOrders));
+    world.ledger.refuse_orders(None);
+    ada.publish_order(&order(3, 1)).await;
+    assert_eq!(ada.answer(&order(3, 1)).await, None);
     market.stop().await.unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! The household's standing orders: when to sign a new one, and which limits stood for an interval. Pure.
 
-use protocol::{energy::Energy, interval::Interval, order::Order, settlement::Tariffs};
+use protocol::{answer::Refusal, energy::Energy, interval::Interval, order::Order, settlement::Tariffs};
 
 use crate::{
     check::Limits,
@@ -14,6 +14,41 @@ pub(crate) struct Orders {
     records: Vec<OrderRecord>,
     /// How often in a row an order came too late: the next one stands from so much later.
     late: u32,
+}
+
+/// What an answer makes of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Became {
+    /// It is on the ledger.
+    Standing,
+    /// It came too late for its interval: another one is signed, for a later one.
+    Late,
+    /// There is no room for it now: the same is sent again.
+    Waiting,
+    /// It is refused for what it says: the same would be refused again.
+    Refused,
+}
+
+impl Became {
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is answered here, or does not compile")]
+    fn of(refusal: Option<Refusal>) -> Became {
+        let Some(refusal) = refusal else { return Became::Standing };
+        match refusal {
+            Refusal::Duplicate => Became::Standing,
+            Refusal::OrderTooLate => Became::Late,
+            Refusal::TooManyOrders => Became::Waiting,
+            Refusal::Malformed
+            | Refusal::UnknownDevice
+            | Refusal::BadSignature
+            | Refusal::SequenceConflict
+            | Refusal::ChainBroken
+            | Refusal::RegisterWentBack
+            | Refusal::ImplausiblePower
+            | Refusal::IntervalClosed
+            | Refusal::FutureDated
+            | Refusal::Stale => Became::Refused,
+        }
+    }
 }
 
 /// Most intervals that an order which keeps coming too late is put off.
@@ -53,17 +88,21 @@ impl Orders {
         self.records.last().filter(|record| record.state == OrderState::Open)
     }
 
-    /// Notes what became of the order whose message has this hash; says which order that was.
+    /// Notes the market's answer to the order whose message has this hash; says what it means, and which order that was.
     pub(crate) fn answered(
         &mut self,
         message: &protocol::hash::Hash,
-        accepted: bool,
-        late: bool,
-    ) -> Option<&OrderRecord> {
+        refusal: Option<Refusal>,
+    ) -> Option<(Became, &OrderRecord)> {
         let record = self.records.iter_mut().rev().find(|record| record.message.hash() == *message)?;
-        record.state = if accepted { OrderState::Accepted } else { OrderState::Refused };
-        self.late = if late { self.late + 1 } else { 0 };
-        Some(record)
+        let became = Became::of(refusal);
+        record.state = match became {
+            Became::Standing => OrderState::Accepted,
+            Became::Waiting => record.state,
+            Became::Late | Became::Refused => OrderState::Refused,
+        };
+        self.late = if became == Became::Late { self.late + 1 } else { 0 };
+        Some((became, record))
     }
 
     /// The limits that stood for `interval`, where `tariffs` were in force. An order that was not answered may stand or not: the wider limit counts,
@@ -136,7 +175,7 @@ mod tests {
             let hash = record.message.hash();
             orders.push(record);
             assert_eq!(orders.wanted(&buy(200_000), interval(0)), None, "one at a time");
-            orders.answered(&hash, false, true).unwrap();
+            assert_eq!(orders.answered(&hash, Some(Refusal::OrderTooLate)).unwrap().0, Became::Late);
         }
         assert_eq!(from, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
         let order = orders.wanted(&buy(200_000), interval(0)).unwrap();
@@ -144,7 +183,15 @@ mod tests {
         let accepted = record(order, OrderState::Open);
         let hash = accepted.message.hash();
         orders.push(accepted);
-        assert_eq!(orders.answered(&hash, true, false).map(|record| record.state), Some(OrderState::Accepted));
+        let answer = |orders: &mut Orders, refusal| {
+            orders.answered(&hash, refusal).map(|(became, record)| (became, record.state)).unwrap()
+        };
+        // No room for it passes: nothing is decided, and nothing else is signed.
+        let full = Some(Refusal::TooManyOrders);
+        assert_eq!(answer(&mut orders, full), (Became::Waiting, OrderState::Open));
+        assert!(orders.open().is_some() && orders.wanted(&buy(200_000), interval(0)).is_none());
+        assert_eq!(answer(&mut orders, None), (Became::Standing, OrderState::Accepted));
+        assert_eq!(answer(&mut orders, full), (Became::Waiting, OrderState::Accepted), "it stands already");
         assert!(orders.open().is_none());
         // Back to a price taker: that is an order too, for the old one stands.
         let order = orders.wanted(&OrderConfig::default(), interval(5)).unwrap();

@@ -28,5 +28,6 @@ pub mod origin;
 pub mod parameters;
 pub mod reading;
 pub mod receipt;
+pub mod refusal;
 pub mod settlement;
 pub mod topic;

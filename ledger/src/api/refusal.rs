@@ -5,6 +5,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use protocol::refusal::CallRefusal as Name;
+
 use super::{problem::Problem, settings::Role};
 
 /// Why a call, or a connection, is turned away.
@@ -94,43 +96,25 @@ pub enum CallRefusal {
 }
 
 impl CallRefusal {
-    /// The names of all refusals.
-    pub const NAMES: [&'static str; 14] = [
-        "token_missing",
-        "token_unknown",
-        "role_insufficient",
-        "rate_limited",
-        "too_many_connections",
-        "too_many_connections_of_address",
-        "body_too_large",
-        "body_too_slow",
-        "body_broken",
-        "tls_expected",
-        "handshake_failed",
-        "head_too_slow",
-        "head_too_large",
-        "answer_not_read",
-    ];
-
     /// Its name, in answers and metrics.
     pub fn name(&self) -> &'static str {
-        let place = match self {
-            CallRefusal::TokenMissing { .. } => 0,
-            CallRefusal::TokenUnknown { .. } => 1,
-            CallRefusal::RoleInsufficient { .. } => 2,
-            CallRefusal::RateLimited { .. } => 3,
-            CallRefusal::TooManyConnections { .. } => 4,
-            CallRefusal::TooManyConnectionsOfAddress { .. } => 5,
-            CallRefusal::BodyTooLarge { .. } => 6,
-            CallRefusal::BodyTooSlow { .. } => 7,
-            CallRefusal::BodyBroken => 8,
-            CallRefusal::TlsExpected => 9,
-            CallRefusal::HandshakeFailed(_) => 10,
-            CallRefusal::HeadTooSlow { .. } => 11,
-            CallRefusal::HeadTooLarge { .. } => 12,
-            CallRefusal::AnswerNotRead { .. } => 13,
+        let name = match self {
+            CallRefusal::TokenMissing { .. } => Name::TokenMissing,
+            CallRefusal::TokenUnknown { .. } => Name::TokenUnknown,
+            CallRefusal::RoleInsufficient { .. } => Name::RoleInsufficient,
+            CallRefusal::RateLimited { .. } => Name::RateLimited,
+            CallRefusal::TooManyConnections { .. } => Name::TooManyConnections,
+            CallRefusal::TooManyConnectionsOfAddress { .. } => Name::TooManyConnectionsOfAddress,
+            CallRefusal::BodyTooLarge { .. } => Name::BodyTooLarge,
+            CallRefusal::BodyTooSlow { .. } => Name::BodyTooSlow,
+            CallRefusal::BodyBroken => Name::BodyBroken,
+            CallRefusal::TlsExpected => Name::TlsExpected,
+            CallRefusal::HandshakeFailed(_) => Name::HandshakeFailed,
+            CallRefusal::HeadTooSlow { .. } => Name::HeadTooSlow,
+            CallRefusal::HeadTooLarge { .. } => Name::HeadTooLarge,
+            CallRefusal::AnswerNotRead { .. } => Name::AnswerNotRead,
         };
-        CallRefusal::NAMES[place]
+        name.name()
     }
 
     fn status(&self) -> StatusCode {
@@ -190,7 +174,7 @@ mod tests {
     #[test]
     fn the_operators_page_explains_every_refusal() {
         let page = include_str!("../../../docs/operator.md");
-        for name in CallRefusal::NAMES {
+        for name in Name::ALL {
             assert!(page.contains(&format!("| `{name}` |")), "docs/operator.md does not explain `{name}`");
         }
     }

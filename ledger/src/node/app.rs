@@ -10,6 +10,7 @@ use protocol::{
     certificate::{CommitCertificate, Validator},
     hash::Hash,
     key::ValidatorId,
+    refusal::LedgerRefusal,
 };
 
 use super::Ledger;
@@ -106,7 +107,7 @@ impl Application for App {
         body: Bytes,
     ) -> Result<Option<Candidate>, Halt> {
         let Ok(block) = cbor::decode::<Block>(&body) else {
-            self.ledger.metrics.refused("malformed".into());
+            self.ledger.metrics.refused(LedgerRefusal::Malformed.to_string());
             return Ok(None);
         };
         let hash = block.header.hash();

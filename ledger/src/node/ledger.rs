@@ -16,6 +16,7 @@ use protocol::{
     interval::Interval,
     key::ValidatorId,
     merkle::MerkleRoot,
+    refusal::LedgerRefusal,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -33,9 +34,6 @@ const OUTGOING_MAX: usize = 256;
 /// Waiting transactions that are looked at again after each block. Each costs about a signature; the pool's ten thousand
 /// have all had their turn after some 160 blocks.
 const LOOKED_AT_AGAIN_MAX: usize = 64;
-
-/// What a transaction is refused for when too many wait.
-const POOL_FULL: &str = "pool_full";
 
 /// What became of a transaction.
 enum Taken {
@@ -169,7 +167,7 @@ impl Ledger {
             }
             Taken::PoolFull => {
                 let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
-                Submitted::Refused { transaction: id, refusal: POOL_FULL.into(), detail }
+                Submitted::Refused { transaction: id, refusal: LedgerRefusal::PoolFull.to_string(), detail }
             }
         })
     }
@@ -188,14 +186,15 @@ impl Ledger {
     /// Takes in what another node sent.
     pub(super) fn take_in_gossip(&self, message: &[u8]) -> Verdict {
         let Ok(transaction) = cbor::decode::<Transaction>(message) else {
-            self.metrics.refused("malformed".into());
-            return Verdict::Rejected("malformed".into());
+            let malformed = LedgerRefusal::Malformed.to_string();
+            self.metrics.refused(malformed.clone());
+            return Verdict::Rejected(malformed);
         };
         match self.take_in(transaction) {
             Ok(Taken::New) => Verdict::Accepted,
             Ok(Taken::Waiting) => Verdict::Ignored("waiting".into()),
             Ok(Taken::Refused(refusal)) => Verdict::refused(&refusal),
-            Ok(Taken::PoolFull) => Verdict::Ignored(POOL_FULL.into()),
+            Ok(Taken::PoolFull) => Verdict::Ignored(LedgerRefusal::PoolFull.to_string()),
             Err(error) => {
                 tracing::error!(%error, "a transaction from another node could not be checked");
                 Verdict::Ignored("not_checked".into())
@@ -231,7 +230,7 @@ impl Ledger {
                 continue;
             }
             if !pool.insert(transaction, opened, interval) {
-                self.metrics.refused(POOL_FULL.into());
+                self.metrics.refused(LedgerRefusal::PoolFull.to_string());
                 return Ok(Taken::PoolFull);
             }
             break;

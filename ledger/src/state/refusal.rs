@@ -17,6 +17,7 @@ use protocol::{
     limits::{MEMBERS_MAX, SCHEDULED_MAX, TEXT_BYTES_MAX},
     member::MemberId,
     money::Amount,
+    refusal::LedgerRefusal,
 };
 
 /// A refusal: the transaction changed nothing. [`name`](Refusal::name) is what APIs, logs and metrics call it.
@@ -271,60 +272,68 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The refusal's name.
-    pub fn name(&self) -> String {
+    /// The refusal's name, without what it is about.
+    pub fn word(&self) -> LedgerRefusal {
         match self {
-            Refusal::Malformed(_) => "malformed",
-            Refusal::BadSignature(_) => "bad_signature",
-            Refusal::UnknownSigner(_) => "unknown_signer",
-            Refusal::UnknownMember(_) => "unknown_member",
-            Refusal::Exists => "exists",
-            Refusal::ExistsWithDifferent(field) => return format!("exists_with_different_{field}"),
-            Refusal::IntervalNotNext { .. } => "interval_not_next",
-            Refusal::ReadingsDiffer { .. } => "readings_differ",
-            Refusal::ReadingsNotAscending(_) => "readings_not_ascending",
-            Refusal::ReadingRefused { .. } => "reading_refused",
-            Refusal::CommittedReadingLeftOut { .. } => "committed_reading_left_out",
-            Refusal::CannotSettle(_) => "cannot_settle",
-            Refusal::ClearingDiffers { .. } => "clearing_differs",
-            Refusal::AmountOverflow => "amount_overflow",
-            Refusal::OrderSequenceNotHigher { .. } => "order_sequence_not_higher",
-            Refusal::OrderTooLate { .. } => "order_too_late",
-            Refusal::TooManyOrders => "too_many_orders",
-            Refusal::ReadingsPruned(_) => "readings_pruned",
-            Refusal::InstructionNotNext { .. } => "instruction_not_next",
-            Refusal::DecisionNotNext { .. } => "decision_not_next",
-            Refusal::NotApproved(_) => "not_approved",
-            Refusal::AmountNotPositive(_) => "amount_not_positive",
-            Refusal::SameAccount => "same_account",
-            Refusal::ExceedsBalance { .. } => "exceeds_balance",
-            Refusal::BadText { .. } => "bad_text",
-            Refusal::BadName(_) => "bad_name",
-            Refusal::KeyInUse(_) => "key_in_use",
-            Refusal::DeviceInUse(_) => "device_in_use",
-            Refusal::NoDevice(_) => "no_device",
-            Refusal::NoConflict => "no_conflict",
-            Refusal::TooManyMembers => "too_many_members",
-            Refusal::TooManyScheduled => "too_many_scheduled",
-            Refusal::RulesTooEarly { .. } => "rules_too_early",
-            Refusal::BadRules(_) => "bad_rules",
-            Refusal::UnknownMechanism(_) => "unknown_mechanism",
-            Refusal::BadTerms(_) => "bad_terms",
-            Refusal::BadGrid(_) => "bad_grid",
-            Refusal::BadValidators { .. } => "bad_validators",
-            Refusal::NothingToCorrect(_) => "nothing_to_correct",
-            Refusal::OtherSettlementInForce { .. } => "other_settlement_in_force",
-            Refusal::CorrectionNotNext { .. } => "correction_not_next",
-            Refusal::OtherInputs { .. } => "other_inputs",
-            Refusal::CorrectionsNotAscending => "corrections_not_ascending",
-            Refusal::ValuesNotAscending => "values_not_ascending",
-            Refusal::ValuesOfStrangers => "values_of_strangers",
-            Refusal::ImplausibleValues { .. } => "implausible_values",
-            Refusal::UnknownCertificates(_) => "unknown_certificates",
-            Refusal::CertificatesNotHeld { .. } => "certificates_not_held",
-            Refusal::CertificatesRetired { .. } => "certificates_retired",
+            Refusal::Malformed(_) => LedgerRefusal::Malformed,
+            Refusal::BadSignature(_) => LedgerRefusal::BadSignature,
+            Refusal::UnknownSigner(_) => LedgerRefusal::UnknownSigner,
+            Refusal::UnknownMember(_) => LedgerRefusal::UnknownMember,
+            Refusal::Exists => LedgerRefusal::Exists,
+            Refusal::ExistsWithDifferent(_) => LedgerRefusal::ExistsWithDifferent,
+            Refusal::IntervalNotNext { .. } => LedgerRefusal::IntervalNotNext,
+            Refusal::ReadingsDiffer { .. } => LedgerRefusal::ReadingsDiffer,
+            Refusal::ReadingsNotAscending(_) => LedgerRefusal::ReadingsNotAscending,
+            Refusal::ReadingRefused { .. } => LedgerRefusal::ReadingRefused,
+            Refusal::CommittedReadingLeftOut { .. } => LedgerRefusal::CommittedReadingLeftOut,
+            Refusal::CannotSettle(_) => LedgerRefusal::CannotSettle,
+            Refusal::ClearingDiffers { .. } => LedgerRefusal::ClearingDiffers,
+            Refusal::AmountOverflow => LedgerRefusal::AmountOverflow,
+            Refusal::OrderSequenceNotHigher { .. } => LedgerRefusal::OrderSequenceNotHigher,
+            Refusal::OrderTooLate { .. } => LedgerRefusal::OrderTooLate,
+            Refusal::TooManyOrders => LedgerRefusal::TooManyOrders,
+            Refusal::ReadingsPruned(_) => LedgerRefusal::ReadingsPruned,
+            Refusal::InstructionNotNext { .. } => LedgerRefusal::InstructionNotNext,
+            Refusal::DecisionNotNext { .. } => LedgerRefusal::DecisionNotNext,
+            Refusal::NotApproved(_) => LedgerRefusal::NotApproved,
+            Refusal::AmountNotPositive(_) => LedgerRefusal::AmountNotPositive,
+            Refusal::SameAccount => LedgerRefusal::SameAccount,
+            Refusal::ExceedsBalance { .. } => LedgerRefusal::ExceedsBalance,
+            Refusal::BadText { .. } => LedgerRefusal::BadText,
+            Refusal::BadName(_) => LedgerRefusal::BadName,
+            Refusal::KeyInUse(_) => LedgerRefusal::KeyInUse,
+            Refusal::DeviceInUse(_) => LedgerRefusal::DeviceInUse,
+            Refusal::NoDevice(_) => LedgerRefusal::NoDevice,
+            Refusal::NoConflict => LedgerRefusal::NoConflict,
+            Refusal::TooManyMembers => LedgerRefusal::TooManyMembers,
+            Refusal::TooManyScheduled => LedgerRefusal::TooManyScheduled,
+            Refusal::RulesTooEarly { .. } => LedgerRefusal::RulesTooEarly,
+            Refusal::BadRules(_) => LedgerRefusal::BadRules,
+            Refusal::UnknownMechanism(_) => LedgerRefusal::UnknownMechanism,
+            Refusal::BadTerms(_) => LedgerRefusal::BadTerms,
+            Refusal::BadGrid(_) => LedgerRefusal::BadGrid,
+            Refusal::BadValidators { .. } => LedgerRefusal::BadValidators,
+            Refusal::NothingToCorrect(_) => LedgerRefusal::NothingToCorrect,
+            Refusal::OtherSettlementInForce { .. } => LedgerRefusal::OtherSettlementInForce,
+            Refusal::CorrectionNotNext { .. } => LedgerRefusal::CorrectionNotNext,
+            Refusal::OtherInputs { .. } => LedgerRefusal::OtherInputs,
+            Refusal::CorrectionsNotAscending => LedgerRefusal::CorrectionsNotAscending,
+            Refusal::ValuesNotAscending => LedgerRefusal::ValuesNotAscending,
+            Refusal::ValuesOfStrangers => LedgerRefusal::ValuesOfStrangers,
+            Refusal::ImplausibleValues { .. } => LedgerRefusal::ImplausibleValues,
+            Refusal::UnknownCertificates(_) => LedgerRefusal::UnknownCertificates,
+            Refusal::CertificatesNotHeld { .. } => LedgerRefusal::CertificatesNotHeld,
+            Refusal::CertificatesRetired { .. } => LedgerRefusal::CertificatesRetired,
         }
-        .into()
+    }
+
+    /// The refusal's name, as APIs, logs and metrics have it.
+    pub fn name(&self) -> String {
+        let word = self.word();
+        match self {
+            Refusal::ExistsWithDifferent(field) => format!("{word}_{field}"),
+            _ => word.to_string(),
+        }
     }
 }
 

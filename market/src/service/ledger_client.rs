@@ -24,6 +24,7 @@ use protocol::{
     member::MemberId,
     reading::{ChainHead, Registers},
     receipt::Receipt,
+    refusal::LedgerRefusal,
 };
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -38,8 +39,6 @@ const WAIT_MS: u64 = 5_000;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Pause before a transaction is handed in again.
 const HAND_IN_PAUSE: Duration = Duration::from_secs(1);
-/// Refusals that another time may not bring: there is no room just now.
-const PASSING: [&str; 2] = ["pool_full", "too_many_scheduled"];
 /// Settlement lines in one page of history: bounds what one answer takes.
 const LINES_PER_PAGE_MAX: usize = 20_000;
 
@@ -257,7 +256,7 @@ impl LedgerClient {
                         answers.detach_all();
                         return taken;
                     }
-                    Ok(Ok(Submitted::Refused { refusal, .. })) if PASSING.contains(&refusal.as_str()) => {
+                    Ok(Ok(Submitted::Refused { refusal, .. })) if passes(&refusal) => {
                         tracing::debug!(refusal, "handing in a transaction");
                     }
                     Ok(Ok(refusal @ Submitted::Refused { .. })) => refused = Some(refusal),
@@ -337,6 +336,67 @@ fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: R
         order_sequences: members.iter().map(|member| (member.member, member.order_sequence)).collect(),
         members,
         rules: Box::new(rules),
+    }
+}
+
+/// Whether another time may not bring this refusal: there is no room just now. A member that has too many orders waiting is
+/// told, and comes again; an order of another member need not wait for it here.
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
+fn passes(name: &str) -> bool {
+    // What a later version refuses something for is not known to pass.
+    let Some(refusal) = LedgerRefusal::of_answer(name) else { return false };
+    match refusal {
+        LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => true,
+        LedgerRefusal::Malformed
+        | LedgerRefusal::BadSignature
+        | LedgerRefusal::UnknownSigner
+        | LedgerRefusal::UnknownMember
+        | LedgerRefusal::Exists
+        | LedgerRefusal::ExistsWithDifferent
+        | LedgerRefusal::IntervalNotNext
+        | LedgerRefusal::ReadingsDiffer
+        | LedgerRefusal::ReadingsNotAscending
+        | LedgerRefusal::ReadingRefused
+        | LedgerRefusal::CommittedReadingLeftOut
+        | LedgerRefusal::CannotSettle
+        | LedgerRefusal::ClearingDiffers
+        | LedgerRefusal::AmountOverflow
+        | LedgerRefusal::OrderSequenceNotHigher
+        | LedgerRefusal::OrderTooLate
+        | LedgerRefusal::TooManyOrders
+        | LedgerRefusal::ReadingsPruned
+        | LedgerRefusal::InstructionNotNext
+        | LedgerRefusal::DecisionNotNext
+        | LedgerRefusal::NotApproved
+        | LedgerRefusal::AmountNotPositive
+        | LedgerRefusal::SameAccount
+        | LedgerRefusal::ExceedsBalance
+        | LedgerRefusal::BadText
+        | LedgerRefusal::BadName
+        | LedgerRefusal::KeyInUse
+        | LedgerRefusal::DeviceInUse
+        | LedgerRefusal::NoDevice
+        | LedgerRefusal::NoConflict
+        | LedgerRefusal::TooManyMembers
+        | LedgerRefusal::RulesTooEarly
+        | LedgerRefusal::BadRules
+        | LedgerRefusal::UnknownMechanism
+        | LedgerRefusal::BadTerms
+        | LedgerRefusal::BadGrid
+        | LedgerRefusal::BadValidators
+        | LedgerRefusal::NothingToCorrect
+        | LedgerRefusal::OtherSettlementInForce
+        | LedgerRefusal::CorrectionNotNext
+        | LedgerRefusal::OtherInputs
+        | LedgerRefusal::CorrectionsNotAscending
+        | LedgerRefusal::ValuesNotAscending
+        | LedgerRefusal::ValuesOfStrangers
+        | LedgerRefusal::ImplausibleValues
+        | LedgerRefusal::UnknownCertificates
+        | LedgerRefusal::CertificatesNotHeld
+        | LedgerRefusal::CertificatesRetired
+        | LedgerRefusal::TooManyTransactions
+        | LedgerRefusal::Header => false,
     }
 }
 

@@ -9,6 +9,7 @@ use protocol::{
     hash::Hash,
     key::DeviceId,
     order::SignedOrder,
+    refusal::LedgerRefusal,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
@@ -99,14 +100,83 @@ async fn place(ledger: &LedgerClient, order: &SignedOrder) -> Outcome {
     }
 }
 
-/// The market's name for a refusal of the ledger.
+/// The market's name for a refusal of the ledger, where it refuses an order.
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is named here, or does not compile")]
 fn refusal_named(name: &str) -> Refusal {
-    match name {
-        "unknown_signer" | "unknown_member" => Refusal::UnknownDevice,
-        "bad_signature" => Refusal::BadSignature,
-        "order_too_late" => Refusal::OrderTooLate,
-        "order_sequence_not_higher" => Refusal::SequenceConflict,
-        _ if name.starts_with("exists_with_different") => Refusal::SequenceConflict,
-        _ => Refusal::Malformed,
+    // What a later version refuses is no order to this one.
+    let Some(refusal) = LedgerRefusal::of_answer(name) else { return Refusal::Malformed };
+    match refusal {
+        LedgerRefusal::UnknownSigner | LedgerRefusal::UnknownMember => Refusal::UnknownDevice,
+        LedgerRefusal::BadSignature => Refusal::BadSignature,
+        LedgerRefusal::OrderTooLate => Refusal::OrderTooLate,
+        LedgerRefusal::OrderSequenceNotHigher | LedgerRefusal::ExistsWithDifferent => Refusal::SequenceConflict,
+        LedgerRefusal::Exists => Refusal::Duplicate,
+        LedgerRefusal::TooManyOrders | LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => {
+            Refusal::TooManyOrders
+        }
+        // Of an order only the first of these is ever said.
+        LedgerRefusal::Malformed
+        | LedgerRefusal::IntervalNotNext
+        | LedgerRefusal::ReadingsDiffer
+        | LedgerRefusal::ReadingsNotAscending
+        | LedgerRefusal::ReadingRefused
+        | LedgerRefusal::CommittedReadingLeftOut
+        | LedgerRefusal::CannotSettle
+        | LedgerRefusal::ClearingDiffers
+        | LedgerRefusal::AmountOverflow
+        | LedgerRefusal::ReadingsPruned
+        | LedgerRefusal::InstructionNotNext
+        | LedgerRefusal::DecisionNotNext
+        | LedgerRefusal::NotApproved
+        | LedgerRefusal::AmountNotPositive
+        | LedgerRefusal::SameAccount
+        | LedgerRefusal::ExceedsBalance
+        | LedgerRefusal::BadText
+        | LedgerRefusal::BadName
+        | LedgerRefusal::KeyInUse
+        | LedgerRefusal::DeviceInUse
+        | LedgerRefusal::NoDevice
+        | LedgerRefusal::NoConflict
+        | LedgerRefusal::TooManyMembers
+        | LedgerRefusal::RulesTooEarly
+        | LedgerRefusal::BadRules
+        | LedgerRefusal::UnknownMechanism
+        | LedgerRefusal::BadTerms
+        | LedgerRefusal::BadGrid
+        | LedgerRefusal::BadValidators
+        | LedgerRefusal::NothingToCorrect
+        | LedgerRefusal::OtherSettlementInForce
+        | LedgerRefusal::CorrectionNotNext
+        | LedgerRefusal::OtherInputs
+        | LedgerRefusal::CorrectionsNotAscending
+        | LedgerRefusal::ValuesNotAscending
+        | LedgerRefusal::ValuesOfStrangers
+        | LedgerRefusal::ImplausibleValues
+        | LedgerRefusal::UnknownCertificates
+        | LedgerRefusal::CertificatesNotHeld
+        | LedgerRefusal::CertificatesRetired
+        | LedgerRefusal::TooManyTransactions
+        | LedgerRefusal::Header => Refusal::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_told_what_passes_and_what_does_not() {
+        for (name, expected) in [
+            ("too_many_orders", Refusal::TooManyOrders),
+            ("pool_full", Refusal::TooManyOrders),
+            ("order_too_late", Refusal::OrderTooLate),
+            ("order_sequence_not_higher", Refusal::SequenceConflict),
+            ("exists_with_different_reading", Refusal::SequenceConflict),
+            ("unknown_member", Refusal::UnknownDevice),
+            ("malformed", Refusal::Malformed),
+            ("not_invented_yet", Refusal::Malformed),
+        ] {
+            assert_eq!(refusal_named(name), expected, "{name}");
+        }
     }
 }

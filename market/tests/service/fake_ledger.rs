@@ -38,6 +38,7 @@ use protocol::{
     order::Order,
     reading::{ChainHead, Reading, SignedReading},
     receipt::Receipt,
+    refusal::LedgerRefusal,
     settlement::{Entry, Settlement},
 };
 
@@ -70,6 +71,8 @@ struct Chain {
     /// Heights of corrections, and what is in force from there on.
     corrected: Vec<(u64, Settlement)>,
     refused: Vec<String>,
+    /// What it refuses every order for.
+    refuses_orders: Option<LedgerRefusal>,
     /// Hashes of readings that contradict one another.
     reported: Vec<[Hash; 2]>,
 }
@@ -94,6 +97,7 @@ impl FakeLedger {
             settled: Vec::new(),
             corrected: Vec::new(),
             refused: Vec::new(),
+            refuses_orders: None,
             reported: Vec::new(),
             devices: genesis.members.iter().map(|member| member.device).zip(0..).collect(),
             genesis: genesis.clone(),
@@ -133,6 +137,11 @@ impl FakeLedger {
 
     pub(crate) fn pooled(&self) -> usize {
         self.chain.lock().unwrap().pool.len()
+    }
+
+    /// Refuses every order from now on, or none.
+    pub(crate) fn refuse_orders(&self, refusal: Option<LedgerRefusal>) {
+        self.chain.lock().unwrap().refuses_orders = refusal;
     }
 
     /// Settles `interval` with these readings, in order of device, as if the market whose `key` this is had.
@@ -212,6 +221,9 @@ impl Chain {
                 Err("a market hands in nothing of the kind".into())
             }
             Transaction::PlaceOrder(order) => {
+                if let Some(refusal) = self.refuses_orders {
+                    return Err(refusal.to_string());
+                }
                 let order = order.open::<Order>(&chain, |_| true).map_err(|error| error.to_string())?;
                 let member = self.genesis.members.iter().position(|member| member.key == order.signer());
                 let last = &mut self.orders[member.ok_or("unknown_member")?];

@@ -16,6 +16,7 @@ use crate::{
     alarm::AlarmKind,
     check::{ReceiptFault, check_correction, check_entry, check_transformer_entry},
     mqtt::Inbound,
+    orders::Became,
     outbox::Advice,
     record::ReadingRecord,
     status::in_words,
@@ -117,18 +118,30 @@ impl Agent {
     }
 
     async fn order_answered(&mut self, message: protocol::hash::Hash, refusal: Option<(Refusal, String)>) {
-        let accepted = refusal.as_ref().is_none_or(|(refusal, _)| *refusal == Refusal::Duplicate);
-        let late = refusal.as_ref().is_some_and(|(refusal, _)| *refusal == Refusal::OrderTooLate);
-        let Some(record) = self.orders.answered(&message, accepted, late).cloned() else { return };
-        if accepted {
-            tracing::info!("the order stands from {} on", record.order.valid_from);
-            self.alarms.clear(AlarmKind::OrderRefused);
-        } else if let Some((refusal, detail)) = refusal.filter(|_| !late) {
-            self.live.order_refused = true;
-            self.alarms.raise(AlarmKind::OrderRefused, format!("{refusal}: {detail}"));
+        let name = refusal.as_ref().map(|(refusal, _)| *refusal);
+        let Some((became, record)) = self.orders.answered(&message, name) else { return };
+        let record = record.clone();
+        match became {
+            Became::Standing => {
+                tracing::info!("the order stands from {} on", record.order.valid_from);
+                self.alarms.clear(AlarmKind::OrderRefused);
+            }
+            Became::Late => {}
+            // It is sent again as if nobody had answered.
+            Became::Waiting => self.order_alarm(refusal),
+            Became::Refused => {
+                self.live.order_refused = true;
+                self.order_alarm(refusal);
+            }
         }
         if let Err(error) = self.write(move |store| store.put_order(&record)).await {
             self.halt(&error);
+        }
+    }
+
+    fn order_alarm(&mut self, refusal: Option<(Refusal, String)>) {
+        if let Some((refusal, detail)) = refusal {
+            self.alarms.raise(AlarmKind::OrderRefused, format!("{refusal}: {detail}"));
         }
     }
 

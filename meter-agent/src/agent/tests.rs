@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use protocol::{
-    answer::Announcement,
+    answer::{Announcement, Answer, Outcome, Refusal},
     certificate::Validator,
     genesis::{GenesisMember, Rules},
+    hash::Hash,
     money::Price,
     reading::{Registers, SignedReading},
     topic::Topics,
@@ -112,6 +113,12 @@ async fn announce(agent: &mut Agent, at: i64) {
     agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
 }
 
+async fn answer(agent: &mut Agent, message: Hash, refusal: Option<Refusal>) {
+    let outcome = refusal.map_or(Outcome::Accepted, |refusal| Outcome::Refused { refusal, detail: "so".into() });
+    let json = serde_json::to_vec(&Answer { message, outcome }).unwrap();
+    agent.message(1, Inbound::Answer, Publish::new("answer", QoS::AtLeastOnce, json)).await;
+}
+
 fn signed(agent: &Agent) -> Vec<SignedReading> {
     let readings = (1..).map_while(|sequence| agent.store.reading(sequence).unwrap());
     readings.map(|record| record.message.open(&agent.identity.chain, |_| true).unwrap()).collect()
@@ -208,6 +215,35 @@ async fn an_announcement_of_the_past_or_of_another_length_signs_nothing() {
     agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
     assert!(agent.status().alarms[0].starts_with("market unclear: expected intervals of 15 minutes"));
     assert_eq!(agent.live.open, Some(interval(0)));
+}
+
+#[tokio::test]
+async fn an_order_that_there_is_no_room_for_is_sent_again_until_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut agent = agent(dir.path(), MeterClock::Market, &[]);
+    let broker = Broker { host: "127.0.0.1".into(), port: 1 };
+    let (client, _connection) = mqtt::client(&broker, &agent.identity.device_key.public());
+    agent.client = client;
+    agent.identity.order = OrderConfig { buy: "0.2".parse().ok(), ..OrderConfig::default() };
+    (agent.live.connection, agent.live.orders_from) = (Some(1), Some(interval(1)));
+    agent.place_order().await;
+    let order = agent.orders.open().unwrap().message.clone();
+    let mut now = Instant::now();
+    agent.send(now);
+    assert_eq!(agent.live.order_sent, Some(now));
+    for _ in 0..3 {
+        answer(&mut agent, order.hash(), Some(Refusal::TooManyOrders)).await;
+        assert!(agent.status().alarms[0].starts_with("order refused: TooManyOrders"), "{:?}", agent.status().alarms);
+        // Not another one, and not at once.
+        agent.place_order().await;
+        agent.send(now);
+        assert_eq!(agent.orders.open().map(|record| record.message.hash()), Some(order.hash()));
+        now += ORDER_RETRY;
+        agent.send(now);
+        assert_eq!(agent.live.order_sent, Some(now), "the same again");
+    }
+    answer(&mut agent, order.hash(), None).await;
+    assert!(agent.orders.open().is_none() && agent.status().alarms.is_empty(), "{:?}", agent.status().alarms);
 }
 
 #[tokio::test]

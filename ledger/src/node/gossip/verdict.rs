@@ -1,5 +1,7 @@
 //! What becomes of a transaction that a peer sent, judged by what it was refused for.
 
+use protocol::refusal::LedgerRefusal;
+
 use crate::state::Refusal;
 
 /// What a peer's message is worth.
@@ -17,7 +19,7 @@ impl Verdict {
     /// The verdict on a transaction that was refused.
     pub(in crate::node) fn refused(refusal: &Refusal) -> Verdict {
         let name = refusal.name();
-        if is_hopeless(refusal) { Verdict::Rejected(name) } else { Verdict::Ignored(name) }
+        if is_hopeless(refusal.word()) { Verdict::Rejected(name) } else { Verdict::Ignored(name) }
     }
 
     pub(super) fn labels(&self) -> (&'static str, &str) {
@@ -33,19 +35,62 @@ impl Verdict {
 /// passes on what does not apply here. The exception is a signer unknown here, whom a block that is yet to come may
 /// admit: to forgive them all would let anyone send what a key made up on the spot has signed. A peer that is wronged by
 /// this is back after [`EXILE`](super::scoring::EXILE).
-fn is_hopeless(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::Malformed(_)
-            | Refusal::BadSignature(_)
-            | Refusal::UnknownSigner(_)
-            | Refusal::AmountNotPositive(_)
-            | Refusal::SameAccount
-            | Refusal::BadText { .. }
-            | Refusal::BadName(_)
-            | Refusal::ReadingsNotAscending(_)
-            | Refusal::ValuesNotAscending
-    )
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
+fn is_hopeless(refusal: LedgerRefusal) -> bool {
+    match refusal {
+        LedgerRefusal::Malformed
+        | LedgerRefusal::BadSignature
+        | LedgerRefusal::UnknownSigner
+        | LedgerRefusal::AmountNotPositive
+        | LedgerRefusal::SameAccount
+        | LedgerRefusal::BadText
+        | LedgerRefusal::BadName
+        | LedgerRefusal::ReadingsNotAscending
+        | LedgerRefusal::ValuesNotAscending => true,
+        LedgerRefusal::UnknownMember
+        | LedgerRefusal::Exists
+        | LedgerRefusal::ExistsWithDifferent
+        | LedgerRefusal::IntervalNotNext
+        | LedgerRefusal::ReadingsDiffer
+        | LedgerRefusal::ReadingRefused
+        | LedgerRefusal::CommittedReadingLeftOut
+        | LedgerRefusal::CannotSettle
+        | LedgerRefusal::ClearingDiffers
+        | LedgerRefusal::AmountOverflow
+        | LedgerRefusal::OrderSequenceNotHigher
+        | LedgerRefusal::OrderTooLate
+        | LedgerRefusal::TooManyOrders
+        | LedgerRefusal::ReadingsPruned
+        | LedgerRefusal::InstructionNotNext
+        | LedgerRefusal::DecisionNotNext
+        | LedgerRefusal::NotApproved
+        | LedgerRefusal::ExceedsBalance
+        | LedgerRefusal::KeyInUse
+        | LedgerRefusal::DeviceInUse
+        | LedgerRefusal::NoDevice
+        | LedgerRefusal::NoConflict
+        | LedgerRefusal::TooManyMembers
+        | LedgerRefusal::TooManyScheduled
+        | LedgerRefusal::RulesTooEarly
+        | LedgerRefusal::BadRules
+        | LedgerRefusal::UnknownMechanism
+        | LedgerRefusal::BadTerms
+        | LedgerRefusal::BadGrid
+        | LedgerRefusal::BadValidators
+        | LedgerRefusal::NothingToCorrect
+        | LedgerRefusal::OtherSettlementInForce
+        | LedgerRefusal::CorrectionNotNext
+        | LedgerRefusal::OtherInputs
+        | LedgerRefusal::CorrectionsNotAscending
+        | LedgerRefusal::ValuesOfStrangers
+        | LedgerRefusal::ImplausibleValues
+        | LedgerRefusal::UnknownCertificates
+        | LedgerRefusal::CertificatesNotHeld
+        | LedgerRefusal::CertificatesRetired
+        | LedgerRefusal::PoolFull
+        | LedgerRefusal::TooManyTransactions
+        | LedgerRefusal::Header => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,228 @@
+//! The names of refusals, one enum for each who refuses. Whoever reacts to one matches its enum without a catch-all, so that a
+//! new name does not compile until every place has an answer to it.
+
+/// An enum of names: each variant beside its text, so that none can be left out of `ALL`.
+macro_rules! names {
+    ($(#[$about:meta])* pub enum $names:ident { $($(#[$meaning:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $names {
+            $($(#[$meaning])* $variant,)+
+        }
+
+        impl $names {
+            /// Every refusal, in the order of the docs.
+            pub const ALL: [$names; [$($text),+].len()] = [$($names::$variant),+];
+
+            /// The name, as it appears in answers, logs, metrics and docs.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($names::$variant => $text,)+
+                }
+            }
+
+            /// The refusal of this name; none if there is none, which a program of a later version may have.
+            pub fn named(name: &str) -> Option<$names> {
+                $names::ALL.into_iter().find(|known| known.name() == name)
+            }
+        }
+
+        impl std::fmt::Display for $names {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+pub(crate) use names;
+
+names! {
+    /// Why the ledger refuses a transaction, or a proposed block. What was expected and found is said beside it.
+    pub enum LedgerRefusal {
+        /// Not a signed message of the expected kind and size.
+        Malformed = "malformed",
+        /// A signature does not verify.
+        BadSignature = "bad_signature",
+        /// Signed by a key that may not do this.
+        UnknownSigner = "unknown_signer",
+        /// There is no such member.
+        UnknownMember = "unknown_member",
+        /// This very transaction is on the ledger already.
+        Exists = "exists",
+        /// Something else is on the ledger in its place. The field in which it differs ends the name.
+        ExistsWithDifferent = "exists_with_different",
+        /// Not a settlement of the next interval.
+        IntervalNotNext = "interval_not_next",
+        /// The readings are not those that the settlement commits to.
+        ReadingsDiffer = "readings_differ",
+        /// Readings are not sorted by device and sequence number.
+        ReadingsNotAscending = "readings_not_ascending",
+        /// A reading is no link of its device's chain, or not plausible.
+        ReadingRefused = "reading_refused",
+        /// A reading that its device committed to the ledger is not in the settlement.
+        CommittedReadingLeftOut = "committed_reading_left_out",
+        /// The clearing cannot be computed.
+        CannotSettle = "cannot_settle",
+        /// The settlement is not what the signed inputs lead to.
+        ClearingDiffers = "clearing_differs",
+        /// A balance would pass the range of an amount.
+        AmountOverflow = "amount_overflow",
+        /// An order with a sequence number already used.
+        OrderSequenceNotHigher = "order_sequence_not_higher",
+        /// An order for an interval whose clearing it could no longer enter.
+        OrderTooLate = "order_too_late",
+        /// Too many orders of one member wait for their interval.
+        TooManyOrders = "too_many_orders",
+        /// The last reading of a device was pruned, so the next one cannot be measured.
+        ReadingsPruned = "readings_pruned",
+        /// Not a member's next instruction.
+        InstructionNotNext = "instruction_not_next",
+        /// Not the ledger's next decision.
+        DecisionNotNext = "decision_not_next",
+        /// A decision without enough validators behind it.
+        NotApproved = "not_approved",
+        /// A transfer of nothing, or of less.
+        AmountNotPositive = "amount_not_positive",
+        /// A transfer from an account to itself.
+        SameAccount = "same_account",
+        /// A member gives more than it has.
+        ExceedsBalance = "exceeds_balance",
+        /// A text that is too long, or has control characters.
+        BadText = "bad_text",
+        /// A name that cannot be used.
+        BadName = "bad_name",
+        /// The key signs for a member already.
+        KeyInUse = "key_in_use",
+        /// The device measures for a member already, or will.
+        DeviceInUse = "device_in_use",
+        /// There is no device to revoke, or another one takes its place already.
+        NoDevice = "no_device",
+        /// A report of readings that do not contradict one another.
+        NoConflict = "no_conflict",
+        /// The community is full.
+        TooManyMembers = "too_many_members",
+        /// Too many changes wait for their interval.
+        TooManyScheduled = "too_many_scheduled",
+        /// Rules for an interval whose clearing they could no longer enter.
+        RulesTooEarly = "rules_too_early",
+        /// Rules that contradict themselves.
+        BadRules = "bad_rules",
+        /// Rules with a mechanism that the validators' program does not have.
+        UnknownMechanism = "unknown_mechanism",
+        /// Rules with parameters that do not fit the grid.
+        BadTerms = "bad_terms",
+        /// A grid that is no tree, or without a member's bus.
+        BadGrid = "bad_grid",
+        /// Validators that cannot decide, are not in order, or are the present ones.
+        BadValidators = "bad_validators",
+        /// A correction of an interval that is not settled, or too long ago.
+        NothingToCorrect = "nothing_to_correct",
+        /// A correction that reverses something else than what is in force.
+        OtherSettlementInForce = "other_settlement_in_force",
+        /// Not the interval's next correction.
+        CorrectionNotNext = "correction_not_next",
+        /// The inputs are not those of the settlement.
+        OtherInputs = "other_inputs",
+        /// A true-up of no corrections, or not one for each interval in order.
+        CorrectionsNotAscending = "corrections_not_ascending",
+        /// No validated values, or not one for each member in order.
+        ValuesNotAscending = "values_not_ascending",
+        /// Validated values of someone who was no member then.
+        ValuesOfStrangers = "values_of_strangers",
+        /// More energy than the connection can carry.
+        ImplausibleValues = "implausible_values",
+        /// There are no such certificates.
+        UnknownCertificates = "unknown_certificates",
+        /// Somebody else holds some of the certificates.
+        CertificatesNotHeld = "certificates_not_held",
+        /// Some of the certificates are used up.
+        CertificatesRetired = "certificates_retired",
+        /// Too many transactions wait for a block.
+        PoolFull = "pool_full",
+        /// A proposed block has more transactions than a block may have.
+        TooManyTransactions = "too_many_transactions",
+        /// A proposed block's header is not what its transactions lead to. The field ends the name.
+        Header = "header",
+    }
+}
+
+impl LedgerRefusal {
+    /// The refusal that an answer of the ledger names, whatever field ends its name; none if there is none, which a program of a
+    /// later version may have.
+    pub fn of_answer(name: &str) -> Option<LedgerRefusal> {
+        let of_field = |refusal: &LedgerRefusal| {
+            let field = name.strip_prefix(refusal.name()).and_then(|rest| rest.strip_prefix('_'));
+            field.is_some_and(|field| !field.is_empty())
+        };
+        LedgerRefusal::named(name)
+            .or_else(|| [LedgerRefusal::ExistsWithDifferent, LedgerRefusal::Header].into_iter().find(of_field))
+    }
+}
+
+names! {
+    /// Why a node's API does not let a call, or a connection, through to its routes.
+    pub enum CallRefusal {
+        /// The call says nothing of who asks.
+        TokenMissing = "token_missing",
+        /// Nobody was given this token.
+        TokenUnknown = "token_unknown",
+        /// The token is for other calls.
+        RoleInsufficient = "role_insufficient",
+        /// Too many calls from one address.
+        RateLimited = "rate_limited",
+        /// The node serves as many connections as it may.
+        TooManyConnections = "too_many_connections",
+        /// One address has as many connections as it may.
+        TooManyConnectionsOfAddress = "too_many_connections_of_address",
+        /// The body is larger than any transaction.
+        BodyTooLarge = "body_too_large",
+        /// The body did not come in time.
+        BodyTooSlow = "body_too_slow",
+        /// The body ends before its end, or is not encoded as its head says.
+        BodyBroken = "body_broken",
+        /// Plain HTTP where TLS is spoken.
+        TlsExpected = "tls_expected",
+        /// No TLS connection came about.
+        HandshakeFailed = "handshake_failed",
+        /// A connection never asked anything.
+        HeadTooSlow = "head_too_slow",
+        /// The head of a request is too large.
+        HeadTooLarge = "head_too_large",
+        /// The answer is not read.
+        AnswerNotRead = "answer_not_read",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::answer::Refusal;
+
+    #[test]
+    fn a_name_is_found_again_and_no_two_are_the_same() {
+        for refusal in LedgerRefusal::ALL {
+            assert_eq!(LedgerRefusal::of_answer(refusal.name()), Some(refusal));
+        }
+        let names: BTreeSet<_> = LedgerRefusal::ALL.map(LedgerRefusal::name).into();
+        assert_eq!(names.len(), LedgerRefusal::ALL.len());
+        let names: BTreeSet<_> = CallRefusal::ALL.map(CallRefusal::name).into();
+        assert_eq!(names.len(), CallRefusal::ALL.len());
+        let names: BTreeSet<_> = Refusal::ALL.map(Refusal::name).into();
+        assert_eq!(names.len(), Refusal::ALL.len());
+    }
+
+    #[test]
+    fn a_field_may_end_a_name_and_what_is_unknown_is_said_to_be() {
+        let of = LedgerRefusal::of_answer;
+        assert_eq!(of("exists_with_different_reading"), Some(LedgerRefusal::ExistsWithDifferent));
+        assert_eq!(of("header_state"), Some(LedgerRefusal::Header));
+        for unknown in
+            ["", "exists_with_different_", "header_", "headers", "bad_signature_of", "PoolFull", "not_invented_yet"]
+        {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
+}
