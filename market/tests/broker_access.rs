@@ -69,9 +69,10 @@ impl Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_device_writes_and_reads_its_own_topics_and_no_others() {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/mosquitto/acl.conf");
-    let Some(broker) = Mosquitto::start_with(&format!("acl_file {}\n", rules.display())) else { return };
+    let broker = Mosquitto::start_with(&format!("acl_file {}\n", rules.display()));
     let topics = Topics::new(&Hash::ZERO);
     let [ada, bob] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public());
     let mut market = Client::connect(broker.port, "market");

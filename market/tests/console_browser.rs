@@ -44,8 +44,9 @@ fn lived_in() -> Board {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn a_browser_draws_the_day_on_every_screen() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let console = Console::serve(lived_in()).await;
     let state = console.json("/api/v1/state").await;
     let price = state["status"]["last_price"]["price"].as_str().unwrap().parse::<f64>().unwrap();
@@ -93,8 +94,9 @@ async fn a_browser_draws_the_day_on_every_screen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn an_operator_looks_around() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let console = Console::serve(lived_in()).await;
     chromium.open(&console.root, DESKTOP);
     chromium.wait_for(DRAWN, "false");
@@ -135,8 +137,9 @@ async fn an_operator_looks_around() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn what_cannot_be_drawn_is_said_and_leaves_nothing_busy() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let console = Console::serve(lived_in()).await;
     chromium.block("*/assets/plotly.js");
     chromium.open(&console.root, DESKTOP);
@@ -147,8 +150,9 @@ async fn what_cannot_be_drawn_is_said_and_leaves_nothing_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn the_documentation_is_drawn_without_help_from_elsewhere() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let console = Console::serve(lived_in()).await;
     chromium.open(&format!("{}/api/docs/", console.root), DESKTOP);
     let described = console.json("/api/openapi.json").await["paths"].as_object().unwrap().len();
@@ -157,8 +161,9 @@ async fn the_documentation_is_drawn_without_help_from_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn the_page_lives_from_the_first_interval_to_the_end_and_over_a_restart() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let console = Console::serve(Board::new(neighbourhood::community())).await;
     chromium.open(&console.root, DESKTOP);
     chromium.wait_for(DRAWN, "false");

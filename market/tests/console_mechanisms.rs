@@ -118,8 +118,9 @@ async fn what_is_shown_of_an_interval_is_what_was_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn a_browser_draws_every_mechanism_on_every_screen() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
     std::fs::create_dir_all(&pictures).unwrap();
     let screens = [
@@ -168,8 +169,9 @@ async fn a_browser_draws_every_mechanism_on_every_screen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn an_interval_without_a_trade_is_drawn_like_any_other() {
-    let Some(mut chromium) = Chromium::start() else { return };
+    let mut chromium = Chromium::start();
     let grid = Grid::from_plan(&street::plan()).unwrap();
     for mechanism in mechanisms().iter().map(|mechanism| mechanism.name()) {
         let board = Board::new(neighbourhood::community());
@@ -197,6 +199,7 @@ async fn an_interval_without_a_trade_is_drawn_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn the_page_follows_the_rules_and_the_members_of_the_ledger() {
     let board = Board::new(neighbourhood::community());
     let grid = Grid::from_plan(&street::plan()).unwrap();
@@ -209,11 +212,9 @@ async fn the_page_follows_the_rules_and_the_members_of_the_ledger() {
     let community = console.json("/api/v1/community").await;
     assert_eq!((&community["mechanism"], &community["members"]), (&json!("uniform"), &json!(41)));
     let mut chromium = Chromium::start();
-    if let Some(chromium) = &mut chromium {
-        chromium.open(&console.root, DESKTOP);
-        chromium.wait_for(LIVE, "Live");
-        chromium.wait_for(&(text("facts") + ".includes('Mechanism uniform')"), true);
-    }
+    chromium.open(&console.root, DESKTOP);
+    chromium.wait_for(LIVE, "Live");
+    chromium.wait_for(&(text("facts") + ".includes('Mechanism uniform')"), true);
 
     // Other rules from the next interval on, a new household, and one whose device is revoked.
     let mut feeder = street::rules("feeder");
@@ -236,11 +237,9 @@ async fn the_page_follows_the_rules_and_the_members_of_the_ledger() {
         let shown = console.json(&format!("/api/v1/intervals/{}/curves", interval(number).start_text())).await;
         assert_eq!((&shown["mechanism"], &shown["interval"]["retail_price"]), (&json!(mechanism), &json!(retail)));
     }
-    if let Some(chromium) = &mut chromium {
-        chromium.wait_for(&(text("facts") + ".includes('Mechanism feeder')"), true);
-        chromium.wait_for(&(text("grid-note") + ".includes('nodal prices')"), true);
-        chromium.wait_for(&count("#rows > tr"), 42);
-        assert_eq!(chromium.eval(&count("#rows .unmetered")), 1);
-        assert_eq!(chromium.complaints(), &[] as &[String]);
-    }
+    chromium.wait_for(&(text("facts") + ".includes('Mechanism feeder')"), true);
+    chromium.wait_for(&(text("grid-note") + ".includes('nodal prices')"), true);
+    chromium.wait_for(&count("#rows > tr"), 42);
+    assert_eq!(chromium.eval(&count("#rows .unmetered")), 1);
+    assert_eq!(chromium.complaints(), &[] as &[String]);
 }

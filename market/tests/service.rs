@@ -32,8 +32,9 @@ use protocol::{
 use world::{World, changed, genesis, interval, key, readings, readings_in, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn bad_readings_are_refused_by_name_and_good_ones_settled_once() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let mut market = world.market().await;
     let (mut ada, mut bob, mut eve) = (world.agent(1).await, world.agent(2).await, world.agent(99).await);
     let (of_ada, of_bob) = (readings(1, 3), readings(2, 2));
@@ -132,10 +133,11 @@ async fn bad_readings_are_refused_by_name_and_good_ones_settled_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_reading_delivered_two_to_a_hundred_times_settles_like_one_delivered_once() {
     let mut ledgers = Vec::new();
     for [of_ada, of_bob] in [[1, 1], [2, 100], [37, 2]] {
-        let Some(world) = World::new().await else { return };
+        let world = World::new().await;
         let mut market = world.market().await;
         let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
         for number in [0, 1] {
@@ -162,8 +164,9 @@ async fn a_reading_delivered_two_to_a_hundred_times_settles_like_one_delivered_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn orders_are_answered_when_the_ledger_has_taken_them() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let market = world.market().await;
     let mut ada = world.agent(1).await;
     ada.wait_open(Some(interval(0))).await;
@@ -193,8 +196,9 @@ async fn orders_are_answered_when_the_ledger_has_taken_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_restart_between_intake_and_settlement_loses_nothing() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
     let (of_ada, of_bob) = (readings(1, 2), readings(2, 2));
 
@@ -237,8 +241,9 @@ async fn a_restart_between_intake_and_settlement_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn receipts_of_corrections_are_forwarded_once_and_again_to_who_asks() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
     let (of_ada, of_bob) = (readings(1, 1), readings(2, 1));
     let market = world.market().await;
@@ -276,8 +281,9 @@ async fn receipts_of_corrections_are_forwarded_once_and_again_to_who_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn what_a_device_committed_to_the_ledger_is_settled_though_the_market_never_heard_it() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let config = world.config().replace("gate_delay_ms = 3600000", "gate_delay_ms = 200");
     let market = start(Config::load(&world.write("market.toml", &config)).unwrap()).await.unwrap();
     let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
@@ -293,8 +299,9 @@ async fn what_a_device_committed_to_the_ledger_is_settled_though_the_market_neve
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_device_that_signs_two_readings_under_one_number_is_reported_to_the_ledger_once() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let market = world.market().await;
     let (mut ada, mut bob) = (world.agent(1).await, world.agent(2).await);
     let (of_ada, of_bob) = (readings(1, 2), readings(2, 2));
@@ -338,6 +345,7 @@ async fn a_device_that_signs_two_readings_under_one_number_is_reported_to_the_le
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn what_the_transformers_meter_does_not_confirm_is_settled_as_provisional() {
     let mut genesis = genesis("Behind a transformer");
     let id = MemberId::from_bytes([3; 16]);
@@ -345,7 +353,7 @@ async fn what_the_transformers_meter_does_not_confirm_is_settled_as_provisional(
         GenesisMember { member: id, key: key(13).public(), device: key(3).public(), ..genesis.members[0].clone() };
     genesis.members.push(meter);
     genesis.rules.transformer = Some(TransformerMeter { member: id, tolerance_wh: 2, tolerance_ppm: 0 });
-    let Some(world) = World::of(&genesis).await else { return };
+    let world = World::of(&genesis).await;
     let mut market = world.market().await;
     // 300 Wh are drawn and 200 Wh fed in, so 100 Wh pass the transformer; then it counts 10 Wh less than that.
     let flows: [&[(u64, u64)]; 3] = [&[(300, 0); 2], &[(0, 200); 2], &[(101, 0), (90, 0)]];
@@ -380,8 +388,9 @@ async fn what_the_transformers_meter_does_not_confirm_is_settled_as_provisional(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_meter_that_is_late_keeps_nobody_waiting_and_loses_nothing() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let config = world.config().replace("gate_delay_ms = 3600000", "gate_delay_ms = 200");
     let config = config.lines().filter(|line| !line.starts_with("until")).collect::<Vec<_>>().join("\n");
     let market = start(Config::load(&world.write("market.toml", &config)).unwrap()).await.unwrap();
@@ -447,8 +456,9 @@ async fn fails(world: &World, config: &str, expected: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn what_cannot_start_says_why_in_one_line() {
-    let Some(world) = World::new().await else { return };
+    let world = World::new().await;
     let market = world.market().await;
     let taken = market.console_addr.unwrap().to_string();
     world.write("other.json", &serde_json::to_string(&genesis("Other")).unwrap());

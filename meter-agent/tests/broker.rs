@@ -42,8 +42,9 @@ async fn get(address: std::net::SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn readings_arrive_chained_and_everything_unsettled_again_when_the_broker_comes_back() {
-    let Some(mut broker) = Mosquitto::start() else { return };
+    let mut broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -70,9 +71,10 @@ async fn readings_arrive_chained_and_everything_unsettled_again_when_the_broker_
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_days_readings_arrive_oldest_first_though_the_broker_goes_away_among_them() {
     const DAY: usize = 96;
-    let Some(mut broker) = Mosquitto::start() else { return };
+    let mut broker = Mosquitto::start();
     let meter: Vec<(u64, u64)> = (0..DAY as u64).map(|count| (100 + count, 0)).collect();
     let home = Home::new(broker.port, &meter);
     let mut market = Market::connect(&home, broker.port).await;
@@ -101,8 +103,9 @@ async fn a_days_readings_arrive_oldest_first_though_the_broker_goes_away_among_t
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
-    let Some(mut broker) = Mosquitto::start() else { return };
+    let mut broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -130,8 +133,9 @@ async fn what_the_market_took_in_is_not_sent_again_and_a_broken_chain_is() {
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_receipt_is_checked_against_the_tariffs_that_the_validators_decided_and_no_others() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -181,8 +185,9 @@ async fn a_receipt_is_checked_against_the_tariffs_that_the_validators_decided_an
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_restart() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -236,8 +241,9 @@ async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_rest
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn the_transformers_agent_is_read_like_a_household_and_pays_nothing() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let home = Home::in_community(broker.port, &METER, |genesis| {
         let member = genesis.members[0].member;
         genesis.rules.transformer = Some(TransformerMeter { member, tolerance_wh: 0, tolerance_ppm: 0 });
@@ -261,8 +267,9 @@ async fn the_transformers_agent_is_read_like_a_household_and_pays_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_proved_receipt_settles_and_a_forged_one_is_evidence_also_after_a_restart() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
@@ -324,8 +331,9 @@ async fn a_proved_receipt_settles_and_a_forged_one_is_evidence_also_after_a_rest
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_late() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER);
     home.configure(broker.port, "[order]\nbuy = \"0.18\"\nsell = \"0.1\"\nbuy_cap_wh = 500\n");
     let mut market = Market::connect(&home, broker.port).await;
@@ -359,8 +367,9 @@ async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_household_that_the_genesis_does_not_have_takes_part_by_what_was_decided_since() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let mut home = Home::new(broker.port, &METER);
     // The genesis has another meter and another key for it.
     let stranger = protocol::key::SecretKey::from_seed(&[99; 32]).public();
@@ -392,8 +401,9 @@ async fn a_household_that_the_genesis_does_not_have_takes_part_by_what_was_decid
 }
 
 #[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_recording_that_ends_is_said_and_nonsense_from_the_broker_is_survived() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let home = Home::new(broker.port, &METER[..1]);
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();

@@ -49,8 +49,9 @@ fn sum(settled: &[(Value, Vec<Value>)], field: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 fn a_household_that_was_offline_is_made_up_for() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let broker = Mosquitto::start();
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     let profile = profile_of_a_day(&truth::built_in("summer"));

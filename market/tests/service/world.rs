@@ -86,19 +86,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new() -> Option<World> {
+    pub(crate) async fn new() -> World {
         World::of(&genesis("Test")).await
     }
 
-    pub(crate) async fn of(genesis: &Genesis) -> Option<World> {
+    pub(crate) async fn of(genesis: &Genesis) -> World {
         let directory = tempfile::tempdir().unwrap();
-        let broker = Mosquitto::start()?;
+        let broker = Mosquitto::start();
         let ledger = FakeLedger::start(genesis).await;
         let world = World { directory, broker, ledger, topics: Topics::new(&genesis.chain()) };
         world.write("genesis.json", &serde_json::to_string(genesis).unwrap());
         world.write("key", &format!("{}\n", Hash::from_bytes([21; 32])));
         world.write("names.csv", &format!("member,name\n{},Ada\n", MemberId::from_bytes([1; 16])));
-        Some(world)
+        world
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
