@@ -2,6 +2,7 @@
 
 mod inbound;
 mod readings;
+mod receipts;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -103,6 +104,8 @@ pub(crate) struct Live {
     budget: usize,
     refilled: Option<Instant>,
     refused: BTreeMap<String, u64>,
+    /// Receipts that were refused, by the name of what is wrong with them.
+    receipts_refused: BTreeMap<String, u64>,
 }
 
 impl Agent {
@@ -296,6 +299,7 @@ impl Agent {
             balance: self.totals.balance().unwrap_or(Amount::ZERO),
             today: self.today.map(|today| today.totals).unwrap_or_default(),
             refused: self.live.refused.clone(),
+            receipts_refused_as: self.live.receipts_refused.clone(),
             alarms: self.alarms.lines(),
             finished: (self.live.ended || self.live.over) && self.outbox.unsettled() == 0,
         }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AlarmKind {
+    /// The validators committed two entries of this household under one number of one interval.
+    TwoTruths,
     /// A receipt that does not prove what it must.
     ReceiptDoesNotVerify,
     /// The market refuses a reading.
@@ -27,13 +29,16 @@ pub enum AlarmKind {
     BrokerUnreachable,
     /// The broker refuses this device its topics.
     BrokerRefuses,
+    /// Somebody puts receipts of others on this device's topic.
+    ReceiptMisdelivered,
     /// What comes from the market cannot be understood.
     MarketUnclear,
 }
 
 impl AlarmKind {
     /// Every alarm.
-    pub const ALL: [AlarmKind; 12] = [
+    pub const ALL: [AlarmKind; 14] = [
+        AlarmKind::TwoTruths,
         AlarmKind::ReceiptDoesNotVerify,
         AlarmKind::ReadingRefused,
         AlarmKind::SequenceConflict,
@@ -45,12 +50,14 @@ impl AlarmKind {
         AlarmKind::ClockWrong,
         AlarmKind::BrokerUnreachable,
         AlarmKind::BrokerRefuses,
+        AlarmKind::ReceiptMisdelivered,
         AlarmKind::MarketUnclear,
     ];
 
     /// Its name, as it appears everywhere.
     pub const fn name(self) -> &'static str {
         match self {
+            AlarmKind::TwoTruths => "two truths",
             AlarmKind::ReceiptDoesNotVerify => "receipt does not verify",
             AlarmKind::ReadingRefused => "reading refused",
             AlarmKind::SequenceConflict => "sequence conflict",
@@ -62,6 +69,7 @@ impl AlarmKind {
             AlarmKind::ClockWrong => "clock wrong",
             AlarmKind::BrokerUnreachable => "broker unreachable",
             AlarmKind::BrokerRefuses => "broker refuses",
+            AlarmKind::ReceiptMisdelivered => "receipt misdelivered",
             AlarmKind::MarketUnclear => "market unclear",
         }
     }

@@ -4,6 +4,7 @@
 
 use protocol::{
     energy::Energy,
+    envelope::ChainId,
     hash::ParseError,
     interval::Interval,
     limits::READINGS_PER_DEVICE_MAX,
@@ -63,6 +64,14 @@ pub enum ReceiptFault {
     /// The validators did not commit it.
     #[error("it proves nothing: {0}")]
     NotProved(#[from] ledger::proof::ProofError),
+    /// It is of another community.
+    #[error("expected a receipt of the chain {expected}, found one of {found}")]
+    OtherCommunity {
+        /// This community's.
+        expected: ChainId,
+        /// The receipt's.
+        found: ChainId,
+    },
     /// It is another member's.
     #[error("expected a receipt of member {expected}, found one of {found}")]
     OtherMember {
@@ -155,6 +164,29 @@ pub enum ReceiptFault {
     /// Sums past every range.
     #[error("its amounts are beyond any range")]
     OutOfRange,
+}
+
+impl ReceiptFault {
+    /// Its name, as it is counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ReceiptFault::Malformed(_) => "Malformed",
+            ReceiptFault::TooLarge { .. } => "TooLarge",
+            ReceiptFault::NotProved(_) => "NotProved",
+            ReceiptFault::OtherCommunity { .. } => "OtherCommunity",
+            ReceiptFault::OtherMember { .. } => "OtherMember",
+            ReceiptFault::OtherLength { .. } => "OtherLength",
+            ReceiptFault::Contradiction(_) => "Contradiction",
+            ReceiptFault::EnergyBalance { .. } => "EnergyBalance",
+            ReceiptFault::BoughtAboveDeficit { .. } => "BoughtAboveDeficit",
+            ReceiptFault::SoldAboveSurplus { .. } => "SoldAboveSurplus",
+            ReceiptFault::AboveCap { .. } => "AboveCap",
+            ReceiptFault::WrongAmount { .. } => "WrongAmount",
+            ReceiptFault::PaidAboveLimit { .. } => "PaidAboveLimit",
+            ReceiptFault::EarnedBelowLimit { .. } => "EarnedBelowLimit",
+            ReceiptFault::OutOfRange => "OutOfRange",
+        }
+    }
 }
 
 /// Checks an entry against the own `unsettled` readings, oldest first, and the own `limits`. Says which readings it

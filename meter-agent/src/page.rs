@@ -1,5 +1,7 @@
 //! The household's page: one file, no scripts, readable on a phone and at night.
 
+use std::collections::BTreeMap;
+
 use crate::status::{Status, in_words, kwh, money};
 
 const STYLE: &str = "\
@@ -67,11 +69,10 @@ pub(crate) fn render(status: &Status) -> String {
             .map(|alarm| format!("<div class=\"alarm\" role=\"alert\">{}</div>", escape(alarm)))
             .collect()
     };
-    let refused: String = status
-        .refused
-        .iter()
-        .map(|(name, count)| format!("<dt>Refused: {}</dt><dd>{count}</dd>", escape(name)))
-        .collect();
+    let counted = |label: &str, counts: &BTreeMap<String, u64>| -> String {
+        counts.iter().map(|(name, count)| format!("<dt>{label}: {}</dt><dd>{count}</dd>", escape(name))).collect()
+    };
+    let refused = counted("Refused", &status.refused) + &counted("Receipt refused", &status.receipts_refused_as);
     let connection = if status.connected { "connected to the market" } else { "not connected to the market" };
     let over = if status.finished { "<p>The replay is over, and everything is settled.</p>" } else { "" };
     let balance = money(status.balance, &currency);
@@ -125,13 +126,21 @@ mod tests {
             balance: Amount::from_nano(150_000_000),
             today: Totals::default(),
             refused: [("Duplicate".to_string(), 2)].into(),
+            receipts_refused_as: [("OtherMember".to_string(), 3)].into(),
             alarms: vec!["clock wrong: \"<b>\"".into()],
             finished: false,
         };
         let page = render(&status);
-        for expected in
-            ["1.234 kWh", "0.15 EUR", "2026-06-01 (UTC)", "a &amp; b", "&lt;script&gt;", "&lt;b&gt;", "Duplicate"]
-        {
+        for expected in [
+            "1.234 kWh",
+            "0.15 EUR",
+            "2026-06-01 (UTC)",
+            "a &amp; b",
+            "&lt;script&gt;",
+            "&lt;b&gt;",
+            "Duplicate",
+            "OtherMember",
+        ] {
             assert!(page.contains(expected), "{expected}\n{page}");
         }
         assert!(!page.contains("<script"));

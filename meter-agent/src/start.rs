@@ -26,6 +26,7 @@ use crate::{
     agent::{Agent, Identity, Live},
     alarm::{AlarmKind, Alarms},
     chain,
+    check::ReceiptFault,
     config::{Config, Registration, StatusAddress},
     key::{KeyError, read_key},
     mqtt::{self, DeviceTopics},
@@ -285,6 +286,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let detail =
             format!("{} entries of the state were unreadable and dropped; is the disk failing?", loaded.dropped);
         alarms.raise(AlarmKind::StateDamaged, detail);
+    }
+    if let Some(interval) = loaded.two_truths {
+        let fault = ReceiptFault::Contradiction(interval);
+        alarms.raise(AlarmKind::TwoTruths, format!("{fault}; both receipts are kept as evidence"));
     }
     if loaded.receipts_refused > 0 {
         let detail = format!("{} receipts were refused, and are kept as evidence", loaded.receipts_refused);

@@ -34,7 +34,7 @@ pub struct Status {
     pub tariffs: Option<Tariffs>,
     /// Readings that no verified receipt covers yet.
     pub outbox: u64,
-    /// Receipts that were refused; kept as evidence.
+    /// Receipts that were refused, and kept as evidence, since the agent's first.
     pub receipts_refused: u64,
     /// The sums.
     #[serde(flatten)]
@@ -45,6 +45,10 @@ pub struct Status {
     pub today: Totals,
     /// Messages that the market refused since the agent started, by the refusal's name.
     pub refused: BTreeMap<String, u64>,
+    /// Receipts that were refused since the agent started, by the name of what is wrong with them; also those that are
+    /// somebody else's.
+    #[serde(default)]
+    pub receipts_refused_as: BTreeMap<String, u64>,
     /// What needs somebody's attention, the gravest first.
     pub alarms: Vec<String>,
     /// Whether the recording or the market's time is over and everything is settled.
@@ -110,6 +114,9 @@ impl Status {
         line("balance", money(self.balance, &self.currency));
         for (name, count) in &self.refused {
             line("refused by the market", format!("{name}: {count}"));
+        }
+        for (name, count) in &self.receipts_refused_as {
+            line("receipt refused", format!("{name}: {count}"));
         }
         if self.finished {
             line("finished", "the replay is over, and everything is settled".into());

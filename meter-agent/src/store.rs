@@ -43,6 +43,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) const SETTLED_KEPT: u64 = 96;
 /// Refused receipts that are kept as evidence.
 const EVIDENCE_KEPT: u64 = 64;
+/// Pairs of receipts that contradict one another that are kept, however many were refused before.
+const CONTRADICTIONS_KEPT: u64 = 8;
 
 const OWNER: &[u8] = b"owner";
 const HEAD: &[u8] = b"head";
@@ -53,6 +55,7 @@ const READING: u8 = b'r';
 const RECEIPT: u8 = b'p';
 const ORDER: u8 = b'o';
 const EVIDENCE: u8 = b'e';
+const CONTRADICTION: u8 = b'c';
 
 /// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +124,8 @@ pub(crate) struct Loaded {
     /// Of the latest verified receipt.
     pub(crate) tariffs: Option<Tariffs>,
     pub(crate) receipts_refused: u64,
+    /// An interval of which two receipts contradict one another.
+    pub(crate) two_truths: Option<Interval>,
     pub(crate) orders: Vec<OrderRecord>,
     /// Entries that could not be read, and were dropped.
     pub(crate) dropped: usize,
@@ -215,6 +220,9 @@ impl Store {
             today,
             tariffs,
             receipts_refused: self.get(REFUSED)?.unwrap_or_default(),
+            two_truths: self
+                .contradictions()
+                .find_map(|json| Some(Receipt::from_json(&json.ok()?).ok()?.entry.interval)),
             orders: orders.into_iter().map(|(_, order)| order).collect(),
             dropped: torn_readings + torn_orders,
         })
@@ -266,6 +274,21 @@ impl Store {
         Ok(refused)
     }
 
+    /// Keeps two receipts that contradict one another, once; says how many receipts were refused so far.
+    pub(crate) fn keep_contradiction(&self, known: &[u8], received: &[u8]) -> Result<u64, StoreError> {
+        let refused = self.get::<u64>(REFUSED)?.unwrap_or_default() + 1;
+        let mut batch = sled::Batch::default();
+        batch.insert(REFUSED, cbor::encode(&refused));
+        let kept: Vec<Vec<u8>> = self.contradictions().collect::<Result<_, _>>()?;
+        if (kept.len() as u64) < 2 * CONTRADICTIONS_KEPT && !kept.iter().any(|kept| kept == received) {
+            for (number, json) in (kept.len() as u64..).zip([known, received]) {
+                self.insert_long(&mut batch, &key(CONTRADICTION, number), &self.deflate(json)?)?;
+            }
+        }
+        self.commit(batch)?;
+        Ok(refused)
+    }
+
     /// Stores an order, new or with a new state.
     pub(crate) fn put_order(&self, record: &OrderRecord) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
@@ -295,9 +318,13 @@ impl Store {
         self.long_values(&[RECEIPT])
     }
 
-    /// The refused receipts kept as evidence, as they were received.
+    /// The refused receipts kept as evidence, as they were received; those that contradict one another first, in pairs.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
-        self.long_values(&[EVIDENCE])
+        self.contradictions().chain(self.long_values(&[EVIDENCE]))
+    }
+
+    fn contradictions(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        self.long_values(&[CONTRADICTION])
     }
 
     /// Atomic, and safe when it returns.

@@ -4,10 +4,19 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use meter_agent::{Running, Status, start};
 use protocol::{
-    answer::Refusal, energy::Energy, genesis::TransformerMeter, hash::Hash, money::Amount, reading::SignedReading,
-    settlement::Tariffs,
+    answer::Refusal,
+    energy::Energy,
+    genesis::TransformerMeter,
+    hash::Hash,
+    member::MemberId,
+    money::Amount,
+    reading::SignedReading,
+    receipt::Receipt,
+    settlement::{Entry, Line, Tariffs},
 };
 use support::{Heard, Home, Market, Mosquitto, PATIENCE, interval};
 use tokio::{
@@ -237,6 +246,117 @@ async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_rest
     let shown: Vec<_> =
         lines.as_array().unwrap().iter().map(|line| (&line["correction"], &line["bought_wh"])).collect();
     assert_eq!(shown, [(&1.into(), &150.into()), (&1.into(), &0.into())]);
+    running.stop().await;
+}
+
+/// Everything that somebody with access to the broker can deliver: what was said to others, elsewhere or before, and what was
+/// never said. None of it makes the validators liars; two entries that they did sign do.
+#[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn the_gravest_alarm_cannot_be_faked_nor_buried() {
+    let broker = Mosquitto::start();
+    let home = Home::new(broker.port, &METER);
+    // Other people of the same names and keys, with a ledger of their own.
+    let elsewhere = Home::in_community(broker.port, &METER, |genesis| genesis.community = "another street".into());
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(1).await;
+    let _ = (market.reading().await, market.reading().await);
+    let mine = home.receipt(0, 150, 0, 50, 0);
+    let corrected = |home: &Home, [bought, sold, imported, exported]: [u64; 4]| {
+        let entry = home.receipt(0, bought, sold, imported, exported).entry;
+        home.receipt_of(Entry { correction: 1, ..entry }, 0)
+    };
+    let neighbours = |receipt: &Receipt| {
+        let line = Line { member: MemberId::from_bytes([8; 16]), ..receipt.entry.line };
+        home.receipt_of(Entry { line, ..receipt.entry.clone() }, 0)
+    };
+    let other = home.receipt(0, 0, 0, 170, 0);
+    let others_at_hand = [
+        ("of a neighbour", neighbours(&other), "OtherMember"),
+        ("of a neighbour, as if of here", neighbours(&mine), "OtherMember"),
+        ("of a neighbour, corrected", neighbours(&corrected(&home, [0, 0, 99, 0])), "OtherMember"),
+        ("of another community", elsewhere.receipt(0, 0, 0, 170, 0), "OtherCommunity"),
+        ("of another community, corrected", corrected(&elsewhere, [0, 0, 170, 0]), "OtherCommunity"),
+        (
+            "a neighbour's with the own name on it",
+            {
+                let mut receipt = neighbours(&other);
+                receipt.entry.line.member = mine.entry.line.member;
+                receipt
+            },
+            "NotProved",
+        ),
+        (
+            "of another community with this one's name on it",
+            {
+                let mut receipt = elsewhere.receipt(0, 0, 0, 170, 0);
+                receipt.header.chain = mine.header.chain;
+                receipt
+            },
+            "NotProved",
+        ),
+        ("the own, with other figures", Receipt { entry: other.entry.clone(), ..mine.clone() }, "NotProved"),
+        (
+            "the own, as if corrected",
+            {
+                let mut receipt = mine.clone();
+                receipt.entry.correction = 1;
+                receipt
+            },
+            "NotProved",
+        ),
+        (
+            "of a longer interval",
+            {
+                let interval = "2026-06-01T12:00:00Z/PT1H".parse().unwrap();
+                home.receipt_of_interval(Entry { interval, ..other.entry.clone() }, 0)
+            },
+            "OtherLength",
+        ),
+    ];
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    let mut deliver_all = async |market: &mut Market, running: &mut Running| {
+        for (case, receipt, name) in &others_at_hand {
+            market.forward(receipt.to_json()).await;
+            *expected.entry(name.to_string()).or_default() += 1;
+            until(running, case, |status| status.receipts_refused_as == expected).await;
+            assert!(!running.status().alarms.iter().any(|alarm| alarm.starts_with("two truths")), "{case}");
+        }
+    };
+    // Before the own receipt, after it, and after its correction; the own ones again and again, too.
+    deliver_all(&mut market, &mut running).await;
+    assert_eq!(running.status().outbox, 2);
+    market.forward(mine.to_json()).await;
+    until(&mut running, "the own receipt", |status| status.outbox == 1).await;
+    let again = [mine.to_json(), home.in_another_round(&mine).to_json(), mine.to_json()];
+    for receipt in &again {
+        market.forward(receipt.clone()).await;
+    }
+    deliver_all(&mut market, &mut running).await;
+    market.forward(corrected(&home, [140, 0, 60, 0]).to_json()).await;
+    until(&mut running, "its correction", |status| status.totals.bought_wh == 140).await;
+    for receipt in again.iter().chain([&corrected(&home, [140, 0, 60, 0]).to_json()]) {
+        market.forward(receipt.clone()).await;
+    }
+    deliver_all(&mut market, &mut running).await;
+    let status = running.status();
+    assert_eq!((status.totals.bought_wh, status.totals.receipts_verified, status.outbox), (140, 1, 1));
+    // Of what was somebody else's nothing is kept: it is no evidence against anyone.
+    assert_eq!(status.receipts_refused, 3 * 5);
+    let misdelivered = "receipt misdelivered: expected a receipt of ";
+    assert!(status.alarms.iter().any(|alarm| alarm.starts_with(misdelivered)), "{:?}", status.alarms);
+
+    // And the truth, which no noise afterwards covers, nor a restart.
+    market.forward(corrected(&home, [130, 0, 70, 0]).to_json()).await;
+    let grave = "two truths: 2026-06-01T12:00:00Z/PT15M was settled before";
+    until(&mut running, "two truths", |status| status.alarms[0].starts_with(grave)).await;
+    market.forward(b"noise".to_vec()).await;
+    until(&mut running, "noise", |status| status.receipts_refused_as.contains_key("Malformed")).await;
+    assert!(running.status().alarms[0].starts_with(grave), "{:?}", running.status().alarms);
+    running.stop().await;
+    let running = start(home.config()).await.unwrap();
+    assert!(running.status().alarms[0].starts_with(grave), "{:?}", running.status().alarms);
     running.stop().await;
 }
 

@@ -201,3 +201,22 @@ fn evidence_is_kept_and_bounded() {
     let kept: Vec<_> = store.evidence().map(Result::unwrap).collect();
     assert_eq!((kept.len() as u64, kept[0].as_slice()), (EVIDENCE_KEPT, b"forged 1".as_slice()));
 }
+
+#[test]
+fn two_truths_are_kept_in_pairs_whatever_was_refused_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), false).unwrap();
+    for count in 0..EVIDENCE_KEPT + 5 {
+        store.keep_evidence(format!("forged {count}").as_bytes()).unwrap();
+    }
+    for pair in 0..CONTRADICTIONS_KEPT + 3 {
+        let (known, received) = (format!("known {pair}"), format!("received {pair}"));
+        // However often it is delivered.
+        store.keep_contradiction(known.as_bytes(), received.as_bytes()).unwrap();
+        store.keep_contradiction(known.as_bytes(), received.as_bytes()).unwrap();
+    }
+    let kept: Vec<_> = store.evidence().map(|kept| String::from_utf8(kept.unwrap()).unwrap()).collect();
+    assert_eq!(kept[..4], ["known 0", "received 0", "known 1", "received 1"]);
+    assert_eq!(kept.len() as u64, 2 * CONTRADICTIONS_KEPT + EVIDENCE_KEPT);
+    assert_eq!(kept[2 * CONTRADICTIONS_KEPT as usize], "forged 0");
+}

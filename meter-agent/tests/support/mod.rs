@@ -141,7 +141,11 @@ impl Home {
 
     /// The receipt of an entry of interval `at`, whatever it says, as the validators would sign it.
     pub(crate) fn receipt_of(&self, entry: Entry, at: i64) -> Receipt {
-        let entry = Entry { interval: interval(at), ..entry };
+        self.receipt_of_interval(Entry { interval: interval(at), ..entry }, at)
+    }
+
+    /// The receipt of an entry of any interval in the block that settles interval `at`.
+    pub(crate) fn receipt_of_interval(&self, entry: Entry, at: i64) -> Receipt {
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let header = Header {
             chain: self.genesis.chain(),
@@ -153,12 +157,21 @@ impl Home {
             entries: tree.root(),
             state: MerkleTree::default().root(),
         };
+        let certificate = self.certificate(&header, 0);
+        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new() }
+    }
+
+    /// The same receipt, as the validators would have signed it in another round.
+    pub(crate) fn in_another_round(&self, receipt: &Receipt) -> Receipt {
+        Receipt { certificate: self.certificate(&receipt.header, 3), ..receipt.clone() }
+    }
+
+    fn certificate(&self, header: &Header, round: u32) -> CommitCertificate {
         let (height, block) = (header.height, header.hash());
-        let message = vote_bytes(&header.chain, VoteKind::Precommit, height, 0, Some(&block));
+        let message = vote_bytes(&header.chain, VoteKind::Precommit, height, round, Some(&block));
         let signature =
             CommitSignature { validator: self.validator.public(), signature: self.validator.sign(&message) };
-        let certificate = CommitCertificate { height, round: 0, block, signatures: vec![signature] };
-        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new() }
+        CommitCertificate { height, round, block, signatures: vec![signature] }
     }
 }
 
