@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     alarm::{AlarmKind, Alarms},
     config::OrderConfig,
+    gate::Horizon,
     mqtt::{DeviceTopics, Event, FAILURES_ALARM},
     orders::Orders,
     outbox::Outbox,
@@ -65,6 +66,8 @@ pub(crate) struct Agent {
     pub(crate) client: AsyncClient,
     pub(crate) topics: DeviceTopics,
     pub(crate) head: ChainHead,
+    /// The interval before the household's first.
+    pub(crate) before_first: Interval,
     /// The last interval that the meter was asked for.
     pub(crate) read_until: Interval,
     pub(crate) outbox: Outbox,
@@ -85,7 +88,8 @@ pub(crate) struct Live {
     connection: Option<u32>,
     /// Messages that are stored and not acknowledged yet.
     acks: VecDeque<(u32, Publish)>,
-    open: Option<Interval>,
+    /// The interval that was announced as open. It is believed as far as the [horizon](Agent::horizon).
+    announced: Option<Interval>,
     orders_from: Option<Interval>,
     /// The market announced the end of its time.
     ended: bool,
@@ -167,14 +171,25 @@ impl Agent {
         let _ = self.client.try_disconnect();
     }
 
+    /// How far the time of the market has come for sure.
+    fn horizon(&self) -> Horizon {
+        let settled = self.today.and_then(|today| today.settled_until);
+        Horizon::of(self.before_first, settled, self.meter.clock(), now_s())
+    }
+
+    /// The open interval, as far as it is believed.
+    fn open(&self) -> Option<Interval> {
+        self.live.announced.map(|announced| self.horizon().open(announced, self.meter.clock()))
+    }
+
     /// When something is due, if nothing happens before.
     fn next_wake(&self) -> Option<Instant> {
         let mut wakes = vec![self.live.meter_retry];
         if self.live.connection.is_some() {
             let refill = self.live.refilled.map(|at| at + REFILL);
             let now = Instant::now();
-            let due = if self.outbox.due(now, self.live.open, 1).is_empty() {
-                self.outbox.next_due(self.live.open)
+            let due = if self.outbox.due(now, self.open(), 1).is_empty() {
+                self.outbox.next_due(self.open())
             } else {
                 Some(refill.unwrap_or(now))
             };
@@ -206,7 +221,7 @@ impl Agent {
                 self.live.order_sent = Some(now);
             }
         }
-        for sequence in self.outbox.due(now, self.live.open, self.live.budget) {
+        for sequence in self.outbox.due(now, self.open(), self.live.budget) {
             let record = match self.store.reading(sequence) {
                 Ok(Some(record)) => record,
                 Ok(None) => {
@@ -289,7 +304,7 @@ impl Agent {
             member: *member,
             device: device_key.public(),
             connected: self.live.connection.is_some(),
-            open: self.live.open,
+            open: self.open(),
             last_interval: (self.head.sequence > 0).then_some(self.head.interval),
             settled_until,
             tariffs: self.tariffs,

@@ -14,6 +14,7 @@ mod chain;
 mod check;
 mod clock;
 mod config;
+mod gate;
 mod key;
 mod mqtt;
 mod orders;

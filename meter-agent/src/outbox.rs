@@ -107,6 +107,16 @@ impl Outbox {
         }
     }
 
+    /// An interval was announced as open: what was refused as too early is sent again, if it `may_be_open`.
+    pub(crate) fn opened(&mut self, may_be_open: impl Fn(Interval) -> bool) {
+        for pending in self.pending.values_mut() {
+            let too_early = matches!(pending.answer, Some(Err(refusal)) if afterwards(refusal) == Afterwards::InTime);
+            if too_early && may_be_open(pending.interval) {
+                *pending = Pending { sent: None, tries: 0, answer: None, ..pending.clone() };
+            }
+        }
+    }
+
     /// Notes that `sequence` was handed to the connection.
     pub(crate) fn sent(&mut self, sequence: u64, now: Instant) {
         if let Some(pending) = self.pending.get_mut(&sequence) {
@@ -168,6 +178,34 @@ impl Outbox {
     }
 }
 
+/// When a refused reading is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// When its interval is open.
+    InTime,
+    /// Now and then.
+    Rarely,
+}
+
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is answered here, or does not compile")]
+fn afterwards(refusal: Refusal) -> Afterwards {
+    match refusal {
+        Refusal::FutureDated => Afterwards::InTime,
+        Refusal::Malformed
+        | Refusal::UnknownDevice
+        | Refusal::BadSignature
+        | Refusal::Duplicate
+        | Refusal::SequenceConflict
+        | Refusal::ChainBroken
+        | Refusal::RegisterWentBack
+        | Refusal::ImplausiblePower
+        | Refusal::IntervalClosed
+        | Refusal::Stale
+        | Refusal::OrderTooLate
+        | Refusal::TooManyOrders => Afterwards::Rarely,
+    }
+}
+
 impl Pending {
     /// When to send it; `None` if at once.
     fn due_at(&self, open: Option<Interval>) -> Option<Instant> {
@@ -176,8 +214,12 @@ impl Pending {
             None => RETRY,
             Some(Ok(())) if open == Some(self.interval) => FORGOTTEN,
             Some(Ok(())) => NO_RECEIPT,
-            // Sending the same again will not help; somebody may have made it possible in the meantime.
-            Some(Err(_)) => PAUSE_MAX,
+            Some(Err(refusal)) => match afterwards(refusal) {
+                // Only time makes it good; if nobody says that its interval is open, it is asked for now and then.
+                Afterwards::InTime if open.is_some_and(|open| open >= self.interval) => RETRY,
+                // Sending the same again will not help; somebody may have made it possible in the meantime.
+                Afterwards::InTime | Afterwards::Rarely => PAUSE_MAX,
+            },
         };
         let tries = self.tries.clamp(1, 16) - 1;
         Some(sent + pause.saturating_mul(1 << tries).min(PAUSE_MAX))
@@ -238,6 +280,34 @@ mod tests {
         outbox.reconnected();
         assert_eq!(send(&mut outbox, now, None, 9), [1, 4, 5]);
         assert_eq!(outbox.unsettled(), 5, "no answer takes a reading out");
+    }
+
+    #[test]
+    fn what_was_too_early_is_sent_again_when_it_is_due_and_nothing_else_is() {
+        let now = Instant::now();
+        let mut outbox = outbox(4);
+        send(&mut outbox, now, None, 9);
+        for (sequence, refusal) in [
+            (1, Refusal::ImplausiblePower),
+            (2, Refusal::FutureDated),
+            (3, Refusal::FutureDated),
+            (4, Refusal::FutureDated),
+        ] {
+            outbox.answered(&hash(sequence), &refused(refusal), now);
+        }
+        assert_eq!(send(&mut outbox, now, Some(interval(1)), 9), [0; 0]);
+        // Their time comes.
+        outbox.opened(|at| at <= interval(2));
+        assert_eq!(send(&mut outbox, now, Some(interval(2)), 9), [2]);
+        outbox.answered(&hash(2), &Outcome::Accepted, now);
+        outbox.opened(|at| at <= interval(3));
+        assert_eq!(send(&mut outbox, now, Some(interval(3)), 9), [3]);
+        // The clocks differ: again and again, more and more rarely. What is not open yet is left alone.
+        outbox.answered(&hash(3), &refused(Refusal::FutureDated), now);
+        assert_eq!(outbox.next_due(Some(interval(3))), Some(now + RETRY));
+        assert_eq!(send(&mut outbox, now + RETRY, Some(interval(3)), 9), [3]);
+        outbox.answered(&hash(3), &refused(Refusal::FutureDated), now + RETRY);
+        assert_eq!(outbox.next_due(Some(interval(3))), Some(now + RETRY + 2 * RETRY));
     }
 
     #[test]

@@ -266,11 +266,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
     let Prepared { identity, registration, meter } = prepared;
     let first = registration.first_interval;
-    let head = match loaded.head {
-        Some(head) => head,
-        None => chain::start(first, registration.registers())
-            .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?,
-    };
+    let start = chain::start(first, registration.registers())
+        .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
+    let head = loaded.head.unwrap_or(start);
 
     let listener = match config.status {
         StatusAddress::Off => None,
@@ -317,6 +315,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         client,
         topics,
         head,
+        before_first: start.interval,
         read_until: head.interval,
         outbox,
         orders: Orders::new(loaded.orders),

@@ -360,6 +360,55 @@ async fn the_gravest_alarm_cannot_be_faked_nor_buried() {
     running.stop().await;
 }
 
+/// Whoever reaches the broker can announce any interval, and retain it.
+#[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn a_forged_announcement_makes_no_honest_interval_late() {
+    const FORGED: i64 = 5_000;
+    let broker = Mosquitto::start();
+    let home = Home::new(broker.port, &[(100, 0); 300]);
+    home.configure(broker.port, "[order]\nbuy = \"0.25\"\n");
+    let mut market = Market::connect(&home, broker.port).await;
+    market.announce(FORGED).await;
+    let mut running = start(home.config()).await.unwrap();
+    // A day of readings, and no order that stands from then on.
+    for at in 0..96 {
+        let reading = market.reading().await;
+        assert_eq!(reading.interval, interval(at));
+        let refusal = (at > 0).then_some(Refusal::FutureDated);
+        market.answer(reading.hash(), refusal).await;
+    }
+    until(&mut running, "all answers", |status| status.refused.get("FutureDated") == Some(&95)).await;
+    assert_eq!(running.status().open, Some(interval(95)));
+
+    let mut ordered = None;
+    for open in 1..8 {
+        market.forward(home.receipt(open - 1, 100, 0, 0, 0).to_json()).await;
+        market.announce(open).await;
+        // What is due comes at once, whatever was refused before; what comes beside it is one more of the forged future.
+        loop {
+            match market.heard().await {
+                Heard::Reading(reading) if reading.interval == interval(open) => {
+                    market.answer(reading.hash(), None).await;
+                    break;
+                }
+                Heard::Reading(reading) => {
+                    assert!(reading.interval > interval(open), "{} at {open}", reading.interval);
+                    market.answer(reading.hash(), Some(Refusal::FutureDated)).await;
+                }
+                Heard::Order(order) => {
+                    market.answer(order.hash(), None).await;
+                    ordered = Some(order.valid_from);
+                }
+            }
+        }
+        market.announce(FORGED + open).await;
+    }
+    assert_eq!(ordered, Some(interval(3)), "the first honest announcement after the start");
+    until(&mut running, "every receipt", |status| status.totals.receipts_verified == 7).await;
+    running.stop().await;
+}
+
 #[tokio::test]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn the_transformers_agent_is_read_like_a_household_and_pays_nothing() {

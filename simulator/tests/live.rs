@@ -10,7 +10,9 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
 };
 
 use protocol::{
@@ -21,6 +23,7 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     key::SecretKey,
+    topic::Topics,
 };
 use serde_json::Value;
 use truth::Truth;
@@ -236,6 +239,55 @@ fn rules_decided_while_it_runs_are_followed_by_all_and_no_agent_refuses_an_hones
         traded[usize::from(is_new)] += found.trades.len();
     }
     assert!(traded.iter().all(|trades| *trades > 0), "neighbours trade under both: {traded:?}");
+}
+
+/// Announces an interval that no recording here reaches, retained, as anyone who reaches the broker could.
+fn forge_announcement(client: &mut rumqttc::Client, connection: &mut rumqttc::Connection, genesis: &Genesis) {
+    let topic = Topics::new(&genesis.chain()).gate();
+    let forged = br#"{"open":"2091-07-17T00:00:00Z/PT30M","orders_from":"2091-07-17T00:30:00Z/PT30M"}"#;
+    client.publish(topic, rumqttc::QoS::AtLeastOnce, true, forged).unwrap();
+    let taken = |event| matches!(event, Ok(rumqttc::Event::Incoming(rumqttc::Packet::PubAck(_))));
+    assert!(connection.iter().any(taken), "the broker takes it");
+}
+
+#[test]
+fn forged_announcements_hold_up_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, profile) = other_neighbourhood(directory.path());
+    let options = ["--data", "data", "--profile", "x", "--validators", "1", "--interval-ms", "300"];
+    let mut child = simulator(directory.path(), &options).stdout(Stdio::piped()).spawn().unwrap();
+    let (lines, seen) = mpsc::channel();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+    let mut broker = None;
+    let (mut settled, mut forged) = (0, 0);
+    // Whether intervals are settled counts, not how fast: the timeout only ends a neighbourhood that stands still.
+    loop {
+        match seen.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) => settled += settled_lines(&line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                child.kill().unwrap();
+                panic!("after {forged} forged announcements nothing was settled any more: {settled} intervals of 10");
+            }
+        }
+        if settled > forged && settled < 9 {
+            let state = directory.path().join("state");
+            let genesis = Genesis::from_json(&fs::read(state.join("genesis.json")).unwrap()).unwrap();
+            let (client, connection) = broker.get_or_insert_with(|| {
+                let config: toml::Table =
+                    fs::read_to_string(state.join("market/market.toml")).unwrap().parse().unwrap();
+                let (_, port) = config["broker"].as_str().unwrap().rsplit_once(':').unwrap();
+                let options = rumqttc::MqttOptions::new("mallory", "127.0.0.1", port.parse().unwrap());
+                rumqttc::Client::new(options, 8)
+            });
+            forge_announcement(client, connection, &genesis);
+            forged = settled;
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(forged >= 2, "{forged}");
+    assert_summary(&directory.path().join("summary.json"), &truth::of(profile.as_bytes(), 10), 4, 10, 1);
 }
 
 #[cfg(unix)]

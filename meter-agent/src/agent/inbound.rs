@@ -32,9 +32,16 @@ impl Agent {
             return self.alarms.raise(AlarmKind::MarketUnclear, detail);
         }
         self.alarms.clear(AlarmKind::MarketUnclear);
-        self.live.open = open;
+        self.live.announced = open;
         self.live.orders_from = orders_from;
         self.live.ended = open.is_none();
+        if let Some(open) = self.open() {
+            let horizon = self.horizon();
+            self.outbox.opened(|interval| interval == open || horizon.may_be_open(interval));
+            if let Some(announced) = self.live.announced.filter(|announced| *announced > open) {
+                tracing::info!("{announced} is announced as open; without a later receipt, readings go up to {open}");
+            }
+        }
         self.read_meter().await;
     }
 

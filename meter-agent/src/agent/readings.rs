@@ -18,9 +18,10 @@ const BATCH: usize = 96;
 const METER_RETRY: Duration = Duration::from_secs(5);
 
 impl Agent {
-    /// Reads and signs every interval after the last one, up to the open one. Each is stored before it can be sent.
+    /// Reads and signs every interval after the last one, up to the open one, as far as that is believed. Each is stored before
+    /// it can be sent.
     pub(super) async fn read_meter(&mut self) {
-        let Some(open) = self.live.open else { return };
+        let Some(open) = self.open() else { return };
         while self.read_until < open && !self.live.over && !self.live.halted {
             let (mut head, mut until, mut batch, mut stuck) = (self.head, self.read_until, Vec::new(), None);
             while until < open && batch.len() < BATCH {
@@ -101,7 +102,8 @@ impl Agent {
 
     /// Signs a new order if the household changed its mind since the last one.
     pub(super) async fn place_order(&mut self) {
-        let Some(from) = self.live.orders_from else { return };
+        let horizon = self.horizon();
+        let Some(from) = self.live.orders_from.filter(|from| horizon.allows_orders_from(*from)) else { return };
         if self.live.halted || self.live.order_refused || self.live.connection.is_none() || self.orders.open().is_some()
         {
             return;

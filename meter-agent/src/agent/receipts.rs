@@ -204,6 +204,10 @@ impl Agent {
             );
         }
         sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
+        // It may bear out more of what was announced.
+        if self.live.meter_retry.is_none() {
+            self.read_meter().await;
+        }
         Ok(())
     }
 

@@ -96,6 +96,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         store: Arc::new(store),
         client,
         head,
+        before_first: interval(-1),
         read_until: head.interval,
         outbox,
         orders: Orders::new(loaded.orders),
@@ -161,7 +162,7 @@ async fn a_wrong_clock_signs_nothing_and_says_why() {
     let mut agent = agent(dir.path(), MeterClock::Real, &[shows(10, 0)]);
     let far = "9998-01-01T00:00:00Z/PT15M".parse::<Interval>().unwrap();
     agent.read_until = far.offset(-1).unwrap();
-    agent.live.open = Some(far);
+    agent.live.announced = Some(far);
     agent.read_meter().await;
     assert!(
         agent.status().alarms[0].starts_with("clock wrong: the market asks for 9998"),
@@ -214,7 +215,7 @@ async fn an_announcement_of_the_past_or_of_another_length_signs_nothing() {
     let json = br#"{"open":"2026-06-01T13:00:00Z/PT1H","orders_from":null}"#.to_vec();
     agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
     assert!(agent.status().alarms[0].starts_with("market unclear: expected intervals of 15 minutes"));
-    assert_eq!(agent.live.open, Some(interval(0)));
+    assert_eq!(agent.live.announced, Some(interval(0)));
 }
 
 #[tokio::test]
@@ -251,6 +252,9 @@ async fn after_a_long_outage_everything_is_sent_oldest_first_at_a_bounded_rate()
     let dir = tempfile::tempdir().unwrap();
     let shown: Vec<_> = (1..=300).map(|count| shows(count, 0)).collect();
     let mut agent = agent(dir.path(), MeterClock::Market, &shown);
+    // Receipts of others of its readings came before the outage.
+    let today = Today { day: 0, totals: Totals::default(), settled_until: Some(interval(250)) };
+    agent.today = Some(today);
     announce(&mut agent, 299).await;
     assert_eq!((signed(&agent).len(), agent.outbox.unsettled()), (300, 300));
     let broker = Broker { host: "127.0.0.1".into(), port: 1 };
