@@ -1,7 +1,7 @@
 //! The types that the engine works with: our own words in the engine's traits.
 //!
 //! The newtypes exist because neither the traits nor the words are defined in this crate. Signatures are checked by
-//! `protocol` alone (strictly, RFC 8032), never by the engine's own Ed25519.
+//! `protocol` alone, by ZIP 215, never by the engine's own Ed25519.
 
 use std::fmt;
 

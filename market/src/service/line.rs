@@ -99,11 +99,11 @@ impl Line {
 
     /// Stores what was decided. Nothing else is, until [`next`](Self::next) has given it back.
     pub(crate) fn store(&mut self, decided: Decided) -> Result<(), StoreError> {
-        let is_stored = decided.readings.is_empty() && decided.conflicts.is_empty();
+        let is_nothing = decided.readings.is_empty() && decided.conflicts.is_empty();
         self.store.keep(&decided.readings, &decided.conflicts)?;
         let store = self.store.clone();
         self.storing.spawn(async move {
-            if !is_stored {
+            if !is_nothing {
                 store.flush().await?;
             }
             Ok(decided)
