@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, Parser, Subcommand};
 use market::{
     book::{BOOK_BYTES_MAX, BookError, clear_json_on},
     clearing::{Network, Terms, mechanisms},
@@ -15,7 +15,6 @@ use market::{
     service::{self, Config},
 };
 use protocol::{interval::Interval, money::Price, parameters::Parameters};
-use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -110,8 +109,8 @@ struct ClearTerms {
     #[arg(long, value_name = "FILE", requires = "feeder")]
     fees: Option<PathBuf>,
     /// Part of every rating that `feeder` may use, from 0 to 1; the interval is a quarter of an hour
-    #[arg(long, value_name = "X", default_value = "1", requires = "feeder")]
-    derate: Decimal,
+    #[arg(long, value_name = "X", default_value = "1", requires = "feeder", allow_negative_numbers = true, value_parser = files::part)]
+    derate: u32,
 }
 
 /// What went wrong, and whose fault it is.
@@ -130,9 +129,9 @@ fn failure(error: impl Display) -> Failure {
 
 /// Runs what the command line says.
 pub(crate) fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match usage::parse() {
         Ok(arguments) => arguments,
-        Err(error) => return refuse_arguments(&error),
+        Err(code) => return code,
     };
     let done = match arguments.command {
         Command::Clear { book, mechanism, terms } => clear(&book, &mechanism, &terms),
@@ -149,33 +148,11 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Help and version as they are; an error in one line.
-fn refuse_arguments(error: &clap::Error) -> ExitCode {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
-        error.print().ok();
-        return ExitCode::from(if error.use_stderr() { BAD_INPUT } else { 0 });
-    }
-    let text = error.to_string();
-    let lines = text.lines().take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
-    let line = lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    eprintln!("market: {}; see market --help", line.trim_start_matches("error: "));
-    ExitCode::from(BAD_INPUT)
-}
-
 fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failure> {
     let grid = options.feeder.as_deref().map(files::grid).transpose().map_err(bad_input)?;
     let keys = options.keys.as_deref().map(files::keys).transpose().map_err(bad_input)?.unwrap_or_default();
-    let derate_ppm = files::ppm(options.derate).ok_or_else(|| {
-        bad_input(format!(
-            "--derate: expected a number from 0 to 1 with at most six decimals, found {}",
-            options.derate
-        ))
-    })?;
     let fees = options.fees.as_deref().map(files::fees).transpose().map_err(bad_input)?;
-    let parameters = Parameters { derate_ppm: Some(derate_ppm), fees, ..Parameters::default() };
+    let parameters = Parameters { derate_ppm: Some(options.derate), fees, ..Parameters::default() };
     parameters.check().map_err(bad_input)?;
     let network = grid.as_ref().map(|grid| Network::new(grid, &parameters, quarter_hour(), &[]));
     let terms = Terms {
@@ -192,6 +169,12 @@ fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failu
         BookError::UnknownMechanism(_) => bad_input(error),
         _ => bad_input(format!("{name}: {error}")),
     })?;
+    if answer.mechanism == "feeder" && grid.is_none() {
+        let _ = writeln!(
+            io::stderr(),
+            "market: note: `feeder` without --feeder DIR knows no grid: nothing limits a trade, and none pays fees"
+        );
+    }
     print(&serde_json::to_string(&answer).map_err(failure)?)
 }
 

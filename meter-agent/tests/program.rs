@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use protocol::reading::SignedReading;
+use protocol::{interval::parse_utc, reading::SignedReading};
 use support::{Home, Market, Mosquitto, interval};
 
 fn agent(args: &[&str]) -> Command {
@@ -57,7 +57,12 @@ fn bad_input_gets_one_clear_line() {
     fs::write(home.path("genesis.json"), "{}").unwrap();
     attempt(&good, "not a genesis");
     assert_refused(&run(&["run", "--config", "/nowhere/agent.toml"]), "`meter-agent init` makes one");
-    assert_eq!(run(&["fly"]).status.code(), Some(2));
+    assert_refused(&run(&["fly"]), "expected one of the commands init, check, run, status, verify and statement");
+    assert_refused(
+        &run(&["verify"]),
+        "expected --genesis <FILE> and <RECEIPT>, found none; see meter-agent verify --help",
+    );
+    assert_refused(&run(&["run", "--confg", "x"]), "expected an option that meter-agent run takes, found `--confg`");
 }
 
 #[test]
@@ -74,6 +79,8 @@ fn check_says_what_is_right_and_what_is_wrong() {
     {
         assert!(lines.contains(expected), "{lines}");
     }
+    let now = lines.lines().find_map(|line| line.split_once("clock plausible: ")).unwrap().1;
+    assert!(parse_utc(now).unwrap() > 1_735_689_600, "{now}");
     broker.kill();
     fs::write(home.path("meter.csv"), "timestamp\n").unwrap();
     let output = run(&["check", "--config", config.to_str().unwrap()]);
@@ -222,5 +229,8 @@ fn a_statement_needs_a_state_and_init_prints_two_keys() {
     let config = home.path("agent.toml");
     assert_refused(&run(&["statement", "--config", config.to_str().unwrap()]), "run the agent first");
     assert_refused(&run(&["status", "--config", config.to_str().unwrap()]), "expected a running agent");
-    assert_eq!(run(&["statement", "--from", "soon"]).status.code(), Some(2));
+    assert_refused(
+        &run(&["statement", "--from", "soon"]),
+        "--from: expected a UTC time or day such as 2026-06-01T12:00:00Z or 2026-06-01, found `soon`",
+    );
 }
