@@ -41,6 +41,8 @@ fn validator(directory: &Path) {
 fn serve(directory: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
     command.arg("serve").arg("--config").arg(directory.join("validator.toml"));
+    // What the engine's network says tells when a vote was made.
+    command.env("RUST_LOG", "info,libp2p=error");
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 

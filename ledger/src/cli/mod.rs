@@ -27,8 +27,10 @@ const BAD_INPUT: u8 = 2;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most of an error that is passed on.
 const ERROR_CHARACTERS_MAX: usize = 400;
-/// Quiet where consensus and its network talk to themselves.
-const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,informalsystems_malachitebft=warn,libp2p=error,sled=warn";
+/// Quiet where consensus and its network talk to themselves: they log every attempt to reach a node. Who comes and goes, the
+/// ledger says itself.
+const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
+                           informalsystems_malachitebft=warn,libp2p=error,sled=warn";
 
 /// The shared ledger of a Voisin neighbourhood.
 ///
@@ -71,7 +73,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// The highest height at which the key may have signed anything; nothing up to it will be signed
-        #[arg(long, value_name = "HEIGHT")]
+        #[arg(long, value_name = "HEIGHT", allow_negative_numbers = true, value_parser = usage::whole::<u64>(0..=u64::MAX))]
         signed: u64,
     },
     /// Ask a running node how it is doing
@@ -148,7 +150,11 @@ pub(crate) fn failed(error: impl ToString) -> Failure {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli: Cli = match usage::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let outcome = match cli.command {
         Command::Init { directory } => init::init(&directory),
         Command::Serve { config } => serve(&config),
         Command::Vouch { config, signed } => vouch(&config, signed),

@@ -34,6 +34,7 @@ use super::Byzantine;
 use super::{
     Application, Halt, Settings, Timeouts,
     codec::{WalCodec, WireCodec},
+    company,
     context::{Address, Context},
     doubt::{begin_silence, end_silence, open_record},
     inputs::{Input, Inputs},
@@ -121,6 +122,7 @@ async fn run_as(
         };
         let (Channels { consensus, network, events, requests, net_requests }, EngineHandle { actor, handle }) =
             start(&settings, voter, WireCodec { certificates: sender }, byzantine).await?;
+        let company = tokio::spawn(company::follow(net_requests.clone(), settings.peers.len()));
         // Dropping these would end tasks of the engine.
         let _requests = (requests, net_requests);
         let asking = silence.as_ref().filter(|silence| silence.asks()).map(|_| interval(ASK_INTERVAL));
@@ -138,12 +140,15 @@ async fn run_as(
         let mut node = match Node::new(app, &settings, network, record.clone(), silence) {
             Ok(node) => node,
             Err(halt) => {
+                company.abort();
                 stop_engine(&actor).await;
                 return Err(halt);
             }
         };
         let outcome = follow(&mut node, &mut inputs).await;
 
+        // Before the others' connections are closed: that is no news.
+        company.abort();
         stop_engine(&actor).await;
         let deadline = Instant::now() + STOP_TIMEOUT;
         while let Err(error) = free(address).and_then(|()| lock(&wal)) {

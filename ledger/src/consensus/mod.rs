@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "byzantine")]
 mod byzantine;
 mod codec;
+mod company;
 mod context;
 mod doubt;
 mod engine;
