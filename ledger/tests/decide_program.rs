@@ -113,7 +113,48 @@ async fn a_decision_goes_from_validator_to_validator_and_then_to_the_ledger() {
     let approve = ["approve", "typo.json", "--key", "validator-0.key", "--genesis", "genesis.json"];
     world.refuses(&approve, "typo.json: unknown variant `revoke_devise`").await;
     world.refuses(&["submit", "nowhere.json", "--url", &world.url], "nowhere.json: ").await;
+    world.refuses(&["submit"], "expected <DRAFT>, found none; see ledger submit --help").await;
+    let vouch = ["vouch", "--config", "validator.toml", "--signed", "-5"];
+    world.refuses(&vouch, "--signed: expected a whole number from 0 on, found `-5`").await;
     world.refuses(&["approve", "draft.json", "--key", "draft.json", "--genesis", "genesis.json"], "secret key").await;
+}
+
+/// The decisions that `docs/operator.md` shows as files.
+fn documented() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator.md");
+    let text = fs::read_to_string(path).unwrap();
+    let (_, section) = text.split_once("### Each decision, as a file\n").unwrap();
+    let section = section.split("\n### ").next().unwrap();
+    let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_decision_of_the_documentation_is_approved_and_taken() {
+    let mut actions = Vec::new();
+    for (number, json) in documented().into_iter().enumerate() {
+        // A ledger for each, of which every one is the first decision.
+        let world = World::start().await;
+        let draft = format!("draft-{number}.json");
+        world.write(&draft, &json);
+        world.approve(&world.path(&draft), &[0, 1, 2]).await;
+        let id = world.succeeds(&["submit", &draft, "--url", &world.url]).await;
+        assert!(id.trim().parse::<Hash>().is_ok(), "{id}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        actions.extend(value["decision"]["action"].as_object().unwrap().keys().cloned());
+    }
+    actions.sort();
+    let expected = [
+        "register_member",
+        "replace_key",
+        "replace_meter",
+        "revoke_device",
+        "set_market",
+        "set_rules",
+        "set_validators",
+        "transfer",
+    ];
+    assert_eq!(actions, expected, "each action but those that `ledger correct` and `ledger true-up` draft");
 }
 
 #[tokio::test(flavor = "multi_thread")]

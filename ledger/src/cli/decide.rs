@@ -37,8 +37,9 @@ pub(super) struct Draft {
   {\"decision\": {\"sequence\": 1, \"action\": {\"set_rules\": {\"from\": \"2027-01-01T00:00:00Z/PT15M\",
     \"rules\": {\"retail_price\": \"0.31\", \"feed_in_price\": \"0.08\", \"mechanism\": \"uniform\"}}}}}
   {\"decision\": {\"sequence\": 2, \"action\": {\"set_validators\": {\"validators\": [{\"key\": \"did:key:z6Mk…\", \"power\": 1}]}}}}
-The other actions are register_member, replace_meter, revoke_device, replace_key, set_market, transfer and correct;
-docs/operator.md has an example of each.
+The other actions are register_member, replace_meter, revoke_device, replace_key, set_market and transfer;
+docs/operator.md has an example of each, under \"Each decision, as a file\". correct and true_up are drafted by
+`ledger correct` and `ledger true-up`.
 
 Each validator in turn: ledger approve draft.json --key validator-0/validator.key --genesis genesis.json > next.json
 When more than two thirds of the voting power have: ledger submit next.json"
