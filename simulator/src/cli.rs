@@ -17,6 +17,16 @@ use crate::{
 };
 use options::{Asked, Init, Live};
 
+const EXAMPLES: &str = "Examples:
+  simulator                                             the demonstration, at http://127.0.0.1:8080
+  simulator --intervals 96 --interval-ms 0              a day from midnight, as fast as it goes
+  simulator --from 2016-07-04T04:00:00Z --orders built-in --mechanism feeder
+  simulator --state my-neighbourhood                    kept; the same command goes on after Ctrl-C
+  simulator --data my-data --profile june --summary june.json
+  simulator init --state run --broker mqtt://127.0.0.1:1883
+
+docs/researcher.md has the files, the summary and the exit codes.";
+
 /// Whole neighbourhoods on one machine, through the same code as production.
 ///
 /// Without a subcommand, `live` runs with the options given. With no option at all, or with none but --console, --broker,
@@ -24,7 +34,7 @@ use options::{Asked, Init, Live};
 /// that have prices of their own, as with --from 2016-07-04T04:00:00Z --orders built-in. With any other option, each
 /// missing one has the default that stands beside it.
 #[derive(Debug, Parser)]
-#[command(name = "simulator", version, args_conflicts_with_subcommands = true)]
+#[command(name = "simulator", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
