@@ -1,7 +1,13 @@
 //! Command lines, read the same way by every program: what cannot be used is said in one line, with what was expected,
 //! what was found, and where to read more.
 
-use std::{ffi::OsString, fmt::Display, ops::RangeInclusive, process::ExitCode};
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    io::{self, Write},
+    ops::RangeInclusive,
+    process::ExitCode,
+};
 
 use clap::{
     Command, Parser,
@@ -15,14 +21,14 @@ const BAD_INPUT: u8 = 2;
 /// output, exit code 0; a mistake on standard error, in one line, exit code 2.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {
     P::try_parse().map_err(|error| match error.kind() {
-        // Nobody left to read the help is no failure.
+        // Nobody left to read what is said is no failure.
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
             ExitCode::from(if error.use_stderr() { BAD_INPUT } else { 0 })
         }
         _ => {
             let command = P::command();
-            eprintln!("{}: {}", command.get_name(), explain(&command, &error));
+            let _ = writeln!(io::stderr(), "{}: {}", command.get_name(), explain(&command, &error));
             ExitCode::from(BAD_INPUT)
         }
     })
