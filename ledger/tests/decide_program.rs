@@ -9,11 +9,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
+use axum::{Json, Router, http::Uri, routing::get};
 use ledger::{api, node::Ledger};
-use protocol::{hash::Hash, interval::Interval, key::SecretKey};
+use protocol::{api::MemberStatus, hash::Hash, interval::Interval, key::SecretKey, member::MemberId};
 use support::{Community, history::History};
 use tempfile::TempDir;
 
@@ -182,6 +186,48 @@ async fn validated_values_become_a_correction() {
     world.write("half.csv", &format!("member,import_wh\n{},1\n", members[0].id));
     let arguments = correct("half.csv");
     world.refuses(&arguments.each_ref().map(String::as_str), "half.csv: ").await;
+}
+
+/// The node of a world, but for its members, of whom there is no end.
+async fn lying_node(world: &World, page: impl Fn(u64) -> Vec<MemberStatus> + Clone + Send + Sync + 'static) -> String {
+    let (honest, asked) = (world.url.clone(), Arc::new(AtomicU64::new(0)));
+    let members = move || async move { Json(page(asked.fetch_add(1, Relaxed))) };
+    let others =
+        move |uri: Uri| async move { reqwest::get(format!("{honest}{uri}")).await.unwrap().bytes().await.unwrap() };
+    let router = Router::new().route("/v1/members", get(members)).fallback(others);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_members_have_no_end_is_named_and_asked_no_more() {
+    let world = World::start().await;
+    let honest: Vec<MemberStatus> =
+        reqwest::get(format!("{}/v1/members", world.url)).await.unwrap().json().await.unwrap();
+    world.write("values.csv", &format!("member,import_wh,export_wh\n{},10,400\n", honest[0].member));
+    let start = world.first.start_text();
+    let correct = async |url: &str, said: &str| {
+        world.refuses(&["correct", &start, "--values", "values.csv", "--url", url], said).await;
+    };
+
+    let same = honest.clone();
+    let repeats = lying_node(&world, move |_| same.clone()).await;
+    let expected =
+        format!("{repeats}/v1/members: expected members in ascending order, found {} after", honest[0].member);
+    correct(&repeats, &expected).await;
+
+    let invents = lying_node(&world, move |page| {
+        let member = |number: u64| {
+            let mut id = [0; 16];
+            id[8..].copy_from_slice(&number.to_be_bytes());
+            MemberStatus { member: MemberId::from_bytes(id), ..honest[0].clone() }
+        };
+        (page * 1_000..(page + 1) * 1_000).map(member).collect()
+    })
+    .await;
+    correct(&invents, "expected members of at most 10000, found more; ask another node").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use protocol::{
     correction::{Correction, Validated, Values, corrected},
     decision::{Action, Decision},
     energy::Energy,
+    limits::MEMBERS_MAX,
     member::MemberId,
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -107,7 +108,8 @@ pub(super) fn correction(
 }
 
 impl Asked {
-    /// All members, page by page.
+    /// All members, page by page, as long as each is after the one before and there are no more than there can be: a node
+    /// that says otherwise would be asked for ever.
     pub(super) fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
         let mut members: Vec<MemberStatus> = Vec::new();
         loop {
@@ -117,6 +119,12 @@ impl Asked {
                 return Ok(members);
             }
             members.extend(page);
+            let found = match members.windows(2).find(|pair| pair[0].member >= pair[1].member) {
+                Some(pair) => format!("in ascending order, found {} after {}", pair[1].member, pair[0].member),
+                None if members.len() > MEMBERS_MAX => format!("of at most {MEMBERS_MAX}, found more"),
+                None => continue,
+            };
+            return Err(bad_input(format!("{}/v1/members: expected members {found}; ask another node", self.url)));
         }
     }
 
