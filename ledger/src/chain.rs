@@ -317,12 +317,14 @@ pub fn settlements(chain: &ChainId, block: &Block) -> Result<Vec<Settled>, Envel
                 });
             }
             Transaction::Decide { decision, .. } => {
+                let id = decision.id();
                 let corrected = |correction: &Correction| Settled {
-                    transaction: decision.id(),
+                    transaction: id,
                     settlement: correction.settlement.clone(),
                     reversed: Some(correction.reversed.clone()),
                     correction: correction.number,
                 };
+                let decision = decision.open().map_err(|error| EnvelopeError::BadContent(error.to_string()))?;
                 settled.extend(decision.action.corrections().iter().map(corrected));
             }
             Transaction::PlaceOrder(_)

@@ -253,13 +253,13 @@ fn validators_change_by_the_present_ones_power() {
         set(vec![(key(1), 0)]),
         set(vec![(key(1), 1), (key(1), 2)]),
         Action::SetValidators { validators: unsorted },
-        Action::SetValidators {
-            validators: (0..101).map(|seed| Validator { key: key(seed).public(), power: 1 }).collect(),
-        },
     ];
     for action in bad {
         assert_eq!(apply(&mut state, &community.decide(1, action)), Err("bad_validators".into()));
     }
+    // More than there may be are not even read.
+    let too_many = set((0..101).map(|seed| (key(seed), 1)).collect());
+    assert_eq!(apply(&mut state, &community.decide(1, too_many)), Err("malformed".into()));
     let new = key(40);
     let power = [(old[0].clone(), 10), (old[1].clone(), 1), (new.clone(), 2)];
     assert_eq!(apply(&mut state, &community.decide(1, set(power.into()))), Ok(()));

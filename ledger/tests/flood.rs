@@ -32,7 +32,14 @@ use ledger::{
 };
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use protocol::{
-    block::Transaction, cbor, decision::Action, envelope::Sealed, hash::Hash, limits::TRANSACTION_BYTES_MAX,
+    api::Submitted,
+    block::Transaction,
+    cbor,
+    decision::Action,
+    envelope::{Sealed, Signed},
+    hash::Hash,
+    key::SecretKey,
+    limits::TRANSACTION_BYTES_MAX,
     order::Order,
 };
 use stranger::Stranger;
@@ -50,6 +57,14 @@ const CONNECTIONS_EACH: usize = 900;
 const FORGERS: u64 = 6;
 const BABBLERS: u64 = 4;
 const MESSAGES_EACH: u64 = 300;
+/// Peers and callers that send 4 MiB of empty readings, and how often; the peers under a new name each time, so that nobody is
+/// cut off for it.
+const SWELLERS: u64 = 4;
+const SWOLLEN_EACH: u64 = 5;
+/// What such a message may cost, times its bytes: of a caller while it is answered; of a peer as long as it stays, because its
+/// connection keeps the room that the frame took.
+const CALLED_TIMES_MAX: u64 = 4;
+const FRAMED_TIMES_MAX: u64 = 2;
 /// What a connection may cost a node beside the messages that wait: a window of its stream, and room to handshake in.
 const BYTES_PER_CONNECTION_MAX: u64 = 512 * 1_024;
 /// Validators of equal power: none of them can be missed.
@@ -99,12 +114,65 @@ fn counted(metrics: &str, name: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
+/// A settlement of as many bytes as any may have, in which all but the signed message are readings without a byte.
+fn swollen(number: u64) -> Vec<u8> {
+    let signed = Sealed::from(&Signed::sign(
+        Order {
+            sequence: 1 + number,
+            valid_from: community().genesis.first_interval,
+            buy: None,
+            sell: None,
+            buy_cap: None,
+            sell_cap: None,
+        },
+        &community().genesis.chain(),
+        &SecretKey::from_seed(&[200; 32]),
+    ));
+    let mut bytes = cbor::encode(&Transaction::Settle { settlement: signed, readings: vec![] });
+    assert_eq!(bytes.pop(), Some(0x80), "an empty list of readings");
+    let readings = TRANSACTION_BYTES_MAX - bytes.len() - 5;
+    // The head of a list of so many.
+    bytes.push(0x9a);
+    bytes.extend(u32::try_from(readings).unwrap().to_be_bytes());
+    bytes.resize(TRANSACTION_BYTES_MAX, 0x40);
+    bytes
+}
+
+/// Sends such messages to a node's peers' port, each under a new name, and stays.
+async fn swell_gossip(address: Multiaddr, number: u64) -> Vec<Stranger> {
+    let mut strangers = Vec::new();
+    for message in number * SWOLLEN_EACH..(number + 1) * SWOLLEN_EACH {
+        let mut stranger =
+            Stranger::connect(community().genesis.chain(), &address, TRANSACTION_BYTES_MAX + 1_024).await;
+        assert!(stranger.send(swollen(message)).await, "one such message cuts nobody off");
+        stranger.flush().await;
+        strangers.push(stranger);
+    }
+    strangers
+}
+
+/// Hands such messages to a node's API.
+async fn swell_api(url: String, number: u64) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for message in number * SWOLLEN_EACH..(number + 1) * SWOLLEN_EACH {
+        let post = client.post(&url).header("content-type", "application/cbor").body(swollen(1_000 + message));
+        let answer: Submitted = post.send().await.unwrap().json().await.unwrap();
+        let Submitted::Refused { refusal, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(refusal, "unknown_signer", "who signed comes before what is inside");
+    }
+}
+
 /// The process that is flooded. For each transaction that it is asked for, it says whether that waits here, and what it
 /// counts.
 async fn node() {
     let (ledger, gossip) = open(1, vec![]).await;
     println!("{}", gossip.address());
     tokio::spawn(gossip.run(std::future::pending()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let access = ledger::api::Settings::default().open(address).unwrap();
+    tokio::spawn(ledger::api::serve(listener, ledger.clone(), u64::MAX, access, std::future::pending()));
+    println!("http://{address}/v1/transactions");
     tokio::task::spawn_blocking(move || {
         for line in std::io::stdin().lines() {
             let metrics = ledger.metrics_text().unwrap();
@@ -113,7 +181,8 @@ async fn node() {
                 refused.iter().map(|name| counted(&metrics, &format!("refusals_total{{refusal=\"{name}\"}}"))).sum();
             let (connections, cut_off) = (counted(&metrics, "connections"), counted(&metrics, "peers_cut_off_total"));
             let waiting = u8::from(ledger.is_waiting(&line.unwrap().parse().unwrap()));
-            println!("{connections} {refused} {cut_off} {waiting}");
+            let swollen = counted(&metrics, "messages_total{verdict=\"rejected\",reason=\"unknown_signer\"}");
+            println!("{connections} {refused} {cut_off} {waiting} {swollen}");
             std::io::stdout().flush().unwrap();
         }
     })
@@ -168,8 +237,8 @@ impl Other {
     fn look(&mut self, transaction: &Hash) -> Look {
         writeln!(self.input.as_mut().unwrap(), "{transaction}").unwrap();
         let numbers: Vec<u64> = self.line().split(' ').map(|number| number.parse().unwrap()).collect();
-        let [connections, refused, cut_off, waiting] = numbers[..] else { panic!("four numbers") };
-        Look { connections, refused, cut_off, waiting: waiting == 1 }
+        let [connections, refused, cut_off, waiting, swollen] = numbers[..] else { panic!("five numbers") };
+        Look { connections, refused, cut_off, waiting: waiting == 1, swollen }
     }
 
     /// Bytes of memory that the process has.
@@ -192,6 +261,8 @@ struct Look {
     refused: u64,
     cut_off: u64,
     waiting: bool,
+    /// Messages that were rejected because nobody knows who signed them.
+    swollen: u64,
 }
 
 fn order(community: &Community, member: usize, sequence: u64) -> Transaction {
@@ -222,6 +293,7 @@ fn socket(address: &Multiaddr) -> SocketAddr {
 async fn a_flooded_node_stays_small_and_hears_its_peers() {
     let mut node = Other::start(&["node"]);
     let address: Multiaddr = node.line().parse().unwrap();
+    let url = node.line();
     let (honest, gossip) = open(2, vec![address.to_string()]).await;
     tokio::spawn(gossip.run(std::future::pending()));
     let first = order(&community(), 1, 1);
@@ -245,13 +317,26 @@ async fn a_flooded_node_stays_small_and_hears_its_peers() {
             stranger
         }));
     }
+    let peers: Vec<_> = (0..SWELLERS).map(|number| tokio::spawn(swell_gossip(address.clone(), number))).collect();
+    let callers: Vec<_> = (0..SWELLERS).map(|number| tokio::spawn(swell_api(url.clone(), number))).collect();
+    let (limits, mut memory) = (Limits::default(), before);
+    while node.look(&first.id()).swollen < SWELLERS * SWOLLEN_EACH || callers.iter().any(|caller| !caller.is_finished())
+    {
+        memory = memory.max(node.memory());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    for peer in peers {
+        drop(peer.await.unwrap());
+    }
     // Each from an address of its own, so that no limit of one address hides the limit of all.
     let target = socket(&address).to_string();
     let mut flooders: Vec<Other> =
         (1..=FLOODERS).map(|number| Other::start(&["flood", &target, &format!("127.0.1.{number}")])).collect();
-    let limits = Limits::default();
     let connections_max = u64::from(limits.incoming_max + limits.handshakes_max);
-    let (mut opened, mut most, mut memory) = (0, 0, before);
+    let (mut opened, mut most) = (0, 0);
     for flooder in &mut flooders {
         opened += flooder.line().parse::<u64>().unwrap();
         most = most.max(node.look(&first.id()).connections);
@@ -283,7 +368,9 @@ async fn a_flooded_node_stays_small_and_hears_its_peers() {
     assert!(most <= connections_max, "expected at most {connections_max} connections, found {most}");
     assert!(refused >= opened - connections_max - u64::from(FLOODERS), "the others were refused");
     assert_eq!(cut_off, FORGERS, "those that forge, and nobody else");
-    let memory_max = before + connections_max * BYTES_PER_CONNECTION_MAX + limits.waiting_bytes_max as u64;
+    let swollen_max = SWELLERS * (CALLED_TIMES_MAX + SWOLLEN_EACH * FRAMED_TIMES_MAX) * TRANSACTION_BYTES_MAX as u64;
+    let memory_max =
+        before + connections_max * BYTES_PER_CONNECTION_MAX + limits.waiting_bytes_max as u64 + swollen_max;
     assert!(memory <= memory_max, "expected at most {memory_max} bytes of memory, found {memory}");
 }
 

@@ -186,6 +186,13 @@ pub struct FeederAnswer {
     pub nodal_prices: BTreeMap<String, Option<Price>>,
 }
 
+/// Whether a book can be read: its form, and each order by itself.
+pub fn check_json(json: &[u8]) -> Result<(), BookError> {
+    let raw = RawBook::read(json)?;
+    accept(Side::Bid, raw.bids)?;
+    accept(Side::Offer, raw.offers).map(drop)
+}
+
 /// Clears a book where no grid is known: orders of the same bus are paired first, all others are equally near.
 ///
 /// A book has no block before it, so ties are decided with a seed of zeros.
@@ -256,15 +263,12 @@ fn feeder_answer(clearing: &Clearing, grid: &Grid) -> Option<FeederAnswer> {
 }
 
 /// The orders of one side, or what is wrong with the first bad one.
-fn accept<'a>(side: Side, orders: Vec<parse::ReadOrder<'a>>) -> Result<Vec<NamedOrder<'a>>, BookError> {
-    let accepted = orders.into_iter().enumerate().map(|(index, order)| {
-        order.0.map_err(|bad| BookError::Order {
-            side,
-            order: bad.id.map_or_else(|| format!("#{}", index + 1), |id| quoted(&id)),
-            problem: bad.problem,
-        })
-    });
-    accepted.collect()
+fn accept<'a>(side: Side, orders: parse::Orders<'a>) -> Result<Vec<NamedOrder<'a>>, BookError> {
+    orders.0.map_err(|(index, bad)| BookError::Order {
+        side,
+        order: bad.id.map_or_else(|| format!("#{}", index + 1), |id| quoted(&id)),
+        problem: bad.problem,
+    })
 }
 
 /// An id as messages quote it: one line, not longer than a line.

@@ -16,6 +16,7 @@ pub struct Announcement {
 
 /// The market's answer to one message of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "AnswerFields")]
 pub struct Answer {
     /// Hash of the signed message that is answered.
     pub message: Hash,
@@ -25,7 +26,7 @@ pub struct Answer {
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// Stored durably.
@@ -37,6 +38,39 @@ pub enum Outcome {
         /// What was expected and what was found.
         detail: String,
     },
+}
+
+/// An answer as it is read. Read as the two types above, all of an answer's fields would be kept before any of them is
+/// looked at, and a list of a hundred thousand zeros takes 32 times its bytes.
+#[derive(Deserialize)]
+struct AnswerFields {
+    message: Hash,
+    outcome: OutcomeKind,
+    refusal: Option<Refusal>,
+    detail: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeKind {
+    Accepted,
+    Refused,
+}
+
+impl TryFrom<AnswerFields> for Answer {
+    type Error = &'static str;
+
+    fn try_from(fields: AnswerFields) -> Result<Answer, &'static str> {
+        let AnswerFields { message, outcome, refusal, detail } = fields;
+        let outcome = match outcome {
+            OutcomeKind::Accepted => Outcome::Accepted,
+            OutcomeKind::Refused => Outcome::Refused {
+                refusal: refusal.ok_or("missing field `refusal`")?,
+                detail: detail.ok_or("missing field `detail`")?,
+            },
+        };
+        Ok(Answer { message, outcome })
+    }
 }
 
 names! {

@@ -4,11 +4,12 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor,
-    certificate::CommitSignature,
+    cbor::{self, Element, Encoded},
+    certificate::{CommitSignature, Validator},
     decision::Decision,
     envelope::{ChainId, Sealed},
     hash::Hash,
+    limits::{BLOCK_TRANSACTIONS_MAX, SETTLEMENT_READINGS_MAX, VALIDATORS_MAX},
     merkle::MerkleRoot,
 };
 
@@ -24,6 +25,7 @@ pub enum Transaction {
         /// The [`Reading`](crate::reading::Reading)s it was computed from, in the order of its commitments. They
         /// travel beside it: neither the transaction's id nor any root covers them, so they can be pruned.
         #[n(1)]
+        #[cbor(decode_with = "cbor::list::<_, _, SETTLEMENT_READINGS_MAX>")]
         readings: Vec<Sealed>,
     },
     /// Place a standing order, signed by the member.
@@ -39,12 +41,13 @@ pub enum Transaction {
     /// Do what the validators have decided.
     #[n(4)]
     Decide {
-        /// The decision.
+        /// The decision, opened once it is known who approves.
         #[n(0)]
-        decision: Box<Decision>,
+        decision: Encoded<Decision>,
         /// Signatures over it, in ascending order of validator key. They travel beside it: the transaction's id does
         /// not cover them, so that any two thirds make the same transaction.
         #[n(1)]
+        #[cbor(decode_with = "cbor::list::<_, _, VALIDATORS_MAX>")]
         approvals: Vec<CommitSignature>,
     },
     /// Suspend a device that signed two [`Reading`](crate::reading::Reading)s under one sequence number. Whoever knows them
@@ -79,7 +82,7 @@ impl Transaction {
             }
             Transaction::Decide { decision, .. } => decision.id(),
             Transaction::ReportConflict { first, second } => {
-                Hash::of(&cbor::encode(&("voisin/conflict/v1", first.hash(), second.as_ref().map(Sealed::hash))))
+                conflict_id(first.hash(), second.as_ref().map(Sealed::hash))
             }
         }
     }
@@ -95,6 +98,16 @@ impl Transaction {
             | Transaction::ReportConflict { .. } => &[],
         }
     }
+}
+
+/// The id of a report of two readings, or of one.
+pub(crate) fn conflict_id(first: Hash, second: Option<Hash>) -> Hash {
+    Hash::of(&cbor::encode(&("voisin/conflict/v1", first, second)))
+}
+
+impl Element for Transaction {
+    /// Of a decision of one byte that nobody approves. All others have a signature.
+    const BYTES_MIN: usize = 5;
 }
 
 /// What a block promises: the roots that receipts and audits are checked against.
@@ -145,10 +158,11 @@ pub struct Block {
     pub header: Header,
     /// The transactions, in the order they apply.
     #[n(1)]
+    #[cbor(decode_with = "cbor::sparse_list::<_, _, BLOCK_TRANSACTIONS_MAX>")]
     pub transactions: Vec<Transaction>,
 }
 
 /// The hash of a validator set, as [`Header::validators`] has it.
-pub fn validators_hash(validators: &[crate::certificate::Validator]) -> Hash {
+pub fn validators_hash(validators: &[Validator]) -> Hash {
     Hash::of(&cbor::encode(&validators.to_vec()))
 }

@@ -4,9 +4,10 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor,
+    cbor::{self, Element},
     hash::Hash,
     key::{Claim, PublicKey, Signature, ValidatorId},
+    limits::VALIDATORS_MAX,
 };
 
 /// A validator and its voting power.
@@ -23,6 +24,10 @@ pub struct Validator {
     pub power: u64,
 }
 
+impl Element for Validator {
+    const BYTES_MIN: usize = 36;
+}
+
 /// One validator's commit signature, over [`vote_bytes`] of a precommit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -35,6 +40,10 @@ pub struct CommitSignature {
     /// The signature.
     #[n(1)]
     pub signature: Signature,
+}
+
+impl Element for CommitSignature {
+    const BYTES_MIN: usize = 101;
 }
 
 /// Proof that validators with more than two thirds of the power committed a block.
@@ -54,6 +63,7 @@ pub struct CommitCertificate {
     pub block: Hash,
     /// The signatures, in ascending order of validator key, each validator at most once.
     #[n(3)]
+    #[cbor(decode_with = "cbor::list::<_, _, VALIDATORS_MAX>")]
     pub signatures: Vec<CommitSignature>,
 }
 

@@ -9,7 +9,14 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor, energy::Energy, hash::Hash, interval::Interval, key::DeviceId, member::MemberId, money::Price,
+    cbor::{self, Element},
+    energy::Energy,
+    hash::Hash,
+    interval::Interval,
+    key::DeviceId,
+    limits::MEMBERS_MAX,
+    member::MemberId,
+    money::Price,
     settlement::Settlement,
 };
 
@@ -72,6 +79,10 @@ pub struct MemberInput {
     pub values: Option<Values>,
 }
 
+impl Element for MemberInput {
+    const BYTES_MIN: usize = 20;
+}
+
 impl MemberInput {
     /// Whether a device should have measured this very interval, and did not.
     pub fn is_unread(&self) -> bool {
@@ -98,6 +109,10 @@ pub struct Validated {
     pub values: Values,
 }
 
+impl Element for Validated {
+    const BYTES_MIN: usize = 23;
+}
+
 /// An interval settled again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(deny_unknown_fields)]
@@ -108,9 +123,11 @@ pub struct Correction {
     pub reversed: Settlement,
     /// The inputs it was computed from.
     #[n(1)]
+    #[cbor(decode_with = "cbor::sparse_list::<_, _, MEMBERS_MAX>")]
     pub inputs: Vec<MemberInput>,
     /// What was measured instead, in ascending order of member.
     #[n(2)]
+    #[cbor(decode_with = "cbor::list::<_, _, MEMBERS_MAX>")]
     pub values: Vec<Validated>,
     /// The settlement that these values lead to, which is booked.
     #[n(3)]
@@ -118,6 +135,10 @@ pub struct Correction {
     /// 1 for the first correction of the interval, then one more each time.
     #[n(4)]
     pub number: u32,
+}
+
+impl Element for Correction {
+    const BYTES_MIN: usize = 98;
 }
 
 impl Correction {

@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor,
+    cbor::{self, Encoded},
     certificate::{CertificateError, CommitSignature, Validator, check_signers},
     correction::Correction,
     envelope::ChainId,
@@ -15,7 +15,8 @@ use crate::{
     hash::Hash,
     interval::Interval,
     key::{DeviceId, PublicKey, SecretKey},
-    member::{AccountId, MemberId},
+    limits::{CORRECTIONS_MAX, VALIDATORS_MAX},
+    member::{AccountId, MemberId, Movement},
     money::Amount,
     reading::Registers,
 };
@@ -104,6 +105,7 @@ pub enum Action {
     SetValidators {
         /// All of them, in ascending order of key.
         #[n(0)]
+        #[cbor(decode_with = "cbor::list::<_, _, VALIDATORS_MAX>")]
         validators: Vec<Validator>,
     },
     /// Move money between any two accounts, such as a payout that the bank has made.
@@ -128,7 +130,11 @@ pub enum Action {
     /// Settle several intervals again at once, in ascending order: all of them, or none. So energy that moves from one
     /// interval into another is never booked twice, nor in neither.
     #[n(9)]
-    TrueUp(#[n(0)] Vec<Correction>),
+    TrueUp(
+        #[n(0)]
+        #[cbor(decode_with = "cbor::sparse_list::<_, _, CORRECTIONS_MAX>")]
+        Vec<Correction>,
+    ),
 }
 
 impl Action {
@@ -137,28 +143,69 @@ impl Action {
         match self {
             Action::Correct(correction) => std::slice::from_ref(correction),
             Action::TrueUp(corrections) => corrections,
-            _ => &[],
+            Action::RegisterMember(_)
+            | Action::ReplaceMeter { .. }
+            | Action::RevokeDevice { .. }
+            | Action::ReplaceKey { .. }
+            | Action::SetRules { .. }
+            | Action::SetMarket { .. }
+            | Action::SetValidators { .. }
+            | Action::Transfer { .. } => &[],
+        }
+    }
+
+    /// The money that it moves beside what its corrections book. Whoever adds an action says here whether it moves any, and so
+    /// statements show it.
+    pub fn movement(&self) -> Option<Movement<'_>> {
+        match self {
+            Action::Transfer { from, to, amount, reference } => {
+                Some(Movement { from: *from, to: *to, amount: *amount, reference })
+            }
+            Action::RegisterMember(_)
+            | Action::ReplaceMeter { .. }
+            | Action::RevokeDevice { .. }
+            | Action::ReplaceKey { .. }
+            | Action::SetRules { .. }
+            | Action::SetMarket { .. }
+            | Action::SetValidators { .. }
+            | Action::Correct(_)
+            | Action::TrueUp(_) => None,
         }
     }
 }
 
+/// What names the approvals of a decision, and its id.
+const DOMAIN: &str = "voisin/decision/v1";
+
+/// The id of the decision of this encoding: the hash of `["voisin/decision/v1", decision]`.
+pub(crate) fn id(decision: &[u8]) -> Hash {
+    let domain = cbor::encode(&DOMAIN);
+    Hash::of_parts(&[&[ARRAY_OF_TWO], &domain, decision])
+}
+
+/// The first byte of a pair.
+const ARRAY_OF_TWO: u8 = 0x82;
+
 impl Decision {
-    /// The decision's id: its hash.
+    /// One validator's approval.
+    pub fn approve(&self, chain: &ChainId, key: &SecretKey) -> CommitSignature {
+        let message = Encoded::of(self).approval_bytes(chain);
+        CommitSignature { validator: key.public(), signature: key.sign(&message) }
+    }
+}
+
+impl Encoded<Decision> {
+    /// The decision's id.
     pub fn id(&self) -> Hash {
-        Hash::of(&cbor::encode(&("voisin/decision/v1", self)))
+        id(self.bytes())
     }
 
     /// The bytes that a validator signs: deterministic CBOR of `["voisin/decision/v1", chain, decision]`.
     pub fn approval_bytes(&self, chain: &ChainId) -> Vec<u8> {
-        cbor::encode(&("voisin/decision/v1", chain, self))
+        cbor::encode(&(DOMAIN, chain, self))
     }
 
-    /// One validator's approval.
-    pub fn approve(&self, chain: &ChainId, key: &SecretKey) -> CommitSignature {
-        CommitSignature { validator: key.public(), signature: key.sign(&self.approval_bytes(chain)) }
-    }
-
-    /// Checks that validators with more than two thirds of the power approve.
+    /// Checks that validators with more than two thirds of the power approve: before anything in the decision is decoded.
     pub fn check_approvals(
         &self,
         chain: &ChainId,

@@ -11,9 +11,10 @@ use minicbor::{CborLen, Decode, Decoder, Encode, Encoder, bytes::ByteSlice, deco
 
 use crate::{
     batch::Claims,
-    cbor,
+    cbor::{self, Element},
     hash::{Hash, ParseError, parse_hex_bytes, serde_as_text},
     key::{Claim, KnownKey, PublicKey, SecretKey, Signature, all_hold},
+    limits::SIGNED_BYTES_MIN,
 };
 
 /// The community a message belongs to: the hash of its genesis.
@@ -199,6 +200,9 @@ impl<'b, C> Decode<'b, C> for NoHeader {
     }
 }
 
+/// The first byte of an envelope.
+const ARRAY_OF_FOUR: u8 = 0x84;
+
 /// What the protected header says before the key's 32 bytes: a map of two; the algorithm (1) is EdDSA (-8), the key id (4)
 /// a byte string.
 const PROTECTED: [u8; 6] = [0xa2, 0x01, 0x27, 0x04, 0x58, 0x20];
@@ -206,6 +210,10 @@ const PROTECTED: [u8; 6] = [0xa2, 0x01, 0x27, 0x04, 0x58, 0x20];
 impl<'a> Wire<'a> {
     fn read(bytes: &'a [u8]) -> Result<(Wire<'a>, &'a [u8; 32]), EnvelopeError> {
         let malformed = |reason: String| EnvelopeError::Malformed(reason);
+        // Of any other length, what is too much would be read to its end.
+        if bytes.first() != Some(&ARRAY_OF_FOUR) {
+            return Err(malformed("expected an array of four".into()));
+        }
         let wire: Wire<'a> = minicbor::decode(bytes).map_err(|error| malformed(error.to_string()))?;
         let key = wire.protected.strip_prefix(&PROTECTED).and_then(|key| key.try_into().ok());
         let expected = "expected a protected header of EdDSA and a key id of 32 bytes, nothing else";
@@ -215,6 +223,11 @@ impl<'a> Wire<'a> {
             return Ok((wire, key));
         }
         Err(malformed("not in deterministic form (RFC 8949 §4.2.1)".into()))
+    }
+
+    fn signature(&self) -> Result<Signature, EnvelopeError> {
+        let signature = (**self.signature).try_into().map(Signature::from_bytes);
+        signature.map_err(|_| EnvelopeError::BadSignature)
     }
 
     /// Appends what is signed: the Sig_structure of RFC 9052 §4.4.
@@ -246,8 +259,7 @@ impl<'a, T: Payload> Envelope<'a, T> {
         check_size::<T>(&sealed.bytes)?;
         let (wire, key) = Wire::read(&sealed.bytes)?;
         let key = signer(key)?;
-        let signature = (**wire.signature).try_into().map(Signature::from_bytes);
-        let signature = signature.map_err(|_| EnvelopeError::BadSignature)?;
+        let signature = wire.signature()?;
         Ok((Envelope { signer: key.into(), signature, wire, sealed, kind: PhantomData }, key))
     }
 
@@ -268,6 +280,32 @@ impl<'a, T: Payload> Envelope<'a, T> {
 fn check_size<T: Payload>(bytes: &[u8]) -> Result<(), EnvelopeError> {
     let (max, found) = (T::BYTES_MAX, bytes.len());
     if found > max { Err(EnvelopeError::TooLarge { max, found }) } else { Ok(()) }
+}
+
+/// Checks that a message of the kind `T` names a signer who may send it: all that can be told without verifying, copying or
+/// decoding anything.
+pub fn check_signer<T: Payload>(
+    bytes: &[u8],
+    is_known: impl FnOnce(&PublicKey) -> bool,
+) -> Result<PublicKey, EnvelopeError> {
+    check_size::<T>(bytes)?;
+    let (_, key) = Wire::read(bytes)?;
+    expected_signer(key, |bytes| PublicKey::from_bytes(bytes).filter(is_known))
+}
+
+/// Checks that a message of the kind `T` is signed, for the community `chain`, by someone who may send it: all that is
+/// checked before its content is decoded.
+pub fn check_signature<T: Payload>(
+    bytes: &[u8],
+    chain: &ChainId,
+    is_known: impl FnOnce(&PublicKey) -> bool,
+) -> Result<PublicKey, EnvelopeError> {
+    let signer = check_signer::<T>(bytes, is_known)?;
+    let (wire, _) = Wire::read(bytes)?;
+    let signature = wire.signature()?;
+    let mut message = Vec::new();
+    wire.write_signed(&external_aad(T::DOMAIN, chain), &mut message);
+    if signer.verifies(&message, &signature) { Ok(signer) } else { Err(EnvelopeError::BadSignature) }
 }
 
 /// The key of these bytes, if it is that of a known signer.
@@ -415,8 +453,23 @@ impl<C> Encode<C> for Sealed {
 
 impl<'b, C> Decode<'b, C> for Sealed {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        Ok(Sealed::from(d.bytes()?))
+        sealed_bytes(d).map(Sealed::from)
     }
+}
+
+/// The bytes of a signed message in a larger one. None is shorter than its frame, its key and its signature.
+pub(crate) fn sealed_bytes<'b>(d: &mut Decoder<'b>) -> Result<&'b [u8], decode::Error> {
+    let at = d.position();
+    let bytes = d.bytes()?;
+    if bytes.len() >= SIGNED_BYTES_MIN {
+        return Ok(bytes);
+    }
+    let expected = format!("expected a signed message of at least {SIGNED_BYTES_MIN} bytes, found {}", bytes.len());
+    Err(decode::Error::message(expected).at(at))
+}
+
+impl Element for Sealed {
+    const BYTES_MIN: usize = SIGNED_BYTES_MIN + 2;
 }
 
 #[cfg(test)]

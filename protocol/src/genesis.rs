@@ -4,13 +4,14 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor,
+    cbor::{self, Element},
     certificate::Validator,
     envelope::ChainId,
     hash::Hash,
     interval::Interval,
+    json,
     key::{DeviceId, PublicKey},
-    limits::{ENERGY_WH_MAX, MEMBERS_MAX, VALIDATORS_MAX},
+    limits::{ENERGY_WH_MAX, GRID_LINES_MAX, MEMBERS_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
     parameters::{Parameters, ParametersError, WHOLE_PPM, twice},
@@ -174,6 +175,10 @@ impl GenesisMember {
     }
 }
 
+impl Element for GenesisMember {
+    const BYTES_MIN: usize = 90;
+}
+
 /// A line of the grid, or the transformer, seen as the edge from a bus to the one above it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -194,6 +199,10 @@ pub struct GridLine {
     pub rated_va: u64,
 }
 
+impl Element for GridLine {
+    const BYTES_MIN: usize = 5;
+}
+
 /// The radial low-voltage grid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -211,6 +220,8 @@ pub struct GridPlan {
     pub root: String,
     /// The lines in service.
     #[n(3)]
+    #[cbor(decode_with = "cbor::sparse_list::<_, _, GRID_LINES_MAX>")]
+    #[serde(deserialize_with = "json::list::<_, _, GRID_LINES_MAX>")]
     pub lines: Vec<GridLine>,
 }
 
@@ -236,9 +247,13 @@ pub struct Genesis {
     pub market: PublicKey,
     /// The validators.
     #[n(5)]
+    #[cbor(decode_with = "cbor::list::<_, _, VALIDATORS_MAX>")]
+    #[serde(deserialize_with = "json::list::<_, _, VALIDATORS_MAX>")]
     pub validators: Vec<Validator>,
     /// The members, in ascending order of pseudonym.
     #[n(6)]
+    #[cbor(decode_with = "cbor::list::<_, _, MEMBERS_MAX>")]
+    #[serde(deserialize_with = "json::list::<_, _, MEMBERS_MAX>")]
     pub members: Vec<GenesisMember>,
     /// The grid, if known.
     #[n(7)]

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
+use crate::cbor::Element;
+
 /// A SHA-256 hash (FIPS 180-4). Lowercase hex at the edges, 32 bytes on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
@@ -41,6 +43,10 @@ impl Hash {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+impl Element for Hash {
+    const BYTES_MIN: usize = 34;
 }
 
 impl fmt::Display for Hash {

@@ -9,7 +9,7 @@ use crate::{
     interval::Interval,
     key::{DeviceId, PublicKey},
     limits::MESSAGE_BYTES_MAX,
-    member::{AccountId, MemberId},
+    member::{AccountId, MemberId, Movement},
     money::Amount,
 };
 
@@ -106,6 +106,22 @@ pub struct Portion {
     /// How many, Wh; at least one.
     #[n(3)]
     pub energy: Energy,
+}
+
+impl Instruction {
+    /// The money that it moves. Whoever adds an action says here whether it moves any, and so statements show it.
+    pub fn movement(&self) -> Option<Movement<'_>> {
+        match &self.action {
+            MemberAction::Transfer { to, amount, reference } => {
+                Some(Movement { from: AccountId::Member(self.member), to: *to, amount: *amount, reference })
+            }
+            MemberAction::RotateKey { .. }
+            | MemberAction::RotateDevice { .. }
+            | MemberAction::RevokeDevice
+            | MemberAction::TransferCertificates { .. }
+            | MemberAction::RetireCertificates { .. } => None,
+        }
+    }
 }
 
 impl Payload for Instruction {

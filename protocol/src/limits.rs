@@ -15,6 +15,24 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1_024;
 pub const TRANSACTION_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// Most bytes of one block body, readings included.
 pub const BLOCK_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// Most bytes of a block body that are not its transactions: the header, and the heads of two arrays.
+pub const BLOCK_HEADER_BYTES_MAX: usize = 512;
+/// Most transactions of one block.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 1_000;
+/// Least bytes of a signed message: its frame, the 32 bytes of a key, the 64 of a signature, and one of content.
+pub const SIGNED_BYTES_MIN: usize = 110;
+/// Least bytes of a signed [`Reading`](crate::reading::Reading): of the first second of 1970, with registers below 24 Wh.
+pub const READING_BYTES_MIN: usize = 169;
+/// Most readings of one settlement: as many as fit a transaction.
+pub const SETTLEMENT_READINGS_MAX: usize = TRANSACTION_BYTES_MAX / READING_BYTES_MIN;
+/// Most trades of one settlement: as many as fit a transaction, each with two members, an energy and a price.
+pub const SETTLEMENT_TRADES_MAX: usize = TRANSACTION_BYTES_MAX / 37;
+/// Most corrections of one decision: one of two members has about 600 bytes, so that fewer fit a transaction.
+pub const CORRECTIONS_MAX: usize = 10_000;
+/// Most lines of a grid: four for each member.
+pub const GRID_LINES_MAX: usize = 4 * MEMBERS_MAX;
+/// Most bytes of memory that decoding a byte takes, of whatever anyone may send.
+pub const MEMORY_PER_BYTE_MAX: usize = 4;
 /// Most bytes of a genesis file.
 pub const GENESIS_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Most members of one community.

@@ -5,7 +5,11 @@ use std::{fmt, str::FromStr};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::hash::{Hash, ParseError, parse_hex, serde_as_text};
+use crate::{
+    cbor::Element,
+    hash::{Hash, ParseError, parse_hex, serde_as_text},
+    money::Amount,
+};
 
 /// A member of the community, as the ledger knows it: a pseudonym of 16 bytes, lowercase hex at the edges.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -34,6 +38,10 @@ impl MemberId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+}
+
+impl Element for MemberId {
+    const BYTES_MIN: usize = 17;
 }
 
 impl fmt::Display for MemberId {
@@ -72,6 +80,19 @@ pub enum AccountId {
     /// A member.
     #[n(2)]
     Member(#[n(0)] MemberId),
+}
+
+/// Money on its way from one account to another, beside what an interval's settlement books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Movement<'a> {
+    /// Whose account gives.
+    pub from: AccountId,
+    /// Whose account gets.
+    pub to: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// What for; may be empty.
+    pub reference: &'a str,
 }
 
 /// A name of the outside world: a community, participant, bus or line. 1 to 64 bytes, usable as a file name.

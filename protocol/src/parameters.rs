@@ -7,7 +7,13 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{member::MemberId, money::Price};
+use crate::{
+    cbor::{self, Element},
+    json,
+    limits::{GRID_LINES_MAX, MEMBERS_MAX},
+    member::MemberId,
+    money::Price,
+};
 
 /// The whole, in parts per million.
 pub const WHOLE_PPM: u32 = 1_000_000;
@@ -26,11 +32,15 @@ pub struct Parameters {
     /// `static_key`: which part of all that is offered a member is entitled to. Who is not named is entitled to
     /// nothing; without the list, all that want energy are entitled to equal parts.
     #[n(1)]
+    #[cbor(decode_with = "cbor::optional_list::<_, _, MEMBERS_MAX>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::optional_list::<_, _, MEMBERS_MAX>")]
     pub shares: Option<Vec<Share>>,
     /// `priority_key`: who is served first. Who is not named comes last.
     #[n(2)]
+    #[cbor(decode_with = "cbor::optional_list::<_, _, MEMBERS_MAX>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::optional_list::<_, _, MEMBERS_MAX>")]
     pub priority: Option<Vec<MemberId>>,
     /// `feeder`: the part of every rating that may be used, in parts per million; without it, all of it.
     #[n(3)]
@@ -56,6 +66,10 @@ pub struct Share {
     pub ppm: u32,
 }
 
+impl Element for Share {
+    const BYTES_MIN: usize = 19;
+}
+
 /// What trading over the grid costs per kWh. The fees that apply to a trade add up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -72,7 +86,8 @@ pub struct Fees {
     pub transformer: Option<Price>,
     /// For what crosses each of these lines; the others cost nothing.
     #[n(2)]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cbor(decode_with = "cbor::sparse_list::<_, _, GRID_LINES_MAX>")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list::<_, _, GRID_LINES_MAX>")]
     pub lines: Vec<LineFee>,
 }
 
@@ -88,6 +103,10 @@ pub struct LineFee {
     /// Per kWh, in either direction.
     #[n(1)]
     pub fee: Price,
+}
+
+impl Element for LineFee {
+    const BYTES_MIN: usize = 3;
 }
 
 /// Why parameters are none.

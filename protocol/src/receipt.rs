@@ -1,5 +1,7 @@
 //! Receipts: one member's entry of a settlement, with the proof that it is on the ledger.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -56,15 +58,29 @@ impl Receipt {
         let json = json.strip_suffix(b"\n").unwrap_or(json);
         let receipt: Receipt =
             serde_json::from_slice(json).map_err(|error| ParseError::new("a receipt", &error.to_string()))?;
-        if receipt.to_json() == json {
-            Ok(receipt)
-        } else {
-            Err(ParseError::new("a receipt in its canonical JSON form", "another spelling of the same values"))
+        let mut rest = Expected(json);
+        match serde_json::to_writer(&mut rest, &receipt) {
+            Ok(()) if rest.0.is_empty() => Ok(receipt),
+            _ => Err(ParseError::new("a receipt in its canonical JSON form", "another spelling of the same values")),
         }
     }
 
     /// The bytes of the entry's leaf in the tree of entries.
     pub fn leaf(&self) -> Vec<u8> {
         cbor::encode(&self.entry)
+    }
+}
+
+/// What must still be written: takes these bytes and no others.
+struct Expected<'a>(&'a [u8]);
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

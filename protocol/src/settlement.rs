@@ -4,12 +4,12 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor,
+    cbor::{self, Element},
     energy::Energy,
     envelope::{Payload, Signed},
     hash::Hash,
     interval::Interval,
-    limits::TRANSACTION_BYTES_MAX,
+    limits::{MEMBERS_MAX, SETTLEMENT_READINGS_MAX, SETTLEMENT_TRADES_MAX, TRANSACTION_BYTES_MAX},
     member::MemberId,
     money::{Amount, Price},
 };
@@ -32,6 +32,10 @@ pub struct Trade {
     /// At what price per kWh.
     #[n(3)]
     pub price: Price,
+}
+
+impl Element for Trade {
+    const BYTES_MIN: usize = 37;
 }
 
 /// One member's part of an interval's settlement.
@@ -69,6 +73,10 @@ pub struct Line {
     pub supply_revenue: Amount,
 }
 
+impl Element for Line {
+    const BYTES_MIN: usize = 26;
+}
+
 impl Line {
     /// What the member's account gains (loses, if negative); `None` past the range of an [`Amount`].
     pub fn net(&self) -> Option<Amount> {
@@ -88,6 +96,10 @@ pub struct Minted {
     /// How much, Wh: sold to neighbours or to the supplier, without what came late.
     #[n(1)]
     pub energy: Energy,
+}
+
+impl Element for Minted {
+    const BYTES_MIN: usize = 19;
 }
 
 /// The supplier's two prices, under which an interval was settled.
@@ -146,6 +158,7 @@ impl Balance {
 pub struct Provisional {
     /// The members, in ascending order, whose device did not measure this very interval.
     #[n(0)]
+    #[cbor(decode_with = "cbor::list::<_, _, MEMBERS_MAX>")]
     pub unread: Vec<MemberId>,
     /// The members' sum beside the transformer's meter, where there is one.
     #[n(1)]
@@ -170,15 +183,18 @@ pub struct Settlement {
     pub interval: Interval,
     /// The hash of every reading that went in: by device, then by sequence number.
     #[n(1)]
+    #[cbor(decode_with = "cbor::list::<_, _, SETTLEMENT_READINGS_MAX>")]
     pub readings: Vec<Hash>,
     /// The uniform clearing price, where the mechanism has one and something was traded.
     #[n(2)]
     pub price: Option<Price>,
     /// One line per member that was read, in ascending order of member.
     #[n(3)]
+    #[cbor(decode_with = "cbor::list::<_, _, MEMBERS_MAX>")]
     pub lines: Vec<Line>,
     /// Who sold to whom.
     #[n(4)]
+    #[cbor(decode_with = "cbor::list::<_, _, SETTLEMENT_TRADES_MAX>")]
     pub trades: Vec<Trade>,
     /// What the supplier's account gains.
     #[n(5)]
@@ -188,6 +204,7 @@ pub struct Settlement {
     pub operator: Amount,
     /// The certificates it mints, in ascending order of member.
     #[n(7)]
+    #[cbor(decode_with = "cbor::list::<_, _, MEMBERS_MAX>")]
     pub minted: Vec<Minted>,
     /// Hash of [what it was computed from](crate::correction::inputs_hash), for whoever has to correct it.
     #[n(8)]

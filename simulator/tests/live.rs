@@ -17,7 +17,7 @@ use std::{
 
 use protocol::{
     block::Transaction,
-    cbor,
+    cbor::{self, Encoded},
     decision::{Action, Decision},
     genesis::{Genesis, Rules},
     hash::Hash,
@@ -217,10 +217,13 @@ fn rules_decided_while_it_runs_are_followed_by_all_and_no_agent_refuses_an_hones
     let in_force = ask(|client| client.get(format!("{url}/rules"))).unwrap();
     let from = in_force["interval"].as_str().unwrap().parse::<Interval>().unwrap().offset(3).unwrap();
     let action = Action::SetRules { from, rules: rules.clone(), grid: None };
-    let decision = Box::new(Decision { sequence: 1, action });
+    let decision = Decision { sequence: 1, action };
     let approvals = vec![decision.approve(&genesis.chain(), &SecretKey::from_seed(seed.as_bytes()))];
-    let transaction = cbor::encode(&Transaction::Decide { decision, approvals });
-    let answer = ask(|client| client.post(format!("{url}/transactions")).body(transaction)).unwrap();
+    let transaction = cbor::encode(&Transaction::Decide { decision: Encoded::of(&decision), approvals });
+    let answer = ask(|client| {
+        client.post(format!("{url}/transactions")).header("content-type", "application/cbor").body(transaction)
+    })
+    .unwrap();
     assert_eq!(answer["outcome"], "pending", "{answer}");
 
     stdout.read_to_string(&mut seen).unwrap();

@@ -18,8 +18,6 @@ use protocol::{
         BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, Posting, RulesInForce,
         SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
-    block::Transaction,
-    cbor,
     certificate::Validator,
     interval::{Interval, parse_utc},
     limits::TRANSACTION_BYTES_MAX,
@@ -28,6 +26,7 @@ use protocol::{
     receipt::Receipt,
 };
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -46,6 +45,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
         .fold(Router::new(), |router, (path, method)| router.route(path, method))
         .layer(DefaultBodyLimit::max(TRANSACTION_BYTES_MAX))
         .layer(Extension(HeightAgeMax(height_age_ms_max)))
+        .layer(Extension(Submissions(Arc::new(Semaphore::new(SUBMISSIONS_MAX)))))
         .with_state(ledger)
         .merge(swagger)
 }
@@ -147,11 +147,26 @@ async fn blocking<T: Send + 'static>(
 #[utoipa::path(post, path = "/v1/transactions",
     request_body(content = Vec<u8>, content_type = "application/cbor"),
     responses((status = 200, body = Submitted), (status = 400, body = Problem), (status = 413)))]
-async fn submit(State(ledger): State<Arc<Ledger>>, body: Bytes) -> Result<Json<Submitted>, ApiError> {
-    let transaction: Transaction =
-        cbor::decode(&body).map_err(|error| ApiError::BadRequest(format!("not a transaction: {error}")))?;
-    blocking(move || ledger.submit(transaction)).await
+async fn submit(
+    State(ledger): State<Arc<Ledger>>,
+    Extension(Submissions(room)): Extension<Submissions>,
+    body: Bytes,
+) -> Result<Json<Submitted>, ApiError> {
+    let room = room.acquire_owned().await.map_err(|_| ApiError::CutOff)?;
+    let Json(submitted) = blocking(move || {
+        let _room = room;
+        ledger.submit_encoded(&body)
+    })
+    .await?;
+    submitted.map(Json).map_err(|error| ApiError::BadRequest(format!("not a transaction: {error}")))
 }
+
+/// Transactions that are decoded and checked at once. Those that wait are no more than their bodies.
+const SUBMISSIONS_MAX: usize = 4;
+
+/// Room for as many.
+#[derive(Clone)]
+struct Submissions(Arc<Semaphore>);
 
 /// Where the ledger stands.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]

@@ -11,7 +11,7 @@ use market::client::Client;
 use protocol::{
     api::Submitted,
     block::Transaction,
-    cbor,
+    cbor::{self, Encoded},
     certificate::CommitSignature,
     decision::Decision,
     envelope::{ChainId, Sealed, Signed},
@@ -79,7 +79,7 @@ pub(super) struct Submit {
 impl Submit {
     pub(super) fn send(&self) -> Result<(), Failure> {
         let Draft { decision, approvals } = read_json(&self.draft)?;
-        send(&self.node.client()?, &Transaction::Decide { decision: Box::new(decision), approvals })
+        send(&self.node.client()?, &Transaction::Decide { decision: Encoded::of(&decision), approvals })
     }
 }
 

@@ -44,6 +44,7 @@ mod validators;
 
 #[cfg(feature = "byzantine")]
 pub use byzantine::{Byzantine, Lie};
+pub use codec::can_be_read;
 pub use doubt::Doubt;
 pub use engine::run;
 #[cfg(feature = "byzantine")]

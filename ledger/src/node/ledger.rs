@@ -17,10 +17,11 @@ use protocol::{
     key::ValidatorId,
     merkle::MerkleRoot,
     refusal::LedgerRefusal,
+    unopened::Unopened,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::past::{commit_of, settlement_of};
+use super::past::{check_author, commit_of, settlement_of};
 use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::{
     chain::{self, BlockError, Executed, Foreseen, OpenedReadings, Readings, Tip},
@@ -154,7 +155,26 @@ impl Ledger {
     /// Takes a transaction into the pool if it applies to the state as it is, and tells the other nodes.
     pub fn submit(&self, transaction: Transaction) -> Result<Submitted, LedgerError> {
         let id = transaction.id();
-        Ok(match self.take_in(transaction)? {
+        Ok(self.answer(id, self.take_in(transaction)?))
+    }
+
+    /// Takes in the encoding of a transaction as [`submit`](Self::submit) does. The inner error says why the bytes are none.
+    ///
+    /// Decoding and checking take as long as a settlement has readings: not for a task that others wait for.
+    pub fn submit_encoded(&self, bytes: &[u8]) -> Result<Result<Submitted, CborError>, LedgerError> {
+        let unopened = match Unopened::read(bytes) {
+            Ok(unopened) => unopened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let taken = match self.take_in_encoded(&unopened, bytes)? {
+            Ok(taken) => taken,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(Ok(self.answer(unopened.id(), taken)))
+    }
+
+    fn answer(&self, id: Hash, taken: Taken) -> Submitted {
+        match taken {
             Taken::New | Taken::Waiting => {
                 // A full queue is no loss: this node proposes it as well.
                 let _ = self.outgoing.try_send(id);
@@ -169,7 +189,7 @@ impl Ledger {
                 let detail = "expected room in the pool of waiting transactions, found none; try again later".into();
                 Submitted::Refused { transaction: id, refusal: LedgerRefusal::PoolFull.to_string(), detail }
             }
-        })
+        }
     }
 
     /// Whether a transaction waits here for a block.
@@ -185,21 +205,47 @@ impl Ledger {
 
     /// Takes in what another node sent.
     pub(super) fn take_in_gossip(&self, message: &[u8]) -> Verdict {
-        let Ok(transaction) = cbor::decode::<Transaction>(message) else {
-            let malformed = LedgerRefusal::Malformed.to_string();
-            self.metrics.refused(malformed.clone());
-            return Verdict::Rejected(malformed);
+        let taken = match Unopened::read(message) {
+            Ok(unopened) => self.take_in_encoded(&unopened, message),
+            Err(error) => Ok(Err(error)),
         };
-        match self.take_in(transaction) {
-            Ok(Taken::New) => Verdict::Accepted,
-            Ok(Taken::Waiting) => Verdict::Ignored("waiting".into()),
-            Ok(Taken::Refused(refusal)) => Verdict::refused(&refusal),
-            Ok(Taken::PoolFull) => Verdict::Ignored(LedgerRefusal::PoolFull.to_string()),
+        match taken {
+            Ok(Ok(Taken::New)) => Verdict::Accepted,
+            Ok(Ok(Taken::Waiting)) => Verdict::Ignored("waiting".into()),
+            Ok(Ok(Taken::Refused(refusal))) => Verdict::refused(&refusal),
+            Ok(Ok(Taken::PoolFull)) => Verdict::Ignored(LedgerRefusal::PoolFull.to_string()),
+            Ok(Err(_)) => {
+                let malformed = LedgerRefusal::Malformed.to_string();
+                self.metrics.refused(malformed.clone());
+                Verdict::Rejected(malformed)
+            }
             Err(error) => {
                 tracing::error!(%error, "a transaction from another node could not be checked");
                 Verdict::Ignored("not_checked".into())
             }
         }
+    }
+
+    /// Takes in a transaction of which only the signed messages were found: who signed it first, then what is in it. So
+    /// what a stranger sends costs no more than reading over it.
+    fn take_in_encoded(&self, unopened: &Unopened<'_>, bytes: &[u8]) -> Result<Result<Taken, CborError>, LedgerError> {
+        let id = unopened.id();
+        if self.is_waiting(&id) {
+            return Ok(Ok(Taken::Waiting));
+        }
+        if let Err(refusal) = check_author(unopened, &self.head().state) {
+            return Ok(Ok(self.refused(id, refusal)));
+        }
+        match cbor::decode(bytes) {
+            Ok(transaction) => self.take_in(transaction).map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn refused(&self, id: Hash, refusal: Refusal) -> Taken {
+        tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
+        self.metrics.refused(refusal.name());
+        Taken::Refused(refusal)
     }
 
     fn take_in(&self, transaction: Transaction) -> Result<Taken, LedgerError> {
@@ -218,11 +264,7 @@ impl Ledger {
             let (interval, opened) = match self.check(&head, &transaction)? {
                 Ok(applies) => applies,
                 Err(Refusal::Exists) => return Ok(Taken::Refused(Refusal::Exists)),
-                Err(refusal) => {
-                    tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
-                    self.metrics.refused(refusal.name());
-                    return Ok(Taken::Refused(refusal));
-                }
+                Err(refusal) => return Ok(self.refused(id, refusal)),
             };
             let mut pool = lock(&self.pool);
             // A block that was committed during the check may have it: then it must not wait for another one.

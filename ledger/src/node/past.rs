@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 
 use protocol::{
     block::{Block, Transaction},
-    decision::Action,
-    envelope::{EnvelopeError, Sealed},
-    instruction::{Instruction, MemberAction, SignedInstruction},
+    envelope::{self, EnvelopeError, Sealed},
+    instruction::{Instruction, SignedInstruction},
     interval::Interval,
-    member::AccountId,
+    key::PublicKey,
+    member::{AccountId, Movement},
+    order::Order,
+    reading::Reading,
     settlement::{Settlement, SignedSettlement},
+    unopened::Unopened,
 };
 
 use super::{Ledger, LedgerError};
@@ -24,6 +27,31 @@ use crate::{
 pub(super) fn settlement_of(sealed: &Sealed, state: &State) -> Result<SignedSettlement, EnvelopeError> {
     let market = state.market();
     sealed.open::<Settlement>(&state.chain(), |signer| *signer == market)
+}
+
+/// Checks that whoever signed a transaction may do so in this state, before anything else of it is decoded. A settlement, which
+/// may be large, by its signature; the others by the name of their signer, because they are small and verified when they are
+/// opened; a decision not at all, because it stays as it is until its approvals are checked.
+pub(super) fn check_author(unopened: &Unopened<'_>, state: &State) -> Result<(), Refusal> {
+    let is_member = |key: &PublicKey| state.is_members_key(key);
+    let is_device = |key: &PublicKey| state.known_device(key.as_bytes()).is_some();
+    let market = state.market();
+    match unopened {
+        Unopened::Settle(message) => {
+            envelope::check_signature::<Settlement>(message, &state.chain(), |signer| *signer == market)?;
+        }
+        Unopened::PlaceOrder(message) => {
+            envelope::check_signer::<Order>(message, is_member)?;
+        }
+        Unopened::Instruct(message) => {
+            envelope::check_signer::<Instruction>(message, is_member)?;
+        }
+        Unopened::CommitReading(message) | Unopened::ReportConflict(message, _) => {
+            envelope::check_signer::<Reading>(message, is_device)?;
+        }
+        Unopened::Decide(_) => {}
+    }
+    Ok(())
 }
 
 /// Everything that an executed block changes on disk, and the names by which it is found again.
@@ -51,15 +79,13 @@ pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, exe
                 // It was opened when the block was executed.
                 let Some(instruction) = instruction_of(sealed, before) else { continue };
                 commit.instructions.push((instruction.member, instruction.sequence));
-                if let MemberAction::Transfer { to, .. } = &instruction.action {
-                    events.extend([(AccountId::Member(instruction.member), open), (*to, open)]);
-                }
+                events.extend(accounts(instruction.movement(), open));
             }
             Transaction::Decide { decision, .. } => {
+                // So was this.
+                let Ok(decision) = decision.open() else { continue };
                 commit.decisions.push(decision.sequence);
-                if let Action::Transfer { from, to, .. } = &decision.action {
-                    events.extend([(*from, open), (*to, open)]);
-                }
+                events.extend(accounts(decision.action.movement(), open));
             }
             Transaction::Settle { .. }
             | Transaction::PlaceOrder(_)
@@ -69,6 +95,11 @@ pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, exe
     }
     commit.events = events.into_iter().collect();
     commit
+}
+
+/// The accounts on which money moves, beside the open interval.
+fn accounts(movement: Option<Movement<'_>>, open: Interval) -> impl Iterator<Item = (AccountId, Interval)> {
+    movement.into_iter().flat_map(move |Movement { from, to, .. }| [(from, open), (to, open)])
 }
 
 fn instruction_of(sealed: &Sealed, state: &State) -> Option<SignedInstruction> {

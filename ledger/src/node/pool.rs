@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use protocol::{block::Transaction, cbor, envelope::Sealed, hash::Hash, interval::Interval, reading::SignedReading};
+use protocol::{block::Transaction, envelope::Sealed, hash::Hash, interval::Interval, reading::SignedReading};
 
 use crate::chain::OpenedReadings;
 
@@ -45,9 +45,7 @@ fn footprint(transaction: &Transaction, opened: &[SignedReading]) -> usize {
         Transaction::ReportConflict { first, second } => {
             first.bytes().len() + second.as_ref().map_or(0, |second| second.bytes().len())
         }
-        Transaction::Decide { decision, approvals } => {
-            size_of_val(&**decision) + cbor::encode(&**decision).len() + size_of_val(&approvals[..])
-        }
+        Transaction::Decide { decision, approvals } => decision.bytes().len() + size_of_val(&approvals[..]),
     };
     size_of::<Waiting>() + size_of::<Transaction>() + size_of::<(Hash, u64)>() + content + size_of_val(opened)
 }

@@ -6,9 +6,9 @@ use protocol::{
     cbor,
     certificate::{CommitCertificate, Validator},
     decision::Action,
-    instruction::{Instruction, MemberAction, Portion},
+    instruction::{Instruction, Portion},
     interval::Interval,
-    member::{AccountId, MemberId},
+    member::{AccountId, MemberId, Movement},
     money::Amount,
     origin::Certificates,
     receipt::{Receipt, ValidatorStep},
@@ -163,8 +163,8 @@ impl Ledger {
         let Opened { block, certificate, .. } = self.opened(height)?;
         // The last decision of a block about the validators is the one that holds after it.
         let decided = block.transactions.iter().rev().find_map(|transaction| match transaction {
-            Transaction::Decide { decision, .. } => match &decision.action {
-                Action::SetValidators { validators } => Some(validators.clone()),
+            Transaction::Decide { decision, .. } => match decision.open().ok()?.action {
+                Action::SetValidators { validators } => Some(validators),
                 _ => None,
             },
             _ => None,
@@ -198,7 +198,8 @@ impl Ledger {
     fn events_of(&self, account: AccountId, height: u64) -> Result<Vec<Posting>, LedgerError> {
         let Opened { block, settled, .. } = self.opened(height)?;
         let mut postings = Vec::new();
-        let mut transfer = |from: AccountId, to: AccountId, amount: Amount, reference: &str| {
+        let mut show = |movement: Option<Movement<'_>>| {
+            let Some(Movement { from, to, amount, reference }) = movement else { return };
             let reference = reference.to_owned();
             if from == account {
                 let amount = amount.checked_neg().unwrap_or(Amount::ZERO);
@@ -210,16 +211,12 @@ impl Ledger {
         for transaction in &block.transactions {
             match transaction {
                 Transaction::Instruct(sealed) => {
-                    let opened = sealed.open::<Instruction>(&self.chain(), |_| true);
-                    let Ok(Instruction { member, action, .. }) = opened.as_deref() else { continue };
-                    if let MemberAction::Transfer { to, amount, reference } = action {
-                        transfer(AccountId::Member(*member), *to, *amount, reference);
-                    }
+                    let Ok(instruction) = sealed.open::<Instruction>(&self.chain(), |_| true) else { continue };
+                    show(instruction.movement());
                 }
                 Transaction::Decide { decision, .. } => {
-                    if let Action::Transfer { from, to, amount, reference } = &decision.action {
-                        transfer(*from, *to, *amount, reference);
-                    }
+                    let Ok(decision) = decision.open() else { continue };
+                    show(decision.action.movement());
                 }
                 Transaction::Settle { .. }
                 | Transaction::PlaceOrder(_)

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use market::grid::Grid;
 use protocol::{
+    cbor::Encoded,
     certificate::{CommitSignature, Validator},
     decision::{Action, Decision},
+    envelope::EnvelopeError,
     genesis::{GenesisMember, GridPlan, Rules},
     interval::Interval,
     key::{DeviceId, PublicKey},
@@ -16,15 +18,22 @@ use protocol::{
 use super::{Applied, Change, Member, Refusal, State, Version, entries::Key, rulebook::check_terms};
 
 impl State {
-    /// Carries out the next decision, if more than two thirds of the present validators' power approve.
-    pub(super) fn decide(&mut self, decision: &Decision, approvals: &[CommitSignature]) -> Result<Applied, Refusal> {
-        let id = decision.id();
+    /// Carries out the next decision, if more than two thirds of the present validators' power approve: before that is
+    /// known, nothing in it is decoded.
+    pub(super) fn decide(
+        &mut self,
+        encoded: &Encoded<Decision>,
+        approvals: &[CommitSignature],
+    ) -> Result<Applied, Refusal> {
+        let id = encoded.id();
         let last = self.totals.decision_sequence;
         // Those who approved it may be validators no more, because of what it decided.
-        if decision.sequence == last && id == self.totals.decision {
+        if id == self.totals.decision {
             return Err(Refusal::Exists);
         }
-        decision.check_approvals(&self.chain, approvals, &self.totals.validators).map_err(Refusal::NotApproved)?;
+        encoded.check_approvals(&self.chain, approvals, &self.totals.validators).map_err(Refusal::NotApproved)?;
+        let decision =
+            encoded.open().map_err(|error| Refusal::Malformed(EnvelopeError::BadContent(error.to_string())))?;
         let expected = last.checked_add(1).ok_or(Refusal::AmountOverflow)?;
         if decision.sequence != expected {
             return Err(Refusal::DecisionNotNext { expected, found: decision.sequence });

@@ -396,6 +396,11 @@ impl State {
         self.directory.known_device(key)
     }
 
+    /// Whether a key signs orders and instructions of a member.
+    pub fn is_members_key(&self, key: &PublicKey) -> bool {
+        self.directory.member_of_key(key).is_some()
+    }
+
     /// The members, in ascending order of pseudonym.
     pub fn members(&self) -> impl Iterator<Item = (&MemberId, &Member)> {
         self.members.iter()

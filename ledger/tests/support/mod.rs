@@ -18,6 +18,7 @@ use market::{
 };
 use protocol::{
     block::Transaction,
+    cbor::Encoded,
     certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
     correction::MemberInput,
     decision::{Action, Decision},
@@ -230,7 +231,7 @@ impl Community {
         let chain = self.genesis.chain();
         let mut approvals: Vec<CommitSignature> = validators.iter().map(|key| decision.approve(&chain, key)).collect();
         approvals.sort_by_key(|approval| approval.validator);
-        Transaction::Decide { decision: Box::new(decision), approvals }
+        Transaction::Decide { decision: Encoded::of(&decision), approvals }
     }
 
     /// A certificate that all validators signed.

@@ -25,17 +25,21 @@ pub(super) struct BadOrder {
 }
 
 /// One element of a list of orders. A bad one does not end the reading, so that its error can name it.
-pub(super) struct ReadOrder<'a>(pub(super) Result<NamedOrder<'a>, Box<BadOrder>>);
+struct ReadOrder<'a>(Result<NamedOrder<'a>, Box<BadOrder>>);
 
 /// A book, its form checked but not yet its orders.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBook<'a> {
     #[serde(borrow)]
-    pub(super) bids: Vec<ReadOrder<'a>>,
+    pub(super) bids: Orders<'a>,
     #[serde(borrow)]
-    pub(super) offers: Vec<ReadOrder<'a>>,
+    pub(super) offers: Orders<'a>,
 }
+
+/// The orders of one side, or the first bad one and its place, from 0. Of what comes after a bad one nothing is kept: a list of
+/// millions of empty objects is as good as its first.
+pub(super) struct Orders<'a>(pub(super) Result<Vec<NamedOrder<'a>>, (usize, Box<BadOrder>)>);
 
 impl<'a> RawBook<'a> {
     pub(super) fn read(json: &'a [u8]) -> Result<RawBook<'a>, BookError> {
@@ -225,5 +229,47 @@ impl<'de> Visitor<'de> for OrderVisitor {
 impl<'de: 'a, 'a> Deserialize<'de> for ReadOrder<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReadOrder<'a>, D::Error> {
         deserializer.deserialize_map(OrderVisitor)
+    }
+}
+
+/// Orders that are read before the next part is begun. A list that grows in one piece has up to three times its memory
+/// while it moves.
+const PART: usize = 1_024;
+
+struct OrdersVisitor;
+
+impl<'de> Visitor<'de> for OrdersVisitor {
+    type Value = Orders<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of orders")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Orders<'de>, A::Error> {
+        let (mut parts, mut part, mut count) = (Vec::new(), Vec::new(), 0);
+        while let Some(ReadOrder(order)) = list.next_element()? {
+            match order {
+                Ok(order) => part.push(order),
+                Err(bad) => {
+                    drop((parts, part));
+                    while list.next_element::<ReadOrder<'de>>()?.is_some() {}
+                    return Ok(Orders(Err((count, bad))));
+                }
+            }
+            count += 1;
+            if part.len() == PART {
+                parts.push(std::mem::replace(&mut part, Vec::with_capacity(PART)));
+            }
+        }
+        let mut orders = Vec::with_capacity(count);
+        parts.into_iter().for_each(|part| orders.extend(part));
+        orders.extend(part);
+        Ok(Orders(Ok(orders)))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Orders<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Orders<'a>, D::Error> {
+        deserializer.deserialize_seq(OrdersVisitor)
     }
 }

@@ -9,9 +9,11 @@ use arc_malachitebft_app_channel::app::{
 };
 use minicbor::{Decode, Encode};
 use protocol::{
+    cbor::{self, Element},
     certificate::{CommitCertificate, CommitSignature, VoteKind},
     hash::Hash,
     key::{PublicKey, Signature},
+    limits::VALIDATORS_MAX,
 };
 
 use super::{CodecError, Written};
@@ -202,17 +204,41 @@ pub(in crate::consensus) struct RoundForm {
     /// More than a third of the votes of the round itself; otherwise two thirds of the precommits of the one before.
     #[n(2)]
     skip: bool,
-    /// Kind, block, validator and signature of each vote.
     #[n(3)]
-    votes: Vec<(VoteKind, Option<Hash>, PublicKey, Signature)>,
+    #[cbor(decode_with = "cbor::list::<_, _, ROUND_VOTES_MAX>")]
+    votes: Vec<RoundVote>,
+}
+
+/// Most votes that show why a round is entered: both of every validator.
+const ROUND_VOTES_MAX: usize = 2 * VALIDATORS_MAX;
+
+/// A vote among those.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+pub(in crate::consensus) struct RoundVote {
+    #[n(0)]
+    kind: VoteKind,
+    #[n(1)]
+    block: Option<Hash>,
+    #[n(2)]
+    validator: PublicKey,
+    #[n(3)]
+    signature: Signature,
+}
+
+impl Element for RoundVote {
+    const BYTES_MIN: usize = 103;
 }
 
 impl Written for RoundCertificate<Context> {
     type Form = RoundForm;
 
     fn form(&self) -> Result<RoundForm, CodecError> {
-        let vote = |vote: &RoundSignature<Context>| {
-            (kind(vote.vote_type), option(&vote.value_id), vote.address.0, vote.signature.0)
+        let vote = |vote: &RoundSignature<Context>| RoundVote {
+            kind: kind(vote.vote_type),
+            block: option(&vote.value_id),
+            validator: vote.address.0,
+            signature: vote.signature.0,
         };
         Ok(RoundForm {
             height: self.height.0,
@@ -223,7 +249,7 @@ impl Written for RoundCertificate<Context> {
     }
 
     fn read(form: RoundForm) -> Result<Self, CodecError> {
-        let vote = |(kind, block, validator, signature)| {
+        let vote = |RoundVote { kind, block, validator, signature }| {
             RoundSignature::new(vote_type(kind), nil_or_val(block), Address(validator), OrderedSignature(signature))
         };
         Ok(RoundCertificate {

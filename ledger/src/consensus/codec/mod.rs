@@ -3,11 +3,13 @@
 //! names with it.
 
 use arc_malachitebft_app_channel::app::{
+    consensus::{LivenessMsg, ProposedValue, SignedConsensusMsg},
     streaming::StreamContent,
     types::{
         codec::{Codec, HasEncodedLen},
+        core::ValidatorProof,
         streaming::{StreamId, StreamMessage},
-        sync::Response,
+        sync::{Request, Response, Status},
     },
 };
 use bytes::Bytes;
@@ -92,6 +94,24 @@ impl<T: Written> Codec<T> for WalCodec {
     }
 }
 
+/// Whether bytes can be read as any message between validators, or as any entry of the vote log: for tests of what nobody has
+/// written.
+pub fn can_be_read(bytes: &[u8]) -> bool {
+    fn read<T: Written>(bytes: &Bytes) -> bool {
+        let wire = WireCodec { certificates: mpsc::channel(1).0 };
+        Codec::<T>::decode(&wire, bytes.clone()).is_ok() | Codec::<T>::decode(&WalCodec, bytes.clone()).is_ok()
+    }
+    let bytes = Bytes::copy_from_slice(bytes);
+    read::<SignedConsensusMsg<Context>>(&bytes)
+        | read::<LivenessMsg<Context>>(&bytes)
+        | read::<ProposedValue<Context>>(&bytes)
+        | read::<ValidatorProof<Context>>(&bytes)
+        | read::<StreamMessage<Part>>(&bytes)
+        | read::<Status<Context>>(&bytes)
+        | read::<Request<Context>>(&bytes)
+        | read::<Response<Context>>(&bytes)
+}
+
 /// A type of the engine that has a written form.
 pub(in crate::consensus) trait Written: Sized {
     type Form: Encode<()> + for<'b> Decode<'b, ()>;
@@ -142,16 +162,13 @@ impl Written for StreamMessage<Part> {
 mod tests {
     use std::fmt::Debug;
 
-    use arc_malachitebft_app_channel::app::{
-        consensus::{LivenessMsg, ProposedValue, SignedConsensusMsg},
-        types::{
-            PeerId,
-            core::{
-                Context as _, NilOrVal, PolkaCertificate, PolkaSignature, Round, RoundCertificate,
-                RoundCertificateType, RoundSignature, SignedMessage, ValidatorProof, Validity, VoteType,
-            },
-            sync::{RawDecidedValue, Request, Status},
+    use arc_malachitebft_app_channel::app::types::{
+        PeerId,
+        core::{
+            Context as _, NilOrVal, PolkaCertificate, PolkaSignature, Round, RoundCertificate, RoundCertificateType,
+            RoundSignature, SignedMessage, Validity, VoteType,
         },
+        sync::RawDecidedValue,
     };
     use arc_malachitebft_sync::{ValueRequest, ValueResponse};
     use proptest::prelude::*;

@@ -7,11 +7,15 @@ use arc_malachitebft_app_channel::app::types::{
 use arc_malachitebft_sync::{ValueRequest, ValueResponse};
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
-use protocol::certificate::CommitCertificate;
+use protocol::{
+    cbor::{self, Element},
+    certificate::CommitCertificate,
+};
 
 use super::{CodecError, Written};
 use crate::consensus::{
     context::{self, Context, Height},
+    engine::SYNC_BLOCKS_MAX,
     parts::bytes_as_cbor,
 };
 
@@ -69,7 +73,12 @@ impl Written for Request<Context> {
 #[derive(Encode, Decode)]
 pub(in crate::consensus) enum ResponseForm {
     #[n(0)]
-    Blocks(#[n(0)] u64, #[n(1)] Vec<DecidedForm>),
+    Blocks(
+        #[n(0)] u64,
+        #[n(1)]
+        #[cbor(decode_with = "cbor::list::<_, _, SYNC_BLOCKS_MAX>")]
+        Vec<DecidedForm>,
+    ),
 }
 
 /// A decided block.
@@ -81,6 +90,10 @@ pub(in crate::consensus) struct DecidedForm {
     #[n(1)]
     #[cbor(with = "bytes_as_cbor")]
     body: Bytes,
+}
+
+impl Element for DecidedForm {
+    const BYTES_MIN: usize = 40;
 }
 
 impl Written for Response<Context> {
