@@ -10,6 +10,7 @@ use protocol::{
     envelope::{ChainId, EnvelopeError, Signed},
     hash::Hash,
     key::{DeviceId, PublicKey},
+    limits::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES_MAX, BLOCK_TRANSACTIONS_MAX},
     merkle::{MerkleRoot, MerkleTree},
     reading::{Reading, SignedReading},
     receipt::{Receipt, ValidatorStep},
@@ -18,9 +19,6 @@ use protocol::{
 };
 
 use crate::state::{Applied, Booked, Changes, Refusal, State};
-
-/// Most transactions of one block.
-pub const TRANSACTIONS_PER_BLOCK_MAX: usize = 1_000;
 
 /// The last block of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +74,7 @@ pub enum BlockError {
         found: String,
     },
     /// More transactions than a block may have.
-    #[error("expected at most {TRANSACTIONS_PER_BLOCK_MAX} transactions, found {0}")]
+    #[error("expected at most {BLOCK_TRANSACTIONS_MAX} transactions, found {0}")]
     TooManyTransactions(usize),
     /// A transaction that the state machine refuses.
     #[error("transaction {transaction} is refused as {}: {refusal}", refusal.name())]
@@ -175,7 +173,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Builds the block after `tip` from the transactions that apply, in their order, and leaves out the others. Each comes
+/// Builds the block after `tip` from the transactions that apply, in their order, as many as a block has room for, and leaves
+/// out the others. Each comes
 /// with its readings if they were opened before, so that they are not verified again.
 ///
 /// Returns the block, what it leads to, and the refused transactions.
@@ -197,13 +196,19 @@ pub fn build_foreseen<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
     let mut draft = Draft::new(state, tip, foreseen);
     let mut taken = Vec::new();
     let mut refused = Vec::new();
+    let mut room = BLOCK_BYTES_MAX - BLOCK_HEADER_BYTES_MAX;
     for (transaction, opened) in transactions {
         let transaction: &Transaction = transaction.borrow();
+        // What does not fit is the first of the next block: nothing that came later overtakes it.
+        let Some(left) = room.checked_sub(cbor::encoded_len(transaction)) else { break };
         match draft.apply(transaction, opened.as_ref()) {
-            Ok(()) => taken.push(transaction.clone()),
+            Ok(()) => {
+                taken.push(transaction.clone());
+                room = left;
+            }
             Err(refusal) => refused.push((transaction.id(), refusal)),
         }
-        if taken.len() == TRANSACTIONS_PER_BLOCK_MAX {
+        if taken.len() == BLOCK_TRANSACTIONS_MAX {
             break;
         }
     }
@@ -240,7 +245,7 @@ pub fn execute_foreseen(
     readings: Readings,
     foreseen: Option<&Foreseen>,
 ) -> Result<Executed, BlockError> {
-    if block.transactions.len() > TRANSACTIONS_PER_BLOCK_MAX {
+    if block.transactions.len() > BLOCK_TRANSACTIONS_MAX {
         return Err(BlockError::TooManyTransactions(block.transactions.len()));
     }
     check_position(state, tip, &block.header)?;

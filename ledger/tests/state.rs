@@ -7,10 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use ledger::{
-    chain::{
-        BlockError, Foreseen, Readings, TRANSACTIONS_PER_BLOCK_MAX, Tip, build, build_foreseen, execute,
-        execute_foreseen,
-    },
+    chain::{BlockError, Foreseen, Readings, Tip, build, build_foreseen, execute, execute_foreseen},
     state::{ORDERS_PER_MEMBER_MAX, State},
 };
 use protocol::{
@@ -18,6 +15,7 @@ use protocol::{
     energy::Energy,
     envelope::{Sealed, Signed},
     hash::Hash,
+    limits::BLOCK_TRANSACTIONS_MAX,
     money::{Amount, Price},
     order::Order,
     reading::SignedReading,
@@ -347,7 +345,7 @@ fn a_block_whose_header_is_not_what_its_transactions_lead_to_is_refused_by_the_f
         assert_eq!(name(&lying), expected);
     }
     let mut full = block.clone();
-    full.transactions = vec![block.transactions[0].clone(); TRANSACTIONS_PER_BLOCK_MAX + 1];
+    full.transactions = vec![block.transactions[0].clone(); BLOCK_TRANSACTIONS_MAX + 1];
     assert_eq!(name(&full), "too_many_transactions");
     assert!(execute(&state, tip, &block, Readings::Sealed).is_ok());
 }

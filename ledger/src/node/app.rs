@@ -10,6 +10,7 @@ use protocol::{
     certificate::{CommitCertificate, Validator},
     hash::Hash,
     key::ValidatorId,
+    limits::BLOCK_BYTES_MAX,
     refusal::LedgerRefusal,
 };
 
@@ -106,7 +107,8 @@ impl Application for App {
         valid_round: Option<u32>,
         body: Bytes,
     ) -> Result<Option<Candidate>, Halt> {
-        let Ok(block) = cbor::decode::<Block>(&body) else {
+        let block = if body.len() > BLOCK_BYTES_MAX { None } else { cbor::decode::<Block>(&body).ok() };
+        let Some(block) = block else {
             self.ledger.metrics.refused(LedgerRefusal::Malformed.to_string());
             return Ok(None);
         };
@@ -167,4 +169,66 @@ fn candidate(stored: StoredCandidate) -> Candidate {
 
 fn halt(error: StoreError) -> Halt {
     Halt::Storage(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{
+        block::Transaction,
+        cbor::Encoded,
+        decision::{Action, Decision},
+        genesis::{Genesis, GridLine, GridPlan},
+        key::SecretKey,
+        limits::{NAME_BYTES_MAX, TRANSACTION_BYTES_MAX},
+    };
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    /// A grid of one bus and as many lines as make a decision nearly as large as a transaction may be.
+    fn large_grid() -> GridPlan {
+        let name = |number: usize| format!("{number:0width$}", width = NAME_BYTES_MAX);
+        let line = |number| GridLine { line: name(number), from: "root".into(), to: name(number), rated_va: 1 };
+        let lines = (0..TRANSACTION_BYTES_MAX / (2 * NAME_BYTES_MAX + 12) - 10).map(line).collect();
+        GridPlan { transformer: "transformer".into(), transformer_va: 400_000, root: "root".into(), lines }
+    }
+
+    #[tokio::test]
+    async fn a_block_has_as_many_bytes_as_it_may_and_the_next_one_has_the_rest() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../protocol/vectors/receipts.json")).unwrap();
+        let mut genesis = Genesis::from_json(vectors[0]["genesis"].to_string().as_bytes()).unwrap();
+        let key = SecretKey::from_seed(&[1; 32]);
+        genesis.validators = vec![Validator { key: key.public(), power: 1 }];
+        genesis.grid = None;
+        genesis.members.iter_mut().for_each(|member| member.bus = Some("root".into()));
+        let (ledger, _submitted) =
+            Ledger::open(genesis.clone(), Arc::new(MemoryStore::default()), Some(key.public())).unwrap();
+        let ledger = Arc::new(ledger);
+        // Each applies after the one before only. So they have to wait together, as they could if the head moved meanwhile.
+        let mut transactions = Vec::new();
+        for sequence in 1..=3 {
+            let from = genesis.first_interval.offset(i64::try_from(sequence).unwrap()).unwrap();
+            let action = Action::SetRules { from, rules: genesis.rules.clone(), grid: Some(Box::new(large_grid())) };
+            let decision = Decision { sequence, action };
+            let approvals = vec![decision.approve(&genesis.chain(), &key)];
+            let transaction = Transaction::Decide { decision: Encoded::of(&decision), approvals };
+            assert!(cbor::encoded_len(&transaction) > TRANSACTION_BYTES_MAX * 9 / 10);
+            assert!(cbor::encoded_len(&transaction) <= TRANSACTION_BYTES_MAX);
+            transactions.push(transaction.id());
+            ledger.wait_in_pool(transaction);
+        }
+        let mut app = App::new(ledger.clone(), Duration::from_secs(1));
+        let mut committed = Vec::new();
+        for (height, expected) in [(1, 2), (2, 1)] {
+            let (candidate, body) = app.propose(height, 0).await.unwrap();
+            assert!(body.len() <= BLOCK_BYTES_MAX, "{}", body.len());
+            let block: Block = cbor::decode(&body).unwrap();
+            assert_eq!(block.transactions.len(), expected);
+            committed.extend(block.transactions.iter().map(Transaction::id));
+            let certificate = CommitCertificate { height, round: 0, block: candidate.block, signatures: vec![] };
+            assert!(app.commit(certificate).await.unwrap());
+        }
+        assert_eq!(committed, transactions, "none is lost, none overtakes another");
+    }
 }

@@ -323,6 +323,12 @@ impl Ledger {
         Ok(foreseen)
     }
 
+    /// Lets a transaction wait unchecked.
+    #[cfg(test)]
+    pub(super) fn wait_in_pool(&self, transaction: Transaction) {
+        assert!(lock(&self.pool).insert(Arc::new(transaction), OpenedReadings::default(), None));
+    }
+
     /// Resolves when a transaction waits.
     pub(super) async fn work(&self) {
         loop {
