@@ -234,9 +234,9 @@ pub struct MemberStatus {
     pub member: MemberId,
     /// Balance of the account: credits less debits.
     pub balance: Amount,
-    /// All that was ever taken from the account.
+    /// All that was ever taken from the account; less what was ever given, where either would pass 9.2 billion.
     pub debits: Amount,
-    /// All that was ever given to it.
+    /// All that was ever given to it; carried forward alike.
     pub credits: Amount,
     /// The key that signs orders and instructions.
     pub key: PublicKey,
