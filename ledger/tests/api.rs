@@ -255,3 +255,28 @@ async fn what_was_handed_in_long_ago_is_known_by_name() {
         ["exists", "exists_with_different_action", "instruction_not_next", "exists_with_different_action"]
     );
 }
+
+/// A path or a query that cannot be read is answered as the document says, whichever route it is of.
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_as_the_document_says() {
+    let node = Node::start(u64::MAX).await;
+    let document: serde_json::Value = node.get("/openapi.json").await;
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(get) = item.get("get") else { continue };
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
+        let unreadable = parts.collect::<Vec<_>>().join("/");
+        let queries = get["parameters"].as_array().into_iter().flatten();
+        let queries = queries.filter(|parameter| parameter["in"] == "query").map(|parameter| {
+            format!("{path}?{}=x", parameter["name"].as_str().unwrap()).replace("{member}", &"0".repeat(32))
+        });
+        let calls = Some(unreadable).filter(|unreadable| unreadable != path).into_iter().chain(queries);
+        for call in calls {
+            let (status, answer) = node.ask(&call).await;
+            assert!(status.is_client_error(), "{call}: {status}, {answer}");
+            assert!(get["responses"].get(status.as_str()).is_some(), "{call}: {status} is not in the document");
+            asked += 1;
+        }
+    }
+    assert!(asked > 10, "{asked}");
+}

@@ -18,7 +18,10 @@ use protocol::{
     limits::TRANSACTION_BYTES_MAX,
 };
 use rcgen::{CertificateParams, KeyPair};
-use reqwest::{Method, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Method, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use served::{PATIENCE, Served, assert_refused, client};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -148,7 +151,8 @@ async fn a_head_without_end_is_refused() {
 #[tokio::test]
 async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
     let (patient, hasty) = (Limits::default(), Limits { body_ms_max: 200, ..Limits::default() });
-    let (head, host) = ("POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n", "host: x\r\n");
+    let (head, host) =
+        ("POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n", "host: x\r\ncontent-type: application/cbor\r\n");
     for (limits, rest_of_head, body, status, refusal) in [
         (hasty, "content-length: 100\r\n", "y", 408, "body_too_slow"),
         (patient, "transfer-encoding: chunked\r\n", "no length\r\n", 400, "body_broken"),
@@ -160,11 +164,32 @@ async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
         assert_eq!(node.count(refusal), 1);
     }
     let node = serve(Limits::default()).await;
-    let large = reqwest::Client::new().post(node.url("/v1/transactions")).body(vec![0; TRANSACTION_BYTES_MAX + 1]);
-    let answer = large.send().await.unwrap();
+    let large = reqwest::Client::new().post(node.url("/v1/transactions")).header(CONTENT_TYPE, "application/cbor");
+    let answer = large.body(vec![0; TRANSACTION_BYTES_MAX + 1]).send().await.unwrap();
     let found = (answer.status(), answer.headers().clone(), answer.json().await.unwrap());
     assert_refused(&found, 413, "body_too_large");
     assert_eq!(node.count("body_too_large"), 1);
+}
+
+/// What a page of another origin can make a browser send without asking: a form's three content types, or none.
+#[tokio::test]
+async fn a_transaction_that_is_not_said_to_be_cbor_is_not_even_read() {
+    let node = serve(Limits::default()).await;
+    let types =
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain;cbor"];
+    let requests = types.map(|kind| format!("content-type: {kind}\r\n")).into_iter().chain([String::new()]);
+    for (kind, number) in requests.zip(1..) {
+        let mut stream = connect(&node, HERE).await;
+        // Were the body awaited, it would be missed.
+        let head = format!(
+            "POST /v1/transactions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{kind}content-length: 9\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert_refused_as(&rest(&mut stream).await, 415, "content_type_not_cbor");
+        assert_eq!(node.count("content_type_not_cbor"), number);
+    }
+    let request = client(HERE).post(node.url("/v1/transactions")).header(CONTENT_TYPE, "application/cbor").body("x");
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::BAD_REQUEST, "read, and no transaction");
 }
 
 #[tokio::test]

@@ -127,7 +127,8 @@ impl World {
         let transaction = self.community.transaction(settlement, &readings);
         self.state.apply(&transaction).unwrap();
         let client = reqwest::Client::new();
-        let post = client.post(format!("{}/v1/transactions", self.url)).body(cbor::encode(&transaction));
+        let post = client.post(format!("{}/v1/transactions", self.url));
+        let post = post.header("content-type", "application/cbor").body(cbor::encode(&transaction));
         assert!(post.send().await.unwrap().status().is_success());
         let expected = self.state.settlements();
         self.wait("an interval to be settled", async || {

@@ -175,6 +175,8 @@ names! {
         TooManyConnections = "too_many_connections",
         /// One address has as many connections as it may.
         TooManyConnectionsOfAddress = "too_many_connections_of_address",
+        /// The body is not said to be CBOR.
+        ContentTypeNotCbor = "content_type_not_cbor",
         /// The body is larger than any transaction.
         BodyTooLarge = "body_too_large",
         /// The body did not come in time.

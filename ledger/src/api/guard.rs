@@ -6,6 +6,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
+    http::{HeaderMap, Method, header::CONTENT_TYPE},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
@@ -62,13 +63,14 @@ async fn let_through(State(guard): State<Arc<Guard>>, request: Request, next: Ne
     }
 }
 
-/// In the order of what it costs: the rate before the role, so that tokens cannot be tried out fast; the role before the
-/// body, so that a stranger's is never read.
+/// In the order of what it costs: the rate before the role, so that tokens cannot be tried out fast; the role and the content
+/// type before the body, so that a stranger's is never read.
 async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> {
     if let Some(client) = request.extensions().get::<Client>() {
         guard.take(*client)?;
     }
     auth::check(&guard.access.digests, request.method(), request.uri().path(), request.headers())?;
+    check_content_type(request.method(), request.headers())?;
     let (parts, body) = request.into_parts();
     let ms_max = guard.access.limits.body_ms_max;
     let body = tokio::time::timeout(Duration::from_millis(ms_max), to_bytes(body, TRANSACTION_BYTES_MAX)).await;
@@ -78,3 +80,16 @@ async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> 
     })?;
     Ok(Request::from_parts(parts, Body::from(body)))
 }
+
+/// What is handed in is CBOR, and says so. A page of another origin cannot: a browser lets it send, unasked, only what a form
+/// could send, and asks the node first for anything else.
+fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<(), CallRefusal> {
+    if *method != Method::POST || headers.get(CONTENT_TYPE).is_some_and(|found| found == CBOR) {
+        return Ok(());
+    }
+    let found = headers.get(CONTENT_TYPE).map_or("none", |found| found.to_str().unwrap_or("one that is no text"));
+    Err(CallRefusal::ContentTypeNotCbor { found: found.chars().take(80).collect() })
+}
+
+/// The media type of CBOR (RFC 8949 §9.5).
+const CBOR: &str = "application/cbor";

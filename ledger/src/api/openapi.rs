@@ -56,6 +56,7 @@ fn describe(operation: &mut Operation, needed: Option<Role>) {
     if operation.request_body.is_some() {
         may_answer.push((408, "`body_too_slow`"));
         may_answer.push((413, "`body_too_large`"));
+        may_answer.push((415, "`content_type_not_cbor`"));
     }
     for (status, description) in may_answer {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name())));

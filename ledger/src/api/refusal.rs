@@ -54,6 +54,12 @@ pub enum CallRefusal {
         /// Most connections of one address.
         max: usize,
     },
+    /// The body is not said to be CBOR.
+    #[error("expected the content type application/cbor, found {found}")]
+    ContentTypeNotCbor {
+        /// What was found.
+        found: String,
+    },
     /// The body is larger than any transaction.
     #[error("expected a body of at most {bytes_max} bytes, found more")]
     BodyTooLarge {
@@ -105,6 +111,7 @@ impl CallRefusal {
             CallRefusal::RateLimited { .. } => Name::RateLimited,
             CallRefusal::TooManyConnections { .. } => Name::TooManyConnections,
             CallRefusal::TooManyConnectionsOfAddress { .. } => Name::TooManyConnectionsOfAddress,
+            CallRefusal::ContentTypeNotCbor { .. } => Name::ContentTypeNotCbor,
             CallRefusal::BodyTooLarge { .. } => Name::BodyTooLarge,
             CallRefusal::BodyTooSlow { .. } => Name::BodyTooSlow,
             CallRefusal::BodyBroken => Name::BodyBroken,
@@ -125,6 +132,7 @@ impl CallRefusal {
                 StatusCode::TOO_MANY_REQUESTS
             }
             CallRefusal::TooManyConnections { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            CallRefusal::ContentTypeNotCbor { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             CallRefusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             CallRefusal::BodyTooSlow { .. } | CallRefusal::HeadTooSlow { .. } | CallRefusal::AnswerNotRead { .. } => {
                 StatusCode::REQUEST_TIMEOUT

@@ -215,7 +215,7 @@ async fn validators(State(ledger): State<Arc<Ledger>>) -> Json<Vec<Validator>> {
 
 /// A block: header, commit signatures, ids of its transactions.
 #[utoipa::path(get, path = "/v1/blocks/{height}", params(("height" = u64, Path, description = "From 1 on")),
-    responses((status = 200, body = BlockSummary), (status = 404, body = Problem)))]
+    responses((status = 200, body = BlockSummary), (status = 400, body = Problem), (status = 404, body = Problem)))]
 async fn block(State(ledger): State<Arc<Ledger>>, Path(height): Path<u64>) -> Result<Json<BlockSummary>, ApiError> {
     let last = ledger.head().tip.height;
     let Json(block) = blocking(move || ledger.block(height)).await?;
