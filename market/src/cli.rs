@@ -229,7 +229,7 @@ fn serve(path: &Path) -> Result<(), Failure> {
             market.finished().await.map_err(failure)?;
             // The end of a replay is not the end of the program: the console can still be looked at.
             tracing::info!("all intervals are settled; stop with Ctrl-C");
-            std::future::pending().await
+            Err(failure(market.failed().await))
         };
         let ended: Result<(), Failure> = tokio::select! {
             failed = until_the_end => failed,
@@ -237,7 +237,8 @@ fn serve(path: &Path) -> Result<(), Failure> {
             _ = terminate.recv() => Ok(()),
         };
         tracing::info!("the market stops");
-        market.stop().await.map_err(failure)?;
-        ended
+        // What failed first is the reason for the rest.
+        let stopped = market.stop().await.map_err(failure);
+        ended.and(stopped)
     })
 }

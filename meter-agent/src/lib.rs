@@ -35,7 +35,7 @@ pub use alarm::AlarmKind;
 pub use check::{Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_transformer_entry};
 pub use config::{Broker, Config, ConfigError, OrderConfig, Registration, StatusAddress};
 pub use key::{KeyError, create_key, read_key};
-pub use start::{Running, StartError, start};
+pub use start::{Ended, Running, StartError, start};
 pub use statement::StatementLine;
 pub use status::Status;
 pub use store::StoreError;

@@ -123,6 +123,19 @@ pub enum StartError {
     Internal(String),
 }
 
+/// A part of the agent has ended before the agent was stopped: a bug.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{task} ended before its time: {reason}; that is a bug: start the agent again, nothing that it has signed is lost, \
+     and report it with the log"
+)]
+pub struct Ended {
+    /// What it did.
+    pub task: &'static str,
+    /// Why it does so no longer.
+    pub reason: String,
+}
+
 /// A running agent. Stops when it is dropped; [`stop`](Running::stop) does it cleanly.
 #[derive(Debug)]
 pub struct Running {
@@ -142,9 +155,33 @@ impl Running {
         self.status.borrow().clone()
     }
 
+    /// Why nothing can be stored, and so nothing signed, if that is so.
+    pub fn storage_failed(&self) -> Option<String> {
+        let status = self.status.borrow();
+        status.alarms.iter().find(|alarm| alarm.starts_with(AlarmKind::StorageFailed.name())).cloned()
+    }
+
     /// Waits until the agent's status is as wanted; false if the agent ended before.
     pub async fn wait_for(&mut self, wanted: impl FnMut(&Status) -> bool) -> bool {
         self.status.wait_for(wanted).await.is_ok()
+    }
+
+    /// Waits until a part of the agent ends, which none does before it is stopped unless something is wrong.
+    pub async fn failed(&mut self) -> Ended {
+        let server = async {
+            match &mut self.server {
+                Some((_, server)) => server.await,
+                None => std::future::pending().await,
+            }
+        };
+        let (task, outcome) = tokio::select! {
+            biased;
+            outcome = &mut self.agent => ("the agent's loop", outcome),
+            outcome = &mut self.connection => ("the connection to the broker", outcome),
+            outcome = server => ("the status page", outcome),
+        };
+        let reason = outcome.err().map_or_else(|| "it gave no reason".into(), |error| error.to_string());
+        Ended { task, reason }
     }
 
     /// Stops the agent. Afterwards its state is on the disk, and can be opened again at once.

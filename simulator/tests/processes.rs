@@ -14,7 +14,7 @@ use std::{fs, path::Path, process::Command};
 
 use mosquitto::Mosquitto;
 use serde_json::Value;
-use spread::{Process, agents, audits, eventually, get, profile_of_a_day, program, value, write_data};
+use spread::{Neighbourhood, Process, agents, audits, eventually, get, profile_of_a_day, program, value};
 
 const INTERVALS: usize = 24;
 
@@ -23,62 +23,35 @@ const INTERVALS: usize = 24;
 fn killed_processes_lose_nothing_and_settle_nothing_twice() {
     let broker = Mosquitto::start();
     let directory = tempfile::tempdir().unwrap();
-    let root = directory.path();
-    let profile = profile_of_a_day(&truth::built_in("summer"));
-    write_data(&root.join("data"), &profile);
-    let truth = truth::of(profile.as_bytes(), INTERVALS);
+    let summer = truth::built_in("summer");
+    let truth = truth::of(profile_of_a_day(&summer).as_bytes(), INTERVALS);
     assert!(truth.traded_wh > 0, "{truth:?}");
-
-    let run = root.join("run");
-    let url = format!("mqtt://127.0.0.1:{}", broker.port);
-    let intervals = INTERVALS.to_string();
-    let init = Command::new(program("simulator"))
-        .args(["init", "--profile", "day", "--interval-ms", "300", "--console", "127.0.0.1:0"])
-        .args(["--broker", &url, "--intervals", &intervals])
-        .arg("--data")
-        .arg(root.join("data"))
-        .arg("--state")
-        .arg(&run)
-        .output()
-        .unwrap();
-    assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-
-    let validator_config = |n: usize| run.join(format!("validator-{n}/validator.toml"));
-    let start = |name: &str, subcommand: &str, config: &Path, log: &str| {
-        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &root.join(log))
-    };
-    let start_validator = |n: usize| start("ledger", "serve", &validator_config(n), &format!("validator-{n}.log"));
-    let start_market = || start("market", "serve", &run.join("market/market.toml"), "market.log");
-    let mut validators: Vec<Option<Process>> = (0..4).map(|n| Some(start_validator(n))).collect();
-    let mut market = start_market();
-    let agent_configs = agents(&run);
-    let agents: Vec<Process> =
-        agent_configs.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
+    let neighbourhood = Neighbourhood::init(directory.path(), &summer, broker.port, INTERVALS, 300);
+    let run = &neighbourhood.run;
+    let mut validators: Vec<Option<Process>> = (0..4).map(|n| Some(neighbourhood.validator(n))).collect();
+    let mut market = neighbourhood.market();
+    let agent_configs = agents(run);
+    let agents = neighbourhood.agents();
     assert_eq!(agents.len(), 8);
-
-    let api = |n: usize| format!("http://{}", value(&validator_config(n), "api").as_str().unwrap());
-    let status = |n: usize| get(&format!("{}/v1/status", api(n)));
-    let settled = |count: u64| {
-        eventually(&format!("{count} settlements"), || {
-            status(0).filter(|status| status["settlements"].as_u64().unwrap() >= count)
-        })
-    };
+    let settled = |count| neighbourhood.settled(0, count);
 
     settled(5);
     market.kill();
-    market = start_market();
+    market = neighbourhood.market();
     settled(10);
     validators[1].take().unwrap().kill();
     settled(15);
-    validators[1] = Some(start_validator(1));
+    validators[1] = Some(neighbourhood.validator(1));
     market.kill();
-    market = start_market();
-    let last = settled(INTERVALS as u64);
+    market = neighbourhood.market();
+    let last = settled(INTERVALS);
     assert_eq!(last["settlements"], INTERVALS, "settled twice, or past the end");
     assert_eq!(last["balances_sum"], "0");
-    eventually("the killed validator catches up", || status(1).filter(|status| status["settlements"] == INTERVALS));
+    eventually("the killed validator catches up", || {
+        neighbourhood.status(1).filter(|status| status["settlements"] == INTERVALS)
+    });
 
-    let page = get(&format!("{}/v1/settlements", api(2))).unwrap();
+    let page = get(&format!("{}/v1/settlements", neighbourhood.api(2))).unwrap();
     let lines = || page.as_array().unwrap().iter().flat_map(|settled| settled["lines"].as_array().unwrap());
     let sum = |field: &str| lines().map(|line| line[field].as_u64().unwrap()).sum::<u64>();
     assert_eq!((sum("bought"), sum("sold")), (truth.traded_wh, truth.traded_wh));
@@ -102,8 +75,8 @@ fn killed_processes_lose_nothing_and_settle_nothing_twice() {
     agents.into_iter().for_each(Process::stop);
     market.stop();
     validators.into_iter().flatten().for_each(Process::stop);
-    audit_all(&run);
-    erase_a_member(&run);
+    audit_all(run);
+    erase_a_member(run);
 }
 
 /// Without its name, a member is a pseudonym that leads nowhere; its old receipts are proofs as before, and so is the ledger.

@@ -280,8 +280,29 @@ pub enum Halt {
     #[error("consensus did not begin to listen; its log says why")]
     NotListening,
     /// The engine stopped by itself; its log says why.
-    #[error("consensus stopped by itself")]
+    #[error("consensus stopped by itself; its log says why: start the node again")]
     EngineStopped,
+    /// A task of the node ended, and gave no reason: a bug.
+    #[error("{task} ended before its time; that is a bug: start the node again, and report it with the log")]
+    Ended {
+        /// What it did.
+        task: &'static str,
+    },
+    /// A task of the node panicked: a bug.
+    #[error("{task} crashed: {reason}; that is a bug: start the node again, and report it with the log")]
+    Crashed {
+        /// What it did.
+        task: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl Halt {
+    /// A task that did not end by itself.
+    pub(crate) fn crashed(task: &'static str, error: &tokio::task::JoinError) -> Halt {
+        Halt::Crashed { task, reason: error.to_string() }
+    }
 }
 
 impl fmt::Debug for Settings {

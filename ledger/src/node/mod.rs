@@ -12,10 +12,14 @@ mod pool;
 mod retention;
 mod view;
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, net::SocketAddr, path::Path, sync::Arc};
 
 use protocol::genesis::Genesis;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{Id, JoinHandle, JoinSet},
+};
 
 pub use self::{
     config::{Config, ConfigError, read_genesis, read_key, signed_path},
@@ -74,8 +78,9 @@ pub struct Running {
     /// The ledger it keeps.
     pub ledger: Arc<Ledger>,
     stop: watch::Sender<bool>,
-    consensus: JoinHandle<Result<(), Halt>>,
-    services: Vec<JoinHandle<()>>,
+    /// Until it has ended, and was asked why.
+    consensus: Option<JoinHandle<Result<(), Halt>>>,
+    services: Services,
 }
 
 /// Starts a node. Peers that cannot be reached yet are no error: the node keeps trying.
@@ -97,13 +102,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let gossip = Gossip::open(config.gossip(&network_key), ledger.clone(), outgoing).await?;
     let app = app::App::new(ledger.clone(), config.heartbeat());
     let settings = config.consensus(&ledger, key, &network_key);
-    let consensus = tokio::spawn(consensus::run(settings, app, until(stopped.clone())));
-    let mut services = vec![
-        tokio::spawn(gossip.run(until(stopped.clone()))),
-        tokio::spawn(api::serve(api, ledger.clone(), height_age_ms_max, access, until(stopped))),
-    ];
+    let consensus = Some(tokio::spawn(consensus::run(settings, app, until(stopped.clone()))));
+    let mut services = Services::default();
+    services.spawn("passing transactions on to the other nodes", gossip.run(until(stopped.clone())));
+    services.spawn("the API", api::serve(api, ledger.clone(), height_age_ms_max, access, until(stopped)));
     if let Some(days) = config.retention_days {
-        services.push(tokio::spawn(retention::run(ledger.clone(), days)));
+        services.spawn("forgetting readings after the retention period", retention::run(ledger.clone(), days));
     }
     Ok(Running { api: address, ledger, stop, consensus, services })
 }
@@ -138,22 +142,77 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 }
 
 impl Running {
-    /// Waits until consensus ends by itself, which it only does for a reason to stop the node.
+    /// Waits until consensus or a service of the node ends by itself, which they only do for a reason to stop the node.
     pub async fn failed(&mut self) -> Halt {
-        match (&mut self.consensus).await {
+        let Some(consensus) = &mut self.consensus else { return Halt::EngineStopped };
+        let outcome = tokio::select! {
+            biased;
+            outcome = consensus => outcome,
+            halt = self.services.ended() => return halt,
+        };
+        self.consensus = None;
+        match outcome {
             Ok(Err(halt)) => halt,
-            Ok(Ok(())) | Err(_) => Halt::EngineStopped,
+            Ok(Ok(())) => Halt::EngineStopped,
+            Err(error) => Halt::crashed("consensus", &error),
         }
     }
 
-    /// Stops cleanly: afterwards the state directory can be opened again.
+    /// Stops cleanly: afterwards the state directory can be opened again. An error if consensus could not go on before it
+    /// was stopped, unless [`failed`](Self::failed) has told it.
     pub async fn stop(self) -> Result<(), Halt> {
         let _ = self.stop.send(true);
-        let outcome = if self.consensus.is_finished() { Ok(Ok(())) } else { self.consensus.await };
-        for service in self.services {
-            service.abort();
-            let _ = service.await;
+        let outcome = match self.consensus {
+            Some(consensus) => consensus.await.unwrap_or_else(|error| Err(Halt::crashed("consensus", &error))),
+            None => Ok(()),
+        };
+        self.services.stop().await;
+        outcome
+    }
+}
+
+/// What a node does beside consensus: tasks that run until it stops.
+#[derive(Default)]
+struct Services {
+    running: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Services {
+    fn spawn(&mut self, name: &'static str, service: impl Future<Output = ()> + Send + 'static) {
+        self.names.insert(self.running.spawn(service).id(), name);
+    }
+
+    /// Waits until one of them ends.
+    async fn ended(&mut self) -> Halt {
+        let name = |names: &HashMap<Id, &'static str>, id| names.get(&id).copied().unwrap_or("a service");
+        match self.running.join_next_with_id().await {
+            Some(Ok((id, ()))) => Halt::Ended { task: name(&self.names, id) },
+            Some(Err(error)) => Halt::crashed(name(&self.names, error.id()), &error),
+            None => std::future::pending().await,
         }
-        outcome.unwrap_or(Err(Halt::EngineStopped))
+    }
+
+    async fn stop(mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_ends_is_named_with_what_to_do() {
+        let mut services = Services::default();
+        services.spawn("waiting", std::future::pending());
+        services.spawn("the API", async { panic!("no more") });
+        let text = services.ended().await.to_string();
+        assert!(text.starts_with("the API crashed: ") && text.contains("no more"), "{text}");
+        assert!(text.ends_with("start the node again, and report it with the log"), "{text}");
+        services.spawn("the API", async {});
+        let text = services.ended().await.to_string();
+        assert!(text.starts_with("the API ended before its time"), "{text}");
+        services.stop().await;
     }
 }

@@ -9,11 +9,12 @@ use protocol::{
     envelope::{Sealed, Signed},
     reading::SignedReading,
 };
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::sync::Notify;
 
 use super::{
     ledger_client::LedgerClient,
     store::{Store, StoreError, Unreported},
+    tasks::Tasks,
 };
 
 /// A second reading under a sequence number.
@@ -32,13 +33,13 @@ impl Conflict {
 }
 
 /// Starts telling the ledger: of what the store has kept, then whenever it is notified that there is more.
-pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut JoinSet<()>) -> Arc<Notify> {
+pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut Tasks) -> Arc<Notify> {
     let more = Arc::new(Notify::new());
     let notified = more.clone();
-    tasks.spawn(async move {
+    tasks.spawn("reporting contradicting readings", async move {
         loop {
             if let Err(error) = report(&store, &ledger).await {
-                tracing::error!(%error, "contradicting readings cannot be reported");
+                return Err(error);
             }
             notified.notified().await;
         }

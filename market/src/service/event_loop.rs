@@ -196,7 +196,9 @@ impl Running {
         let event = tokio::select! {
             biased;
             _ = market.stop.wait_for(|stop| *stop) => Event::Stop,
-            Some(Ok(answer)) = self.asking.join_next() => Event::Ledger(Box::new(answer)),
+            Some(answer) = self.asking.join_next() => {
+                Event::Ledger(Box::new(answer.map_err(|error| StoreError::crashed(&error))?))
+            }
             Some(placed) = market.desk.answers.recv() => Event::Placed(placed),
             Some(next) = market.ahead.recv() => Event::LedgerAhead(next),
             step = self.line.next() => Event::Line(step?),

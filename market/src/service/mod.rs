@@ -22,6 +22,7 @@
 //! | `receipts.rs` | each receipt to its device |
 //! | `mqtt.rs`, `publisher.rs` | the broker: what comes from it, what goes to it |
 //! | `ledger_client.rs`, `ledger_node.rs` | the validators |
+//! | `tasks.rs` | what runs, and what it means that one of it ends |
 //! | `console/` | what the operator sees |
 
 mod alarm;
@@ -46,6 +47,7 @@ pub mod rehearsal;
 mod settle;
 mod start;
 mod store;
+mod tasks;
 mod validators;
 
 pub use self::{
@@ -53,4 +55,5 @@ pub use self::{
     config::Config,
     start::{Running, StartError, start},
     store::StoreError,
+    tasks::{Ended, Reason},
 };

@@ -26,14 +26,12 @@ use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS, StateError, SubscribeFilter,
     SubscribeReasonCode,
 };
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinSet,
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     config::Broker,
     publisher::{self, Publisher},
+    tasks::Tasks,
 };
 
 /// Most bytes of one packet from the broker. Above [`MESSAGE_BYTES_MAX`] a message is refused, but still by name.
@@ -111,7 +109,7 @@ impl Link {
 }
 
 /// Starts the tasks of the link.
-pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, tasks: &mut JoinSet<()>) -> Link {
+pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, tasks: &mut Tasks) -> Link {
     let mut options = options(broker, "market", chain);
     options.set_manual_acks(true);
     let (client, event_loop) = AsyncClient::new(options, REQUESTS_MAX);
@@ -130,12 +128,12 @@ pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, tasks: &m
         connection: connection.clone(),
         backoff: Backoff::default(),
     };
-    tasks.spawn(async move {
+    tasks.spawn_endless("listening to the broker", async move {
         if is_ready.await.is_ok() {
             listen.run().await;
         }
     });
-    tasks.spawn(acknowledge_all(client, acks_receiver, connection));
+    tasks.spawn_endless("acknowledging messages", acknowledge_all(client, acks_receiver, connection));
     let publisher = publisher::start(broker, chain, is_listening, tasks);
     Link { publisher, inbox, ready: Some(ready), acks }
 }

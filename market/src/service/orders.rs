@@ -11,13 +11,14 @@ use protocol::{
     order::SignedOrder,
     refusal::LedgerRefusal,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     community::Community,
     intake::{Refused, Then, refuse_envelope},
     ledger_client::{LedgerClient, Snapshot},
+    tasks::Tasks,
 };
 
 /// Most orders that wait for the ledger. Beyond, an order is not answered, and its agent sends it again.
@@ -74,10 +75,10 @@ pub(crate) struct Desk {
 }
 
 /// Starts the desk.
-pub(crate) fn start(ledger: LedgerClient, tasks: &mut JoinSet<()>) -> Desk {
+pub(crate) fn start(ledger: LedgerClient, tasks: &mut Tasks) -> Desk {
     let (orders, waiting) = mpsc::channel::<(DeviceId, SignedOrder)>(WAITING_MAX);
     let (answered, answers) = mpsc::channel(WAITING_MAX);
-    tasks.spawn(async move {
+    tasks.spawn_endless("handing in orders", async move {
         let place = |(device, order): (DeviceId, SignedOrder)| {
             let (ledger, answered) = (ledger.clone(), answered.clone());
             async move {

@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use protocol::{envelope::ChainId, limits::ANSWER_BYTES_MAX};
 use rumqttc::{AsyncClient, Event, EventLoop, Packet, QoS};
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     config::Broker,
     line::LINE_MAX,
     mqtt::{Backoff, options},
+    tasks::Tasks,
 };
 
 /// Most receipts that wait to be published.
@@ -71,17 +69,18 @@ pub(super) fn start(
     broker: &Broker,
     chain: &ChainId,
     is_listening: watch::Receiver<bool>,
-    tasks: &mut JoinSet<()>,
+    tasks: &mut Tasks,
 ) -> Publisher {
     let (client, event_loop) = AsyncClient::new(options(broker, "answer", chain), REQUESTS_MAX);
     let (announcement, announced) = watch::channel(None);
     let (answers, waiting_answers) = mpsc::channel(ANSWERS_MAX);
     let (receipts, waiting_receipts) = mpsc::channel(RECEIPTS_MAX);
     let (connected, is_connected) = watch::channel(false);
-    tasks.spawn(poll(event_loop, broker.to_string(), connected, is_listening.clone()));
+    let polling = poll(event_loop, broker.to_string(), connected, is_listening.clone());
+    tasks.spawn_endless("the connection to the broker for answers", polling);
     let outbox =
         Outbox { client, announced, answers: waiting_answers, receipts: waiting_receipts, is_connected, is_listening };
-    tasks.spawn(outbox.publish_all());
+    tasks.spawn_endless("publishing answers and receipts", outbox.publish_all());
     Publisher { announcement: announcement.into(), answers, receipts }
 }
 

@@ -84,13 +84,7 @@ impl Forwarder {
     }
 
     /// Runs until the market stops, or its state cannot be written.
-    pub(crate) async fn run(mut self) {
-        if let Err(error) = self.forward_all().await {
-            tracing::error!(%error, "receipts are forwarded no longer");
-        }
-    }
-
-    async fn forward_all(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn run(mut self) -> Result<(), StoreError> {
         let mut mark = self.store.forwarded(self.community.before_first.length())?.and_then(Interval::next);
         let mut followed = self.store.followed()?;
         let mut ticks = tokio::time::interval(FOLLOW_EVERY);

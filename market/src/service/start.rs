@@ -19,7 +19,6 @@ use protocol::{
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
 };
 
 use super::{
@@ -33,9 +32,13 @@ use super::{
     receipts::Forwarder,
     refusals::Refusals,
     store::{Store, StoreError},
+    tasks::{Ended, Tasks},
     validators,
 };
 use crate::client::ClientError;
+
+/// The task that everything else is there for.
+const MARKET: &str = "the market's loop";
 
 /// Why the market does not start: one line that says what was expected, what was found, and where.
 #[derive(Debug, thiserror::Error)]
@@ -131,8 +134,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     progress: watch::Receiver<Progress>,
     forwarded: watch::Receiver<Option<Interval>>,
-    market: JoinHandle<Result<(), StoreError>>,
-    tasks: JoinSet<()>,
+    tasks: Tasks,
 }
 
 impl Running {
@@ -148,30 +150,36 @@ impl Running {
 
     /// Waits until the last interval of a replay is settled and its receipts are forwarded; for ever, if there is no
     /// last one. An error if the market cannot go on.
-    pub async fn finished(&mut self) -> Result<(), StoreError> {
+    pub async fn finished(&mut self) -> Result<(), Ended> {
         let (progress, forwarded) = (&mut self.progress, &mut self.forwarded);
         let finished = async {
+            // Whoever is gone has settled and forwarded nothing more: its end is told by the task itself.
             let settled = match progress.wait_for(|progress| progress.finished).await {
                 Ok(progress) => progress.settled,
-                Err(_) => return,
+                Err(_) => std::future::pending().await,
             };
-            forwarded.wait_for(|forwarded| *forwarded >= settled).await.ok();
+            if forwarded.wait_for(|forwarded| *forwarded >= settled).await.is_err() {
+                std::future::pending().await
+            }
         };
         tokio::select! {
             biased;
-            result = &mut self.market => result.unwrap_or_else(|error| Err(StoreError::crashed(&error))),
+            ended = self.tasks.ended() => Err(ended),
             () = finished => Ok(()),
         }
     }
 
-    /// Stops: what was acknowledged is on disk, what was not will be delivered again.
-    pub async fn stop(mut self) -> Result<(), StoreError> {
+    /// Waits until the market cannot go on.
+    pub async fn failed(&mut self) -> Ended {
+        self.tasks.ended().await
+    }
+
+    /// Stops: what was acknowledged is on disk, what was not will be delivered again. An error if it could not go on
+    /// before it was stopped.
+    pub async fn stop(self) -> Result<(), Ended> {
         self.stop.send_replace(true);
         self.board.close();
-        let result = if self.market.is_finished() { Ok(()) } else { (&mut self.market).await.unwrap_or(Ok(())) };
-        // Waits for the tasks to let go of the state, so that the next market finds it free.
-        self.tasks.shutdown().await;
-        result
+        self.tasks.stop(MARKET).await
     }
 }
 
@@ -207,18 +215,19 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (progress, progress_receiver) = watch::channel(Progress::default());
     let (ahead_sender, ahead) = mpsc::channel(1);
     let refusals = Refusals::default();
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::default();
     let console_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = listener {
-        tasks.spawn(serve_console(listener, board.clone(), stopped.clone()));
+        tasks.spawn("the console", serve_console(listener, board.clone(), stopped.clone()));
     }
     let link = mqtt::start(&config.broker, &community.chain, &community.topics, &mut tasks);
     let desk = orders::start(ledger.clone(), &mut tasks);
     let conflicts = conflicts::start(store.clone(), ledger.clone(), &mut tasks);
     let (forwarder, receipts) =
         Forwarder::new(community.clone(), ledger.clone(), link.publisher.clone(), store.clone(), board.clone());
-    tasks.spawn(forwarder.run());
-    tasks.spawn(validators::watch(ledger.clone(), board.clone(), ahead_sender));
+    tasks.spawn("forwarding receipts", forwarder.run());
+    let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
+    tasks.spawn_endless("looking after the validators", watched);
     let forwarded = receipts.forwarded.clone();
     tracing::info!(
         community = community.genesis.community, chain = %community.chain, members = community.genesis.members.len(),
@@ -241,17 +250,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         progress,
         stop: stopped,
     };
-    let market = tokio::spawn(market.run());
-    Ok(Running { console_addr, board, refusals, stop, progress: progress_receiver, forwarded, market, tasks })
+    tasks.spawn(MARKET, market.run());
+    Ok(Running { console_addr, board, refusals, stop, progress: progress_receiver, forwarded, tasks })
 }
 
-async fn serve_console(listener: TcpListener, board: Board, mut stopped: watch::Receiver<bool>) {
+async fn serve_console(listener: TcpListener, board: Board, mut stopped: watch::Receiver<bool>) -> std::io::Result<()> {
     let stop = async move {
         stopped.wait_for(|stop| *stop).await.ok();
     };
-    if let Err(error) = axum::serve(listener, board.router()).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the console stopped");
-    }
+    axum::serve(listener, board.router()).with_graceful_shutdown(stop).await
 }
 
 fn read_community(config: &Config) -> Result<Community, StartError> {

@@ -77,8 +77,8 @@ pub enum StoreError {
         /// Why.
         error: sled::Error,
     },
-    /// The market's loop ended with a panic: a bug.
-    #[error("the market crashed: {0}")]
+    /// What the market's loop waited for ended with a panic: a bug.
+    #[error("{0}")]
     Crashed(String),
 }
 

@@ -125,15 +125,29 @@ async fn run_agent(path: &std::path::Path) -> Result<ExitCode, Failure> {
         tracing::warn!("{} can be read by others; chmod 600 it", config.device_key_path().display());
     }
     let broker = config.broker.clone();
-    let running = start(config).await?;
+    let mut running = start(config).await?;
     if let Some(address) = running.status_addr {
         tracing::info!("status page at http://{address}/");
     }
     tracing::info!("broker {broker}");
-    stopped().await?;
+    let ended = tokio::select! {
+        signal = stopped() => {
+            signal?;
+            None
+        }
+        ended = running.failed() => Some(ended.to_string()),
+    };
     tracing::info!("stopping");
+    // What stands in the way of the next reading is no success, whoever ends the agent.
+    let failed = ended.or_else(|| running.storage_failed());
     running.stop().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(match failed {
+        Some(why) => {
+            let _ = writeln!(std::io::stderr(), "meter-agent: {why}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    })
 }
 
 /// Waits for Ctrl-C or, as systemd does, SIGTERM.

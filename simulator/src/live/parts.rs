@@ -34,7 +34,15 @@ pub enum PartError {
     },
     /// The market cannot go on.
     #[error("the market stopped: {0}")]
-    Stopped(service::StoreError),
+    Stopped(service::Ended),
+    /// An agent that ended.
+    #[error("the agent of {participant} stopped: {reason}")]
+    AgentStopped {
+        /// Whose.
+        participant: String,
+        /// Why.
+        reason: meter_agent::Ended,
+    },
     /// A validator that ended.
     #[error("validator {index} stopped: {reason}")]
     Halted {
@@ -84,15 +92,18 @@ impl Parts {
         let halted = self.validators.iter_mut().map(|validator| Box::pin(validator.failed()));
         let market = async {
             match &mut self.market {
-                Some(market) => match market.finished().await {
-                    Err(error) => PartError::Stopped(error),
-                    Ok(()) => pending().await,
-                },
+                Some(market) => PartError::Stopped(market.failed().await),
                 None => pending().await,
             }
         };
+        let agents = self.agents.iter_mut().map(|(participant, agent)| {
+            Box::pin(async {
+                PartError::AgentStopped { participant: participant.clone(), reason: agent.failed().await }
+            })
+        });
         tokio::select! {
             (reason, index, _) = select_all(halted) => PartError::Halted { index, reason },
+            (error, _, _) = select_all(agents) => error,
             error = market => error,
         }
     }

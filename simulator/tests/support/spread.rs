@@ -39,6 +39,18 @@ impl Process {
         self.0.wait().unwrap();
     }
 
+    /// The exit code, once it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
+        self.0.try_wait().unwrap().map(|status| status.code())
+    }
+
+    /// Asks it to stop, and waits for its exit code.
+    pub(crate) fn stopped(mut self) -> Option<i32> {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.0.wait().unwrap().code()
+    }
+
     pub(crate) fn stop(mut self) {
         let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
         assert!(asked.success());
@@ -51,6 +63,93 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Eight households, four validators and a market, ready to run as processes.
+pub(crate) struct Neighbourhood {
+    pub(crate) root: PathBuf,
+    pub(crate) run: PathBuf,
+}
+
+impl Neighbourhood {
+    /// Made by `simulator init` in `root`, from a morning of the summer on.
+    pub(crate) fn init(
+        root: &Path,
+        summer: &str,
+        broker_port: u16,
+        intervals: usize,
+        interval_ms: u64,
+    ) -> Neighbourhood {
+        write_data(&root.join("data"), &profile_of_days(summer));
+        let run = root.join("run");
+        let init = Command::new(program("simulator"))
+            .args(["init", "--profile", "day", "--console", "127.0.0.1:0"])
+            .args(["--interval-ms", &interval_ms.to_string(), "--intervals", &intervals.to_string()])
+            .args(["--broker", &format!("mqtt://127.0.0.1:{broker_port}")])
+            .arg("--data")
+            .arg(root.join("data"))
+            .arg("--state")
+            .arg(&run)
+            .output()
+            .unwrap();
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        Neighbourhood { root: root.into(), run }
+    }
+
+    pub(crate) fn validator_config(&self, number: usize) -> PathBuf {
+        self.run.join(format!("validator-{number}/validator.toml"))
+    }
+
+    pub(crate) fn market_config(&self) -> PathBuf {
+        self.run.join("market/market.toml")
+    }
+
+    /// Changes a line of a configuration.
+    pub(crate) fn configure(config: &Path, from: &str, to: &str) {
+        let text = fs::read_to_string(config).unwrap();
+        assert!(text.contains(from), "{from}: {text}");
+        fs::write(config, text.replace(from, to)).unwrap();
+    }
+
+    fn start(&self, name: &str, subcommand: &str, config: &Path, log: &str) -> Process {
+        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &self.root.join(log))
+    }
+
+    pub(crate) fn validator(&self, number: usize) -> Process {
+        self.start("ledger", "serve", &self.validator_config(number), &format!("validator-{number}.log"))
+    }
+
+    pub(crate) fn market(&self) -> Process {
+        self.start("market", "serve", &self.market_config(), "market.log")
+    }
+
+    pub(crate) fn agent(&self, config: &Path) -> Process {
+        self.start("meter-agent", "run", config, "agents.log")
+    }
+
+    pub(crate) fn agents(&self) -> Vec<Process> {
+        agents(&self.run).iter().map(|config| self.agent(config)).collect()
+    }
+
+    pub(crate) fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.root.join(name)).unwrap()
+    }
+
+    /// A validator's API.
+    pub(crate) fn api(&self, number: usize) -> String {
+        format!("http://{}", value(&self.validator_config(number), "api").as_str().unwrap())
+    }
+
+    pub(crate) fn status(&self, number: usize) -> Option<Value> {
+        get(&format!("{}/v1/status", self.api(number)))
+    }
+
+    /// Waits until a validator has settled so many intervals.
+    pub(crate) fn settled(&self, number: usize, count: usize) -> Value {
+        eventually(&format!("{count} settlements"), || {
+            self.status(number).filter(|status| status["settlements"].as_u64() >= Some(count as u64))
+        })
     }
 }
 
@@ -85,11 +184,20 @@ const HOUSEHOLDS: [&str; 8] = ["d001", "d002", "d005", "d007", "d011", "d034", "
 
 /// Eight households of a profile, from the morning on, when they trade.
 pub(crate) fn profile_of_a_day(all: &str) -> String {
+    profile_until(all, "2016-07-04T14:00:00Z")
+}
+
+/// The same, until the evening of the next day.
+pub(crate) fn profile_of_days(all: &str) -> String {
+    profile_until(all, "2016-07-05T18:00:00Z")
+}
+
+fn profile_until(all: &str, end: &str) -> String {
     let mut profile = String::from("timestamp,participant_id,consumption_wh,production_wh\n");
     for line in all.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
-        let is_day = fields[0] >= "2016-07-04T06:00:00Z" && fields[0] < "2016-07-04T14:00:00Z";
-        if is_day && HOUSEHOLDS.contains(&fields[1]) {
+        let is_then = fields[0] >= "2016-07-04T06:00:00Z" && fields[0] < end;
+        if is_then && HOUSEHOLDS.contains(&fields[1]) {
             profile.push_str(&fields[..4].join(","));
             profile.push('\n');
         }
