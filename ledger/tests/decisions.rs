@@ -5,9 +5,11 @@
 mod support;
 
 use ledger::state::State;
+use market::{inputs::member_input, settlement::Limits};
 use protocol::{
     block::Transaction,
     certificate::Validator,
+    correction::inputs_hash,
     decision::Action,
     energy::Energy,
     genesis::{GenesisMember, GridLine, GridPlan, Rules, Technology},
@@ -17,8 +19,12 @@ use protocol::{
     money::Amount,
     parameters::{Fees, LineFee, Parameters},
     reading::{ChainHead, Registers},
+    settlement::Settlement,
 };
-use support::applied::{apply, one_interval, settle, settle_next};
+use support::{
+    Community,
+    applied::{apply, one_interval, settle, settle_next},
+};
 
 fn amount(nano: i64) -> Amount {
     Amount::from_nano(nano)
@@ -49,6 +55,44 @@ fn a_decision_takes_more_than_two_thirds_of_the_power() {
     assert_eq!(apply(&mut state, &by(&validators[..3])), Err("exists".into()), "whoever approves: it is the same");
     let other = Action::RevokeDevice { member: community.members[1].id };
     assert_eq!(apply(&mut state, &community.decide(1, other)), Err("decision_not_next".into()));
+}
+
+/// The market need not know of an enrolment that is decided while it clears; one that names whom it knows, as markets did
+/// before, settles the same.
+#[test]
+fn a_settlement_is_the_same_whenever_a_new_member_is_enrolled_before_it() {
+    let mut community = Community::new(6, 1);
+    let newcomers = community.genesis.members.split_off(4);
+    community.genesis.check().unwrap();
+    let mut state = community.state();
+    let open = state.next();
+    let readings: Vec<_> = {
+        let mut readings: Vec<_> =
+            (0..4).map(|member| community.read(member, open, 100 - 60 * member as i64)).collect();
+        readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
+        readings
+    };
+    let before = community.settlement(&state, &readings);
+    for (sequence, newcomer) in (1..).zip(newcomers.clone()) {
+        state.apply(&community.decide(sequence, Action::RegisterMember(Box::new(newcomer)))).unwrap();
+    }
+    let blank = |member| member_input(member, None, true, Limits::default(), None);
+    let naming = |some: &[GenesisMember]| {
+        let mut inputs = community.inputs(&state, &readings);
+        assert_eq!(inputs.len(), 4);
+        inputs.extend(some.iter().map(|newcomer| blank(newcomer.member)));
+        inputs.sort_by_key(|input| input.member);
+        Settlement { inputs: inputs_hash(&inputs), ..before.clone() }
+    };
+    let settle = |settlement| state.clone().apply(&community.transaction(settlement, &readings)).map(|_| ());
+    assert_eq!(community.settlement(&state, &readings), before, "the market that knows of it leaves it out as well");
+    assert_eq!(settle(before.clone()), Ok(()));
+    assert_eq!(settle(naming(&newcomers)), Ok(()));
+    assert_eq!(settle(naming(&newcomers[..1])).unwrap_err().name(), "clearing_differs", "all of them or none");
+
+    // From the next interval on it takes part, and is missed where it is not read.
+    state.apply(&community.transaction(before, &readings)).unwrap();
+    assert_eq!(community.settlement(&state, &[]).provisional.unwrap().unread.len(), 6);
 }
 
 #[test]

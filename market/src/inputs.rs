@@ -17,7 +17,13 @@ use crate::{
 /// The device that has to measure `interval`, where the last reading before ended `read`: none where it was revoked, or
 /// begins later.
 pub fn measuring(device: Option<DeviceId>, read: Interval, interval: Interval) -> Option<DeviceId> {
-    device.filter(|_| read < interval)
+    device.filter(|_| takes_part(read, interval))
+}
+
+/// Whether a member takes part in `interval`, whose last reading before ended `read`: who was registered while an interval
+/// was open does from the next one on.
+pub fn takes_part(read: Interval, interval: Interval) -> bool {
+    read < interval
 }
 
 /// The members, in the order of the inputs, that had a device which did not measure this very interval.

@@ -252,7 +252,8 @@ pub struct MemberStatus {
     pub sequence: u64,
     /// Hash of the device's last settled reading.
     pub reading: Hash,
-    /// The interval that the last settled reading ended.
+    /// The interval that the last settled reading ended; where there is none yet, the one that was open when the member or its
+    /// meter was registered. It takes part in clearings from the next one on: this holds from the interval after this one.
     pub read: Interval,
     /// Import register at the last settled reading, Wh.
     pub import_wh: u64,

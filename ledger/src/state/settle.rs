@@ -3,12 +3,12 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
-    inputs::metered_member,
+    inputs::{metered_member, takes_part},
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle, tie_seed_after},
 };
 use protocol::{
-    correction::MemberInput,
+    correction::{MemberInput, inputs_hash},
     envelope::{Sealed, Signed},
     hash::Hash,
     interval::Interval,
@@ -73,7 +73,7 @@ impl State {
         };
         check_ascending(&opened)?;
         let Measured { metered, heads } = self.measure_devices(proposed.interval, &opened)?;
-        let inputs = self.inputs(proposed.interval, &metered);
+        let inputs = self.inputs(&proposed, &metered);
         let tie_seed = self.totals.tie_seed;
         let expected = self.recompute(proposed.interval, &tie_seed, &inputs, proposed.readings.clone())?;
         compare(&expected, &proposed)?;
@@ -115,10 +115,20 @@ impl State {
         Ok(measured)
     }
 
-    /// What the clearing of the interval knows of every member.
-    fn inputs(&self, interval: Interval, metered: &BTreeMap<MemberId, Metered>) -> Vec<MemberInput> {
+    /// What the clearing of the interval knows of every member that takes part in it.
+    ///
+    /// Who was registered while the interval was open takes part from the next one on. A settlement may name them all the
+    /// same, as settlements did before: without a device, limits or values, they change nothing else in it.
+    fn inputs(&self, proposed: &Settlement, metered: &BTreeMap<MemberId, Metered>) -> Vec<MemberInput> {
+        let interval = proposed.interval;
         let input = |(id, member): (&MemberId, &super::Member)| member.input(*id, interval, metered.get(id).copied());
-        self.members.iter().map(input).collect()
+        let taking_part = |(_, member): &(&MemberId, &super::Member)| takes_part(member.head().interval, interval);
+        let inputs: Vec<MemberInput> = self.members.iter().filter(taking_part).map(input).collect();
+        if inputs.len() == self.members.len() || inputs_hash(&inputs) == proposed.inputs {
+            return inputs;
+        }
+        let all: Vec<MemberInput> = self.members.iter().map(input).collect();
+        if inputs_hash(&all) == proposed.inputs { all } else { inputs }
     }
 
     /// Clears an interval, as it was to be cleared at its time.

@@ -12,7 +12,7 @@ pub(crate) mod ports;
 use std::collections::BTreeMap;
 
 use market::{
-    inputs::{measuring, member_input, metered_member},
+    inputs::{measuring, member_input, metered_member, takes_part},
     metering::{Metered, measure},
     settlement::{IntervalInput, MeteredMember, settle},
 };
@@ -187,6 +187,7 @@ impl Community {
             .collect();
         state
             .members()
+            .filter(|(_, member)| takes_part(member.head().interval, interval))
             .map(|(id, member)| {
                 let renewable = member.technology().is_some();
                 let device = measuring(member.device(), member.head().interval, interval);

@@ -118,9 +118,9 @@ impl Roll {
         Ok(roll)
     }
 
-    /// All members, in ascending order of pseudonym.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&MemberId, &Enrolled)> {
-        self.members.iter()
+    /// A member as registered.
+    pub(crate) fn member(&self, member: &MemberId) -> Option<&Enrolled> {
+        self.members.get(member)
     }
 
     /// The key with these bytes, if some member's device signs with it.

@@ -164,18 +164,18 @@ impl LedgerClient {
             let after = members.last().map_or_else(String::new, |last| format!("&after={}", last.member));
             let path = format!("/v1/members?limit={MEMBERS_PER_PAGE_MAX}{after}");
             let page: Vec<MemberStatus> = self.get(node, &path, ANSWER_TIMEOUT).await?;
-            // A node that does not go on in order would be asked for ever.
-            if let (Some(last), Some(next)) = (members.last(), page.first())
-                && next.member <= last.member
-            {
-                return Err(LedgerError::Unexpected {
-                    url: self.url(node),
-                    expected: "members in ascending order",
-                    found: next.member.to_string(),
-                });
-            }
             let full = page.len() >= MEMBERS_PER_PAGE_MAX;
-            members.extend(page);
+            for next in page {
+                // A node that does not go on in order would be asked for ever, and a settlement lists them in this one.
+                if members.last().is_some_and(|last| next.member <= last.member) {
+                    return Err(LedgerError::Unexpected {
+                        url: self.url(node),
+                        expected: "members in ascending order",
+                        found: next.member.to_string(),
+                    });
+                }
+                members.push(next);
+            }
             if !full {
                 return Ok(members);
             }

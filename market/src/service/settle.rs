@@ -10,7 +10,7 @@ use std::{
 };
 
 use protocol::{
-    api::{Settled, Submitted},
+    api::{MemberStatus, Settled, Submitted},
     block::Transaction,
     cbor,
     correction::MemberInput,
@@ -30,7 +30,7 @@ use super::{
     ledger_client::{LedgerClient, LedgerError, Snapshot},
 };
 use crate::{
-    inputs::{measuring, member_input, metered_member},
+    inputs::{measuring, member_input, metered_member, takes_part},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
@@ -115,9 +115,12 @@ fn propose_some(
     }
     let mut inputs: Vec<MemberInput> = Vec::new();
     let mut members: Vec<MeteredMember> = Vec::new();
-    for (id, &Enrolled { device, bus, renewable, .. }) in roll.members() {
-        let read = device.and_then(|device| snapshot.heads.get(&device)).map(|head| head.interval);
-        let device = read.and_then(|read| measuring(device, read, interval));
+    // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was asked.
+    for MemberStatus { member: id, read, .. } in
+        snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
+    {
+        let Some(&Enrolled { device, bus, renewable, .. }) = roll.member(id) else { continue };
+        let device = measuring(device, *read, interval);
         let limits = snapshot.orders.get(id).map(Limits::from).unwrap_or_default();
         let input = member_input(*id, device, renewable, limits, metered.get(id).copied());
         members.extend(metered_member(&input, bus));
