@@ -34,7 +34,7 @@ enum Heard {
 impl Agent {
     pub(crate) async fn connect(port: u16, topics: &Topics, device: DeviceId) -> Agent {
         let mut options = MqttOptions::new(&device.multibase()[..20], "127.0.0.1", port);
-        options.set_max_packet_size(8 << 20, 8 << 20);
+        options.set_max_packet_size(8 << 20, 16 << 20);
         let (client, mut event_loop) = AsyncClient::new(options, 64);
         let (sender, heard) = mpsc::channel(1_024);
         let own = topics.clone();

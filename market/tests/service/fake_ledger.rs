@@ -48,6 +48,15 @@ pub(crate) enum Mode {
     Commit,
     /// They wait in the pool.
     Hold,
+    /// None is taken: the node cannot be reached.
+    #[allow(dead_code, reason = "not every test kills its market")]
+    Away,
+    /// None is taken, and none answered.
+    #[allow(dead_code, reason = "not every test kills its market")]
+    Deaf,
+    /// They are committed, and not answered.
+    #[allow(dead_code, reason = "not every test kills its market")]
+    Mute,
 }
 
 #[derive(Clone)]
@@ -73,6 +82,8 @@ struct Chain {
     refused: Vec<String>,
     /// What it refuses every order for.
     refuses_orders: Option<LedgerRefusal>,
+    /// Ids of the transactions that were handed in, whatever became of them.
+    handed_in: Vec<Hash>,
     /// Hashes of readings that contradict one another.
     reported: Vec<[Hash; 2]>,
 }
@@ -98,6 +109,7 @@ impl FakeLedger {
             corrected: Vec::new(),
             refused: Vec::new(),
             refuses_orders: None,
+            handed_in: Vec::new(),
             reported: Vec::new(),
             devices: genesis.members.iter().map(|member| member.device).zip(0..).collect(),
             genesis: genesis.clone(),
@@ -174,6 +186,12 @@ impl FakeLedger {
     /// Pairs of contradicting readings, in the order of their coming.
     pub(crate) fn reported(&self) -> Vec<[Hash; 2]> {
         self.chain.lock().unwrap().reported.clone()
+    }
+
+    /// Ids of the transactions that were handed in, whatever became of them.
+    #[allow(dead_code, reason = "not every test kills its market")]
+    pub(crate) fn handed_in(&self) -> Vec<Hash> {
+        self.chain.lock().unwrap().handed_in.clone()
     }
 
     /// Names of the refusals.
@@ -345,26 +363,40 @@ impl Chain {
     }
 }
 
-async fn submit(State(ledger): State<FakeLedger>, body: Bytes) -> Json<Submitted> {
+async fn submit(State(ledger): State<FakeLedger>, body: Bytes) -> Result<Json<Submitted>, StatusCode> {
     let transaction: Transaction = cbor::decode(&body).unwrap();
+    let mode = ledger.chain.lock().unwrap().mode;
+    ledger.chain.lock().unwrap().handed_in.push(transaction.id());
+    match mode {
+        Mode::Away => Err(StatusCode::SERVICE_UNAVAILABLE),
+        Mode::Deaf => std::future::pending().await,
+        Mode::Mute => {
+            take_in(&ledger, transaction);
+            std::future::pending().await
+        }
+        Mode::Commit | Mode::Hold => Ok(Json(take_in(&ledger, transaction))),
+    }
+}
+
+fn take_in(ledger: &FakeLedger, transaction: Transaction) -> Submitted {
     let id = transaction.id();
     let mut chain = ledger.chain.lock().unwrap();
     if chain.settled.iter().any(|(settled, _)| settled.settlement == id) {
-        return Json(Submitted::Exists { transaction: id });
+        return Submitted::Exists { transaction: id };
     }
     if chain.mode == Mode::Hold {
         if !chain.pool.iter().any(|pooled| pooled.id() == id) {
             chain.pool.push(transaction);
         }
-        return Json(Submitted::Pending { transaction: id });
+        return Submitted::Pending { transaction: id };
     }
-    Json(match chain.apply(&transaction) {
+    match chain.apply(&transaction) {
         Ok(()) => Submitted::Pending { transaction: id },
         Err(refusal) => {
             chain.refused.push(refusal.clone());
             Submitted::Refused { transaction: id, refusal, detail: String::new() }
         }
-    })
+    }
 }
 
 async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {

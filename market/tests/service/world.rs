@@ -101,6 +101,12 @@ impl World {
         world
     }
 
+    /// Kills the broker, and starts it again.
+    #[allow(dead_code, reason = "each test file uses its own part of this")]
+    pub(crate) fn restart_broker(&mut self) {
+        self.broker.restart();
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, text).unwrap();
