@@ -85,14 +85,14 @@ async fn one_who_connects_too_often_over_tls_is_not_even_greeted() {
         connections += 1;
         // Plain HTTP is refused, too, but in words.
         let mut stream = connect(&node, HERE).await;
-        let _ = stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let _ = stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         let answer = rest(&mut stream).await;
         assert!(answer.is_empty() || answer.contains("tls_expected"), "{answer}");
     }
     assert!(connections > 5, "the burst is smaller than configured: {connections}");
     assert_eq!(node.count("rate_limited") + node.count("tls_expected"), connections);
     let mut stream = connect(&node, ELSEWHERE).await;
-    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     assert_refused_as(&rest(&mut stream).await, 400, "tls_expected");
 }
 
@@ -111,7 +111,7 @@ async fn a_slow_head_is_cut_off_and_others_are_served_meanwhile() {
     let mut silent = connect(&node, HERE).await;
     // One that goes on sending is no better.
     let (mut reading, mut writing) = connect(&node, HERE).await.into_split();
-    writing.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\nx: ").await.unwrap();
+    writing.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\nx: ").await.unwrap();
     let dripping = tokio::spawn(async move {
         while writing.write_all(b"y").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -132,7 +132,7 @@ async fn a_slow_head_is_cut_off_and_others_are_served_meanwhile() {
 async fn who_asked_and_then_says_nothing_is_let_go_without_blame() {
     let node = serve(Limits { head_ms_max: 1_000, ..Limits::default() }).await;
     let mut stream = connect(&node, HERE).await;
-    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200 OK"));
     assert_eq!(node.count("head_too_slow"), 0);
 }
@@ -141,7 +141,7 @@ async fn who_asked_and_then_says_nothing_is_let_go_without_blame() {
 async fn a_head_without_end_is_refused() {
     let node = serve(Limits { head_bytes_max: 1_000, ..Limits::default() }).await;
     let mut stream = connect(&node, HERE).await;
-    let request = format!("GET /v1/health HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(1_000));
+    let request = format!("GET /v1/health HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(1_000));
     stream.write_all(request.as_bytes()).await.unwrap();
     let answer = rest(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
@@ -152,7 +152,7 @@ async fn a_head_without_end_is_refused() {
 async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
     let (patient, hasty) = (Limits::default(), Limits { body_ms_max: 200, ..Limits::default() });
     let (head, host) =
-        ("POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n", "host: x\r\ncontent-type: application/cbor\r\n");
+        ("POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n", "host: localhost\r\ncontent-type: application/cbor\r\n");
     for (limits, rest_of_head, body, status, refusal) in [
         (hasty, "content-length: 100\r\n", "y", 408, "body_too_slow"),
         (patient, "transfer-encoding: chunked\r\n", "no length\r\n", 400, "body_broken"),
@@ -199,7 +199,7 @@ async fn one_address_has_so_many_connections_and_all_together_so_many() {
     let node = serve(limits).await;
     let keep = async |from| {
         let mut stream = connect(&node, from).await;
-        stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
@@ -220,7 +220,7 @@ async fn one_address_has_so_many_connections_and_all_together_so_many() {
     for _ in 0..200 {
         crowd.push(connect(&node, ELSEWHERE).await);
     }
-    kept[4].write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    kept[4].write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     assert!(rest(&mut kept[4]).await.contains("HTTP/1.1 200"));
     drop(crowd);
 
@@ -234,10 +234,32 @@ async fn an_answer_that_nobody_reads_is_given_up() {
     let node = serve(Limits { answer_pause_ms_max: 100, ..Limits::default() }).await;
     let mut stream = connect(&node, HERE).await;
     // More than the sockets between them hold.
-    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request.repeat(40).as_bytes()).await.unwrap();
     node.until_refused("answer_not_read").await;
     assert_eq!(node.ask(HERE, "/v1/health").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn only_its_addresses_and_its_names_are_asked_and_no_browser_does_more_with_an_answer_than_it_should() {
+    let node = Served::start(Settings { names: vec!["ledger.example".into()], ..Settings::default() }).await;
+    let ask = async |host: &str| {
+        let mut stream = connect(&node, HERE).await;
+        let request = format!("GET /v1/health HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        rest(&mut stream).await
+    };
+    for host in ["host: 127.0.0.1:1\r\n", "host: [::1]\r\n", "host: localhost\r\n", "host: LEDGER.example:443\r\n"] {
+        let answer = ask(host).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+        for header in ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff"] {
+            assert!(answer.contains(header), "{header}: {answer}");
+        }
+    }
+    for host in ["host: evil.example\r\n", "", "host: localhost\r\nhost: evil.example\r\n"] {
+        assert_refused_as(&ask(host).await, 421, "host_unknown");
+    }
+    assert_eq!(node.count("host_unknown"), 3);
 }
 
 #[tokio::test]

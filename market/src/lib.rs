@@ -4,8 +4,9 @@
 //! what every account gains. This library is pure: it knows no clock, no randomness, no network and no disk, and the
 //! same input gives the same output on every machine, so that each validator of the ledger can recompute it.
 //!
-//! The service around it (intake, gate, console) and the files that people write for it are behind the feature `service`, and what asks a ledger node over HTTP
-//! behind the feature `client`.
+//! The service around it (intake, gate, console) and the files that people write for it are behind the feature `service`,
+//! what asks a ledger node over HTTP behind the feature `client`, and what serves strangers over HTTP behind the feature
+//! `server`.
 
 pub mod balance;
 pub mod book;
@@ -17,6 +18,8 @@ pub mod files;
 pub mod grid;
 pub mod inputs;
 pub mod metering;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "service")]
 pub mod service;
 pub mod settlement;

@@ -34,6 +34,9 @@ pub struct Config {
     /// Where the status page is served.
     #[serde(default)]
     pub status: StatusAddress,
+    /// Names under which the status page is asked for, beside addresses and `localhost`.
+    #[serde(default)]
+    pub status_names: Vec<String>,
     /// Whether a reading must be on the disk, safe from a power cut, before it is sent. Without it, readings are safe
     /// from a crash of the agent only: enough for a simulation, not for a household.
     #[serde(default = "yes")]

@@ -9,6 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use market::server::{Names, Page, Site};
 use protocol::interval::{Interval, IntervalLength, parse_utc};
 use tokio::sync::watch;
 
@@ -28,7 +29,16 @@ pub(crate) struct Shown {
     pub(crate) length: IntervalLength,
 }
 
-pub(crate) fn router(shown: Shown) -> Router {
+/// The page has no scripts, and nothing from elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page and its JSON, to be asked for under these names.
+pub(crate) fn site(shown: Shown, names: Names) -> Site<Page> {
+    Page::site("the status page", router(shown), CONTENT_SECURITY_POLICY, names, "status_names")
+}
+
+fn router(shown: Shown) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/status", get(status))

@@ -9,6 +9,7 @@ use std::{
 };
 
 use ledger::proof::Verifier;
+use market::server::{Names, reaches_beyond, serve};
 use protocol::{
     genesis::{Genesis, GenesisError, GenesisMember},
     interval::Interval,
@@ -190,16 +191,19 @@ impl Running {
             // An agent that ended by itself does not listen any more.
             let _ = stop.send(());
         }
-        let _ = (&mut self.agent).await;
+        // What has ended by itself was waited for by who asked why.
+        if !self.agent.is_finished() {
+            let _ = (&mut self.agent).await;
+        }
         // Without a connection there is nobody to say goodbye to.
         if !self.status.borrow().connected {
             self.connection.abort();
         }
-        if tokio::time::timeout(STOP_PATIENCE, &mut self.connection).await.is_err() {
+        if !self.connection.is_finished() && tokio::time::timeout(STOP_PATIENCE, &mut self.connection).await.is_err() {
             self.connection.abort();
             let _ = (&mut self.connection).await;
         }
-        if let Some((stop, mut server)) = self.server.take() {
+        if let Some((stop, mut server)) = self.server.take().filter(|(_, server)| !server.is_finished()) {
             let _ = stop.send(());
             if tokio::time::timeout(STOP_PATIENCE, &mut server).await.is_err() {
                 server.abort();
@@ -315,6 +319,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         }
     };
     let status_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    if let Some(address) = status_addr.filter(|address| reaches_beyond(*address)) {
+        tracing::warn!(
+            "the status page on {address} can be reached from other machines, and has no login: whoever reaches it sees \
+             this household's figures; if only this machine is to, set `status` to 127.0.0.1"
+        );
+    }
 
     let mut alarms = Alarms::default();
     if loaded.dropped > 0 {
@@ -370,15 +380,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let server = listener.map(|listener| {
         let shown = Shown { status: status.clone(), store: shown_store, length: first.length() };
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = axum::serve(listener, server::router(shown)).with_graceful_shutdown(async move {
+        let server = tokio::spawn(serve(listener, server::site(shown, Names::known(&config.status_names)), async {
             // Dropped is as good as told.
             let _ = stopped.await;
-        });
-        let server = tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::warn!("the status page ended: {error}");
-            }
-        });
+        }));
         (stop, server)
     });
     let status_file = config.state.join(STATUS_FILE);

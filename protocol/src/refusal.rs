@@ -193,6 +193,8 @@ names! {
         HeadTooLarge = "head_too_large",
         /// The answer is not read.
         AnswerNotRead = "answer_not_read",
+        /// The call is addressed to another server, or to this one under a name that it does not know.
+        HostUnknown = "host_unknown",
     }
 }
 

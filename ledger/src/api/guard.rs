@@ -1,24 +1,18 @@
 //! The layers around the routes. A call that they let through has an allowance, a role, and its whole body in memory.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, Method, header::CONTENT_TYPE},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
-use http_body_util::LengthLimitError;
+use market::server::{Client, whole_body};
 use protocol::limits::TRANSACTION_BYTES_MAX;
 
-use super::{
-    auth, problem,
-    rate::{Client, Rate},
-    refusal::CallRefusal,
-    settings::Access,
-};
+use super::{auth, problem, rate::Rate, refusal::CallRefusal, settings::Access};
 use crate::node::Ledger;
 
 /// What the layers need to know.
@@ -40,12 +34,12 @@ impl Guard {
 
     /// Counts a refusal; it is what answers the call.
     pub(super) fn refuse(&self, refusal: CallRefusal) -> Response {
-        self.count(&refusal);
+        self.counted(&refusal);
         refusal.into_response()
     }
 
-    /// Counts a refusal that nobody is left to hear.
-    pub(super) fn count(&self, refusal: &CallRefusal) {
+    /// Counts a refusal.
+    pub(super) fn counted(&self, refusal: &CallRefusal) {
         tracing::debug!(name = refusal.name(), %refusal, "a call is refused");
         self.ledger.count_refused_call(refusal.name());
     }
@@ -71,14 +65,7 @@ async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> 
     }
     auth::check(&guard.access.digests, request.method(), request.uri().path(), request.headers())?;
     check_content_type(request.method(), request.headers())?;
-    let (parts, body) = request.into_parts();
-    let ms_max = guard.access.limits.body_ms_max;
-    let body = tokio::time::timeout(Duration::from_millis(ms_max), to_bytes(body, TRANSACTION_BYTES_MAX)).await;
-    let body = body.map_err(|_| CallRefusal::BodyTooSlow { ms_max })?.map_err(|error| {
-        let too_large = error.source().is_some_and(|source| source.is::<LengthLimitError>());
-        if too_large { CallRefusal::BodyTooLarge { bytes_max: TRANSACTION_BYTES_MAX } } else { CallRefusal::BodyBroken }
-    })?;
-    Ok(Request::from_parts(parts, Body::from(body)))
+    Ok(whole_body(request, TRANSACTION_BYTES_MAX, guard.access.limits.body_ms_max).await?)
 }
 
 /// What is handed in is CBOR, and says so. A page of another origin cannot: a browser lets it send, unasked, only what a form

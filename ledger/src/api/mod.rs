@@ -5,16 +5,15 @@
 //! | `routes.rs` | the calls, and nothing of who may make them |
 //! | `settings.rs` | what a configuration says of TLS, tokens and limits |
 //! | `auth.rs` | tokens, roles, and the role that each call needs |
-//! | `rate.rs`, `door.rs` | calls a second, connections at once, of one address and of all |
+//! | `rate.rs` | calls a second, of one address and of all |
 //! | `guard.rs` | the layers around the routes: rate, role, size and time of a body |
-//! | `serve.rs` | the accept loop: TLS, times, one connection a task |
+//! | `serve.rs` | TLS, and who keeps the door of [`market::server`], which has the limits on connections and their times |
 //! | `refusal.rs`, `problem.rs` | every refusal by name; the body of every error |
 //! | `openapi.rs` | roles and refusals, written into the document of the routes |
 //!
-//! A call comes from outside to inside through `door`, `serve`, `guard`, `routes`: what costs least is asked first.
+//! A call comes from outside to inside through `serve`, `guard`, `routes`: what costs least is asked first.
 
 mod auth;
-mod door;
 mod guard;
 mod openapi;
 mod problem;
@@ -24,7 +23,6 @@ mod routes;
 mod serve;
 mod settings;
 
-pub(crate) use self::rate::Client;
 pub use self::{
     refusal::CallRefusal,
     routes::router,

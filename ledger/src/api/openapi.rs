@@ -47,6 +47,7 @@ fn describe(operation: &mut Operation, needed: Option<Role>) {
     let mut may_answer = vec![
         (429, "`rate_limited` or `too_many_connections_of_address`: ask again after `Retry-After` seconds"),
         (503, "`too_many_connections`: ask again after `Retry-After` seconds"),
+        (421, "`host_unknown`: over plain HTTP, the call is addressed to a name that this node does not know"),
     ];
     if let Some(role) = needed {
         operation.security = Some(vec![SecurityRequirement::new(TOKEN, [role.to_string()])]);

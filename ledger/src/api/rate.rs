@@ -1,7 +1,7 @@
 //! Calls a second, by address: a token bucket each (`governor`), for a bounded number of addresses.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
 };
 
@@ -10,23 +10,12 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
+use market::server::Client;
+
 use super::{refusal::CallRefusal, settings::Limits};
 
-/// What counts as one client. A household or an attacker has a whole /64 of IPv6 addresses to choose from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Client(IpAddr);
-
-impl From<IpAddr> for Client {
-    fn from(address: IpAddr) -> Client {
-        Client(match address.to_canonical() {
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-            v4 => v4,
-        })
-    }
-}
-
 /// Whose allowance those share that are too many to be counted apart.
-const CROWD: Client = Client(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+const CROWD: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// How often each client may still ask.
 pub(super) struct Rate {
@@ -56,7 +45,7 @@ impl Rate {
             self.allowances.retain_recent();
         }
         let crowded = self.allowances.len() >= self.addresses_max;
-        let client = if crowded { CROWD } else { client };
+        let client = if crowded { Client::from(CROWD) } else { client };
         self.allowances.check_key(&client).map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
             let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -93,14 +82,5 @@ mod tests {
         let outcomes: Vec<_> = (0..100).map(|_| rate.take(client(1)).is_ok()).collect();
         assert!(outcomes[..3].iter().all(|ok| *ok) && outcomes.contains(&false), "{outcomes:?}");
         assert!(rate.take(client(2)).is_ok());
-    }
-
-    #[test]
-    fn a_network_of_ipv6_addresses_is_one_client_and_a_mapped_address_what_it_maps() {
-        let client = |text: &str| Client::from(text.parse::<IpAddr>().unwrap());
-        assert_eq!(client("2001:db8:1:2::1"), client("2001:db8:1:2:ffff::9"));
-        assert_ne!(client("2001:db8:1:2::1"), client("2001:db8:1:3::1"));
-        assert_eq!(client("::ffff:192.0.2.7"), client("192.0.2.7"));
-        assert_ne!(client("192.0.2.7"), client("192.0.2.8"));
     }
 }

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-
+use market::server;
 use protocol::refusal::CallRefusal as Name;
 
 use super::{problem::Problem, settings::Role};
@@ -93,12 +93,39 @@ pub enum CallRefusal {
         /// Most bytes.
         bytes_max: usize,
     },
+    /// The call is addressed to another server, or to this one under a name that it does not know.
+    #[error(
+        "expected a request for an address of this server, `localhost` or a name in its configuration (`{key}`), found \
+         {found}"
+    )]
+    HostUnknown {
+        /// The configuration's key for more names.
+        key: &'static str,
+        /// What it is addressed to.
+        found: String,
+    },
     /// The answer is not read.
     #[error("expected the answer to be read, found that it was not for {ms_max} ms")]
     AnswerNotRead {
         /// Longest pause of the reader, milliseconds.
         ms_max: u64,
     },
+}
+
+impl From<server::Refusal> for CallRefusal {
+    fn from(refusal: server::Refusal) -> CallRefusal {
+        match refusal {
+            server::Refusal::TooManyConnections { max } => CallRefusal::TooManyConnections { max },
+            server::Refusal::TooManyConnectionsOfAddress { max } => CallRefusal::TooManyConnectionsOfAddress { max },
+            server::Refusal::HeadTooSlow { ms_max } => CallRefusal::HeadTooSlow { ms_max },
+            server::Refusal::HeadTooLarge { bytes_max } => CallRefusal::HeadTooLarge { bytes_max },
+            server::Refusal::HostUnknown { key, found } => CallRefusal::HostUnknown { key, found },
+            server::Refusal::BodyTooLarge { bytes_max } => CallRefusal::BodyTooLarge { bytes_max },
+            server::Refusal::BodyTooSlow { ms_max } => CallRefusal::BodyTooSlow { ms_max },
+            server::Refusal::BodyBroken => CallRefusal::BodyBroken,
+            server::Refusal::AnswerNotRead { ms_max } => CallRefusal::AnswerNotRead { ms_max },
+        }
+    }
 }
 
 impl CallRefusal {
@@ -120,6 +147,7 @@ impl CallRefusal {
             CallRefusal::HeadTooSlow { .. } => Name::HeadTooSlow,
             CallRefusal::HeadTooLarge { .. } => Name::HeadTooLarge,
             CallRefusal::AnswerNotRead { .. } => Name::AnswerNotRead,
+            CallRefusal::HostUnknown { .. } => Name::HostUnknown,
         };
         name.name()
     }
@@ -141,6 +169,7 @@ impl CallRefusal {
                 StatusCode::BAD_REQUEST
             }
             CallRefusal::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            CallRefusal::HostUnknown { .. } => StatusCode::MISDIRECTED_REQUEST,
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use market::server;
 use protocol::hash::Hash;
 use rustls::{
     ServerConfig,
@@ -106,6 +107,17 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Those that count before a call is known.
+    pub(super) fn of_connections(&self) -> server::Limits {
+        server::Limits {
+            connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+            head_ms_max: self.head_ms_max,
+            head_bytes_max: self.head_bytes_max,
+            answer_pause_ms_max: self.answer_pause_ms_max,
+        }
+    }
+
     /// Each limit by name.
     fn all(&self) -> [(&'static str, u64); 9] {
         let wide = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
@@ -192,6 +204,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// How much.
     pub limits: Limits,
+    /// Names, beside its addresses and `localhost`, under which it is asked over plain HTTP, as by a proxy.
+    pub names: Vec<String>,
 }
 
 impl Settings {
@@ -216,7 +230,7 @@ impl Settings {
         self.check(address)?;
         let digests = self.digests()?;
         let tls = self.tls.as_ref().map(read_tls).transpose()?.map(Arc::new);
-        Ok(Access { tls, digests, limits: self.limits })
+        Ok(Access { tls, digests, limits: self.limits, names: self.names })
     }
 
     fn digests(&self) -> Result<Vec<(Role, Hash)>, AccessError> {
@@ -241,6 +255,7 @@ pub struct Access {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) digests: Vec<(Role, Hash)>,
     pub(super) limits: Limits,
+    pub(super) names: Vec<String>,
 }
 
 fn read_tls(tls: &Tls) -> Result<ServerConfig, AccessError> {
@@ -299,7 +314,7 @@ mod tests {
         let tls = || Some(Tls { certificate_chain: "a".into(), private_key: "b".into() });
         let tokens = || Tokens { metrics: vec![Hash::ZERO.to_string()], ..Tokens::default() };
         let check = |address: &str, tls, tokens: Tokens| {
-            let settings = Settings { tls, tokens, limits: Limits::default() };
+            let settings = Settings { tls, tokens, ..Settings::default() };
             settings.check(address.parse().unwrap()).map_err(|error| error.to_string())
         };
         for address in

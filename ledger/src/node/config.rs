@@ -72,6 +72,9 @@ pub struct Config {
     /// How much one client, and all together, may ask.
     #[serde(default)]
     pub api_limits: api::Limits,
+    /// Names under which the API is asked over plain HTTP, as by a proxy, beside addresses and `localhost`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_names: Vec<String>,
     /// How long the steps of a round wait for the other validators.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -144,7 +147,7 @@ impl Config {
     /// Who may ask the API, and how much.
     pub(super) fn api_settings(&self) -> api::Settings {
         let (tls, tokens, limits) = (self.api_tls.clone(), self.api_tokens.clone(), self.api_limits.clone());
-        api::Settings { tls, tokens, limits }
+        api::Settings { tls, tokens, limits, names: self.api_names.clone() }
     }
 
     /// Reads the genesis file.

@@ -92,6 +92,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     prepare_directory(&config.state, &genesis)?;
     let api = TcpListener::bind(config.api).await.map_err(|error| StartError::Listen { address: config.api, error })?;
     let address = api.local_addr().map_err(|error| StartError::Listen { address: config.api, error })?;
+    if market::server::reaches_beyond(address) {
+        tracing::warn!(%address, "the API can be reached from other machines: over TLS alone, by whoever holds a token");
+    }
 
     let store = SledStore::open(&config.state.join(STORE_DIRECTORY), &genesis.chain())?;
     let (ledger, outgoing) = Ledger::open(genesis, Arc::new(store), key.as_ref().map(|key| key.public()))?;

@@ -37,6 +37,9 @@ pub struct Config {
     pub ledger: Vec<LedgerNode>,
     /// Where the console listens.
     pub console: ConsoleAddress,
+    /// Names under which the console is asked, as by a proxy, beside the one it listens on, addresses and `localhost`.
+    #[serde(default)]
+    pub console_names: Vec<String>,
     /// How long the gate waits for missing readings, ms.
     #[serde(default = "gate_delay_default")]
     pub gate_delay_ms: GateDelay,

@@ -35,7 +35,10 @@ use super::{
     tasks::{Ended, Tasks},
     validators,
 };
-use crate::client::ClientError;
+use crate::{
+    client::ClientError,
+    server::{self, Names, reaches_beyond},
+};
 
 /// The task that everything else is there for.
 const MARKET: &str = "the market's loop";
@@ -217,8 +220,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let refusals = Refusals::default();
     let mut tasks = Tasks::default();
     let console_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    console_addr.into_iter().for_each(warn_of_strangers);
     if let Some(listener) = listener {
-        tasks.spawn("the console", serve_console(listener, board.clone(), stopped.clone()));
+        let site = board.site(console_names(&config));
+        tasks.spawn_endless("the console", server::serve(listener, site, stopping(stopped.clone())));
     }
     let link = mqtt::start(&config.broker, &community.chain, &community.topics, &mut tasks);
     let desk = orders::start(ledger.clone(), &mut tasks);
@@ -254,11 +259,29 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running { console_addr, board, refusals, stop, progress: progress_receiver, forwarded, tasks })
 }
 
-async fn serve_console(listener: TcpListener, board: Board, mut stopped: watch::Receiver<bool>) -> std::io::Result<()> {
-    let stop = async move {
-        stopped.wait_for(|stop| *stop).await.ok();
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // An error means that the market itself is gone, which is a reason to stop too.
+    stopped.wait_for(|stop| *stop).await.ok();
+}
+
+/// The names under which the console is asked: those of the configuration, the one it listens on among them.
+fn console_names(config: &Config) -> Names {
+    let listens_on = match &config.console {
+        ConsoleAddress::Off => None,
+        ConsoleAddress::Listen(address) => address.rsplit_once(':').map(|(name, _)| name.to_owned()),
     };
-    axum::serve(listener, board.router()).with_graceful_shutdown(stop).await
+    Names::known(config.console_names.iter().cloned().chain(listens_on))
+}
+
+/// Whoever can reach the console sees all that it shows.
+fn warn_of_strangers(console: SocketAddr) {
+    if reaches_beyond(console) {
+        tracing::warn!(
+            address = %console,
+            "the console can be reached from other machines and has no login: whoever reaches it sees what every \
+             household buys and sells; put it behind a proxy that has one, and listen on 127.0.0.1"
+        );
+    }
 }
 
 fn read_community(config: &Config) -> Result<Community, StartError> {

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use market::service::console::Board;
+use market::{
+    server::{Names, serve},
+    service::console::Board,
+};
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -28,13 +31,12 @@ impl Console {
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let serving = axum::serve(listener, board.router()).with_graceful_shutdown(async {
+        let server = tokio::spawn(serve(listener, board.site(Names::known([""; 0])), async {
             // An error only says that the test has ended.
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;
             }
-        });
-        let server = tokio::spawn(async { serving.await.unwrap() });
+        }));
         Console { board, root, server, stop }
     }
 

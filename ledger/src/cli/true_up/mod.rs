@@ -6,8 +6,8 @@ mod values;
 
 use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
+use axum::http::StatusCode;
 use clap::Args;
-use hyper::StatusCode;
 use market::client::Client;
 use protocol::{
     api::{MemberStatus, RulesInForce},

@@ -17,8 +17,7 @@ use libp2p::{
         ToSwarm, dummy,
     },
 };
-
-use crate::api::Client;
+use market::server::Client;
 
 /// How much a node takes from its peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

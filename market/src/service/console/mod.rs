@@ -27,7 +27,6 @@ use std::{
     time::Instant,
 };
 
-use axum::Router;
 use protocol::{
     answer::Refusal,
     api::{MemberStatus, RulesInForce, Settled},
@@ -38,7 +37,10 @@ use protocol::{
 };
 use tokio::sync::{Semaphore, watch};
 
-use crate::settlement::Picture;
+use crate::{
+    server::{Names, Page, Site},
+    settlement::Picture,
+};
 use board::Model;
 
 /// Every limit of the console.
@@ -56,7 +58,7 @@ pub mod limits {
     /// Most intervals in one event; who has missed more is told to fetch everything anew.
     pub const INTERVALS_PER_EVENT_MAX: u64 = 100;
     /// Most browsers that listen to events at the same time.
-    pub const LISTENERS_MAX: usize = 256;
+    pub const LISTENERS_MAX: usize = 48;
     /// Shortest time between two events to one browser, ms.
     pub const EVENT_SPACING_MS_MIN: u64 = 200;
 }
@@ -215,9 +217,10 @@ impl Board {
         self.0.pulse.send_modify(|pulse| pulse.closed = true);
     }
 
-    /// The page, its files, the JSON API with its events and documentation, and the metrics.
-    pub fn router(&self) -> Router {
-        api::router(self.clone())
+    /// The page, its files, the JSON API with its events and documentation, and the metrics; to be asked under these names.
+    pub fn site(&self, names: Names) -> Site<Page> {
+        let router = api::router(self.clone());
+        Page::site("the console", router, page::CONTENT_SECURITY_POLICY, names, "console_names")
     }
 
     fn change(&self, change: impl FnOnce(&mut Model)) {

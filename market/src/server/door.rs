@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{rate::Client, refusal::CallRefusal, settings::Limits};
+use super::{client::Client, limits::Limits, refusal::Refusal};
 
 /// Counts who is inside.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ impl Door {
     }
 
     /// Lets a connection in, for as long as its place is kept.
-    pub(super) fn enter(self: &Arc<Door>, client: Client) -> Result<Place, CallRefusal> {
+    pub(super) fn enter(self: &Arc<Door>, client: Client) -> Result<Place, Refusal> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         if inside.all >= self.connections_max {
-            return Err(CallRefusal::TooManyConnections { max: self.connections_max });
+            return Err(Refusal::TooManyConnections { max: self.connections_max });
         }
         let own = inside.by_client.entry(client).or_default();
         if *own >= self.connections_per_address_max {
-            return Err(CallRefusal::TooManyConnectionsOfAddress { max: self.connections_per_address_max });
+            return Err(Refusal::TooManyConnectionsOfAddress { max: self.connections_per_address_max });
         }
         *own += 1;
         inside.all += 1;
@@ -74,14 +74,14 @@ mod tests {
 
     #[test]
     fn who_leaves_makes_room_and_is_forgotten() {
-        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::of_a_page() };
         let door = Door::new(&limits);
         let client = |n: u8| Client::from(IpAddr::from([10, 0, 0, n]));
         let first = door.enter(client(1)).unwrap();
         let _second = door.enter(client(1)).unwrap();
-        assert_eq!(door.enter(client(1)).unwrap_err(), CallRefusal::TooManyConnectionsOfAddress { max: 2 });
+        assert_eq!(door.enter(client(1)).unwrap_err(), Refusal::TooManyConnectionsOfAddress { max: 2 });
         let other = door.enter(client(2)).unwrap();
-        assert_eq!(door.enter(client(3)).unwrap_err(), CallRefusal::TooManyConnections { max: 3 });
+        assert_eq!(door.enter(client(3)).unwrap_err(), Refusal::TooManyConnections { max: 3 });
         drop(other);
         drop(first);
         assert_eq!(door.inside.lock().unwrap().by_client.len(), 1);

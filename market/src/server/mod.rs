@@ -1,0 +1,31 @@
+//! An HTTP server that strangers may connect to: for the market's console, an agent's page and a node's API.
+//!
+//! In: a router, and who keeps the door. Out: answers, for as long as nobody takes more than the [`Limits`] give. It knows
+//! nothing of what is served. HTTP/1.1 only: one call at a time on a connection, so that the limits on connections are
+//! limits on calls.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `serve.rs` | the accept loop: who gets a connection, and for how long |
+//! | `door.rs`, `client.rs` | connections at once, of one address and of all; what counts as one address |
+//! | `limits.rs` | how much is given, and how many files this process may have open |
+//! | `host.rs` | under which names it is to be asked |
+//! | `page.rs` | a door without a keeper: what console and agent's page have |
+//! | `refusal.rs` | why a call or a connection is turned away |
+
+mod client;
+mod door;
+mod host;
+mod limits;
+mod page;
+mod refusal;
+mod serve;
+
+pub use self::{
+    client::Client,
+    host::Names,
+    limits::{DESCRIPTORS_RESERVED, Limits, raise_descriptors},
+    page::{Page, reaches_beyond},
+    refusal::Refusal,
+    serve::{Greeted, Keeper, Site, Stream, serve, whole_body},
+};

@@ -1,0 +1,70 @@
+//! A page to look at: nobody is asked who they are, nothing is taken but questions.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::header,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    host::Names,
+    limits::Limits,
+    refusal::Refusal,
+    serve::{Keeper, Site, whole_body},
+};
+
+/// Milliseconds for the end of a body that should not be there.
+const BODY_MS_MAX: u64 = 1_000;
+
+/// The keeper of a page's door: turns away by the limits alone, in a line of text.
+#[derive(Debug)]
+pub struct Page(&'static str);
+
+impl Page {
+    /// A page: what it is called in logs, its router, what its files may do in a browser; under which names it is to be
+    /// asked, and the key of the configuration for more of them.
+    pub fn site(
+        name: &'static str,
+        router: Router,
+        content_security_policy: &'static str,
+        names: Names,
+        names_key: &'static str,
+    ) -> Site<Page> {
+        let router = router.layer(from_fn(without_body));
+        let keeper = Arc::new(Page(name));
+        Site { name, router, limits: Limits::of_a_page(), names, names_key, content_security_policy, keeper }
+    }
+}
+
+impl Keeper for Page {
+    type Refusal = Refusal;
+
+    fn count(&self, refusal: &Refusal) {
+        tracing::debug!(%refusal, "{} turns somebody away", self.0);
+    }
+
+    fn answer(&self, refusal: &Refusal) -> Response {
+        answer(refusal)
+    }
+}
+
+fn answer(refusal: &Refusal) -> Response {
+    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (refusal.status(), text, format!("{refusal}\n")).into_response()
+}
+
+async fn without_body(request: Request, next: Next) -> Response {
+    match whole_body(request, 0, BODY_MS_MAX).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => answer(&refusal),
+    }
+}
+
+/// Whether who listens at an address can be reached from other machines.
+pub fn reaches_beyond(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
