@@ -5,11 +5,11 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use ledger::node::{Config, Running, start};
+use ledger::node::Running;
 use protocol::{api::Submitted, block::Transaction, hash::Hash, instruction::MemberAction, key::SecretKey};
-use support::{Community, nodes::NodeFiles, ports::free_port};
+use support::{Community, nodes::start_all};
 
 /// After this a test counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -17,28 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOSERS: u8 = 150;
 const VALIDATORS: usize = 4;
 const INTERVALS: u64 = 20;
-
-/// Nodes that know each other's blocks, and nothing of what waits with the others; the first ones are the validators.
-async fn nodes(directory: &Path, community: &Community, count: usize, heartbeat_ms: u64) -> Vec<Running> {
-    let ports: Vec<u16> = (0..count).map(|_| free_port()).collect();
-    let address = |port: &u16| format!("/ip4/127.0.0.1/tcp/{port}");
-    let mut nodes = Vec::new();
-    for (number, port) in ports.iter().enumerate() {
-        let files = NodeFiles {
-            number: number as u8,
-            validator: Some(number).filter(|number| *number < community.validators.len()),
-            listen: &address(port),
-            peers: &ports.iter().filter(|other| *other != port).map(address).collect::<Vec<_>>(),
-            gossip_listen: "/ip4/127.0.0.1/tcp/0",
-            gossip_peers: &[],
-            api: "127.0.0.1:0",
-            heartbeat_ms,
-            propose_ms: 2_000,
-        };
-        nodes.push(start(Config::load(&files.write(directory, community)).unwrap()).await.unwrap());
-    }
-    nodes
-}
 
 fn hand(node: &Running, transaction: Transaction) -> Hash {
     let id = transaction.id();
@@ -50,7 +28,7 @@ fn hand(node: &Running, transaction: Transaction) -> Hash {
 async fn a_node_that_never_builds_a_block_drops_what_no_longer_applies_and_keeps_the_rest() {
     let community = Community::new(3, 1);
     let directory = tempfile::tempdir().unwrap();
-    let nodes = nodes(directory.path(), &community, 2, 50).await;
+    let nodes = start_all(directory.path(), &community, 2, 50).await;
     let [validator, replica] = &nodes[..] else { unreachable!() };
     let rotate = |member, key| {
         let key = SecretKey::from_seed(&[key; 32]).public();
@@ -82,7 +60,7 @@ async fn no_block_is_made_for_a_settlement_that_another_one_has() {
     let mut community = Community::new(200, VALIDATORS);
     let directory = tempfile::tempdir().unwrap();
     // No heartbeat comes while the test runs; the first block alone is made for nothing.
-    let nodes = nodes(directory.path(), &community, VALIDATORS, 3_600_000).await;
+    let nodes = start_all(directory.path(), &community, VALIDATORS, 3_600_000).await;
     for node in &nodes {
         tokio::time::timeout(PATIENCE, node.ledger.committed().wait_for(|height| *height == 1)).await.unwrap().unwrap();
     }

@@ -5,10 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ledger::{consensus::new_record, node::signed_path};
+use ledger::{
+    consensus::new_record,
+    node::{Config, Running, signed_path, start},
+};
 use protocol::hash::Hash;
 
-use super::Community;
+use super::{Community, ports::free_port};
 
 /// How one node differs from the others.
 pub(crate) struct NodeFiles<'a> {
@@ -57,4 +60,32 @@ impl NodeFiles<'_> {
         fs::write(&config, text).unwrap();
         config
     }
+}
+
+/// Real nodes in this process, over TCP, that know each other's blocks, and nothing of what waits with the others; the first ones
+/// are the validators.
+pub(crate) async fn start_all(
+    directory: &Path,
+    community: &Community,
+    count: usize,
+    heartbeat_ms: u64,
+) -> Vec<Running> {
+    let ports: Vec<u16> = (0..count).map(|_| free_port()).collect();
+    let address = |port: &u16| format!("/ip4/127.0.0.1/tcp/{port}");
+    let mut nodes = Vec::new();
+    for (number, port) in ports.iter().enumerate() {
+        let files = NodeFiles {
+            number: number as u8,
+            validator: Some(number).filter(|number| *number < community.validators.len()),
+            listen: &address(port),
+            peers: &ports.iter().filter(|other| *other != port).map(address).collect::<Vec<_>>(),
+            gossip_listen: "/ip4/127.0.0.1/tcp/0",
+            gossip_peers: &[],
+            api: "127.0.0.1:0",
+            heartbeat_ms,
+            propose_ms: 2_000,
+        };
+        nodes.push(start(Config::load(&files.write(directory, community)).unwrap()).await.unwrap());
+    }
+    nodes
 }
