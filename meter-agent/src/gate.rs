@@ -33,10 +33,7 @@ impl Horizon {
             MeterClock::Market => None,
             // A clock that was never set says nothing.
             MeterClock::Real if now_s < CLOCK_S_MIN => None,
-            MeterClock::Real => {
-                let (length, seconds) = (before_first.length(), before_first.length().seconds());
-                Interval::new(now_s - now_s.rem_euclid(seconds) - seconds, length)
-            }
+            MeterClock::Real => Interval::containing(now_s, before_first.length()).and_then(|now| now.offset(-1)),
         };
         Horizon { borne_out: ended.map_or(proved, |ended| ended.max(proved)) }
     }
