@@ -45,6 +45,7 @@ fn every_refusal_is_provoked_by_a_test() {
         }
     }
     tests.push_str(include_str!("../src/state/certificates.rs"));
+    tests.push_str(include_str!("../src/state/decide.rs"));
     let untested: Vec<_> = LedgerRefusal::ALL
         .into_iter()
         .filter(|refusal| !names(&tests, '"', *refusal) && UNREACHABLE.iter().all(|(known, _)| known != refusal))

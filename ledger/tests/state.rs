@@ -15,6 +15,9 @@ use protocol::{
     energy::Energy,
     envelope::{Sealed, Signed},
     hash::Hash,
+    instruction::MemberAction,
+    interval::Interval,
+    key::SecretKey,
     limits::BLOCK_TRANSACTIONS_MAX,
     money::{Amount, Price},
     order::Order,
@@ -348,4 +351,24 @@ fn a_block_whose_header_is_not_what_its_transactions_lead_to_is_refused_by_the_f
     full.transactions = vec![block.transactions[0].clone(); BLOCK_TRANSACTIONS_MAX + 1];
     assert_eq!(name(&full), "too_many_transactions");
     assert!(execute(&state, tip, &block, Readings::Sealed).is_ok());
+}
+
+#[test]
+fn at_the_end_of_time_nothing_is_settled_and_nothing_scheduled() {
+    let mut community = Community::new(3, 4);
+    let last: Interval = "9998-12-31T23:45:00Z/PT15M".parse().unwrap();
+    assert_eq!(last.next(), None);
+    community.genesis.first_interval = last;
+    for member in &mut community.members {
+        member.head.interval = last.offset(-1).unwrap();
+    }
+    let mut state = community.state();
+    let (root, readings) = (state.root(), community.read_all(last));
+    let settlement = community.transaction(community.settlement(&state, &readings), &readings);
+    let device = MemberAction::RotateDevice { device: SecretKey::from_seed(&[1; 32]).public() };
+    for transaction in [settlement, community.instruct(0, 1, device)] {
+        let refusal = state.apply(&transaction).unwrap_err();
+        assert_eq!(refusal.name(), "end_of_time", "{refusal}");
+        assert_eq!(state.root(), root);
+    }
 }

@@ -66,8 +66,12 @@ names! {
         CannotSettle = "cannot_settle",
         /// The settlement is not what the signed inputs lead to.
         ClearingDiffers = "clearing_differs",
-        /// A balance would pass the range of an amount.
+        /// A sum of money would pass the range of an amount.
         AmountOverflow = "amount_overflow",
+        /// No interval comes after the open one.
+        EndOfTime = "end_of_time",
+        /// No number is left for another decision, instruction or correction.
+        NumbersExhausted = "numbers_exhausted",
         /// An order with a sequence number already used.
         OrderSequenceNotHigher = "order_sequence_not_higher",
         /// An order for an interval whose clearing it could no longer enter.

@@ -22,7 +22,8 @@ impl State {
         if found != record.settlement {
             return Err(Refusal::OtherSettlementInForce { expected: record.settlement, found });
         }
-        let expected = record.corrections.checked_add(1).ok_or(Refusal::AmountOverflow)?;
+        let expected = record.corrections.checked_add(1);
+        let expected = expected.ok_or(Refusal::NumbersExhausted { last: record.corrections.into() })?;
         if *number != expected {
             return Err(Refusal::CorrectionNotNext { expected, found: *number });
         }

@@ -34,7 +34,7 @@ impl State {
         encoded.check_approvals(&self.chain, approvals, &self.totals.validators).map_err(Refusal::NotApproved)?;
         let decision =
             encoded.open().map_err(|error| Refusal::Malformed(EnvelopeError::BadContent(error.to_string())))?;
-        let expected = last.checked_add(1).ok_or(Refusal::AmountOverflow)?;
+        let expected = last.checked_add(1).ok_or(Refusal::NumbersExhausted { last })?;
         if decision.sequence != expected {
             return Err(Refusal::DecisionNotNext { expected, found: decision.sequence });
         }
@@ -162,5 +162,49 @@ impl State {
             return Err(Refusal::DeviceInUse(*device));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{
+        genesis::Genesis,
+        key::SecretKey,
+        member::{AccountId, MemberId},
+        money::Amount,
+    };
+
+    use super::*;
+
+    #[test]
+    fn after_the_last_number_nothing_is_decided_any_more() {
+        let key = |seed| SecretKey::from_seed(&[seed; 32]);
+        let member = GenesisMember {
+            member: MemberId::from_bytes([7; 16]),
+            key: key(1).public(),
+            device: key(2).public(),
+            rated_power_w: 10_000,
+            bus: None,
+            import_wh: 0,
+            export_wh: 0,
+            technology: None,
+        };
+        let genesis = Genesis {
+            community: "test".into(),
+            currency: "EUR".into(),
+            first_interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+            rules: Rules::new("0.30".parse().unwrap(), "0.08".parse().unwrap(), "uniform"),
+            market: key(3).public(),
+            validators: vec![Validator { key: key(4).public(), power: 1 }],
+            members: vec![member],
+            grid: None,
+        };
+        let mut state = State::genesis(&genesis).unwrap();
+        state.totals.decision_sequence = u64::MAX;
+        let (from, to) = (AccountId::Supplier, AccountId::Operator);
+        let action = Action::Transfer { from, to, amount: Amount::from_nano(1), reference: "test".into() };
+        let decision = Decision { sequence: u64::MAX, action };
+        let refused = state.decide(&decision, &[decision.approve(&genesis.chain(), &key(4))]);
+        assert_eq!(refused.map(drop).unwrap_err().name(), "numbers_exhausted");
     }
 }

@@ -24,7 +24,7 @@ impl State {
         if instruction.sequence == last && hash == last_hash {
             return Err(Refusal::Exists);
         }
-        let expected = last.checked_add(1).ok_or(Refusal::AmountOverflow)?;
+        let expected = last.checked_add(1).ok_or(Refusal::NumbersExhausted { last })?;
         if instruction.sequence != expected {
             return Err(Refusal::InstructionNotNext { expected, found: instruction.sequence });
         }

@@ -91,9 +91,18 @@ pub enum Refusal {
         /// What the market proposed.
         found: String,
     },
-    /// A balance would pass the range of an amount.
-    #[error("a balance would pass ±9.2 billion")]
+    /// A sum of money would pass the range of an amount: all that was given to an account, or taken from it, or a line.
+    #[error("a sum of money would pass ±9.2 billion")]
     AmountOverflow,
+    /// No interval comes after this one.
+    #[error("expected an interval after {0}, found the end of time")]
+    EndOfTime(Interval),
+    /// No number is left for another decision, instruction or correction.
+    #[error("expected a number after {last}, found none left")]
+    NumbersExhausted {
+        /// The last number.
+        last: u64,
+    },
     /// An order with a sequence number already used.
     #[error("expected an order with sequence number {expected} or higher, found {found}")]
     OrderSequenceNotHigher {
@@ -289,6 +298,8 @@ impl Refusal {
             Refusal::CannotSettle(_) => LedgerRefusal::CannotSettle,
             Refusal::ClearingDiffers { .. } => LedgerRefusal::ClearingDiffers,
             Refusal::AmountOverflow => LedgerRefusal::AmountOverflow,
+            Refusal::EndOfTime(_) => LedgerRefusal::EndOfTime,
+            Refusal::NumbersExhausted { .. } => LedgerRefusal::NumbersExhausted,
             Refusal::OrderSequenceNotHigher { .. } => LedgerRefusal::OrderSequenceNotHigher,
             Refusal::OrderTooLate { .. } => LedgerRefusal::OrderTooLate,
             Refusal::TooManyOrders => LedgerRefusal::TooManyOrders,

@@ -159,7 +159,7 @@ impl State {
         heads: Heads,
     ) -> Result<Booked, Refusal> {
         let interval = settlement.interval;
-        let next = interval.next().ok_or(Refusal::AmountOverflow)?;
+        let next = interval.next().ok_or(Refusal::EndOfTime(interval))?;
         let devices = |id| self.members.get(&id).and_then(|member| member.device());
         let issues = self.issues(&settlement, devices)?;
         self.post(&postings(&settlement)?)?;
@@ -254,7 +254,8 @@ impl State {
     /// Lets a change wait for the interval after the open one.
     pub(super) fn schedule(&mut self, change: Change) -> Result<(), Refusal> {
         self.schedule.check_room()?;
-        let from = self.totals.next.next().ok_or(Refusal::AmountOverflow)?;
+        let open = self.totals.next;
+        let from = open.next().ok_or(Refusal::EndOfTime(open))?;
         self.schedule.add(from, change);
         self.leaves.touch(Key::Schedule);
         Ok(())

@@ -361,6 +361,8 @@ fn passes(name: &str) -> bool {
         | LedgerRefusal::CannotSettle
         | LedgerRefusal::ClearingDiffers
         | LedgerRefusal::AmountOverflow
+        | LedgerRefusal::EndOfTime
+        | LedgerRefusal::NumbersExhausted
         | LedgerRefusal::OrderSequenceNotHigher
         | LedgerRefusal::OrderTooLate
         | LedgerRefusal::TooManyOrders

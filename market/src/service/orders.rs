@@ -125,6 +125,8 @@ fn refusal_named(name: &str) -> Refusal {
         | LedgerRefusal::CannotSettle
         | LedgerRefusal::ClearingDiffers
         | LedgerRefusal::AmountOverflow
+        | LedgerRefusal::EndOfTime
+        | LedgerRefusal::NumbersExhausted
         | LedgerRefusal::ReadingsPruned
         | LedgerRefusal::InstructionNotNext
         | LedgerRefusal::DecisionNotNext

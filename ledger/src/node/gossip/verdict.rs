@@ -57,6 +57,8 @@ fn is_hopeless(refusal: LedgerRefusal) -> bool {
         | LedgerRefusal::CannotSettle
         | LedgerRefusal::ClearingDiffers
         | LedgerRefusal::AmountOverflow
+        | LedgerRefusal::EndOfTime
+        | LedgerRefusal::NumbersExhausted
         | LedgerRefusal::OrderSequenceNotHigher
         | LedgerRefusal::OrderTooLate
         | LedgerRefusal::TooManyOrders
