@@ -15,6 +15,8 @@ mod support;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -24,9 +26,14 @@ use std::{
 
 use ledger::{
     consensus::new_record,
-    node::{Config, Running, start},
+    evidence::{Evidence, Said},
+    node::{Config, Running, evidence_files, start},
 };
-use protocol::{hash::Hash, key::ValidatorId, order::Order};
+use protocol::{
+    hash::Hash,
+    key::{SecretKey, ValidatorId},
+    order::Order,
+};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
@@ -214,6 +221,64 @@ async fn run(seed: u64) {
     for node in nodes {
         node.stop().await.unwrap();
     }
+    for (config, seen) in configs[..HONEST].iter().zip(evidence) {
+        check_evidence(&config.state, &community, seen);
+    }
+}
+
+/// What a node has seen is kept as files, which anybody can check with the genesis alone, and nobody can make up.
+fn check_evidence(state: &Path, community: &Community, seen: u64) {
+    let files = evidence_files(state).unwrap();
+    assert_eq!(files.is_empty(), seen == 0, "{seen} seen, {files:?}");
+    let genesis = state.join("genesis.json");
+    let program = |path: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
+        let output = command.arg("evidence").arg(path).arg("--genesis").arg(&genesis).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let liar = community.validators[HONEST].public();
+    let (code, printed) = program(state);
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!(printed.matches("\nproved").count(), files.len(), "{printed}");
+    let Some(file) = files.first() else { return };
+    assert!(printed.contains(&format!("validator  {liar}, a validator of the genesis")), "{printed}");
+
+    let json = fs::read(file).unwrap();
+    let evidence = Evidence::from_json(&json).unwrap();
+    assert_eq!((evidence.validator, evidence.verify(&community.genesis)), (liar, Ok(())));
+    let mut other = community.genesis.clone();
+    other.community = "another".into();
+    let name = |evidence: &Evidence, genesis| evidence.verify(genesis).unwrap_err().name();
+    assert_eq!(name(&evidence, &other), "other_chain");
+    let changed = |change: fn(&mut Evidence)| {
+        let mut changed = evidence.clone();
+        change(&mut changed);
+        changed
+    };
+    let twice = changed(|evidence| evidence.statements[1] = evidence.statements[0].clone());
+    assert_eq!(name(&twice, &community.genesis), "no_contradiction");
+    let slandered = changed(|evidence| evidence.validator = SecretKey::from_seed(&[1; 32]).public());
+    assert_eq!(name(&slandered, &community.genesis), "bad_signature");
+    let later = changed(|evidence| evidence.height += 1);
+    assert_eq!(name(&later, &community.genesis), "bad_signature");
+    let of_nothing = changed(|evidence| {
+        evidence.said = Said::Proposal;
+        evidence.statements[0].block = None;
+    });
+    assert_eq!(name(&of_nothing, &community.genesis), "no_proposal");
+
+    let forged = state.join("forged.json");
+    fs::write(&forged, later.to_json()).unwrap();
+    let (code, printed) = program(&forged);
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(printed.contains("forged.json: bad_signature: the validator's signature under message 1"), "{printed}");
+    fs::write(&forged, &json[..json.len() - 9]).unwrap();
+    let (code, printed) = program(&forged);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("forged.json: expected evidence in JSON"), "{printed}");
+    fs::write(&forged, vec![b' '; 5_000]).unwrap();
+    assert!(program(&forged).1.contains("expected evidence of at most 4096 bytes, found 5000"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod correct;
 mod decide;
+mod evidence;
 mod export;
 mod init;
 mod receipt;
@@ -46,6 +47,7 @@ const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=o
   ledger audit validator-0                       redo everything from the genesis (node stopped)
   ledger receipt validator-0 --member d001 --interval 2016-07-04T12:00:00Z > receipt.json
   ledger verify receipt.json --genesis genesis.json
+  ledger evidence validator-0 --genesis genesis.json    what it has kept against other validators
 
 Exit codes: 0 in order, 1 not in order or failed, 2 bad input."
 )]
@@ -103,6 +105,8 @@ enum Command {
     Export(export::Export),
     /// Write the receipt of one member and interval to stdout, from a stopped node's state directory
     Receipt(receipt::Receipt),
+    /// Check what a node has kept against validators that signed two contradicting messages, offline
+    Evidence(evidence::Kept),
     /// Check a receipt, offline, against nothing but the genesis
     Verify {
         /// The receipt
@@ -167,6 +171,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
         Command::Export(export) => export.write(),
         Command::Receipt(receipt) => receipt.write(),
+        Command::Evidence(kept) => kept.check(),
         Command::Verify { receipt, genesis } => receipt::verify(&receipt, &genesis),
     };
     let (code, message) = match outcome {

@@ -25,6 +25,8 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
+
 #[cfg(feature = "byzantine")]
 mod byzantine;
 mod codec;
@@ -32,6 +34,7 @@ mod company;
 mod context;
 mod doubt;
 mod engine;
+mod evidence;
 mod inputs;
 mod metrics;
 mod node;
@@ -122,6 +125,9 @@ pub trait Application: Send + 'static {
     /// Makes the block final. `false` if its body is not here: the height is then decided again from a peer's history.
     /// Afterwards [`next_height`](Self::next_height) is one higher.
     async fn commit(&mut self, certificate: CommitCertificate) -> Result<bool, Halt>;
+
+    /// A validator has signed two messages that contradict one another. What becomes of it stops nothing.
+    async fn witnessed(&mut self, _evidence: Evidence) {}
 
     /// The lowest decided height still stored; 1 while there is none.
     fn history_start(&self) -> u64;

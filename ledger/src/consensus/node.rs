@@ -33,6 +33,7 @@ use super::{
     Application, Candidate, Doubt, Halt, Metrics, Settings, Work, codec,
     context::{self, Address, Context, Height, Value},
     engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX, linear},
+    evidence::evidence,
     inputs::{Input, Patience},
     pace::{Due, Pace},
     parts::{Assembler, Body, BodyPart, Part, Refusal, Start, split},
@@ -40,6 +41,7 @@ use super::{
     silence::{Answer, Ask, Silence},
     validators::ValidatorSet,
 };
+use crate::evidence::Evidence;
 
 /// How the node is to go on, if not as it is.
 pub(super) enum Change {
@@ -185,7 +187,7 @@ impl<A: Application> Node<A> {
                 }
             }
             AppMsg::Finalized { certificate, evidence, reply, .. } => {
-                self.count_equivocations(&evidence);
+                self.witness(&evidence).await;
                 self.finish(certificate.height.0, reply);
             }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
@@ -360,14 +362,12 @@ impl<A: Application> Node<A> {
         Ok(true)
     }
 
-    fn count_equivocations(&mut self, evidence: &MisbehaviorEvidence<Context>) {
-        for (validator, pairs) in &evidence.votes {
-            warn!(%validator, pairs = pairs.len(), evidence = ?pairs, "a validator voted twice in one step");
-            self.metrics.equivocations.inc_by(pairs.len() as u64);
-        }
-        for (validator, pairs) in &evidence.proposals {
-            warn!(%validator, pairs = pairs.len(), evidence = ?pairs, "a validator proposed twice in one round");
-            self.metrics.equivocations.inc_by(pairs.len() as u64);
+    async fn witness(&mut self, seen: &MisbehaviorEvidence<Context>) {
+        for evidence in evidence(self.chain, seen) {
+            let Evidence { validator, said, height, round, .. } = &evidence;
+            warn!(%validator, said = said.name(), height, round, "a validator signed two messages that contradict one another");
+            self.metrics.equivocations.inc();
+            self.app.witnessed(evidence).await;
         }
     }
 

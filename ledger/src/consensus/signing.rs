@@ -14,7 +14,7 @@ use arc_malachitebft_signing::{self as engine, Error, VerificationResult};
 use async_trait::async_trait;
 use protocol::{
     cbor,
-    certificate::{VoteKind, vote_bytes},
+    certificate::{VoteKind, proposal_bytes, vote_bytes},
     hash::Hash,
     key::{PublicKey, SecretKey},
 };
@@ -40,10 +40,10 @@ pub(super) fn vote(chain: &Hash, vote: &Vote) -> Option<Vec<u8>> {
     Some(vote_bytes(chain, kind, vote.height.0, vote.round.as_u32()?, block))
 }
 
-/// The bytes of a proposal: `["voisin/proposal/v1", chain, height, round, pol_round or null, block]`.
+/// The bytes of a proposal. `None` if it names no round.
 pub(super) fn proposal(chain: &Hash, proposal: &Proposal) -> Option<Vec<u8>> {
     let (round, pol_round) = (proposal.round.as_u32()?, proposal.pol_round.as_u32());
-    Some(cbor::encode(&("voisin/proposal/v1", chain, proposal.height.0, round, pol_round, &proposal.value.0)))
+    Some(proposal_bytes(chain, proposal.height.0, round, pol_round, &proposal.value.0))
 }
 
 /// The bytes of a part of a body: `["voisin/part/v1", chain, outline, index, hash of the chunk]`.

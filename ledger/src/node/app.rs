@@ -1,6 +1,6 @@
 //! The ledger's side of consensus: builds blocks, recomputes those of others, and commits.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,10 +14,11 @@ use protocol::{
     refusal::LedgerRefusal,
 };
 
-use super::Ledger;
+use super::{Ledger, witness};
 use crate::{
     chain::Executed,
     consensus::{Application, Candidate, Halt, Work},
+    evidence::Evidence,
     store::{StoreError, StoredCandidate},
 };
 
@@ -25,13 +26,15 @@ use crate::{
 pub(super) struct App {
     ledger: Arc<Ledger>,
     heartbeat: Duration,
+    /// Where evidence against validators is kept.
+    evidence: PathBuf,
     /// What the valid candidates of the next height lead to, so that a commit need not execute them again.
     executed: BTreeMap<Hash, (Block, Executed)>,
 }
 
 impl App {
-    pub(super) fn new(ledger: Arc<Ledger>, heartbeat: Duration) -> App {
-        App { ledger, heartbeat, executed: BTreeMap::new() }
+    pub(super) fn new(ledger: Arc<Ledger>, heartbeat: Duration, evidence: PathBuf) -> App {
+        App { ledger, heartbeat, evidence, executed: BTreeMap::new() }
     }
 
     /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
@@ -149,6 +152,18 @@ impl Application for App {
         self.ledger.commit(&block, body, certificate, executed).map_err(halt)?;
         self.executed.clear();
         Ok(true)
+    }
+
+    async fn witnessed(&mut self, evidence: Evidence) {
+        let kept = match evidence.verify(self.ledger.genesis()) {
+            Ok(()) => witness::keep(&self.evidence, &evidence).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match kept {
+            Ok(Some(file)) => tracing::warn!(file = %file.display(), "kept: `ledger evidence` checks it"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(error, ?evidence, "the evidence could not be kept"),
+        }
     }
 
     fn history_start(&self) -> u64 {

@@ -11,6 +11,7 @@ mod past;
 mod pool;
 mod retention;
 mod view;
+mod witness;
 
 use std::{collections::HashMap, fs, net::SocketAddr, path::Path, sync::Arc};
 
@@ -28,6 +29,7 @@ pub use self::{
     ledger::{Ledger, LedgerError},
     past::commit_of,
     retention::prune_next,
+    witness::{EVIDENCE_DIRECTORY, evidence_files},
 };
 use crate::{
     api,
@@ -103,7 +105,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let height_age_ms_max = config.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED_MAX);
     let gossip = Gossip::open(config.gossip(&network_key), ledger.clone(), outgoing).await?;
-    let app = app::App::new(ledger.clone(), config.heartbeat());
+    let app = app::App::new(ledger.clone(), config.heartbeat(), config.state.join(witness::EVIDENCE_DIRECTORY));
     let settings = config.consensus(&ledger, key, &network_key);
     let consensus = Some(tokio::spawn(consensus::run(settings, app, until(stopped.clone()))));
     let mut services = Services::default();
