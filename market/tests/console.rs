@@ -255,7 +255,7 @@ async fn validators_and_refusals_are_listed_by_name() {
         [&json!(0), &json!(4), &Value::Null]
     );
     assert!(validators[0]["height_age_ms"].as_u64().unwrap() >= 1_400);
-    assert_eq!(validators[2]["reachable"], false);
+    assert_eq!([&validators[2]["reachable"], &validators[2]["away"]], [false, false], "slow once");
 }
 
 #[tokio::test]
@@ -283,6 +283,9 @@ async fn metrics_have_base_units_every_refusal_and_no_household() {
         "voisin_market_price_per_kilowatt_hour{price=\"clearing\",currency=\"EUR\"} 0.190001",
         "voisin_market_account_gain{account=\"supplier\",currency=\"EUR\"} 0.0026",
         "voisin_market_accounts_balanced 1",
+        "voisin_market_healthy 1",
+        "voisin_market_figures_stale 0",
+        "voisin_market_trouble{trouble=\"no_quorum\"} 0",
         "voisin_ledger_height{validator=\"0\"} 12",
         "voisin_ledger_lag_blocks{validator=\"1\"} 1",
         "voisin_ledger_reachable{validator=\"1\"} 0",
@@ -301,6 +304,42 @@ async fn metrics_have_base_units_every_refusal_and_no_household() {
             assert!(!text.contains(&name), "household {name} is in\n{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_the_matter_is_told_to_programs_and_nothing_is_said_of_what_nobody_knows() {
+    let board = Board::new(neighbourhood::community());
+    let console = Console::serve(board.clone()).await;
+    let health = console.json("/api/v1/health").await;
+    assert_eq!(health, json!({"level": "well", "word": "Starting", "stale_since": null, "troubles": []}));
+    // Three times in vain: the ledger is away, and so is all knowledge of what is settled.
+    for _ in 0..3 {
+        board.validators(vec![validator(26_000, 0, false), validator(26_001, 0, false)]);
+    }
+    let answer = console.get("/api/v1/health").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let health: Value = answer.json().await.unwrap();
+    assert_eq!([&health["level"], &health["word"]], [&json!("stopped"), &json!("No ledger")]);
+    assert_eq!(health["stale_since"], health["troubles"][0]["since"]);
+    let state = console.json("/api/v1/state").await;
+    assert_eq!((&state["status"]["totals"], &state["status"]["health"]), (&Value::Null, &health));
+    let metrics = console.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "voisin_market_healthy 0",
+        "voisin_market_figures_stale 1",
+        "voisin_market_trouble{trouble=\"ledger_silent\"} 1",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+    }
+    assert!(!metrics.contains("accounts_balanced") && !metrics.contains("account_gain"), "{metrics}");
+
+    board.validators(vec![validator(26_000, 1, true), validator(26_001, 1, true)]);
+    board.opened(Some(interval(0)));
+    let state = console.json("/api/v1/state").await;
+    assert_eq!(
+        (&state["status"]["totals"]["intervals"], &state["status"]["health"]["word"]),
+        (&json!(0), &json!("Live"))
+    );
 }
 
 /// The next event of a stream: its name and its data.
@@ -381,6 +420,7 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         "/assets/charts.js",
         "/assets/mechanism.js",
         "/assets/tables.js",
+        "/assets/health.js",
         "/assets/format.js",
         "/assets/icon.svg",
         "/assets/plotly.js",
@@ -404,6 +444,7 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         "/assets/charts.js",
         "/assets/mechanism.js",
         "/assets/tables.js",
+        "/assets/health.js",
     ] {
         let text = console.get(path).await.text().await.unwrap();
         assert!(!text.contains("//cdn") && !text.contains("https://"), "{path} names another server");

@@ -167,7 +167,10 @@ async fn the_page_lives_from_the_first_interval_to_the_end_and_over_a_restart() 
     let console = Console::serve(Board::new(neighbourhood::community())).await;
     chromium.open(&console.root, DESKTOP);
     chromium.wait_for(DRAWN, "false");
-    assert_eq!(chromium.eval(&text("open-note")), "Waiting for the first interval");
+    assert_eq!(chromium.eval(LIVE), "Starting");
+    assert_eq!(chromium.eval(&text("open-note")), "The ledger has not answered yet");
+    assert_eq!(chromium.eval(&text("settled")), "–");
+    assert_eq!(chromium.eval(&(text("accounts") + ".includes('exactly 0')")), false, "nobody knows");
     assert_eq!(chromium.eval(&text("curves-empty")), "Waiting for the first settled interval");
     assert_eq!(chromium.eval(&text("refusals-note")), "None");
 
@@ -181,8 +184,13 @@ async fn the_page_lives_from_the_first_interval_to_the_end_and_over_a_restart() 
     chromium.wait_for(&count("#history .main-svg .barlayer .point"), 3);
     assert_eq!(chromium.eval(&count("#curves-empty[hidden], #history-empty[hidden]")), 2);
 
-    console.board.validators(vec![validator(26_000, 3, true), validator(26_001, 3, false)]);
-    chromium.wait_for(&text("alarm"), "1 of 2 validators does not answer.");
+    for _ in 0..3 {
+        console.board.validators(vec![validator(26_000, 3, true), validator(26_001, 3, false)]);
+    }
+    chromium.wait_for(&(text("troubles") + ".startsWith('1 of 2 validators does not answer. Since 20')"), true);
+    assert_eq!(chromium.eval(LIVE), "Live", "the other one is enough");
+    console.board.validators(vec![validator(26_000, 3, true), validator(26_001, 3, true)]);
+    chromium.wait_for(&count("#troubles[hidden]"), 1);
     console.board.opened(None);
     chromium.wait_for(&text("open"), "Finished");
     assert_eq!(chromium.complaints(), &[] as &[String]);

@@ -156,6 +156,7 @@ impl Running {
                             interval = %proposal.interval, refusal, detail,
                             "the ledger refuses the settlement; it is made again from what the ledger says"
                         );
+                        self.market.board.settlement_refused(proposal.interval, format!("{refusal}: {detail}"));
                         let doubted = self.snapshot.as_ref().map(|snapshot| snapshot.source);
                         self.sync(None, doubted, REFUSED_PAUSE);
                     }
@@ -260,6 +261,7 @@ impl Running {
         match propose(&self.market.community, &self.book, snapshot, interval) {
             Ok(proposal) => {
                 tracing::debug!(%interval, members = proposal.members, "closed");
+                self.market.board.closed(interval);
                 let ledger = self.market.ledger.clone();
                 self.asking.spawn(async move {
                     let pushed = push(&ledger, &proposal).await;
@@ -328,6 +330,7 @@ impl Running {
     async fn synced(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
         if let Err(error) = self.market.community.update(&snapshot.members, &snapshot.rules) {
             tracing::error!(%error, "the market cannot clear what the ledger says; trying again");
+            self.market.board.unfit(error.to_string());
             self.sync(None, None, UNFIT_PAUSE);
             return Ok(());
         }

@@ -17,6 +17,7 @@ use protocol::{
     },
     block::Transaction,
     cbor,
+    certificate::Validator,
     envelope::{ChainId, Sealed},
     hash::Hash,
     interval::Interval,
@@ -118,6 +119,11 @@ impl LedgerClient {
         }
         self.ours[node].get_or_init(|| ());
         Ok(status)
+    }
+
+    /// Who votes on the next block, as one node has it.
+    pub(crate) async fn voters(&self, node: usize) -> Result<Vec<Validator>, LedgerError> {
+        self.get(node, "/v1/validators", ANSWER_TIMEOUT).await
     }
 
     /// The rules of the next interval, from any node that answers.

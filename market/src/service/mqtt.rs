@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     config::Broker,
+    console::{Board, BrokerLink, LinkState},
     publisher::{self, Publisher},
     tasks::Tasks,
 };
@@ -109,7 +110,7 @@ impl Link {
 }
 
 /// Starts the tasks of the link.
-pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, tasks: &mut Tasks) -> Link {
+pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, board: &Board, tasks: &mut Tasks) -> Link {
     let mut options = options(broker, "market", chain);
     options.set_manual_acks(true);
     let (client, event_loop) = AsyncClient::new(options, REQUESTS_MAX);
@@ -127,6 +128,7 @@ pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, tasks: &m
         listening,
         connection: connection.clone(),
         backoff: Backoff::default(),
+        board: board.clone(),
     };
     tasks.spawn_endless("listening to the broker", async move {
         if is_ready.await.is_ok() {
@@ -134,7 +136,7 @@ pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, tasks: &m
         }
     });
     tasks.spawn_endless("acknowledging messages", acknowledge_all(client, acks_receiver, connection));
-    let publisher = publisher::start(broker, chain, is_listening, tasks);
+    let publisher = publisher::start(broker, chain, is_listening, board, tasks);
     Link { publisher, inbox, ready: Some(ready), acks }
 }
 
@@ -195,6 +197,7 @@ struct Listen {
     listening: watch::Sender<bool>,
     connection: Arc<AtomicU64>,
     backoff: Backoff,
+    board: Board,
 }
 
 impl Listen {
@@ -227,9 +230,14 @@ impl Listen {
                 self.client.try_subscribe_many(filters).is_ok()
             }
             Packet::SubAck(answer) => {
-                if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
-                    tracing::error!(broker = %self.broker, "the broker does not let the market read its agents' topics");
-                }
+                let state = if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    const REFUSED: &str = "the broker does not let the market read its agents' topics";
+                    tracing::error!(broker = %self.broker, "{REFUSED}");
+                    LinkState::Refused(REFUSED.into())
+                } else {
+                    LinkState::Up
+                };
+                self.board.broker(BrokerLink::Readings, state);
                 self.listening.send_replace(true);
                 true
             }
@@ -259,6 +267,7 @@ impl Listen {
     }
 
     async fn failed(&mut self, error: ConnectionError) {
+        self.board.broker(BrokerLink::Readings, LinkState::Failed(error.to_string()));
         if let ConnectionError::MqttState(StateError::Deserialization(error)) = &error
             && !matches!(error, rumqttc::Error::Io(_))
         {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     config::Broker,
+    console::{Board, BrokerLink, LinkState},
     line::LINE_MAX,
     mqtt::{Backoff, options},
     tasks::Tasks,
@@ -69,6 +70,7 @@ pub(super) fn start(
     broker: &Broker,
     chain: &ChainId,
     is_listening: watch::Receiver<bool>,
+    board: &Board,
     tasks: &mut Tasks,
 ) -> Publisher {
     let (client, event_loop) = AsyncClient::new(options(broker, "answer", chain), REQUESTS_MAX);
@@ -76,7 +78,7 @@ pub(super) fn start(
     let (answers, waiting_answers) = mpsc::channel(ANSWERS_MAX);
     let (receipts, waiting_receipts) = mpsc::channel(RECEIPTS_MAX);
     let (connected, is_connected) = watch::channel(false);
-    let polling = poll(event_loop, broker.to_string(), connected, is_listening.clone());
+    let polling = poll(event_loop, broker.to_string(), connected, is_listening.clone(), board.clone());
     tasks.spawn_endless("the connection to the broker for answers", polling);
     let outbox =
         Outbox { client, announced, answers: waiting_answers, receipts: waiting_receipts, is_connected, is_listening };
@@ -89,6 +91,7 @@ async fn poll(
     broker: String,
     connected: watch::Sender<bool>,
     mut is_listening: watch::Receiver<bool>,
+    board: Board,
 ) {
     if is_listening.wait_for(|listening| *listening).await.is_err() {
         return;
@@ -99,9 +102,11 @@ async fn poll(
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 backoff = Backoff::default();
                 connected.send_replace(true);
+                board.broker(BrokerLink::Answers, LinkState::Up);
             }
             Ok(_) => {}
             Err(error) => {
+                board.broker(BrokerLink::Answers, LinkState::Failed(error.to_string()));
                 if backoff.is_first() {
                     tracing::warn!(broker, %error, "no connection to the broker for answers; trying again");
                 }

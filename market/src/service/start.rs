@@ -194,7 +194,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Some(path) => read_names(path)?,
         None => BTreeMap::new(),
     };
-    let board = Board::new(info(&community, &names));
+    let board = Board::new(info(&config, &community, &names));
     let listener = match &config.console {
         ConsoleAddress::Off => None,
         ConsoleAddress::Listen(address) => {
@@ -225,7 +225,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let site = board.site(console_names(&config));
         tasks.spawn_endless("the console", server::serve(listener, site, stopping(stopped.clone())));
     }
-    let link = mqtt::start(&config.broker, &community.chain, &community.topics, &mut tasks);
+    let link = mqtt::start(&config.broker, &community.chain, &community.topics, &board, &mut tasks);
     let desk = orders::start(ledger.clone(), &mut tasks);
     let conflicts = conflicts::start(store.clone(), ledger.clone(), &mut tasks);
     let (forwarder, receipts) =
@@ -347,7 +347,7 @@ fn read_names(path: &Path) -> Result<BTreeMap<MemberId, String>, StartError> {
     Ok(names)
 }
 
-fn info(community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityInfo {
+fn info(config: &Config, community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityInfo {
     let genesis = &community.genesis;
     let member = |member: &protocol::genesis::GenesisMember| MemberInfo {
         member: member.member,
@@ -365,5 +365,7 @@ fn info(community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityI
         first_interval: genesis.first_interval,
         members: genesis.members.iter().map(member).collect(),
         names: names.clone(),
+        broker: config.broker.to_string(),
+        validators: genesis.validators.clone(),
     }
 }

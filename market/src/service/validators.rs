@@ -9,11 +9,12 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{
     console::{Board, ValidatorView},
-    ledger_client::LedgerClient,
+    ledger_client::{LedgerClient, LedgerError},
 };
 
 const EVERY: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A node that is busy is not away.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Asks for ever. `ahead` hears the next interval to settle that more than a third of the validators agree on or are
 /// past: one honest validator at least is among them.
@@ -22,41 +23,46 @@ pub(crate) async fn watch(ledger: LedgerClient, board: Board, ahead: mpsc::Sende
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let ask = async |node| tokio::time::timeout(PATIENCE, ledger_status(&ledger, node)).await.ok().flatten();
-        let answers = join_all((0..ledger.urls().count()).map(ask)).await;
+        let answers = join_all((0..ledger.urls().count()).map(|node| ask(&ledger, node))).await;
         if let Some(next) = agreed_next(&answers) {
             // One that waits already says as much.
             ahead.try_send(next).ok();
         }
-        let views = ledger.urls().zip(answers).map(|(url, status)| view(url, status.as_ref()));
+        if let Some(node) = answers.iter().position(Result::is_ok)
+            && let Ok(Ok(voters)) = tokio::time::timeout(PATIENCE, ledger.voters(node)).await
+        {
+            board.voters(&voters);
+        }
+        let views = ledger.urls().zip(&answers).map(|(url, answer)| view(url, answer));
         board.validators(views.collect());
     }
 }
 
-async fn ledger_status(ledger: &LedgerClient, node: usize) -> Option<Status> {
-    match ledger.status(node).await {
-        Ok(status) => Some(status),
-        Err(error @ super::ledger_client::LedgerError::OtherChain { .. }) => {
-            tracing::error!(%error, "a ledger node of another community");
-            None
-        }
-        Err(_) => None,
+async fn ask(ledger: &LedgerClient, node: usize) -> Result<Status, LedgerError> {
+    let answer = tokio::time::timeout(PATIENCE, ledger.status(node)).await.unwrap_or_else(|_| {
+        let url = ledger.urls().nth(node).unwrap_or_default().to_owned();
+        Err(LedgerError::Unreachable { url, reason: format!("no answer within {} s", PATIENCE.as_secs()) })
+    });
+    if let Err(error @ LedgerError::OtherChain { .. }) = &answer {
+        tracing::error!(%error, "a ledger node of another community");
     }
+    answer
 }
 
-fn agreed_next(answers: &[Option<Status>]) -> Option<Interval> {
+fn agreed_next(answers: &[Result<Status, LedgerError>]) -> Option<Interval> {
     let mut next: Vec<Interval> = answers.iter().flatten().map(|status| status.next).collect();
     next.sort_unstable_by(|a, b| b.cmp(a));
     next.get(answers.len() / 3).copied()
 }
 
-fn view(url: &str, status: Option<&Status>) -> ValidatorView {
+fn view(url: &str, answer: &Result<Status, LedgerError>) -> ValidatorView {
+    let status = answer.as_ref().ok();
     ValidatorView {
         url: url.into(),
         key: status.and_then(|status| status.validator).map(|key| key.to_string()),
         height: status.map(|status| status.height),
         height_age_ms: status.and_then(|status| status.height_age_ms),
         block: status.map(|status| status.block.to_string()),
-        reachable: status.is_some(),
+        silence: answer.as_ref().err().map(ToString::to_string),
     }
 }

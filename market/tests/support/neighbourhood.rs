@@ -37,6 +37,8 @@ pub(crate) fn community() -> CommunityInfo {
             })
             .collect(),
         names: [(member(HOUSEHOLDS), "d042".to_owned())].into(),
+        broker: "mqtt://127.0.0.1:1883".into(),
+        validators: Vec::new(),
     }
 }
 

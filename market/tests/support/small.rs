@@ -58,6 +58,6 @@ pub(crate) fn validator(port: u16, height: u64, reachable: bool) -> ValidatorVie
         height: Some(height),
         height_age_ms: Some(1_400),
         block: Some(Hash::of(&height.to_be_bytes()).to_string()),
-        reachable,
+        silence: (!reachable).then(|| format!("http://127.0.0.1:{port}: connection refused")),
     }
 }

@@ -1,7 +1,5 @@
 //! The JSON API behind the page, its OpenAPI description, and the router of the whole console.
 
-use std::time::Instant;
-
 use axum::{
     Json, Router,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -16,8 +14,11 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
     Board, events,
+    health::{Health, Level},
     limits::{HOUSEHOLDS_PER_PAGE_MAX, INTERVALS_PER_PAGE_MAX, LISTENERS_MAX},
-    metrics, page,
+    metrics,
+    moment::Moment,
+    page,
     view::{Community, CurvesView, HouseholdPage, IntervalPage, Problem, RefusalCount, State as PageState, Validator},
 };
 
@@ -75,8 +76,9 @@ pub(crate) fn router(board: Board) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Board>); 9] {
+fn documented() -> [(&'static str, MethodRouter<Board>); 10] {
     [
+        ("/api/v1/health", get(health)),
         ("/api/v1/community", get(community)),
         ("/api/v1/state", get(state)),
         ("/api/v1/intervals", get(intervals)),
@@ -97,9 +99,18 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 9] {
         description = "What the market does, to read only. Amounts and prices are decimal text and exact, energies \
                        whole Wh, times ISO 8601 in UTC; an interval is named by its start."
     ),
-    paths(community, state, intervals, curves, households, validators, refusals, event_stream, metrics_text)
+    paths(health, community, state, intervals, curves, households, validators, refusals, event_stream, metrics_text)
 )]
 struct ApiDoc;
+
+/// Whether the market does its work: 503 where it cannot. What is the matter, since when, what it means, what to do.
+#[utoipa::path(get, path = "/api/v1/health",
+    responses((status = 200, body = Health), (status = 503, body = Health)))]
+async fn health(State(board): State<Board>) -> (StatusCode, Json<Health>) {
+    let health = board.model().health(Moment::now());
+    let status = if health.level == Level::Stopped { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(health))
+}
 
 /// The community and its rules.
 #[utoipa::path(get, path = "/api/v1/community", responses((status = 200, body = Community)))]
@@ -113,7 +124,7 @@ async fn state(State(board): State<Board>) -> Json<PageState> {
     let model = board.model();
     Json(PageState {
         community: model.community(),
-        status: model.status(Instant::now()),
+        status: model.status(Moment::now()),
         intervals: model.latest(INTERVALS_PER_PAGE_MAX),
         details: model.details_kept(),
         households: model.households(0, HOUSEHOLDS_PER_PAGE_MAX),
@@ -190,7 +201,7 @@ async fn households(
 /// What the market last heard of the ledger's validators.
 #[utoipa::path(get, path = "/api/v1/validators", responses((status = 200, body = Vec<Validator>)))]
 async fn validators(State(board): State<Board>) -> Json<Vec<Validator>> {
-    Json(board.model().validators_view(Instant::now()))
+    Json(board.model().validators_view(Moment::now()))
 }
 
 /// Refused messages since the market started: every name, zeros included.
@@ -213,7 +224,7 @@ async fn event_stream(State(board): State<Board>) -> Result<Response, ApiError> 
 async fn metrics_text(State(board): State<Board>) -> Result<Response, ApiError> {
     let (community, status) = {
         let model = board.model();
-        (model.community(), model.status(Instant::now()))
+        (model.community(), model.status(Moment::now()))
     };
     let text = metrics::render(&community, &status)?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    time::Instant,
+    time::Duration,
 };
 
 use protocol::{
@@ -19,8 +19,11 @@ use crate::settlement::{Curves, Picture};
 
 use super::{
     CommunityInfo, MemberInfo, Noted, SETTLED_LATER, ValidatorView,
+    health::{Facts, Health, judge},
     limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
+    moment::Moment,
     provisional::Provisionals,
+    signs::Signs,
     view::{
         Bus, Community, CurveStep, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary,
         NotedCount, Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
@@ -49,9 +52,11 @@ pub(crate) struct Model {
     /// How often rules or members have changed: what a browser has to fetch anew for.
     version: u64,
     validators: Vec<ValidatorView>,
-    validators_asked: Option<Instant>,
+    validators_asked: Option<Moment>,
     receipts_forwarded: u64,
     provisional: Provisionals,
+    signs: Signs,
+    unbalanced_since: Option<Moment>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +104,8 @@ impl Detail {
 
 impl Model {
     pub(crate) fn new(info: CommunityInfo) -> Model {
+        let mut signs = Signs::default();
+        signs.voters(&info.validators);
         Model {
             gate: Gate::Starting,
             received: 0,
@@ -121,20 +128,30 @@ impl Model {
             validators_asked: None,
             receipts_forwarded: 0,
             provisional: Provisionals::default(),
+            signs,
+            unbalanced_since: None,
             info,
         }
     }
 
-    pub(crate) fn opened(&mut self, interval: Option<Interval>) {
+    /// What was heard of the market's surroundings.
+    pub(crate) fn signs(&mut self) -> &mut Signs {
+        &mut self.signs
+    }
+
+    pub(crate) fn opened(&mut self, interval: Option<Interval>, now: Moment) {
+        self.signs.opened(interval, now);
         self.gate = interval.map_or(Gate::Finished, Gate::Open);
         self.received = 0;
     }
 
     pub(crate) fn reading_taken(&mut self, received: usize, expected: usize) {
         (self.received, self.expected) = (received, expected);
+        self.signs.read(received);
     }
 
-    pub(crate) fn settled(&mut self, settled: &Settled, picture: Option<&Picture>) {
+    pub(crate) fn settled(&mut self, settled: &Settled, picture: Option<&Picture>, now: Moment) {
+        self.signs.settled(settled.interval);
         // The service may tell of an interval again after a restart of its own; it must not count twice.
         if self.summaries.back().is_some_and(|last| settled.interval <= last.interval) {
             return;
@@ -148,6 +165,10 @@ impl Model {
             self.sums.add(line);
             let place = self.place(line.member);
             self.households[place].add(line);
+        }
+        match self.accounts_sum() {
+            Total(0) => self.unbalanced_since = None,
+            _ => self.unbalanced_since = self.unbalanced_since.or(Some(now)),
         }
         if let Some(price) = summary.shown_price() {
             self.last_price = Some((summary.interval, price));
@@ -189,6 +210,7 @@ impl Model {
     /// Takes over what the ledger says of the next interval. Whether that is anything new.
     pub(crate) fn rules_and_members(&mut self, rules: &RulesInForce, members: &[MemberStatus]) -> bool {
         let RulesInForce { from, rules, .. } = rules;
+        self.signs.fit();
         let info = &mut self.info;
         let mut changed = self.rules_from != *from
             || (&info.mechanism, info.retail_price, info.feed_in_price)
@@ -215,7 +237,8 @@ impl Model {
         self.version
     }
 
-    pub(crate) fn validators(&mut self, validators: Vec<ValidatorView>, now: Instant) {
+    pub(crate) fn validators(&mut self, validators: Vec<ValidatorView>, now: Moment) {
+        self.signs.validators(&validators, now);
         self.validators = validators;
         self.validators_asked = Some(now);
     }
@@ -259,20 +282,38 @@ impl Model {
         }
     }
 
-    pub(crate) fn status(&self, now: Instant) -> Status {
+    /// How the market is.
+    pub(crate) fn health(&self, now: Moment) -> Health {
+        let ages = self.validators_view(now).into_iter().filter_map(|validator| validator.height_age_ms);
+        let unbalanced = self.unbalanced_since.map(|since| (self.accounts_sum().to_string(), since));
+        judge(
+            &self.signs,
+            &Facts {
+                broker: &self.info.broker,
+                interval: Duration::from_secs(60 * u64::from(self.interval_length().minutes())),
+                block_age: ages.min().map(Duration::from_millis),
+                unbalanced,
+                now,
+            },
+        )
+    }
+
+    pub(crate) fn status(&self, now: Moment) -> Status {
         let (phase, open) = match self.gate {
             Gate::Starting => (Phase::Starting, None),
             Gate::Open(interval) => (Phase::Open, Some(interval.start_text())),
             Gate::Finished => (Phase::Finished, None),
         };
         Status {
+            at: now.text(),
+            health: self.health(now),
             phase,
             open,
             readings_received: self.received,
             readings_expected: self.expected,
             last: self.summaries.back().map(Summary::view),
             last_price: self.last_price.map(|(interval, price)| PricePoint { start: interval.start_text(), price }),
-            totals: self.totals(),
+            totals: self.signs.heard.then(|| self.totals()),
             validators: self.validators_view(now),
             refusals: self.refusals_view(),
             provisional: self.provisional.view(),
@@ -284,24 +325,27 @@ impl Model {
         }
     }
 
+    fn accounts_sum(&self) -> Total {
+        Total(self.sums.net().0 + self.supplier.0 + self.operator.0)
+    }
+
     fn totals(&self) -> Totals {
-        let members = self.sums.net();
         Totals {
             intervals: self.settled,
             traded_wh: self.sums.bought_wh,
             imported_wh: self.sums.imported_wh,
             exported_wh: self.sums.exported_wh,
-            members,
+            members: self.sums.net(),
             supplier: self.supplier,
             operator: self.operator,
-            accounts_sum: Total(members.0 + self.supplier.0 + self.operator.0),
+            accounts_sum: self.accounts_sum(),
             receipts_forwarded: self.receipts_forwarded,
         }
     }
 
     /// Ages go on while nobody asks the validators, so that a poller that hangs shows.
-    pub(crate) fn validators_view(&self, now: Instant) -> Vec<Validator> {
-        let since = self.validators_asked.map_or(0, |asked| now.saturating_duration_since(asked).as_millis());
+    pub(crate) fn validators_view(&self, now: Moment) -> Vec<Validator> {
+        let since = self.validators_asked.map_or(0, |asked| now.since(asked).as_millis());
         let since = u64::try_from(since).unwrap_or(u64::MAX);
         let highest = self.validators.iter().filter_map(|validator| validator.height).max();
         let view = |(index, validator): (usize, &ValidatorView)| Validator {
@@ -312,7 +356,9 @@ impl Model {
             lag: highest.zip(validator.height).map(|(highest, height)| highest - height),
             height_age_ms: validator.height_age_ms.map(|age| age.saturating_add(since)),
             block: validator.block.clone(),
-            reachable: validator.reachable,
+            reachable: validator.silence.is_none(),
+            silence: validator.silence.clone(),
+            away: self.signs.nodes.get(index).is_some_and(|node| node.away().is_some()),
         };
         self.validators.iter().enumerate().map(view).collect()
     }
@@ -484,6 +530,8 @@ mod tests {
             first_interval: first.parse().unwrap(),
             members: Vec::new(),
             names: BTreeMap::new(),
+            broker: "mqtt://127.0.0.1:1883".into(),
+            validators: Vec::new(),
         })
     }
 
@@ -528,7 +576,7 @@ mod tests {
         let first = model.info.first_interval;
         let count = SUMMARIES_MAX as i64 + 3;
         for number in 0..count {
-            model.settled(&settled(first.offset(number).unwrap(), vec![line(1, 2, 0)]), None);
+            model.settled(&settled(first.offset(number).unwrap(), vec![line(1, 2, 0)]), None, Moment::now());
         }
         assert_eq!(model.summaries.len(), SUMMARIES_MAX);
         assert_eq!(model.details.len(), DETAILS_MAX);
@@ -543,7 +591,7 @@ mod tests {
         let first = model.info.first_interval;
         let lines = (0..10_000).map(|member| line(member, 1, 0)).collect::<Vec<_>>();
         for number in 0..60 {
-            model.settled(&settled(first.offset(number).unwrap(), lines.clone()), None);
+            model.settled(&settled(first.offset(number).unwrap(), lines.clone()), None, Moment::now());
         }
         assert_eq!(model.details.len(), DETAIL_ITEMS_MAX / 10_000);
         assert_eq!(model.detail_items, DETAIL_ITEMS_MAX);
@@ -561,10 +609,10 @@ mod tests {
                 .enumerate()
         {
             let interval = first.offset(number as i64).unwrap();
-            model.settled(&settled(interval, vec![line(1, *wh, *paid)]), None);
+            model.settled(&settled(interval, vec![line(1, *wh, *paid)]), None, Moment::now());
             assert_eq!(model.latest(1)[0].average_price.map(Price::micro), *average, "{paid} / {wh}");
         }
-        let shown = model.status(Instant::now()).last_price.unwrap();
+        let shown = model.status(Moment::now()).last_price.unwrap();
         assert_eq!((shown.start, shown.price.micro()), (first.offset(2).unwrap().start_text(), -1));
     }
 }

@@ -1,11 +1,8 @@
 //! Server-sent events. Each listener is told the market's status and the intervals settled since it was last told, at
-//! most every [`EVENT_SPACING_MS_MIN`]. Nothing is queued for it: a browser that reads slowly gets fewer, later
+//! most every [`EVENT_SPACING_MS_MIN`], at least every [`EVENT_SPACING_MS_MAX`]. Nothing is queued for it: a browser that reads slowly gets fewer, later
 //! events, and one that missed too much is told to fetch everything anew.
 
-use std::{
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Duration};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt, stream};
@@ -13,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
     Board, Pulse,
-    limits::{EVENT_SPACING_MS_MIN, INTERVALS_PER_EVENT_MAX},
+    limits::{EVENT_SPACING_MS_MAX, EVENT_SPACING_MS_MIN, INTERVALS_PER_EVENT_MAX},
+    moment::Moment,
 };
 
 struct Listener {
@@ -48,7 +46,11 @@ impl Listener {
     /// The next events; `None` when the board is closed.
     async fn next(&mut self) -> Option<Vec<Event>> {
         if self.greeted {
-            self.pulse.changed().await.ok()?;
+            // Without news, too: ages grow, and a browser that hears nothing at all may say so.
+            let quiet = Duration::from_millis(EVENT_SPACING_MS_MAX);
+            if let Ok(changed) = tokio::time::timeout(quiet, self.pulse.changed()).await {
+                changed.ok()?;
+            }
             // What happens meanwhile goes into the same event.
             tokio::time::sleep(Duration::from_millis(EVENT_SPACING_MS_MIN)).await;
         }
@@ -62,7 +64,7 @@ impl Listener {
             let new = settled - self.told;
             let missed = (new > 0 && new <= INTERVALS_PER_EVENT_MAX)
                 .then(|| model.latest(usize::try_from(new).unwrap_or(usize::MAX)));
-            (model.status(Instant::now()), settled, model.version(), missed)
+            (model.status(Moment::now()), settled, model.version(), missed)
         };
         let mut events = Vec::new();
         if settled - self.told > INTERVALS_PER_EVENT_MAX || version != self.version {

@@ -18,7 +18,10 @@ use prometheus_client::{
 use protocol::{interval::parse_utc, money::Price};
 use rust_decimal::prelude::ToPrimitive;
 
-use super::view::{Community, Status, Total};
+use super::{
+    health::{Level, TroubleKind},
+    view::{Community, Status, Total, Totals},
+};
 
 const JOULES_PER_WH: u128 = 3_600;
 type Labels = Vec<(&'static str, String)>;
@@ -38,31 +41,16 @@ pub(crate) fn render(community: &Community, status: &Status) -> Result<String, f
 }
 
 fn market(registry: &mut Registry, community: &Community, status: &Status) {
-    let totals = &status.totals;
     let info = vec![
         ("community", community.community.clone()),
         ("chain", community.chain.to_string()),
         ("mechanism", community.mechanism.clone()),
     ];
     registry.register("community", "The community that this market serves", Info::new(info));
-    registry.register(
-        "intervals_settled",
-        "Intervals settled on the ledger, those before this market started included",
-        ConstCounter::new(totals.intervals),
-    );
-    for (name, help, wh) in [
-        ("traded", "Energy traded between neighbours", totals.traded_wh),
-        ("imported", "Energy drawn from the supplier", totals.imported_wh),
-        ("exported", "Energy fed in to the supplier", totals.exported_wh),
-    ] {
-        let joules = u64::try_from(wh.saturating_mul(JOULES_PER_WH)).unwrap_or(u64::MAX);
-        registry.register_with_unit(name, help, Unit::Joules, ConstCounter::new(joules));
+    if let Some(totals) = &status.totals {
+        sums(registry, community, totals);
     }
-    registry.register(
-        "receipts_forwarded",
-        "Receipts published to their devices since the market started",
-        ConstCounter::new(totals.receipts_forwarded),
-    );
+    health(registry, status);
 
     let refusals = Family::<Labels, Counter>::default();
     for refused in &status.refusals {
@@ -117,6 +105,28 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
         add("clearing", last.price);
     }
     registry.register("price_per_kilowatt_hour", "Prices: clearing is of the last interval with a trade", price);
+}
+
+/// Nothing is said of sums before the ledger has said what was settled.
+fn sums(registry: &mut Registry, community: &Community, totals: &Totals) {
+    registry.register(
+        "intervals_settled",
+        "Intervals settled on the ledger, those before this market started included",
+        ConstCounter::new(totals.intervals),
+    );
+    for (name, help, wh) in [
+        ("traded", "Energy traded between neighbours", totals.traded_wh),
+        ("imported", "Energy drawn from the supplier", totals.imported_wh),
+        ("exported", "Energy fed in to the supplier", totals.exported_wh),
+    ] {
+        let joules = u64::try_from(wh.saturating_mul(JOULES_PER_WH)).unwrap_or(u64::MAX);
+        registry.register_with_unit(name, help, Unit::Joules, ConstCounter::new(joules));
+    }
+    registry.register(
+        "receipts_forwarded",
+        "Receipts published to their devices since the market started",
+        ConstCounter::new(totals.receipts_forwarded),
+    );
 
     let balance = GaugeFamily::default();
     for (account, total) in [("members", totals.members), ("supplier", totals.supplier), ("operator", totals.operator)]
@@ -127,6 +137,20 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
     registry.register("account_gain", "What accounts gained over all settled intervals", balance);
     let balanced = ConstGauge::new(i64::from(totals.accounts_sum == Total(0)));
     registry.register("accounts_balanced", "1 while all accounts sum to exactly zero", balanced);
+}
+
+fn health(registry: &mut Registry, status: &Status) {
+    let health = &status.health;
+    let well = ConstGauge::new(i64::from(health.level != Level::Stopped));
+    registry.register("healthy", "1 while nothing keeps the market from its work", well);
+    let stale = ConstGauge::new(i64::from(health.stale_since.is_some()));
+    registry.register("figures_stale", "1 while the figures stand still", stale);
+    let troubles = Family::<Labels, Gauge>::default();
+    for kind in TroubleKind::ALL {
+        let is_there = health.troubles.iter().any(|trouble| trouble.trouble == kind);
+        troubles.get_or_create(&vec![("trouble", kind.name().to_owned())]).set(i64::from(is_there));
+    }
+    registry.register("trouble", "1 while this is the matter", troubles);
 }
 
 fn ledger(registry: &mut Registry, status: &Status) {

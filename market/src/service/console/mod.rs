@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `board.rs` | the model behind the page: pure, told of events, asked for views |
 //! | `view.rs` | the JSON that is shown |
+//! | `signs.rs`, `health.rs` | what was heard of ledger and broker, and what it means; pure |
 //! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
@@ -16,20 +17,23 @@
 mod api;
 mod board;
 mod events;
+mod health;
 mod metrics;
+mod moment;
 mod page;
 mod provisional;
+mod signs;
 mod view;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use protocol::{
     answer::Refusal,
     api::{MemberStatus, RulesInForce, Settled},
+    certificate::Validator,
     envelope::ChainId,
     interval::Interval,
     member::MemberId,
@@ -42,6 +46,7 @@ use crate::{
     settlement::Picture,
 };
 use board::Model;
+use moment::Moment;
 
 /// Every limit of the console.
 pub mod limits {
@@ -61,6 +66,8 @@ pub mod limits {
     pub const LISTENERS_MAX: usize = 48;
     /// Shortest time between two events to one browser, ms.
     pub const EVENT_SPACING_MS_MIN: u64 = 200;
+    /// Longest time between two events to one browser, ms: one that hears nothing for longer has lost the market.
+    pub const EVENT_SPACING_MS_MAX: u64 = 3_000;
 }
 
 /// What the console says of the community: as it starts, until the ledger says [how it is](Board::rules_and_members).
@@ -84,6 +91,10 @@ pub struct CommunityInfo {
     pub members: Vec<MemberInfo>,
     /// Names of participants, also of those who are no members yet.
     pub names: BTreeMap<MemberId, String>,
+    /// The broker's address.
+    pub broker: String,
+    /// Who votes on the ledger.
+    pub validators: Vec<Validator>,
 }
 
 /// A member, by the name that the operator knows it by.
@@ -112,8 +123,28 @@ pub struct ValidatorView {
     pub height_age_ms: Option<u64>,
     /// Hash of that block.
     pub block: Option<String>,
-    /// Whether it answered the last time.
-    pub reachable: bool,
+    /// Why it did not answer the last time; none where it did.
+    pub silence: Option<String>,
+}
+
+/// One of the market's two connections to its broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerLink {
+    /// Readings and orders come in.
+    Readings,
+    /// Announcements, answers and receipts go out.
+    Answers,
+}
+
+/// How such a connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// It stands.
+    Up,
+    /// It was lost, or could not be made, for this reason; it is tried again.
+    Failed(String),
+    /// It stands, but the broker does not let the market do what it is for.
+    Refused(String),
 }
 
 /// What can be said of a reading that was not refused, and did not come in order either.
@@ -177,7 +208,27 @@ impl Board {
 
     /// Which interval is open; none when the market has reached the end of its time.
     pub fn opened(&self, interval: Option<Interval>) {
-        self.change(|model| model.opened(interval));
+        self.change(|model| model.opened(interval, Moment::now()));
+    }
+
+    /// The interval's settlement was made, and is on its way to the ledger.
+    pub fn closed(&self, interval: Interval) {
+        self.change(|model| model.signs().closed(interval, Moment::now()));
+    }
+
+    /// The ledger refuses the interval's settlement, for this reason.
+    pub fn settlement_refused(&self, interval: Interval, reason: String) {
+        self.change(|model| model.signs().settlement_refused(interval, reason, Moment::now()));
+    }
+
+    /// The ledger has rules or members that cannot be cleared, for this reason.
+    pub fn unfit(&self, reason: String) {
+        self.change(|model| model.signs().unfit(reason, Moment::now()));
+    }
+
+    /// How a connection to the broker is.
+    pub fn broker(&self, link: BrokerLink, state: LinkState) {
+        self.change(|model| model.signs().broker(link, state, Moment::now()));
     }
 
     /// How many devices of the open interval have been read, of how many.
@@ -187,7 +238,7 @@ impl Board {
 
     /// An interval is settled on the ledger. In order of interval, the history first; one told of twice counts once.
     pub fn settled(&self, settled: &Settled, picture: Option<&Picture>) {
-        self.change(|model| model.settled(settled, picture));
+        self.change(|model| model.settled(settled, picture, Moment::now()));
     }
 
     /// This many readings were late or settled provisionally, for this reason.
@@ -204,7 +255,12 @@ impl Board {
 
     /// What the validators last said of themselves, in the order of the configuration.
     pub fn validators(&self, validators: Vec<ValidatorView>) {
-        self.change(|model| model.validators(validators, Instant::now()));
+        self.change(|model| model.validators(validators, Moment::now()));
+    }
+
+    /// Who votes on the ledger.
+    pub fn voters(&self, voters: &[Validator]) {
+        self.change(|model| model.signs().voters(voters));
     }
 
     /// This many receipts were published to their devices.

@@ -12,7 +12,7 @@ use protocol::{
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{Noted, provisional::ProvisionalView};
+use super::{Noted, health::Health, provisional::ProvisionalView};
 use crate::settlement::{BusUse, Curves, LineUse, Step};
 
 /// A sum of amounts in nano-units: wide enough that nothing that is added up here can overflow it.
@@ -90,6 +90,11 @@ pub(crate) enum Phase {
 /// The market now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Status {
+    /// The moment that this is of.
+    #[schema(example = "2026-06-01T12:00:00Z")]
+    pub(crate) at: String,
+    /// How the market is.
+    pub(crate) health: Health,
     /// Where the market is.
     pub(crate) phase: Phase,
     /// Start of the open interval.
@@ -103,8 +108,8 @@ pub(crate) struct Status {
     pub(crate) last: Option<IntervalSummary>,
     /// The last interval with a price, and the price.
     pub(crate) last_price: Option<PricePoint>,
-    /// Sums over all settled intervals.
-    pub(crate) totals: Totals,
+    /// Sums over all settled intervals; none until the ledger has said what was settled.
+    pub(crate) totals: Option<Totals>,
     /// Validators of the ledger.
     pub(crate) validators: Vec<Validator>,
     /// Refused messages, every name.
@@ -407,6 +412,10 @@ pub(crate) struct Validator {
     pub(crate) block: Option<String>,
     /// Whether it answered the last time.
     pub(crate) reachable: bool,
+    /// Why it did not.
+    pub(crate) silence: Option<String>,
+    /// Whether it did not so often that it is taken to be away.
+    pub(crate) away: bool,
 }
 
 /// How often messages were refused for one reason.

@@ -2,6 +2,7 @@
 
 import { drawCurves, drawHistory, KEYED } from './charts.js';
 import { clock, counted, energy, kwh, money, nano, number, price } from './format.js';
+import { drawHealth } from './health.js';
 import { drawGrid, drawShares, heaviest, loading } from './mechanism.js';
 import { drawAccounts, drawNoted, drawRefusals, drawValidators, Households } from './tables.js';
 
@@ -16,6 +17,7 @@ const put = (id, text) => { if (at(id).textContent !== text) at(id).textContent 
 let community = null;
 let status = null;
 let statusAt = 0;
+let connected = null; // whether the market's events come in; null before the first attempt has ended
 let intervals = [];
 let details = 0;
 let chosen = null; // start of the interval looked at; null follows the latest
@@ -127,46 +129,47 @@ function drawStatus() {
     put('price', price(status.last_price.price));
     at('price').value = status.last_price.price;
     put('price-note', `in ${status.last_price.start}`);
+  } else {
+    put('price-note', totals === null ? UNKNOWN : 'No trade yet');
   }
-  const traded = energy(totals.traded_wh);
-  put('traded', traded.text);
-  put('traded-unit', traded.unit);
-  at('traded').value = totals.traded_wh;
-  const drawn = totals.traded_wh + totals.imported_wh;
-  put('traded-note', drawn > 0 ? `${number((100 * totals.traded_wh) / drawn, 1)} % of demand` : 'Nothing drawn yet');
-  put('supplier', money(nano(totals.supplier), 2));
-  at('supplier').value = totals.supplier;
-  const [from, to] = [energy(totals.imported_wh), energy(totals.exported_wh)];
-  put('supplier-note', `${from.text} ${from.unit} from, ${to.text} ${to.unit} to`);
-  put('settled', number(totals.intervals));
-  at('settled').value = totals.intervals;
-  put('settled-note', `${counted(totals.receipts_forwarded, 'receipt')} forwarded`);
-
+  drawTotals(totals);
   drawValidators(status.validators, performance.now() - statusAt);
   drawAccounts(totals, community.currency);
   drawRefusals(status.refusals);
   drawNoted(status.noted);
-  drawAlarm();
+  showHealth();
 }
 
-function alarms() {
-  const found = [...problems.values()];
-  if (!status) return found;
-  const { validators, totals, phase } = status;
-  const silent = validators.filter((validator) => !validator.reachable).length;
-  if (silent > 0) found.push(`${silent} of ${counted(validators.length, 'validator')} ${silent === 1 ? 'does' : 'do'} not answer.`);
-  const ages = validators.map((validator) => validator.height_age_ms).filter((old) => old !== null);
-  const youngest = Math.min(...ages) + performance.now() - statusAt;
-  const limit = (community.interval_minutes + 1) * 60_000;
-  if (phase === 'open' && ages.length > 0 && youngest > limit) {
-    found.push(`No validator has a new block for ${number(Math.floor(youngest / 60_000))} minutes.`);
+const UNKNOWN = 'The ledger has not answered yet';
+
+function drawTotals(totals) {
+  const figure = (id, text, value, note) => {
+    put(id, text);
+    at(id).value = value;
+    put(`${id}-note`, note);
+  };
+  at('main').classList.toggle('unknown', totals === null);
+  if (totals === null) {
+    ['traded', 'supplier', 'settled'].forEach((id) => figure(id, '–', '', UNKNOWN));
+    put('traded-unit', '');
+    if (status.phase === 'starting') put('open-note', UNKNOWN);
+    return;
   }
-  if (nano(totals.accounts_sum) !== 0n) found.push(`The accounts do not balance: their sum is ${totals.accounts_sum} ${community.currency}.`);
-  return found;
+  if (status.phase === 'starting') put('open-note', 'Waiting for the first interval');
+  const traded = energy(totals.traded_wh);
+  const drawn = totals.traded_wh + totals.imported_wh;
+  const share = drawn > 0 ? `${number((100 * totals.traded_wh) / drawn, 1)} % of demand` : 'Nothing drawn yet';
+  figure('traded', traded.text, totals.traded_wh, share);
+  put('traded-unit', traded.unit);
+  const [from, to] = [energy(totals.imported_wh), energy(totals.exported_wh)];
+  figure('supplier', money(nano(totals.supplier), 2), totals.supplier, `${from.text} ${from.unit} from, ${to.text} ${to.unit} to`);
+  figure('settled', number(totals.intervals), totals.intervals, `${counted(totals.receipts_forwarded, 'receipt')} forwarded`);
 }
+
+const showHealth = () => drawHealth(status, performance.now() - statusAt, connected);
 
 function drawAlarm() {
-  const text = alarms().join(' ');
+  const text = [...problems.values()].join(' ');
   put('alarm', text);
   at('alarm').hidden = text === '';
 }
@@ -255,8 +258,10 @@ async function drawHistoryCard() {
 
 function drawHouseholds() {
   const total = shown.scope === 'total';
-  const count = table.draw(shown.households, total ? { energy: 1, money: 2 } : { energy: 3, money: 4 });
-  const over = total ? `over ${counted(status.totals.intervals, 'settled interval')}` : `in ${shown.start ?? 'no interval yet'}`;
+  const { totals } = status;
+  const count = table.draw(shown.households, total ? { energy: 1, money: 2 } : { energy: 3, money: 4 }, totals !== null);
+  const over = !total ? `in ${shown.start ?? 'no interval yet'}`
+    : totals === null ? 'nothing known of them yet' : `over ${counted(totals.intervals, 'settled interval')}`;
   put('households-note', `${counted(count, 'household')}, ${over}`);
 }
 
@@ -313,10 +318,10 @@ const load = paced('load', async () => {
 
 function listen() {
   const events = new EventSource('/api/v1/events');
-  const live = (state, text) => { at('live').dataset.state = state; put('live-text', text); };
-  events.addEventListener('open', () => { live('live', 'Live'); load(); });
+  const heard = (is) => { connected = is; showHealth(); };
+  events.addEventListener('open', () => { heard(true); load(); });
   events.addEventListener('error', () => {
-    live('lost', 'Disconnected, trying again');
+    heard(false);
     // The browser reconnects by itself unless the server refused outright.
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS);
   });
@@ -378,6 +383,9 @@ spans.forEach((button) => button.addEventListener('click', () => {
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => refresh(true));
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(true); });
-setInterval(() => { if (status) { drawValidators(status.validators, performance.now() - statusAt); drawAlarm(); } }, 1000);
+setInterval(() => {
+  showHealth();
+  if (status) drawValidators(status.validators, performance.now() - statusAt);
+}, 1000);
 
 listen();

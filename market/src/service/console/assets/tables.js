@@ -68,8 +68,8 @@ export class Households {
     this.onSort();
   }
 
-  /** Draws `households`; `digits` are the decimals of energies and amounts. */
-  draw(households, digits) {
+  /** Draws `households`; `digits` are the decimals of energies and amounts. Without a `known` figure there is none to show. */
+  draw(households, digits, known) {
     const { key, descending } = this.sort;
     const value = (household) => (typeof household[key] === 'number' ? BigInt(household[key]) : nano(household[key]));
     const ascending = key === 'name'
@@ -82,26 +82,31 @@ export class Households {
       if (COLUMNS[index].key === key) cell.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
       else cell.removeAttribute('aria-sort');
     });
-    const rows = found.slice(0, this.shown).map((household) => this.row(household, digits));
+    const rows = found.slice(0, this.shown).map((household) => this.row(household, digits, known));
     if (rows.length === 0) {
       const none = make('td', 'none', this.filter ? 'No household of that name' : 'No household was read yet');
       none.colSpan = COLUMNS.length;
       rows.push(make('tr', '', none));
     }
     document.getElementById('rows').replaceChildren(...rows);
-    document.getElementById('sums').replaceChildren(this.sums(found, digits));
+    document.getElementById('sums').replaceChildren(this.sums(found, digits, known));
     document.getElementById('more').hidden = found.length <= this.shown;
     document.getElementById('show-more').textContent = `Show more of ${counted(found.length, 'household')}`;
     return found.length;
   }
 
-  row(household, digits) {
-    const name = make('th', '', household.name);
+  row(household, digits, known) {
+    const unnamed = household.name === household.member;
+    const label = make('span', unnamed ? 'name unnamed' : 'name', household.name);
+    const who = make('div', 'who', label);
+    if (household.bus) who.append(make('small', 'bus', household.bus));
+    if (!household.metered) who.append(make('small', 'unmetered', 'no device'));
+    const name = make('th', '', who);
     name.scope = 'row';
-    name.title = `${household.member}${household.bus ? `, ${household.bus}` : ''}`;
-    if (household.bus) name.append(make('small', '', household.bus));
-    if (!household.metered) name.append(make('small', 'unmetered', 'no device'));
+    // Whole, however little of it has room.
+    name.title = [unnamed ? 'no name is listed' : household.name, household.member, household.bus].filter(Boolean).join('\n');
     const cells = COLUMNS.slice(1).map((column) => {
+      if (!known) return unknown(column);
       const found = household[column.key];
       return typeof found === 'number'
         ? cell(column, found, kwh(found, digits.energy), `${found} Wh`)
@@ -110,10 +115,11 @@ export class Households {
     return make('tr', '', name, ...cells);
   }
 
-  sums(households, digits) {
+  sums(households, digits, known) {
     const head = make('th', '', 'Sum');
     head.scope = 'row';
     const cells = COLUMNS.slice(1).map((column) => {
+      if (!known) return unknown(column);
       if (column.unit === 'kWh') {
         const sum = households.reduce((total, household) => total + household[column.key], 0);
         return cell(column, sum, kwh(sum, digits.energy), `${sum} Wh`);
@@ -133,6 +139,8 @@ function cell(column, value, text, title) {
   return made;
 }
 
+const unknown = (column) => make('td', column.edge ? 'number zero edge' : 'number zero', '–');
+
 /** Validators; ages run on by `sinceMs` since they were told. */
 export function drawValidators(validators, sinceMs) {
   if (validators.length === 0) return;
@@ -143,7 +151,8 @@ export function drawValidators(validators, sinceMs) {
     const height = validator.height === null ? '–' : number(validator.height);
     const old = validator.height_age_ms === null ? '–' : age(validator.height_age_ms + sinceMs);
     const lag = validator.lag === null ? '–' : number(validator.lag);
-    const [look, word] = !validator.reachable ? ['bad', 'Down'] : validator.lag > 2 ? ['warn', 'Behind'] : ['good', 'Up'];
+    name.title += validator.silence === null ? '' : `\n${validator.silence}`;
+    const [look, word] = validator.away ? ['bad', 'Down'] : !validator.reachable ? ['warn', 'Slow'] : validator.lag > 2 ? ['warn', 'Behind'] : ['good', 'Up'];
     return make('tr', '', name, make('td', 'number', height), make('td', 'number', old),
       make('td', validator.lag === 0 ? 'number zero' : 'number', lag), make('td', '', make('span', `badge ${look}`, word)));
   });
@@ -179,8 +188,13 @@ export function drawNoted(noted) {
   document.getElementById('noted').replaceChildren(...entries);
 }
 
-/** What the accounts gained, and that they balance. */
+/** What the accounts gained, and that they balance; of what nobody knows yet, nothing is said. */
 export function drawAccounts(totals, currency) {
+  if (totals === null) {
+    document.getElementById('accounts').replaceChildren(
+      ...['Households', 'Supplier', 'Grid operator', 'Sum of all accounts'].map((name) => entry(name, 'not known yet', 'zero')));
+    return;
+  }
   const amount = (name, text) => {
     const nanos = nano(text);
     return entry(name, `${money(nanos, 2)} ${currency}`, nanos === 0n ? 'zero' : 'hit', text);
