@@ -198,6 +198,93 @@ async fn an_interval_without_a_trade_is_drawn_like_any_other() {
     }
 }
 
+/// A name that means something to whoever takes it for markup, and still names one thing only.
+fn hostile(name: &str) -> String {
+    format!("<a href='https://evil.example'>{name}</a> <b>&lt;%{{x}}$\\alpha$ <span style='font-size:99px'>")
+}
+
+/// A morning in which every name is hostile, or missing, or long.
+fn hostile_morning(mechanism: &str) -> Board {
+    let mut info = neighbourhood::community();
+    (info.community, info.currency) = (hostile("Semiurb"), hostile("EUR"));
+    for (place, member) in info.members.iter_mut().enumerate() {
+        member.name = match place % 3 {
+            0 => member.member.to_string(),
+            1 => hostile(&member.name),
+            _ => format!("\u{202e}{} {}", member.name, "Mustermann-Musterfrau ".repeat(20)),
+        };
+    }
+    let rules = street::rules(mechanism);
+    let grid = Grid::from_plan(&street::plan()).unwrap();
+    let board = Board::new(info);
+    let renamed = |mut status: MemberStatus| {
+        status.bus = status.bus.as_deref().map(hostile);
+        status
+    };
+    let members: Vec<MemberStatus> = (0..neighbourhood::HOUSEHOLDS).map(status).map(renamed).collect();
+    board.rules_and_members(&in_force(&rules, 0), &members);
+    let (settled, mut picture) = street::settled(NOON, &rules, &grid);
+    for bus in &mut picture.grid {
+        bus.bus = hostile(&bus.bus);
+        if let Some(line) = &mut bus.line {
+            line.line = hostile(&line.line);
+        }
+    }
+    board.settled(&settled, Some(&picture));
+    board.opened(Some(interval(NOON + 1)));
+    board
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_text_whatever_it_says_and_pushes_nothing_away() {
+    let Some(mut chromium) = Chromium::start() else { return };
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
+    std::fs::create_dir_all(&pictures).unwrap();
+    // Points at every place of every chart, and collects what is said there.
+    let said = "(() => [...document.querySelectorAll('.js-plotly-plot')].map((plot) => {
+        plot.data.forEach((trace, curveNumber) => {
+            if (trace.hoverinfo !== 'skip') Plotly.Fx.hover(plot, [{ curveNumber, pointNumber: 1 }]);
+            plot.said = (plot.said ?? '') + plot.querySelector('.hoverlayer').textContent;
+        });
+        return plot.said + plot.textContent;
+    }).join('\\n'))()";
+    // Our own bold numbers are of no name.
+    let markup = "[...document.querySelectorAll('.plot a, .plot [style*=\"99px\"]')].length";
+    for mechanism in mechanisms().iter().map(|mechanism| mechanism.name()) {
+        let console = Console::serve(hostile_morning(mechanism)).await;
+        for (name, screen) in [("desktop", DESKTOP), ("phone", PHONE)] {
+            chromium.open(&console.root, screen);
+            chromium.wait_for(DRAWN, "false");
+            let said = chromium.eval(said);
+            let said = said.as_str().unwrap();
+            assert!(said.contains("<a href='https://evil.e…"), "{mechanism} on {name}: {said}");
+            for (expression, expected) in [
+                (markup.into(), json!(0)),
+                (count("a[href*=evil]"), json!(0)),
+                (text("alarm"), json!("")),
+                ("document.documentElement.scrollWidth".into(), json!(screen.width)),
+                (text("community"), json!(hostile("Semiurb"))),
+                // However long names are, there is room for numbers beside them.
+                (
+                    "[...document.querySelectorAll('#rows th')].every((name) => name.offsetWidth < 200)".into(),
+                    json!(true),
+                ),
+            ] {
+                assert_eq!(chromium.eval(&expression), expected, "{mechanism} on {name}: {expression}");
+            }
+            if name == "desktop" {
+                let table = "document.querySelector('.households .scroll')";
+                let cut = chromium.eval(&format!("{table}.scrollWidth - {table}.clientWidth"));
+                assert_eq!(cut, 0, "{mechanism}: Net is in sight");
+            }
+            if mechanism == "feeder" || mechanism == "static_key" {
+                chromium.picture(&pictures.join(format!("hostile-{mechanism}-{name}.png")));
+            }
+            assert_eq!(chromium.complaints(), &[] as &[String], "{mechanism} on {name}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium, which .ci/run installs"]
 async fn the_page_follows_the_rules_and_the_members_of_the_ledger() {

@@ -1,6 +1,6 @@
 // Supply and demand, and the history, drawn with plotly.js, which this server hands out itself.
 
-import { kwh, price } from './format.js';
+import { kwh, plain, price } from './format.js';
 
 /** Mechanisms with a price that is set: there is no crossing, and who is served says a key. */
 export const KEYED = new Set(['mid_market_rate', 'static_key', 'dynamic_key', 'priority_key']);
@@ -95,7 +95,8 @@ export async function drawCurves(element, view, currency) {
   const supply = stepped(view.curves.supply, true);
   const { traded_wh: tradedWh, price: clearing } = view.interval;
   const quantity = tradedWh / 1000;
-  const hover = `%{x:.3f} kWh<br>%{y:.4f} ${currency}/kWh`;
+  const perKwh = `${plain(currency)}/kWh`;
+  const hover = `%{x:.3f} kWh<br>%{y:.4f} ${perKwh}`;
   const line = (curve, name, color) => ({
     ...curve, name, type: 'scatter', mode: 'lines', line: { color, width: 2.5 }, hovertemplate: hover,
   });
@@ -152,7 +153,7 @@ export async function drawCurves(element, view, currency) {
     shapes,
     annotations,
     xaxis: axis(colour, 'Energy in the interval, kWh', { rangemode: 'tozero' }),
-    yaxis: axis(colour, `Limit price, ${currency}/kWh`, { rangemode: 'tozero', tickformat: '.2f' }),
+    yaxis: axis(colour, `Limit price, ${perKwh}`, { rangemode: 'tozero', tickformat: '.2f' }),
   }), CONFIG);
 }
 
@@ -169,7 +170,7 @@ function curvesText(view, demand, supply, currency) {
 export async function drawHistory(element, intervals, community, chosen, onChoose) {
   await loaded;
   const colour = colours();
-  const { currency } = community;
+  const perKwh = `${plain(community.currency)}/kWh`;
   const first = intervals[0];
   const last = intervals[intervals.length - 1];
   const width = community.interval_minutes * 60_000;
@@ -202,7 +203,7 @@ export async function drawHistory(element, intervals, community, chosen, onChoos
     {
       ...clearing, name: 'Price', type: 'scatter', mode: 'lines', yaxis: 'y', xaxis: 'x', legend: 'legend',
       line: { color: colour.ink, width: 2 }, connectgaps: false,
-      hovertemplate: `Price %{y:.4f} ${currency}/kWh<extra></extra>`,
+      hovertemplate: `Price %{y:.4f} ${perKwh}<extra></extra>`,
     },
     reference('Retail', 'retail_price', colour.retail),
     reference('Feed-in', 'feed_in_price', colour.supply),
@@ -233,7 +234,7 @@ export async function drawHistory(element, intervals, community, chosen, onChoos
         { dtickrange: [86_400_000, null], value: '%m-%d\n%Y' },
       ],
     }),
-    yaxis: axis(colour, `${currency}/kWh`, { domain: [0.57, 1], rangemode: 'tozero', tickformat: '.2f', nticks: 5 }),
+    yaxis: axis(colour, perKwh, { domain: [0.57, 1], rangemode: 'tozero', tickformat: '.2f', nticks: 5 }),
     yaxis2: axis(colour, 'kWh per interval', { domain: [0, 0.45], nticks: 5, zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1 }),
   }), CONFIG);
   if (element.dataset.listening === undefined) {

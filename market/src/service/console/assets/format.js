@@ -48,3 +48,15 @@ export const clock = (start) => start.slice(11, 16);
 
 /** `one interval`, `2 intervals`. */
 export const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+const LABEL_MAX = 24;
+
+/**
+ * Text from outside (names, buses, lines, currencies, mechanisms) as a chart shows it: as it is, and not too long. plotly.js
+ * takes tags, entities and `%{…}` in every text for markup, and letters that turn the direction would turn what follows.
+ */
+export function plain(text, most = LABEL_MAX) {
+  const letters = Array.from(String(text).replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ''));
+  const short = letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
+  return short.replace(/[&<>%$]/g, (letter) => `&#${letter.codePointAt(0)};`);
+}

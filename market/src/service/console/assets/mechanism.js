@@ -1,9 +1,11 @@
 // What only some mechanisms have: who got how much by a key, and the map of the grid.
 
 import { axis, colours, CONFIG, layout, legendFont, loaded, narrow } from './charts.js';
-import { kwh, price } from './format.js';
+import { kwh, plain, price } from './format.js';
 
 const SHARES_SHOWN = 60;
+const LABEL_MAX = 14; // below the bars, upright
+const HOMES_SHOWN = 8; // at one bus
 
 /** Draws for each household how much of what it needed, or had, was shared with neighbours, and how much was not. */
 export async function drawShares(element, households, view) {
@@ -15,11 +17,15 @@ export async function drawShares(element, households, view) {
   const shown = active.length <= SHARES_SHOWN
     ? active
     : [...active.slice(0, SHARES_SHOWN / 2), ...active.slice(-SHARES_SHOWN / 2)];
-  const names = shown.map((household) => household.name);
+  // By place, because two households may have one name.
+  const places = shown.map((_, place) => place);
+  const names = shown.map((household) => plain(household.name, 40));
+  const every = Math.max(1, Math.ceil(shown.length / (narrow() ? 14 : 41)));
+  const labelled = places.filter((place) => place % every === 0);
   const bars = (name, key, sign, color) => ({
-    x: names, y: shown.map((household) => (sign * household[key]) / 1000), name, type: 'bar',
+    x: places, text: names, textposition: 'none', y: shown.map((household) => (sign * household[key]) / 1000), name, type: 'bar',
     marker: { color, line: { width: 0 } }, customdata: shown.map((household) => kwh(household[key], 3)),
-    hovertemplate: `%{x}<br>${name} %{customdata} kWh<extra></extra>`,
+    hovertemplate: `%{text}<br>${name} %{customdata} kWh<extra></extra>`,
   });
   const traces = [
     bars(narrow() ? 'Bought' : 'From neighbours', 'bought_wh', 1, colour.traded),
@@ -36,7 +42,10 @@ export async function drawShares(element, households, view) {
     barmode: 'relative',
     bargap: 0.15,
     hovermode: 'closest',
-    xaxis: axis(colour, '', { type: 'category', tickangle: -90, tickfont: { size: 10 }, nticks: narrow() ? 14 : 41 }),
+    xaxis: axis(colour, '', {
+      tickmode: 'array', tickvals: labelled, ticktext: labelled.map((place) => plain(shown[place].name, LABEL_MAX)),
+      tickangle: -90, tickfont: { size: 10 }, showgrid: false,
+    }),
     yaxis: axis(colour, 'kWh: needed above, fed in below', { zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1, nticks: 6 }),
   }), CONFIG);
   return active.length - shown.length;
@@ -103,12 +112,18 @@ export async function drawGrid(element, view, households, currency) {
   const at = places(grid).map(({ depth, across }) => (upright ? { x: across, y: -depth } : { x: depth, y: -across }));
   const homes = new Map();
   households.forEach(({ bus, name }) => homes.set(bus, [...(homes.get(bus) ?? []), name]));
+  const perKwh = `${plain(currency)}/kWh`;
+  const living = (bus) => {
+    const all = homes.get(bus) ?? [];
+    const more = all.length > HOMES_SHOWN ? ` and ${all.length - HOMES_SHOWN} more` : '';
+    return all.slice(0, HOMES_SHOWN).map((name) => plain(name)).join(', ') + more;
+  };
   const edges = grid.map((bus, place) => ({ ...bus.line, below: place })).filter((edge) => edge.line !== undefined);
 
   const lineText = (edge) => {
     const traded = edge.traded_wh === null ? '' : `<br>traded ${kwh(edge.traded_wh, 3)} kWh`;
     const way = edge.flow_wh < 0 ? 'to the transformer' : 'away from the transformer';
-    return `${edge.line}: ${(100 * loading(edge)).toFixed(1)} % of ${kwh(edge.capacity_wh, 1)} kWh<br>` +
+    return `${plain(edge.line)}: ${(100 * loading(edge)).toFixed(1)} % of ${kwh(edge.capacity_wh, 1)} kWh<br>` +
       `${kwh(Math.abs(edge.flow_wh), 3)} kWh ${way}${traded}`;
   };
   const traces = CLASSES.map((kind) => {
@@ -135,7 +150,7 @@ export async function drawGrid(element, view, households, currency) {
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const even = high - low < 1e-9;
   const bar = {
-    title: { text: `${currency}/kWh`, font: { size: 11 } }, tickformat: '.3f', nticks: 4, thickness: 10, outlinewidth: 0,
+    title: { text: perKwh, font: { size: 11 } }, tickformat: '.3f', nticks: 4, thickness: 10, outlinewidth: 0,
     ...(upright ? { orientation: 'h', y: 0, yanchor: 'top', len: 0.8 } : { len: 0.7 }),
   };
   traces.push({
@@ -151,9 +166,9 @@ export async function drawGrid(element, view, households, currency) {
       } : {}),
     },
     text: grid.map((bus) => [
-      bus.bus,
-      bus.price === null ? '' : `${price(bus.price)} ${currency}/kWh`,
-      (homes.get(bus.bus) ?? []).join(', '),
+      plain(bus.bus),
+      bus.price === null ? '' : `${price(bus.price)} ${perKwh}`,
+      living(bus.bus),
     ].filter(Boolean).join('<br>')),
     hovertemplate: '%{text}<extra></extra>',
   });
