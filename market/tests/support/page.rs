@@ -26,3 +26,26 @@ pub(crate) fn count(selector: &str) -> String {
 pub(crate) fn click(selector: &str) -> String {
     format!("document.querySelector('{selector}').click()")
 }
+
+/// What is missing on the page as it stands: nothing is busy, and every card shows something or says why it does not.
+pub(crate) const MISSING: &str = "(() => {
+    const shown = (element) => element !== null && element.offsetParent !== null;
+    const missing = [];
+    for (const card of document.querySelectorAll('main .tile, main .card')) {
+        if (!shown(card)) continue;
+        const miss = (what) => missing.push(`${card.querySelector('h2').textContent}: ${what}`);
+        for (const plot of card.querySelectorAll('.plot')) {
+            const empty = plot.parentElement.querySelector('.empty');
+            const drawn = plot.querySelector('.scatterlayer .trace, .barlayer .point') !== null;
+            if (!(shown(empty) ? empty.textContent : drawn)) miss('nothing is drawn, and nothing is said');
+        }
+        for (const list of card.querySelectorAll('tbody, dl.list')) {
+            if (list.children.length === 0) miss('an empty list');
+        }
+        for (const figure of card.querySelectorAll('.figure')) {
+            if (figure.textContent.trim() === '') miss('no figure');
+        }
+    }
+    if (document.querySelector('[aria-busy=true]')) missing.push('the page is busy');
+    return missing;
+})()";
