@@ -117,7 +117,7 @@ async fn an_operator_looks_around() {
     // By energy sold: the largest seller comes first, then the smallest.
     let sold = console.json(&format!("/api/v1/households?interval={start}")).await;
     let most = sold["households"].as_array().unwrap().iter().max_by_key(|h| h["sold_wh"].as_u64()).unwrap().clone();
-    let first = "document.querySelector('#rows th').firstChild.textContent";
+    let first = "document.querySelector('#rows th .name').textContent";
     chromium.eval(&click("#columns th:nth-child(3) button"));
     assert_eq!(chromium.eval(first), most["name"]);
     assert_eq!(chromium.eval(&count("#columns [aria-sort=descending]")), 1);
