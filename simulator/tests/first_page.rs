@@ -112,8 +112,8 @@ fn the_first_minute_at_night_is_in_order_and_so_is_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let live = || {
-        // Midnight is dark, even in summer.
-        let arguments = ["live", "--console", &address, "--profile", "summer", "--interval-ms", "2000", "--state"];
+        // Midnight in winter: dark for longer than anyone looks.
+        let arguments = ["live", "--console", &address, "--profile", "winter", "--interval-ms", "4000", "--state"];
         let arguments = [&arguments[..], &[state.to_str().unwrap()]].concat();
         Process::start(&program("simulator"), &arguments, &directory.path().join("log"))
     };
@@ -124,9 +124,9 @@ fn the_first_minute_at_night_is_in_order_and_so_is_a_restart() {
     assert_eq!(visitor.chromium.eval(MISSING), json!([]), "before anything is settled");
     visitor.settled(1);
     visitor.check("first", "Live", &[]);
+    assert_eq!(visitor.chromium.eval(&text("price-note")), "No trade yet");
     visitor.settled(2);
     visitor.check_everywhere("night", "Live", &[]);
-    assert!(visitor.chromium.eval(&text("price-note")) == "No trade yet");
     visitor.open(DESKTOP);
 
     neighbourhood.stop();
