@@ -137,7 +137,7 @@ mod tests {
         StoreError::Io { path: PathBuf::from("/state"), error: io::ErrorKind::StorageFull.into() }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn whatever_ends_is_named_with_the_reason_and_the_remedy() {
         let mut tasks = Tasks::default();
         tasks.spawn_endless("waiting", std::future::pending());
@@ -154,20 +154,22 @@ mod tests {
         assert!(text.starts_with("leaving ended before its time: it gave no reason"), "{text}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_task_that_failed_is_named_and_not_those_that_miss_it() {
         let mut tasks = Tasks::default();
         let (counterpart, missed) = oneshot::channel::<()>();
         tasks.spawn_endless("listening", async { drop(missed.await) });
         tasks.spawn("writing", async move {
             drop(counterpart);
-            tokio::time::sleep(REASON_PATIENCE / 2).await;
+            // The other has ended meanwhile.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
             Err(full())
         });
         assert_eq!(tasks.ended().await.task, "writing");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_failure_is_told_also_to_who_stops_the_market_in_the_same_moment() {
         let mut tasks = Tasks::default();
         tasks.spawn("the market", async { Err(full()) });
