@@ -204,7 +204,8 @@ mod tests {
         let (from, to) = (AccountId::Supplier, AccountId::Operator);
         let action = Action::Transfer { from, to, amount: Amount::from_nano(1), reference: "test".into() };
         let decision = Decision { sequence: u64::MAX, action };
-        let refused = state.decide(&decision, &[decision.approve(&genesis.chain(), &key(4))]);
+        let approvals = [decision.approve(&genesis.chain(), &key(4))];
+        let refused = state.decide(&Encoded::of(&decision), &approvals);
         assert_eq!(refused.map(drop).unwrap_err().name(), "numbers_exhausted");
     }
 }
