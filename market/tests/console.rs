@@ -407,7 +407,8 @@ async fn there_is_an_end_to_listeners() {
     }
     let answer = console.get("/api/v1/events").await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(answer.json::<Value>().await.unwrap()["error"].as_str().unwrap().contains("at most 256 listeners"));
+    let expected = format!("at most {} listeners", limits::LISTENERS_MAX);
+    assert!(answer.json::<Value>().await.unwrap()["error"].as_str().unwrap().contains(&expected));
 }
 
 #[tokio::test]
