@@ -118,6 +118,21 @@ async fn a_decision_goes_from_validator_to_validator_and_then_to_the_ledger() {
     world.refuses(&approve, "typo.json: unknown variant `revoke_devise`").await;
     world.refuses(&["submit", "nowhere.json", "--url", &world.url], "nowhere.json: ").await;
     world.refuses(&["submit"], "expected <DRAFT>, found none; see ledger submit --help").await;
+    for moment in [
+        &["true-up", "--from", "noon"][..],
+        &["export", "x", "--out", "y", "--to", "noon"],
+        &["receipt", "x", "--member", "m", "--interval", "noon"],
+    ] {
+        let expected =
+            format!("{}: expected a UTC time such as 2026-06-01T12:00:00Z, found `noon`", moment[moment.len() - 2]);
+        world.refuses(moment, &expected).await;
+    }
+    // Nobody listens at port 1.
+    let alone = ["true-up", "--from", "2026-06-01T12:00:00Z", "--url", "http://127.0.0.1:1"];
+    world.refuses(&alone, "expected a node at http://127.0.0.1:1, found none: ").await;
+    world
+        .refuses(&["submit", "draft.json", "--url", "http://127.0.0.1:1"], "start it, or name another with --url")
+        .await;
     let vouch = ["vouch", "--config", "validator.toml", "--signed", "-5"];
     world.refuses(&vouch, "--signed: expected a whole number from 0 on, found `-5`").await;
     world.refuses(&["approve", "draft.json", "--key", "draft.json", "--genesis", "genesis.json"], "secret key").await;

@@ -26,6 +26,7 @@ intervals was settled with it, late_import_wh,late_export_wh. A row takes the pl
 this interval; who has no row stays as settled. Go on with `ledger approve`.")]
 pub(super) struct Correct {
     /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
+    #[arg(value_parser = super::moment)]
     interval: String,
     /// The grid operator's validated values, CSV
     #[arg(long, value_name = "FILE")]
@@ -131,7 +132,7 @@ impl Asked {
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let client = self.client()?;
         let answer = super::runtime()?.block_on(client.get(path, super::ANSWER_TIMEOUT));
-        let (status, body) = answer.map_err(bad_input)?;
+        let (status, body) = answer.map_err(|error| super::no_node(client.url(), error))?;
         if !status.is_success() {
             return Err(bad_input(format!("{}{path}: {status}: {}", client.url(), String::from_utf8_lossy(&body))));
         }

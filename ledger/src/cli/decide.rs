@@ -130,7 +130,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 fn send(client: &Client, transaction: &Transaction) -> Result<(), Failure> {
     let body = cbor::encode(transaction).into();
     let answer = runtime()?.block_on(client.post_cbor("/v1/transactions", body, super::ANSWER_TIMEOUT));
-    let (status, body) = answer.map_err(bad_input)?;
+    let (status, body) = answer.map_err(|error| super::no_node(client.url(), error))?;
     if !status.is_success() {
         return Err(failed(format!("{}: {status}: {}", client.url(), String::from_utf8_lossy(&body))));
     }

@@ -31,10 +31,10 @@ pub(super) struct Export {
     #[arg(long, value_enum, default_value_t = Kind::Csv)]
     format: Kind,
     /// The first interval, by its start in UTC; without it, the ledger's first
-    #[arg(long, value_name = "START")]
+    #[arg(long, value_name = "START", value_parser = super::moment)]
     from: Option<String>,
     /// The first interval to leave out, by its start in UTC; without it, none
-    #[arg(long, value_name = "START")]
+    #[arg(long, value_name = "START", value_parser = super::moment)]
     to: Option<String>,
 }
 

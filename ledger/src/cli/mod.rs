@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{audit, node};
 use market::client::Client;
+use protocol::{hash::ParseError, interval::parse_utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -149,6 +150,16 @@ pub(crate) fn bad_input(error: impl ToString) -> Failure {
     Failure::Input(error.to_string())
 }
 
+/// Nothing that answers is where a node should be.
+pub(crate) fn no_node(url: &str, error: impl std::fmt::Display) -> Failure {
+    bad_input(format!("expected a node at {url}, found none: {error}; start it, or name another with --url"))
+}
+
+/// Checks that a moment on the command line is one.
+pub(crate) fn moment(text: &str) -> Result<String, ParseError> {
+    parse_utc(text).map(|_| text.to_owned())
+}
+
 pub(crate) fn failed(error: impl ToString) -> Failure {
     Failure::Failed(error.to_string())
 }
@@ -233,9 +244,8 @@ fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
 
 fn status(node: &Asked) -> Result<(), Failure> {
     let (client, url) = (node.client()?, &node.url);
-    let (code, body) = runtime()?
-        .block_on(client.get("/v1/status", ANSWER_TIMEOUT))
-        .map_err(|error| bad_input(format!("expected a node at {url}, found none: {error}")))?;
+    let (code, body) =
+        runtime()?.block_on(client.get("/v1/status", ANSWER_TIMEOUT)).map_err(|error| no_node(url, error))?;
     if !code.is_success() {
         let body: String = String::from_utf8_lossy(&body).chars().take(ERROR_CHARACTERS_MAX).collect();
         return Err(bad_input(format!("{url} does not tell its status: {code}: {body}")));

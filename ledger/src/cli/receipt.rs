@@ -28,7 +28,7 @@ pub(super) struct Receipt {
     #[arg(long, value_name = "ID")]
     member: String,
     /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
-    #[arg(long, value_name = "START")]
+    #[arg(long, value_name = "START", value_parser = super::moment)]
     interval: String,
     /// Who is who, `member,name` as CSV; by default members.csv in DIR, or in the market's directory beside it
     #[arg(long, value_name = "FILE")]

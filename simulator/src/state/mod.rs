@@ -112,7 +112,7 @@ pub enum StateError {
     },
     /// The options would give another genesis.
     #[error("these options do not fit {}: expected {what} {expected} as it was started with, found {found}; \
-             give another --state", path.display())]
+             give that, or another --state", path.display())]
     Differs {
         /// The directory.
         path: PathBuf,
@@ -124,7 +124,8 @@ pub enum StateError {
         found: String,
     },
     /// The directory of names is damaged.
-    #[error("{}: expected rows of member,name for every member of genesis.json, found {found}", path.display())]
+    #[error("{}: expected rows of member,name for every member of genesis.json, found {found}; \
+             add it, or give another --state", path.display())]
     Names {
         /// The file.
         path: PathBuf,

@@ -195,6 +195,7 @@ fn a_name_of_a_member_that_came_later_is_none_of_the_simulators() {
     fs::write(&names, text.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     let error = prepare(directory.path(), &setup()).unwrap_err().to_string();
     assert!(error.contains("market/members.csv: expected rows of member,name for every member"), "{error}");
+    assert!(error.ends_with("add it, or give another --state"), "{error}");
 }
 
 #[test]

@@ -33,10 +33,10 @@ in UTC, decimals with at most three digits after the point. A row takes the plac
 interval; late energy that it explains is taken out of the settlement it came with. Go on with `ledger approve`.")]
 pub(super) struct TrueUp {
     /// The first interval to look at, by its start in UTC; without it, the first that the values name
-    #[arg(long, value_name = "START")]
+    #[arg(long, value_name = "START", value_parser = super::moment)]
     from: Option<String>,
     /// The last interval to correct; without it, the last settled one
-    #[arg(long, value_name = "START")]
+    #[arg(long, value_name = "START", value_parser = super::moment)]
     until: Option<String>,
     /// The grid operator's validated values, CSV
     #[arg(long, value_name = "FILE")]
