@@ -151,8 +151,10 @@ async fn a_head_without_end_is_refused() {
 #[tokio::test]
 async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
     let (patient, hasty) = (Limits::default(), Limits { body_ms_max: 200, ..Limits::default() });
-    let (head, host) =
-        ("POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n", "host: localhost\r\ncontent-type: application/cbor\r\n");
+    let (head, host) = (
+        "POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n",
+        "host: localhost\r\ncontent-type: application/cbor\r\n",
+    );
     for (limits, rest_of_head, body, status, refusal) in [
         (hasty, "content-length: 100\r\n", "y", 408, "body_too_slow"),
         (patient, "transfer-encoding: chunked\r\n", "no length\r\n", 400, "body_broken"),
@@ -182,7 +184,7 @@ async fn a_transaction_that_is_not_said_to_be_cbor_is_not_even_read() {
         let mut stream = connect(&node, HERE).await;
         // Were the body awaited, it would be missed.
         let head = format!(
-            "POST /v1/transactions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{kind}content-length: 9\r\n\r\n"
+            "POST /v1/transactions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{kind}content-length: 9\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         assert_refused_as(&rest(&mut stream).await, 415, "content_type_not_cbor");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[allow(unused_imports, reason = "this page needs no broker")]
 mod support;
 
 use std::net::SocketAddr;

@@ -8,6 +8,7 @@ mod mosquitto;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
+#[allow(dead_code, reason = "only the data are used")]
 mod truth;
 
 use std::{fs, thread::sleep, time::Duration};
