@@ -16,7 +16,7 @@ use std::{fs, thread::sleep, time::Duration};
 use mosquitto::Mosquitto;
 use protocol::{
     block::Transaction,
-    cbor,
+    cbor::{self, Encoded},
     certificate::CommitSignature,
     decision::{Action, Decision},
     genesis::{Genesis, GenesisMember},
@@ -100,11 +100,11 @@ fn whatever_is_decided_while_an_interval_is_open_no_settlement_is_refused() {
     neighbourhood.settled(0, 1);
     for number in 0..DECISIONS {
         let action = action(number, &genesis, next());
-        let decision = Box::new(Decision { sequence: u64::from(number) + 1, action });
+        let decision = Decision { sequence: u64::from(number) + 1, action };
         let mut approvals: Vec<CommitSignature> =
             keys.iter().map(|key| decision.approve(&genesis.chain(), key)).collect();
         approvals.sort_by_key(|approval| approval.validator);
-        let transaction = cbor::encode(&Transaction::Decide { decision, approvals });
+        let transaction = cbor::encode(&Transaction::Decide { decision: Encoded::of(&decision), approvals });
         sleep(Duration::from_millis(BETWEEN_MS));
         eventually("a decision", || {
             let answer =
