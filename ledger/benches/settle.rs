@@ -229,6 +229,7 @@ async fn store_only(community: &Community, blocks: Arc<Vec<(Hash, Bytes)>>) -> V
 
 fn write_key(path: &Path, key: &SecretKey) {
     fs::write(path, format!("{}\n", Hash::from_bytes(key.seed()))).unwrap();
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 /// How long each interval took from being handed in to being settled on all nodes.

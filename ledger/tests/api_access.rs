@@ -252,7 +252,7 @@ fn a_configuration_that_opens_too_much_or_cannot_be_served_is_bad_input() {
     let directory = tempfile::tempdir().unwrap();
     let community = support::Community::new(4, 4);
     std::fs::write(directory.path().join("genesis.json"), serde_json::to_string(&community.genesis).unwrap()).unwrap();
-    std::fs::write(directory.path().join("network.key"), "7".repeat(64)).unwrap();
+    support::write_secret(&directory.path().join("network.key"), &"7".repeat(64));
     let authority = Authority::new(directory.path(), "ca");
     let (one, other) = (authority.sign("a.example", 2999), authority.sign("b.example", 2999));
     let tls = |certificate: &Path, key: &Path| {

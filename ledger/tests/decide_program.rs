@@ -18,7 +18,7 @@ use std::{
 use axum::{Json, Router, http::Uri, routing::get};
 use ledger::{api, node::Ledger};
 use protocol::{api::MemberStatus, hash::Hash, interval::Interval, key::SecretKey, member::MemberId};
-use support::{Community, history::History};
+use support::{Community, history::History, write_secret};
 use tempfile::TempDir;
 
 struct World {
@@ -59,7 +59,7 @@ impl World {
     }
 
     fn write_key(&self, name: &str, key: &SecretKey) {
-        self.write(name, &format!("{}\n", Hash::from_bytes(key.seed())));
+        write_secret(&self.directory.path().join(name), &format!("{}\n", Hash::from_bytes(key.seed())));
     }
 
     async fn ledger(&self, arguments: &[&str]) -> Output {

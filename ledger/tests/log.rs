@@ -14,7 +14,7 @@ use std::{
 
 use ledger::{consensus::new_record, node::signed_path};
 use protocol::{hash::Hash, key::SecretKey};
-use support::{Community, ports::free_port};
+use support::{Community, ports::free_port, write_secret};
 
 /// Directories of four validators that know each other's addresses.
 fn validators(root: &Path) -> Vec<PathBuf> {
@@ -26,8 +26,9 @@ fn validators(root: &Path) -> Vec<PathBuf> {
         let write = |name: &str, text: String| fs::write(directory.join(name), text).unwrap();
         let key_text = |key: &SecretKey| format!("{}\n", Hash::from_bytes(key.seed()));
         write("genesis.json", serde_json::to_string(&community.genesis).unwrap());
-        write("validator.key", key_text(&community.validators[index]));
-        write("network.key", key_text(&SecretKey::from_seed(&[77 + index as u8; 32])));
+        let secret = |name: &str, key: &SecretKey| write_secret(&directory.join(name), &key_text(key));
+        secret("validator.key", &community.validators[index]);
+        secret("network.key", &SecretKey::from_seed(&[77 + index as u8; 32]));
         let key = community.validators[index].public();
         new_record(&signed_path(&directory.join("validator.key")), key, 0).unwrap();
         let address = |which: usize, of: usize| format!("\"/ip4/127.0.0.1/tcp/{}\"", ports[of][which]);

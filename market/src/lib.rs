@@ -5,7 +5,7 @@
 //! same input gives the same output on every machine, so that each validator of the ledger can recompute it.
 //!
 //! The service around it (intake, gate, console) and the files that people write for it are behind the feature `service`,
-//! what asks a ledger node over HTTP behind the feature `client`, and what serves strangers over HTTP behind the feature
+//! what asks a ledger node over HTTP and reads key files behind the feature `client`, and what serves strangers over HTTP behind the feature
 //! `server`.
 
 pub mod balance;
@@ -18,6 +18,8 @@ pub mod files;
 pub mod grid;
 pub mod inputs;
 pub mod metering;
+#[cfg(feature = "client")]
+pub mod owner_only;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "service")]

@@ -265,6 +265,8 @@ async fn ten_thousand_devices_are_settled_once_each_and_all_that_is_bad_is_refus
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("genesis.json", &serde_json::to_string(&genesis).unwrap());
     write("key", &format!("{}\n", Hash::from_bytes(market_key().seed())));
+    let only_mine = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(directory.path().join("key"), only_mine).unwrap();
     let config = format!(
         "genesis = \"genesis.json\"\nkey = \"key\"\nstate = \"state\"\nbroker = \"mqtt://127.0.0.1:{}\"\n\
          ledger = [\"{}\"]\nconsole = \"127.0.0.1:0\"\ngate_delay_ms = 3600000\n[clock]\nkind = \"replay\"\nuntil = \"{}\"\n",

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ledger::{consensus, node};
+use market::owner_only;
 use protocol::{hash::Hash, key::SecretKey};
 
 use super::{Failure, bad_input, failed, print};
@@ -23,7 +24,7 @@ pub(super) fn init(directory: &Path) -> Result<(), Failure> {
             directory.display()
         )));
     }
-    fs::create_dir_all(directory).map_err(|error| bad_input(format!("{}: {error}", directory.display())))?;
+    owner_only::create_directory(directory).map_err(|error| bad_input(format!("{}: {error}", directory.display())))?;
     let key_path = directory.join("validator.key");
     let key = new_key(&key_path)?;
     // From the beginning: a key without its record may have signed anything.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use market::owner_only::{self, KeyFileError};
 use protocol::{
     genesis::{Genesis, GenesisError},
     key::SecretKey,
@@ -108,16 +109,16 @@ pub enum ConfigError {
         reason: String,
     },
     /// Not a genesis.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}; put the genesis file there that the community agreed on", path.display())]
     Genesis {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         error: GenesisError,
     },
-    /// Not a key file.
-    #[error("{}: expected a secret key of 64 lowercase hex digits", .0.display())]
-    Key(PathBuf),
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
 }
 
 impl Config {
@@ -222,12 +223,9 @@ pub fn signed_path(key: &Path) -> PathBuf {
     path.into()
 }
 
-/// Reads a secret key: 64 lowercase hex digits and a newline.
+/// Reads a secret key from a file that only its owner may read.
 pub fn read_key(path: &Path) -> Result<SecretKey, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
-    // A seed has the form of a hash: 32 bytes as lowercase hex.
-    let seed: protocol::hash::Hash = text.trim_end().parse().map_err(|_| ConfigError::Key(path.into()))?;
-    Ok(SecretKey::from_seed(seed.as_bytes()))
+    Ok(owner_only::read_key(path)?)
 }
 
 #[cfg(test)]

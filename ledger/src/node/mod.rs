@@ -15,6 +15,7 @@ mod witness;
 
 use std::{collections::HashMap, fs, net::SocketAddr, path::Path, sync::Arc};
 
+use market::owner_only;
 use protocol::genesis::Genesis;
 use tokio::{
     net::TcpListener,
@@ -130,7 +131,10 @@ fn prepare_directory(state: &Path, genesis: &Genesis) -> Result<(), StartError> 
         let path = path.display().to_string();
         move |error| StartError::Directory { path, error }
     };
-    fs::create_dir_all(state).map_err(failed(state))?;
+    owner_only::create_directory(state).map_err(failed(state))?;
+    if let Some(warning) = owner_only::warning(state) {
+        tracing::warn!("{warning}");
+    }
     let file = state.join(GENESIS_FILE);
     if !file.exists() {
         let json = serde_json::to_vec_pretty(genesis).map_err(|error| failed(&file)(error.into()))?;

@@ -64,6 +64,14 @@ pub(crate) fn settled(
         .unwrap()
 }
 
+/// Writes what only its owner may read.
+#[cfg(feature = "node")]
+pub(crate) fn write_secret(path: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// Who holds which key.
 pub(crate) struct Community {
     pub(crate) genesis: Genesis,

@@ -11,7 +11,7 @@ use ledger::{
 };
 use protocol::hash::Hash;
 
-use super::{Community, ports::free_port};
+use super::{Community, ports::free_port, write_secret};
 
 /// How one node differs from the others.
 pub(crate) struct NodeFiles<'a> {
@@ -37,7 +37,7 @@ impl NodeFiles<'_> {
         let directory = directory.join(format!("node-{number}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("genesis.json"), serde_json::to_vec(&community.genesis).unwrap()).unwrap();
-        let seed = |file: &str, seed| fs::write(directory.join(file), format!("{}\n", Hash::from_bytes(seed))).unwrap();
+        let seed = |file: &str, seed| write_secret(&directory.join(file), &format!("{}\n", Hash::from_bytes(seed)));
         if let Some(validator) = validator {
             let key = &community.validators[*validator];
             seed("validator.key", key.seed());

@@ -12,7 +12,6 @@ use protocol::{
     envelope::ChainId,
     genesis::{Genesis, GenesisError},
     interval::{Interval, utc_text},
-    key::SecretKey,
     limits::GENESIS_BYTES_MAX,
     member::MemberId,
 };
@@ -37,6 +36,7 @@ use super::{
 };
 use crate::{
     client::ClientError,
+    owner_only::{KeyFileError, read_key},
     server::{self, Names, reaches_beyond},
 };
 
@@ -72,14 +72,9 @@ pub enum StartError {
         /// What does not fit.
         error: CommunityError,
     },
-    /// The key file holds no key.
-    #[error("{path}: expected a secret key of 64 lowercase hex digits, found {found}")]
-    Key {
-        /// The key file.
-        path: PathBuf,
-        /// What it holds instead; never its content.
-        found: String,
-    },
+    /// The key file.
+    #[error("`key`: {0}")]
+    Key(#[from] KeyFileError),
     /// The directory of names is none.
     #[error("{path}, line {line}: expected {expected}, found `{found}`")]
     Directory {
@@ -300,17 +295,6 @@ fn read(key: &'static str, path: &Path, bytes_max: usize) -> Result<Vec<u8>, Sta
         return Err(unreadable(error));
     }
     Ok(bytes)
-}
-
-/// Reads a secret key: 64 lowercase hex digits and a newline.
-fn read_key(path: &Path) -> Result<SecretKey, StartError> {
-    let bytes = read("key", path, GENESIS_BYTES_MAX)?;
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
-    let seed: Result<protocol::hash::Hash, _> = text.parse();
-    match seed {
-        Ok(seed) => Ok(SecretKey::from_seed(seed.as_bytes())),
-        Err(_) => Err(StartError::Key { path: path.into(), found: format!("{} other bytes", bytes.len()) }),
-    }
 }
 
 fn last_interval(config: &Config, genesis: &Genesis) -> Result<Option<Interval>, StartError> {

@@ -27,6 +27,7 @@ use protocol::{
 };
 
 use super::{book::Gone, conflicts::Conflict};
+use crate::owner_only;
 
 /// Most memory that sled uses for its cache.
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
@@ -324,7 +325,10 @@ fn check_chain(directory: &Path, chain: &ChainId) -> Result<(), StoreError> {
         let path = path.to_path_buf();
         |error| StoreError::Io { path, error }
     };
-    std::fs::create_dir_all(directory).map_err(io_error(directory))?;
+    owner_only::create_directory(directory).map_err(io_error(directory))?;
+    if let Some(warning) = owner_only::warning(directory) {
+        tracing::warn!("{warning}");
+    }
     let path = directory.join(CHAIN_FILE);
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim_end() == chain.to_string() => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
+use market::owner_only;
 use protocol::interval::utc_text;
 use rumqttc::{AsyncClient, Event, Packet};
 
@@ -10,7 +11,7 @@ use crate::{
     agent::now_s,
     clock::CLOCK_S_MIN,
     config::{Broker, Config},
-    key::{is_readable_by_others, read_key},
+    key::read_key,
     mqtt,
     source::MeterClock,
     start::{read_genesis, registration},
@@ -63,10 +64,8 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     }
     let device = report.take(read_key(&config.device_key_path()));
     let member = report.take(read_key(&config.member_key_path()));
-    for path in [config.device_key_path(), config.member_key_path()] {
-        if is_readable_by_others(&path) {
-            report.bad(format_args!("{} can be read by others: chmod 600 it", path.display()));
-        }
+    if let Some(warning) = owner_only::warning(&config.state) {
+        report.bad(warning);
     }
     if let (Some(genesis), Some(device), Some(member)) = (&genesis, &device, &member) {
         let registered = registration(&config, genesis, &device.public(), &member.public());

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use market::owner_only;
 use protocol::{hash::Hash, key::SecretKey};
 
 use super::StateError;
@@ -55,9 +56,17 @@ fn create(path: &Path, _: Readers) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
-/// Creates a directory, and those above it, if they are not there.
+/// Creates a directory that lets in its owner alone, and those above it, if they are not there.
 pub(super) fn create_directory(path: &Path) -> Result<(), StateError> {
-    fs::create_dir_all(path).map_err(|error| StateError::unwritable(path, error))
+    owner_only::create_directory(path).map_err(|error| StateError::unwritable(path, error))
+}
+
+/// Removes a directory with all that is in it, if it is there.
+pub(super) fn remove_directory(path: &Path) -> Result<(), StateError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::unwritable(path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// Random bytes of the operating system.
