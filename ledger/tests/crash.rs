@@ -9,25 +9,29 @@ use std::{
     collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Write},
+    num::NonZero,
     os::unix::process::ExitStatusExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use indicatif::ProgressBar;
 use ledger::{
-    audit::{AuditError, audit},
+    audit::audit,
     chain::Tip,
-    node::{commit_of, prune_next},
+    node::{Ledger, commit_of, prune_next},
     store::{SledStore, Store, StoreError, StoredCandidate},
 };
-use protocol::hash::Hash;
+use protocol::{genesis::Genesis, hash::Hash};
 use support::Community;
 
 const MEMBERS: usize = 5;
 const SIGKILL: i32 = 9;
+/// Blocks of the small store.
+const SMALL_RUN: u64 = 2;
 /// Long enough for the store to write all of the state's entries, and to begin anew.
 const SHORT_RUN: u64 = 18;
 const LONG_RUN: u64 = 400;
@@ -190,47 +194,160 @@ fn killed_at_any_moment() {
     println!("killed at any moment, {kills} times ... ok");
 }
 
-/// Bits flipped all over the file, and the file cut short: a store that still opens says nothing but what was written,
-/// up to some block; where it does not, that is named.
+/// Every byte of every file of a small store, spoilt in turn under several masks; each file cut short, emptied, filled and
+/// lost. A store that still opens says what was written, all of it; where it does not, the directory and what to do are
+/// named. What is over the end of what was written, zeros, is spoilt at every 4,096th byte.
 fn damage_is_found() {
-    let directory = tempfile::tempdir().unwrap();
-    start(directory.path(), SHORT_RUN, usize::MAX).wait().unwrap();
-    let store = open(directory.path());
-    let block = store.block(2).unwrap().unwrap().body;
-    drop(store);
-    let file = directory.path().join("db");
-    let clean = fs::read(&file).unwrap();
-    let block_at = clean.windows(64).position(|window| window == &block[..64]).expect("the block is in the file");
-    let written = clean.iter().rposition(|byte| *byte != 0).unwrap();
-
-    let flip = |position: usize| {
-        let mut flipped = clean.clone();
-        flipped[position] ^= 0x10;
-        flipped
-    };
-    let in_block = (0..40).map(|step| ("flipped in a block", flip(block_at + step * block.len() / 40)));
-    let anywhere = (0..40).map(|step| ("flipped anywhere", flip(step * written / 40)));
-    let cut = (0..40).map(|step| ("cut short", clean[..step * written / 40].to_vec()));
-    let mut outcomes: BTreeMap<(&str, String), u32> = BTreeMap::new();
-    for (damage, bytes) in in_block.chain(anywhere).chain(cut) {
-        fs::write(&file, bytes).unwrap();
-        let outcome = match opened(directory.path()) {
-            Ok(store) => {
-                let height = store.height().unwrap();
-                match audit(&community().genesis, &store, &ProgressBar::hidden()) {
-                    Ok(report) => {
-                        assert_eq!(report.state_root, expected_root(height), "{damage}");
-                        format!("block {height} of {SHORT_RUN}")
+    let directory = scratch();
+    let small = Small::new(directory.path());
+    let files: Vec<PathBuf> = files_below(directory.path());
+    let clean: BTreeMap<&PathBuf, Vec<u8>> = files.iter().map(|file| (file, fs::read(file).unwrap())).collect();
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let damages: Vec<(&PathBuf, Damage)> =
+        clean.iter().flat_map(|(file, bytes)| damages(bytes).into_iter().map(move |damage| (*file, damage))).collect();
+    let outcomes = thread::scope(|scope| {
+        let work = |number: usize| {
+            let (clean, damages, directory, small) = (&clean, &damages, directory.path(), &small);
+            move || {
+                let at = |path: &Path| path.strip_prefix(directory).unwrap().to_owned();
+                let mut outcomes = BTreeMap::<(String, &str), u32>::new();
+                for (file, damage) in damages.iter().skip(number).step_by(workers) {
+                    let copy = scratch();
+                    fs::create_dir(copy.path().join("blobs")).unwrap();
+                    for (other, bytes) in clean {
+                        fs::write(copy.path().join(at(other)), bytes).unwrap();
                     }
-                    Err(AuditError::Store(StoreError::Damaged { .. })) => "named by the audit".into(),
-                    Err(error) => panic!("{damage}: {error}"),
+                    damage.apply(&copy.path().join(at(file)), &clean[file]);
+                    let outcome = small.outcome(copy.path(), &format!("{} {damage:?}", at(file).display()));
+                    let kind = format!("{} {}", at(file).display(), damage.kind());
+                    *outcomes.entry((kind, outcome)).or_default() += 1;
                 }
+                outcomes
             }
-            Err(StoreError::Damaged { .. }) => "named at the start".into(),
-            Err(error) => panic!("{damage}: {error}"),
         };
-        *outcomes.entry((damage, outcome)).or_default() += 1;
+        let workers: Vec<_> = (0..workers).map(|number| scope.spawn(work(number))).collect();
+        let mut all = BTreeMap::<(String, &str), u32>::new();
+        for (kind, count) in workers.into_iter().flat_map(|worker| worker.join().unwrap()) {
+            *all.entry(kind).or_default() += count;
+        }
+        all
+    });
+    println!("{} damaged stores: {outcomes:#?}", damages.len());
+    let count = |outcome: &str| {
+        outcomes.iter().filter(|((_, found), _)| *found == outcome).map(|(_, count)| count).sum::<u32>()
+    };
+    assert!(count(SAME) > 0 && count(NAMED) > 0);
+    println!("damage is found ... ok");
+}
+
+/// What a damaged store comes to.
+const SAME: &str = "the same content";
+const NAMED: &str = "directory and remedy named";
+
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Flipped { at: usize, mask: u8 },
+    Cut { to: usize },
+    Filled { with: u8 },
+    Lost,
+}
+
+impl Damage {
+    fn kind(self) -> &'static str {
+        match self {
+            Damage::Flipped { .. } => "flipped",
+            Damage::Cut { .. } => "cut short",
+            Damage::Filled { .. } => "filled",
+            Damage::Lost => "lost",
+        }
     }
-    println!("{outcomes:?}");
-    assert_eq!(outcomes.get(&("flipped in a block", format!("block {SHORT_RUN} of {SHORT_RUN}"))), None);
+
+    fn apply(self, file: &Path, clean: &[u8]) {
+        let mut bytes = clean.to_vec();
+        match self {
+            Damage::Flipped { at, mask } => bytes[at] ^= mask,
+            Damage::Cut { to } => bytes.truncate(to),
+            Damage::Filled { with } => bytes.fill(with),
+            Damage::Lost => return fs::remove_file(file).unwrap(),
+        }
+        fs::write(file, bytes).unwrap();
+    }
+}
+
+fn damages(clean: &[u8]) -> Vec<Damage> {
+    let written = clean.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let places = (0..written).chain((written..clean.len()).step_by(4_096));
+    // One mask a byte, in turn, so that all eight bits and whole bytes are met all over the file.
+    let mask = |at: usize| [0x01, 0x80, 0xff, 0x10, 0x04, 0x40, 0x02, 0x20, 0x08][at % 9];
+    let mut damages: Vec<Damage> = places.map(|at| Damage::Flipped { at, mask: mask(at) }).collect();
+    damages.extend((0..40).map(|step| Damage::Cut { to: step * written / 40 }));
+    damages.extend([0x00, 0xff].map(|with| Damage::Filled { with }));
+    damages.push(Damage::Lost);
+    damages
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file()).collect()
+}
+
+/// A directory in memory, where there is one: the disk has nothing to do with what is read.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// A small store: one member, two settlements, of which one is pruned.
+struct Small {
+    genesis: Genesis,
+    root: Hash,
+}
+
+impl Small {
+    fn new(directory: &Path) -> Small {
+        let mut community = Community::new(1, 1);
+        let genesis = community.genesis.clone();
+        let store = SledStore::open(directory, &genesis.chain()).unwrap();
+        let (mut state, mut tip) = (community.state(), Tip { height: 0, block: genesis.chain() });
+        for height in 1..=SMALL_RUN {
+            let (block, stored, executed) = community.next_block(&state, tip);
+            tip = Tip { height, block: stored.certificate.block };
+            store.commit(&commit_of(&state, &block, &stored, &executed)).unwrap();
+            state = executed.state;
+        }
+        prune_next(&store, &genesis).unwrap();
+        Small { genesis, root: state.root().hash }
+    }
+
+    /// Opens, audits and reads a damaged store as a node does when it starts.
+    fn outcome(&self, directory: &Path, damage: &str) -> &'static str {
+        let open = || loop {
+            match SledStore::open(directory, &self.genesis.chain()) {
+                Err(StoreError::InUse(_)) => thread::sleep(Duration::from_millis(1)),
+                opened => return opened,
+            }
+        };
+        let found = open().map_err(|error| error.to_string()).and_then(|store| {
+            let report = audit(&self.genesis, &store, &ProgressBar::hidden()).map_err(|error| error.to_string())?;
+            let opened = Ledger::open(self.genesis.clone(), Arc::new(store), None);
+            let (ledger, _) = opened.map_err(|error| error.to_string())?;
+            let status = ledger.status();
+            assert_eq!((report.blocks, report.state_root), (status.height, status.state_root), "{damage}");
+            Ok(report)
+        });
+        match found {
+            Ok(report) => {
+                let found = (report.blocks, report.state_root);
+                assert_eq!(found, (SMALL_RUN, self.root), "{damage}: in order with other content");
+                SAME
+            }
+            Err(text) => {
+                let directory = directory.display().to_string();
+                assert!(
+                    text.contains(&directory) && text.contains("fetches the ledger from the others"),
+                    "{damage}: {text}"
+                );
+                NAMED
+            }
+        }
+    }
 }

@@ -7,15 +7,21 @@
 mod support;
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{BufRead, BufReader},
-    path::Path,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use ledger::{consensus::new_record, node::signed_path};
+use ledger::{
+    chain::Tip,
+    consensus::new_record,
+    node::{STORE_DIRECTORY, commit_of, signed_path},
+    store::{SledStore, Store},
+};
 use protocol::{hash::Hash, key::SecretKey};
-use support::{Community, ports::free_port};
+use support::{Community, ports::free_port, write_secret};
 
 /// One of four validators: alone it votes and decides nothing, so that its log keeps its votes.
 fn validator(directory: &Path) {
@@ -23,8 +29,9 @@ fn validator(directory: &Path) {
     let write = |name: &str, text: String| fs::write(directory.join(name), text).unwrap();
     let key_text = |key: &SecretKey| format!("{}\n", Hash::from_bytes(key.seed()));
     write("genesis.json", serde_json::to_string(&community.genesis).unwrap());
-    write("validator.key", key_text(&community.validators[0]));
-    write("network.key", key_text(&SecretKey::from_seed(&[77; 32])));
+    let secret = |name: &str, key: &SecretKey| write_secret(&directory.join(name), &key_text(key));
+    secret("validator.key", &community.validators[0]);
+    secret("network.key", &SecretKey::from_seed(&[77; 32]));
     let path = signed_path(&directory.join("validator.key"));
     new_record(&path, community.validators[0].public(), 0).unwrap();
     let [listen, gossip] = [(); 2].map(|()| free_port());
@@ -83,6 +90,86 @@ fn a_node_whose_log_nobody_reads_any_more_runs_on_and_stops_in_order() {
     assert_eq!(node.wait().unwrap().code(), Some(0));
 }
 
+/// A ledger with two settled intervals, as a node keeps it.
+fn settled(directory: &Path) {
+    let mut community = Community::new(3, 4);
+    fs::write(directory.join("genesis.json"), serde_json::to_string(&community.genesis).unwrap()).unwrap();
+    let store = SledStore::open(&directory.join(STORE_DIRECTORY), &community.genesis.chain()).unwrap();
+    let (mut state, mut tip) = (community.state(), Tip { height: 0, block: community.genesis.chain() });
+    for height in 1..=2 {
+        let (block, stored, executed) = community.next_block(&state, tip);
+        tip = Tip { height, block: stored.certificate.block };
+        store.commit(&commit_of(&state, &block, &stored, &executed)).unwrap();
+        state = executed.state;
+    }
+}
+
+/// Runs a command where `directory` is mounted for reading only.
+fn read_only(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mount = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", mount]).arg(directory).arg(env!("CARGO_BIN_EXE_ledger")).args(arguments);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+#[ignore = "needs root, to mount a directory for reading only"]
+fn a_directory_that_cannot_be_written_to_is_audited_and_exported_and_stays_as_it_is() {
+    let (directory, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    settled(directory.path());
+    let store = directory.path().join(STORE_DIRECTORY);
+    let files = || -> Vec<(PathBuf, Vec<u8>)> {
+        let mut paths: Vec<_> = fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.into_iter().filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let before = files();
+    let path = directory.path().to_str().unwrap();
+    let (code, told, error) = read_only(directory.path(), &["audit", path]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(told.ends_with("in order\n") && told.contains("blocks       2,"), "{told}");
+    let tables = out.path().join("tables");
+    let (code, _, error) = read_only(directory.path(), &["export", path, "--out", tables.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{error}");
+    assert_eq!(files(), before);
+
+    // In use, it is not copied.
+    let community = Community::new(3, 4);
+    let _open = SledStore::open(&store, &community.genesis.chain()).unwrap();
+    let (code, _, error) = read_only(directory.path(), &["audit", path]);
+    assert!(code == Some(2) && error.contains("is in use by another process"), "{error}");
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused_and_a_new_state_is_its_owners_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    validator(directory.path());
+    let config = directory.path().join("validator.toml");
+    let text = fs::read_to_string(&config).unwrap().replace("state = \".\"", "state = \"state\"");
+    fs::write(&config, text).unwrap();
+    let mode = |name: &str| fs::metadata(directory.path().join(name)).unwrap().permissions().mode() & 0o777;
+    for name in ["validator.key", "network.key"] {
+        let key = directory.path().join(name);
+        fs::set_permissions(&key, Permissions::from_mode(0o666)).unwrap();
+        let mut node = serve(directory.path());
+        let line = hear(&mut node, &["ledger: ", "chmod 600"]);
+        assert_eq!(node.wait().unwrap().code(), Some(2));
+        assert!(line.contains(name) && line.contains("0666"), "{line}");
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut node = serve(directory.path());
+    hear(&mut node, &["node started"]);
+    kill(node);
+    assert_eq!(mode("state"), 0o700);
+    fs::set_permissions(directory.path().join("state"), Permissions::from_mode(0o755)).unwrap();
+    let mut node = serve(directory.path());
+    let line = hear(&mut node, &["chmod 700"]);
+    assert!(line.contains("state lets in others"), "{line}");
+    kill(node);
+}
+
 #[test]
 fn an_answer_that_nobody_reads_to_its_end_is_no_failure() {
     let directory = tempfile::tempdir().unwrap();
@@ -106,6 +193,15 @@ fn a_damaged_vote_log_ends_the_program_and_a_lost_one_silences_it() {
     let mut bytes = fs::read(&wal).unwrap();
     let place = bytes.len() - 10;
     bytes[place] ^= 1;
+    fs::write(&wal, &bytes).unwrap();
+    let mut node = serve(directory.path());
+    let line = hear(&mut node, &["ledger: ", "corrupted"]);
+    assert_eq!(node.wait().unwrap().code(), Some(1));
+    assert!(line.contains("votes.wal") && line.contains("move it away"), "{line}");
+
+    // Its header, of which the engine says no more than that an actor panicked.
+    bytes[place] ^= 1;
+    bytes[0] ^= 0x10;
     fs::write(&wal, &bytes).unwrap();
     let mut node = serve(directory.path());
     let line = hear(&mut node, &["ledger: ", "corrupted"]);

@@ -20,7 +20,7 @@ use protocol::{
 use super::AuditError;
 use crate::{
     chain::{Readings, open_readings},
-    store::Store,
+    store::{Store, damaged},
 };
 
 /// Enough that a batch of signatures pays, few enough to keep in memory.
@@ -93,9 +93,9 @@ fn read_batch(store: &dyn Store, chain: &ChainId, heights: RangeInclusive<u64>) 
     let mut certificates = Vec::new();
     let mut pruned = Vec::new();
     for height in heights {
-        let unreadable = |reason: String| AuditError::Unreadable { height, reason };
-        let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
-        blocks.push(cbor::decode::<Block>(&stored.body).map_err(|error| unreadable(error.to_string()))?);
+        let named = || format!("the block of height {height}");
+        let stored = store.block(height)?.ok_or_else(|| damaged(store, named(), "it is missing"))?;
+        blocks.push(cbor::decode::<Block>(&stored.body).map_err(|error| damaged(store, named(), error))?);
         certificates.push(stored.certificate);
         pruned.push(stored.pruned);
     }

@@ -1,11 +1,9 @@
 //! The audit: everything a ledger says, done again from its genesis.
 
 mod ahead;
+mod reading;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use indicatif::ProgressBar;
 use protocol::{
@@ -17,10 +15,12 @@ use serde::Serialize;
 use self::ahead::Ahead;
 use crate::{
     chain::{BlockError, Readings, Tip, execute},
-    node::{ConfigError, GENESIS_FILE, LedgerError, STORE_DIRECTORY, read_genesis},
+    node::{ConfigError, GENESIS_FILE, LedgerError, STORE_DIRECTORY},
     state::{State, StateError},
-    store::{SledStore, Store, StoreError},
+    store::{Store, StoreError, damaged},
 };
+
+pub use self::reading::{Opened, open};
 
 /// What an audit found in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,20 +60,24 @@ pub enum AuditError {
     /// The store failed or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The genesis or the stored entries are no state.
+    /// The directory cannot be written to, and its store cannot be copied to where it can.
+    #[error(
+        "cannot copy {from}, which cannot be written to, to {to}: {error}; set TMPDIR to a directory with as much room"
+    )]
+    Copy {
+        /// The store.
+        from: PathBuf,
+        /// The directory for temporary files.
+        to: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The genesis is no state.
     #[error(transparent)]
     State(#[from] StateError),
     /// The stored ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A block is missing or cannot be read.
-    #[error("block {height}: {reason}")]
-    Unreadable {
-        /// Its height.
-        height: u64,
-        /// What is wrong.
-        reason: String,
-    },
     /// A block is not what its transactions lead to.
     #[error("block {height}: {error}")]
     Block {
@@ -111,19 +115,6 @@ pub enum AuditError {
     /// Money came from nowhere.
     #[error("the balances sum to {0} nano-units, expected 0")]
     Unbalanced(i128),
-}
-
-/// Opens the genesis and the store of a node's state directory. The node must not be running.
-pub fn open(directory: &Path) -> Result<(Genesis, SledStore), AuditError> {
-    let genesis = directory.join(GENESIS_FILE);
-    let store = directory.join(STORE_DIRECTORY);
-    // sled would make a new, empty store where there is none.
-    if !genesis.is_file() || !store.is_dir() {
-        return Err(AuditError::NoLedger(directory.into()));
-    }
-    let genesis = read_genesis(&genesis)?;
-    let store = SledStore::open(&store, &genesis.chain())?;
-    Ok((genesis, store))
 }
 
 /// Redoes every signature, clearing, transfer, root and certificate of a store, from the genesis on, on all cores.
@@ -200,14 +191,15 @@ fn restore_heads(store: &dyn Store, state: &mut State, height: u64) -> Result<()
         None => Ok(()),
         Some((member, hash)) => {
             let reason = format!("expected the last pruned reading {hash} of member {member} to be kept, it is not");
-            Err(AuditError::Unreadable { height, reason })
+            Err(damaged(store, format!("what is before block {height}"), reason).into())
         }
     }
 }
 
 fn check_stored_state(genesis: &Genesis, store: &dyn Store, state: &State) -> Result<(), AuditError> {
     let entries = store.entries()?;
-    let stored = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
+    let stored = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))
+        .map_err(|error| damaged(store, "the state", error))?;
     let (expected, found) = (state.root(), stored.root());
     if expected == found { Ok(()) } else { Err(AuditError::OtherState { expected, found }) }
 }

@@ -55,7 +55,7 @@ impl Export {
             Kind::Csv => Format::Csv,
             Kind::Parquet => Format::Parquet,
         };
-        let (genesis, store) = audit::open(&self.directory).map_err(bad_input)?;
+        let audit::Opened { genesis, store, copy: _copy } = audit::open(&self.directory).map_err(bad_input)?;
         let written = export(&genesis, &store, &self.out, format, period, &progress_bar("exporting"));
         let written = written.map_err(|error| match error {
             ExportError::Exists(_) | ExportError::Write { .. } => bad_input(error),

@@ -256,7 +256,7 @@ fn status(node: &Asked) -> Result<(), Failure> {
 }
 
 fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let (own, store) = audit::open(directory).map_err(bad_input)?;
+    let audit::Opened { genesis: own, store, copy: _copy } = audit::open(directory).map_err(bad_input)?;
     if let Some(trusted) = genesis {
         let trusted = node::read_genesis(trusted).map_err(bad_input)?;
         if trusted.chain() != own.chain() {
@@ -264,7 +264,14 @@ fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Resu
             return Err(bad_input(format!("expected the ledger of the chain {expected}, found one of {found}")));
         }
     }
-    let report = audit::audit(&own, &store, &progress_bar("auditing")).map_err(failed)?;
+    let report = audit::audit(&own, &store, &progress_bar("auditing")).map_err(|error| match error {
+        audit::AuditError::Store(error) => failed(error),
+        error => failed(format!(
+            "{}: {error}; not in order: where other nodes' ledgers are, move this directory away, keep its keys, and start \
+             the node again: it fetches the ledger from the others",
+            directory.display()
+        )),
+    })?;
     if json {
         return print_json(&report);
     }

@@ -38,7 +38,7 @@ pub(super) struct Receipt {
 impl Receipt {
     pub(super) fn write(&self) -> Result<(), Failure> {
         let member = self.member()?;
-        let (genesis, store) = audit::open(&self.directory).map_err(bad_input)?;
+        let audit::Opened { genesis, store, copy: _copy } = audit::open(&self.directory).map_err(bad_input)?;
         let start_s = parse_utc(&self.interval).map_err(bad_input)?;
         let length = genesis.first_interval.length();
         let interval = Interval::new(start_s, length).ok_or_else(|| {

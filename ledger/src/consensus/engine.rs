@@ -22,6 +22,7 @@ use arc_malachitebft_app_channel::{
         types::{Keypair, PeerId, codec::Codec, core::LinearTimeouts},
     },
 };
+use market::owner_only;
 use protocol::{hash::Hash, key::PublicKey, limits::BLOCK_BYTES_MAX};
 use tokio::{
     sync::mpsc,
@@ -40,6 +41,7 @@ use super::{
     inputs::{Input, Inputs},
     node::{Change, Node},
     parts::CHUNK_BYTES,
+    record::check_log,
     signing::{Signer, Verifier, proof},
 };
 
@@ -108,6 +110,7 @@ async fn run_as(
     };
     let wal = settings.wal_path.clone();
     lock(&wal).map_err(|error| Halt::Wal { path: wal.clone(), error })?;
+    check_log(&wal)?;
 
     let mut stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop);
     loop {
@@ -378,7 +381,7 @@ fn listen_address(text: &str) -> Result<SocketAddr, Halt> {
 /// Whether nobody else holds the write-ahead log. The engine's own message about it would name no file.
 fn lock(wal: &Path) -> io::Result<()> {
     if let Some(directory) = wal.parent() {
-        std::fs::create_dir_all(directory)?;
+        owner_only::create_directory(directory)?;
     }
     let file = File::options().read(true).write(true).create(true).truncate(false).open(wal)?;
     match file.try_lock() {

@@ -226,7 +226,10 @@ pub enum Halt {
         error: io::Error,
     },
     /// Another process uses the write-ahead log, or it cannot be opened.
-    #[error("cannot open the write-ahead log {}: {error}", path.display())]
+    #[error(
+        "cannot open the write-ahead log {}: {error}; it must be a file that this user may write, and that no other node uses",
+        path.display()
+    )]
     Wal {
         /// The file.
         path: PathBuf,
@@ -234,7 +237,12 @@ pub enum Halt {
         error: io::Error,
     },
     /// The record of what the key has signed cannot be opened or written, or is another key's.
-    #[error("the signing record {}: {error}", path.display())]
+    #[error(
+        "the signing record {}: {error}; it must be a file of this key's own, which this user may write, and no other process \
+         uses; where it is lost, move it away and start again: the validator then keeps silent until it can know what it \
+         has signed",
+        path.display()
+    )]
     Record {
         /// The file.
         path: PathBuf,

@@ -224,6 +224,28 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
+/// Version of the engine's write-ahead log, its first 4 bytes.
+const LOG_VERSION: u32 = 1;
+const LOG_HEADER_BYTES: usize = 12;
+
+/// Whether the header of a write-ahead log is one: the engine says of any other only that it did not start. An empty log is
+/// made anew.
+pub(super) fn check_log(wal: &Path) -> Result<(), Halt> {
+    let unreadable = |error| Halt::Wal { path: wal.to_owned(), error };
+    let mut header = Vec::new();
+    let file = File::open(wal).map_err(unreadable)?;
+    file.take(LOG_HEADER_BYTES as u64).read_to_end(&mut header).map_err(unreadable)?;
+    let reason = match header.split_first_chunk() {
+        _ if header.is_empty() => return Ok(()),
+        _ if header.len() < LOG_HEADER_BYTES => {
+            format!("expected a header of {LOG_HEADER_BYTES} bytes, found {}", header.len())
+        }
+        Some((version, _)) if u32::from_be_bytes(*version) == LOG_VERSION => return Ok(()),
+        _ => format!("expected a header of version {LOG_VERSION}, found {:?}", &header[..4]),
+    };
+    Err(Halt::WalCorrupted { path: wal.to_owned(), reason })
+}
+
 /// The height whose votes a write-ahead log holds. `None` if there is none, or none that can be read.
 pub(super) fn log_height(wal: &Path) -> Option<u64> {
     // The engine's header: a version of 4 bytes, then the height, big-endian.
@@ -319,6 +341,31 @@ mod tests {
         drop(record);
         let halt = Record::open(&path, SecretKey::from_seed(&[2; 32]).public()).unwrap_err();
         assert!(halt.to_string().contains("expected the record of"), "{halt}");
+    }
+
+    #[test]
+    fn a_damaged_header_of_the_log_names_the_file_and_what_to_do() {
+        let directory = TempDir::new().unwrap();
+        let wal = directory.path().join("votes.wal");
+        let clean: Vec<u8> = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 1, 2, 3].into();
+        for (bytes, is_whole) in [(clean.clone(), true), (Vec::new(), true)]
+            .into_iter()
+            .chain((1..12).map(|cut| (clean[..cut].to_vec(), false)))
+            .chain((0..32).map(|bit| {
+                let mut flipped = clean.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                (flipped, false)
+            }))
+        {
+            fs::write(&wal, &bytes).unwrap();
+            match check_log(&wal) {
+                Ok(()) => assert!(is_whole, "{bytes:?}"),
+                Err(halt) => {
+                    let text = halt.to_string();
+                    assert!(!is_whole && text.contains("votes.wal") && text.contains("move it away"), "{text}");
+                }
+            }
+        }
     }
 
     #[test]

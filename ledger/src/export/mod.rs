@@ -21,10 +21,9 @@ use protocol::{
 
 use self::table::{ACCOUNTS, CERTIFICATES, LINES, SETTLEMENTS, TRADES, Table, Value};
 use crate::{
-    audit::AuditError,
     chain::{self, Settled},
-    state::{State, StateError},
-    store::{Store, StoreError},
+    state::State,
+    store::{Store, StoreError, damaged},
 };
 
 /// What the files are.
@@ -87,12 +86,6 @@ pub enum ExportError {
     /// The store failed or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The stored entries are no state.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// A block cannot be read.
-    #[error(transparent)]
-    Block(#[from] AuditError),
 }
 
 /// Writes rows of one table to a file.
@@ -162,7 +155,8 @@ pub fn export(
     };
 
     let entries = store.entries()?;
-    let state = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
+    let state = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))
+        .map_err(|error| damaged(store, "the state", error))?;
     write_accounts(genesis, &state, accounts)?;
     write_certificates(&state, period, certificates)?;
     let chain = genesis.chain();
@@ -183,10 +177,10 @@ pub fn export(
 }
 
 fn settlements_of(chain: &ChainId, store: &dyn Store, height: u64) -> Result<Vec<Settled>, ExportError> {
-    let unreadable = |reason: String| AuditError::Unreadable { height, reason };
-    let stored = store.block(height)?.ok_or_else(|| unreadable("it is missing".into()))?;
-    let block: Block = cbor::decode(&stored.body).map_err(|error| unreadable(error.to_string()))?;
-    Ok(chain::settlements(chain, &block).map_err(|error| unreadable(error.to_string()))?)
+    let named = || format!("the block of height {height}");
+    let stored = store.block(height)?.ok_or_else(|| damaged(store, named(), "it is missing"))?;
+    let block: Block = cbor::decode(&stored.body).map_err(|error| damaged(store, named(), error))?;
+    Ok(chain::settlements(chain, &block).map_err(|error| damaged(store, named(), error))?)
 }
 
 fn write_accounts(genesis: &Genesis, state: &State, output: &mut Output) -> Result<(), ExportError> {

@@ -183,13 +183,7 @@ fn candidate(stored: StoredCandidate) -> Candidate {
 }
 
 fn halt(error: StoreError) -> Halt {
-    match error {
-        StoreError::Io(reason) => Halt::Storage(format!(
-            "{reason}; make room on the disk, or repair it, and start the node again: it fetches from the others what it \
-             has missed"
-        )),
-        error => Halt::Storage(error.to_string()),
-    }
+    Halt::Storage(error.to_string())
 }
 
 #[cfg(test)]

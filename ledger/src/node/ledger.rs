@@ -15,7 +15,6 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     key::ValidatorId,
-    merkle::MerkleRoot,
     refusal::LedgerRefusal,
     unopened::Unopened,
 };
@@ -26,7 +25,7 @@ use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::{
     chain::{self, BlockError, Executed, Foreseen, OpenedReadings, Readings, Tip},
     state::{Refusal, State, StateError},
-    store::{Store, StoreError, StoredBlock},
+    store::{Store, StoreError, StoredBlock, damaged},
 };
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
@@ -54,27 +53,9 @@ pub enum LedgerError {
     /// The store failed or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The genesis or the stored entries are no state.
+    /// The genesis is no state.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A stored block cannot be read.
-    #[error("block {height}: {error}")]
-    Block {
-        /// Its height.
-        height: u64,
-        /// What is wrong with it.
-        error: CborError,
-    },
-    /// The stored state is not the one that the last block promises.
-    #[error("the state after block {height} is damaged: expected the root {expected}, found {found}")]
-    OtherRoot {
-        /// Height of the last block.
-        height: u64,
-        /// The root in its header.
-        expected: MerkleRoot,
-        /// The root of what is stored.
-        found: MerkleRoot,
-    },
 }
 
 /// The interval that a transaction settles, if it does, and its verified readings.
@@ -436,20 +417,21 @@ fn read_head(genesis: &Genesis, store: &dyn Store) -> Result<Head, LedgerError> 
         State::genesis(genesis)?
     } else {
         let entries = store.entries()?;
-        State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?
+        State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))
+            .map_err(|error| damaged(store, format!("the state after block {height}"), error))?
     };
     // Before the first block nothing is stored yet: the first one stores all of it.
     let found = if height == 0 { state.root() } else { state.seal().0 };
     let tip = if height == 0 {
         Tip { height, block: genesis.chain() }
     } else {
-        let stored = store.block(height)?.ok_or_else(|| StoreError::Damaged {
-            key: format!("a block of height {height}"),
-            reason: "it is missing".into(),
-        })?;
-        let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
-        if block.header.state != found {
-            return Err(LedgerError::OtherRoot { height, expected: block.header.state, found });
+        let named = || format!("the block of height {height}");
+        let stored = store.block(height)?.ok_or_else(|| damaged(store, named(), "it is missing"))?;
+        let block: Block = cbor::decode(&stored.body).map_err(|error| damaged(store, named(), error))?;
+        let expected = block.header.state;
+        if expected != found {
+            let reason = format!("expected the root {expected}, found {found}");
+            return Err(damaged(store, format!("the state after block {height}"), reason).into());
         }
         Tip { height, block: block.header.hash() }
     };

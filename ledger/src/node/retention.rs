@@ -13,7 +13,7 @@ use protocol::{
 use super::{Ledger, LedgerError, view::Opened};
 use crate::{
     chain,
-    store::{Pruning, Store, StoreError},
+    store::{self, Pruning, Store, StoreError},
 };
 
 /// How often a node looks whether something is due.
@@ -25,15 +25,15 @@ const BLOCKS_PER_LOOK_MAX: usize = 500;
 pub fn prune_next(store: &dyn Store, genesis: &Genesis) -> Result<Option<u64>, LedgerError> {
     let height = store.unpruned_from()?;
     let Some(stored) = store.block(height)? else { return Ok(None) };
-    let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
+    let block: Block = cbor::decode(&stored.body).map_err(|error| damaged(store, height, error))?;
     let chain = genesis.chain();
-    let settled = chain::settlements(&chain, &block).map_err(|error| damaged(height, error.to_string()))?;
+    let settled = chain::settlements(&chain, &block).map_err(|error| damaged(store, height, error))?;
     forget(store, &chain, height, &block, &settled)?;
     Ok(Some(height))
 }
 
-fn damaged(height: u64, reason: String) -> StoreError {
-    StoreError::Damaged { key: format!("the block of height {height}"), reason }
+fn damaged(store: &dyn Store, height: u64, reason: impl ToString) -> StoreError {
+    store::damaged(store, format!("the block of height {height}"), reason)
 }
 
 /// Forgets the readings of a block, the first that has them, which settles this.
@@ -44,7 +44,7 @@ fn forget(
     block: &Block,
     settled: &[chain::Settled],
 ) -> Result<(), LedgerError> {
-    let (pruned, heads, last) = chain::prune(chain, block).map_err(|error| damaged(height, error.to_string()))?;
+    let (pruned, heads, last) = chain::prune(chain, block).map_err(|error| damaged(store, height, error))?;
     store.prune(&Pruning {
         height,
         body: cbor::encode(&pruned),

@@ -16,7 +16,11 @@ use protocol::{
 };
 
 use super::{Ledger, LedgerError};
-use crate::{chain, state::Version, store::StoreError};
+use crate::{
+    chain,
+    state::Version,
+    store::{StoreError, damaged},
+};
 
 /// A committed block, opened.
 pub(super) struct Opened {
@@ -169,9 +173,9 @@ impl Ledger {
             },
             _ => None,
         });
-        let validators = decided.ok_or_else(|| StoreError::Damaged {
-            key: format!("the block of height {height}"),
-            reason: "expected a decision about the validators in it".into(),
+        let validators = decided.ok_or_else(|| {
+            let reason = "expected a decision about the validators in it";
+            damaged(&*self.store, format!("the block of height {height}"), reason)
         })?;
         Ok(ValidatorStep { header: block.header, certificate, validators })
     }
@@ -291,11 +295,10 @@ impl Ledger {
 
     pub(super) fn opened(&self, height: u64) -> Result<Opened, LedgerError> {
         let stored = self.store.block(height)?.ok_or(StoreError::Missing { height })?;
-        let block: Block = cbor::decode(&stored.body).map_err(|error| LedgerError::Block { height, error })?;
-        let settled = chain::settlements(&self.chain(), &block).map_err(|error| StoreError::Damaged {
-            key: format!("a settlement in the block of height {height}"),
-            reason: error.to_string(),
-        })?;
+        let block: Block = cbor::decode(&stored.body)
+            .map_err(|error| damaged(&*self.store, format!("the block of height {height}"), error))?;
+        let settled = chain::settlements(&self.chain(), &block)
+            .map_err(|error| damaged(&*self.store, format!("a settlement in the block of height {height}"), error))?;
         Ok(Opened { block, certificate: stored.certificate, settled })
     }
 }

@@ -44,6 +44,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn place(&self) -> String {
+        "a store in memory".into()
+    }
+
     fn height(&self) -> Result<u64, StoreError> {
         Ok(self.contents().blocks.len() as u64)
     }
@@ -95,7 +99,7 @@ impl Store for MemoryStore {
 
     fn prune(&self, pruning: &Pruning) -> Result<(), StoreError> {
         let mut contents = self.contents();
-        super::check_height(contents.pruned + 1, pruning.height)?;
+        super::check_height(self.place(), contents.pruned + 1, pruning.height)?;
         let index = contents.pruned as usize;
         let Some(block) = contents.blocks.get_mut(index) else {
             return Err(StoreError::Missing { height: pruning.height });
@@ -117,7 +121,7 @@ impl Store for MemoryStore {
     fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         let mut contents = self.contents();
         let height = contents.blocks.len() as u64 + 1;
-        super::check_height(height, commit.block.certificate.height)?;
+        super::check_height(self.place(), height, commit.block.certificate.height)?;
         contents.blocks.push(commit.block.clone());
         contents.intervals.extend(commit.intervals.iter().map(|interval| (*interval, height)));
         contents.corrections.extend(commit.corrections.iter().map(|name| (*name, height)));

@@ -116,9 +116,17 @@ impl Commit<'_> {
 /// Why the store cannot do what was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk, or the library that writes to it, failed.
-    #[error("{0}")]
-    Io(String),
+    /// The disk failed.
+    #[error(
+        "{place}: {error}; make room on the disk, or repair it, and start the node again: it fetches the ledger from the others, \
+         also into an empty state on another disk"
+    )]
+    Io {
+        /// The store's directory.
+        place: String,
+        /// What the system says.
+        error: String,
+    },
     /// Another process has it open.
     #[error("the store {0} is in use by another process; stop that node first")]
     InUse(String),
@@ -136,9 +144,14 @@ pub enum StoreError {
         /// Its height.
         height: u64,
     },
-    /// A stored value is not what was written.
-    #[error("{key} is damaged: {reason}")]
+    /// What is stored is not what was written.
+    #[error(
+        "{place}: {key} is damaged: {reason}; stop the node, move {place} away, and start it again with the same keys: it \
+         fetches the ledger from the others"
+    )]
     Damaged {
+        /// The store's directory.
+        place: String,
         /// Which value.
         key: String,
         /// What is wrong with it.
@@ -148,6 +161,9 @@ pub enum StoreError {
 
 /// Where a node keeps its chain. One suite of tests holds every implementation to the same behaviour.
 pub trait Store: Send + Sync {
+    /// Where it is, for people.
+    fn place(&self) -> String;
+
     /// Height of the last committed block; 0 before the first.
     fn height(&self) -> Result<u64, StoreError>;
 
@@ -202,13 +218,16 @@ pub trait Store: Send + Sync {
     fn candidate_body(&self, height: u64, block: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
+/// What a store holds makes no sense to whoever reads it.
+pub(crate) fn damaged(store: &dyn Store, key: impl Into<String>, reason: impl ToString) -> StoreError {
+    StoreError::Damaged { place: store.place(), key: key.into(), reason: reason.to_string() }
+}
+
 /// A block is only ever appended after the last one.
-fn check_height(expected: u64, found: u64) -> Result<(), StoreError> {
+fn check_height(place: String, expected: u64, found: u64) -> Result<(), StoreError> {
     if expected == found {
         return Ok(());
     }
-    Err(StoreError::Damaged {
-        key: format!("block {found}"),
-        reason: format!("expected to append the block of height {expected}"),
-    })
+    let reason = format!("expected to append the block of height {expected}");
+    Err(StoreError::Damaged { place, key: format!("block {found}"), reason })
 }

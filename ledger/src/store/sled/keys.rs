@@ -138,9 +138,23 @@ pub(super) fn damaged(key: &[u8], reason: impl Into<String>) -> StoreError {
         }
         _ => None,
     };
-    StoreError::Damaged { key: format!("{what}{}", height.unwrap_or_default()), reason: reason.into() }
+    let key = format!("{what}{}", height.unwrap_or_default());
+    // Where it is knows who asked (`named`).
+    StoreError::Damaged { place: String::new(), key, reason: reason.into() }
 }
 
+/// What sled says: that its files are damaged, unless the system said something else.
 pub(super) fn io(error: sled::Error) -> StoreError {
-    StoreError::Io(error.to_string())
+    use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    match error {
+        sled::Error::Io(error) if !matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof) => {
+            StoreError::Io { place: String::new(), error: error.to_string() }
+        }
+        error => broken(error.to_string().replace('\n', " ")),
+    }
+}
+
+/// sled's own files are not what it wrote.
+pub(super) fn broken(reason: impl Into<String>) -> StoreError {
+    StoreError::Damaged { place: String::new(), key: "the database".into(), reason: reason.into() }
 }

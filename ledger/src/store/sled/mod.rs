@@ -11,6 +11,7 @@
 
 mod journal;
 mod keys;
+mod named;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,41 +37,39 @@ use super::{Commit, Pruning, Store, StoreError, StoredBlock, StoredCandidate};
 /// Most bytes of sled's cache. Its default is a gigabyte.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A store in a directory of its own.
-pub struct SledStore {
+pub use self::named::SledStore;
+
+/// The tree of a store. Its errors do not know where it is.
+struct Tree {
     db: sled::Db,
     file: File,
     journal: Mutex<Journal>,
 }
 
-impl SledStore {
-    /// Opens the store in `directory`, or makes it there, for the ledger `chain`.
-    pub fn open(directory: &Path, chain: &ChainId) -> Result<SledStore, StoreError> {
+impl Tree {
+    /// Opens the tree in `directory`, or makes it there, for the ledger `chain`.
+    fn open(directory: &Path, chain: &ChainId) -> Result<Tree, StoreError> {
         // Every write here is flushed before it is acknowledged: no background flusher is needed.
         let config = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let db = config.open().map_err(|error| match error {
             sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
                 StoreError::InUse(directory.display().to_string())
             }
-            sled::Error::Corruption { .. } => StoreError::Damaged {
-                key: format!("the store {}", directory.display()),
-                reason: "its file is not what was written".into(),
-            },
-            other => StoreError::Io(format!("{}: {other}", directory.display())),
+            other => io(other),
         })?;
-        let file = File::open(directory.join("db")).map_err(|error| StoreError::Io(error.to_string()))?;
-        let store = SledStore { db, file, journal: Mutex::default() };
-        match store.get::<ChainId>(&[CHAIN])? {
+        let file = File::open(directory.join("db")).map_err(|error| io(error.into()))?;
+        let tree = Tree { db, file, journal: Mutex::default() };
+        match tree.get::<ChainId>(&[CHAIN])? {
             Some(found) if found != *chain => return Err(StoreError::OtherGenesis { expected: *chain, found }),
             Some(_) => {}
             None => {
                 let mut batch = sled::Batch::default();
                 insert(&mut batch, vec![CHAIN], &cbor::encode(chain));
-                store.write(batch)?;
+                tree.write(batch)?;
             }
         }
-        store.read_journal()?;
-        Ok(store)
+        tree.read_journal()?;
+        Ok(tree)
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -147,11 +146,15 @@ impl SledStore {
     fn write(&self, batch: sled::Batch) -> Result<(), StoreError> {
         self.db.apply_batch(batch).map_err(io)?;
         self.db.flush().map_err(io)?;
-        self.file.sync_data().map_err(|error| StoreError::Io(error.to_string()))
+        self.file.sync_data().map_err(|error| io(error.into()))
     }
 }
 
-impl Store for SledStore {
+impl Store for Tree {
+    fn place(&self) -> String {
+        String::new()
+    }
+
     fn height(&self) -> Result<u64, StoreError> {
         Ok(self.get(&[TIP])?.unwrap_or(0))
     }
@@ -211,7 +214,7 @@ impl Store for SledStore {
 
     fn prune(&self, pruning: &Pruning) -> Result<(), StoreError> {
         let Pruning { height, body, heads, last, intervals } = pruning;
-        super::check_height(self.unpruned_from()?, *height)?;
+        super::check_height(self.place(), self.unpruned_from()?, *height)?;
         if *height > self.height()? {
             return Err(StoreError::Missing { height: *height });
         }
@@ -243,7 +246,7 @@ impl Store for SledStore {
     fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         let StoredBlock { body, certificate, .. } = commit.block;
         let height = certificate.height;
-        super::check_height(self.height()? + 1, height)?;
+        super::check_height(self.place(), self.height()? + 1, height)?;
         let mut batch = sled::Batch::default();
         insert_chunks(&mut batch, &key(BODY, &[&height.to_be_bytes()]), body);
         insert_long(&mut batch, key(CERTIFICATE, &[&height.to_be_bytes()]), &cbor::encode(certificate));
