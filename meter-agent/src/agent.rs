@@ -4,6 +4,8 @@ mod inbound;
 mod readings;
 mod receipts;
 
+pub(crate) use receipts::day_of;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,

@@ -12,6 +12,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     records: Vec<OrderRecord>,
+    /// The highest sequence number that was ever signed: records may have been lost.
+    signed: u64,
     /// How often in a row an order came too late: the next one stands from so much later.
     late: u32,
 }
@@ -55,8 +57,8 @@ impl Became {
 const MARGIN_MAX: i64 = 64;
 
 impl Orders {
-    pub(crate) fn new(records: Vec<OrderRecord>) -> Orders {
-        Orders { records, late: 0 }
+    pub(crate) fn new(records: Vec<OrderRecord>, signed: u64) -> Orders {
+        Orders { records, signed, late: 0 }
     }
 
     /// The order to sign now, if the last one is not what the configuration says.
@@ -68,12 +70,12 @@ impl Orders {
                 (order.buy, order.sell, order.buy_cap, order.sell_cap) == (buy, sell, buy_cap, sell_cap)
             }
             // Who never placed an order is a price taker already.
-            None => config.is_empty(),
+            None => config.is_empty() && self.signed == 0,
         };
         if same {
             return None;
         }
-        let sequence = self.records.last().map_or(0, |record| record.order.sequence) + 1;
+        let sequence = self.records.last().map_or(0, |record| record.order.sequence).max(self.signed) + 1;
         // One more than needed, so that the order is on the ledger for sure before its first interval is cleared.
         let margin = (1i64 << self.late.min(32)).min(MARGIN_MAX);
         Some(Order { sequence, valid_from: from.offset(margin)?, buy, sell, buy_cap, sell_cap })
@@ -208,19 +210,22 @@ mod tests {
             buy_cap: Some(Energy::from_wh(sequence)),
             sell_cap: None,
         };
-        let orders = Orders::new(vec![
-            record(order(1, 10, 200_000), OrderState::Accepted),
-            record(order(2, 20, 150_000), OrderState::Refused),
-            record(order(3, 30, 250_000), OrderState::Open),
-            record(order(4, 40, 120_000), OrderState::Accepted),
-        ]);
+        let orders = Orders::new(
+            vec![
+                record(order(1, 10, 200_000), OrderState::Accepted),
+                record(order(2, 20, 150_000), OrderState::Refused),
+                record(order(3, 30, 250_000), OrderState::Open),
+                record(order(4, 40, 120_000), OrderState::Accepted),
+            ],
+            4,
+        );
         let limits = |at| orders.limits(interval(at), &tariffs());
         assert_eq!(limits(9), Limits::price_taker(&tariffs()));
         assert_eq!((limits(10).buy, limits(10).sell), (price(200_000), price(100_000)));
         assert_eq!(limits(25).buy, price(200_000), "a refused order never stands");
         assert_eq!((limits(30).buy, limits(30).buy_cap), (price(250_000), Some(Energy::from_wh(3))));
         assert_eq!(limits(40).buy, price(120_000));
-        let only_open = Orders::new(vec![record(order(1, 0, 100_000), OrderState::Open)]);
+        let only_open = Orders::new(vec![record(order(1, 0, 100_000), OrderState::Open)], 1);
         assert_eq!(only_open.limits(interval(0), &tariffs()), Limits::price_taker(&tariffs()));
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     server::{self, Shown},
     source::{MeterSource, SourceError},
     status::Status,
-    store::{Loaded, Store, StoreError},
+    store::{DATABASE, Loaded, Store, StoreError},
 };
 
 /// Events waiting for the agent.
@@ -336,6 +336,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let fault = ReceiptFault::Contradiction(interval);
         alarms.raise(AlarmKind::TwoTruths, format!("{fault}; both receipts are kept as evidence"));
     }
+    if loaded.lacked {
+        let detail = format!(
+            "{} had been lost or set back; the last signature was kept apart from it. Receipts and sums from before may \
+             be missing: stop the agent, and `meter-agent recover` fetches them again",
+            config.state.join(DATABASE).display()
+        );
+        alarms.raise(AlarmKind::StateDamaged, detail);
+    }
     if loaded.receipts_refused > 0 {
         let detail = format!("{} receipts were refused, and are kept as evidence", loaded.receipts_refused);
         alarms.raise(AlarmKind::ReceiptDoesNotVerify, detail);
@@ -365,7 +373,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         before_first: start.interval,
         read_until: head.interval,
         outbox,
-        orders: Orders::new(loaded.orders),
+        orders: Orders::new(loaded.orders, loaded.order),
         totals: loaded.totals,
         today: loaded.today,
         tariffs: loaded.tariffs,

@@ -1,5 +1,7 @@
 //! What must survive: chain head, readings, receipts, totals and orders, in sled.
 //!
+//! The last signature is kept apart from it, too ([`crate::signed`]), and what belongs to it is in both (`join`).
+//!
 //! One keyspace, so that everything that belongs together goes in with one atomic batch: a reading with the new chain
 //! head, a receipt with the readings it settles and the totals. Nothing is acknowledged, and no reading is sent, before
 //! its batch is flushed. Receipts are kept in the database rather than as files: a year has 35,000 of them, and an SD
@@ -9,24 +11,32 @@
 //! over a quarter of a segment becomes a file of its own that nobody syncs, and so does a leaf of its tree, which is some
 //! neighbouring values together: receipts are kept compressed, and in chunks; its default cache is 1 GB.
 
+mod join;
+mod restore;
+
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{self, Read, Write},
     iter,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use market::owner_only;
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, reading::ChainHead,
     receipt::Receipt, settlement::Tariffs,
 };
 
+pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
     record::{OrderRecord, ReadingRecord},
+    signed::{self, Doubt, Signed},
     totals::Totals,
 };
 
@@ -46,6 +56,8 @@ const EVIDENCE_KEPT: u64 = 64;
 /// Pairs of receipts that contradict one another that are kept, however many were refused before.
 const CONTRADICTIONS_KEPT: u64 = 8;
 
+/// The database, in the state directory.
+pub(crate) const DATABASE: &str = "db";
 const OWNER: &[u8] = b"owner";
 const HEAD: &[u8] = b"head";
 const TOTALS: &[u8] = b"totals";
@@ -85,11 +97,39 @@ pub enum StoreError {
         /// Where.
         chain: ChainId,
     },
-    /// The chain head is gone while there are readings.
+    /// The database is not what was written.
     #[error(
-        "the state in {0} is damaged: it has readings but no chain head; restore no older copy (a number signed twice suspends the device), ask your operator to register a new device key"
+        "{path} is damaged: {error}; `meter-agent recover` sets it aside and makes a new one: the keys and the last \
+         signature are in files of their own, and receipts can be fetched again"
     )]
-    NoHead(PathBuf),
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// What was signed last is not known.
+    #[error(
+        "{path}: {doubt}, so nothing is signed: a number signed twice suspends the device; `meter-agent recover` asks the \
+         ledger; restore no older copy"
+    )]
+    Doubtful {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        doubt: Doubt,
+    },
+    /// The database and the record of the last signature contradict each other.
+    #[error(
+        "{path}: the database and the record of the last signature have different readings under the number {sequence}; \
+         one of them is another device's, or the device was run twice: ask your operator to register a new device key"
+    )]
+    TwoHistories {
+        /// The directory.
+        path: PathBuf,
+        /// The number.
+        sequence: u64,
+    },
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -129,6 +169,10 @@ pub(crate) struct Loaded {
     pub(crate) orders: Vec<OrderRecord>,
     /// Entries that could not be read, and were dropped.
     pub(crate) dropped: usize,
+    /// The database had been lost, or set back, and has the last signature from its record.
+    pub(crate) lacked: bool,
+    /// The highest sequence number of an order that was ever signed.
+    pub(crate) order: u64,
 }
 
 /// What a verified receipt changes.
@@ -149,6 +193,8 @@ pub(crate) struct Store {
     path: PathBuf,
     /// Our own handle on the database's file, to sync it.
     file: Option<File>,
+    /// What was signed last; none before it is loaded.
+    signed: Mutex<Option<Signed>>,
     #[cfg(test)]
     pub(crate) disk_full: std::sync::atomic::AtomicBool,
 }
@@ -156,9 +202,9 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the state in `dir`, or makes it. `fsync`: whether a write must reach the disk before it counts.
     pub(crate) fn open(dir: &Path, fsync: bool) -> Result<Store, StoreError> {
-        let path = dir.join("db");
-        let failed = |error: String| StoreError::Failed { path: dir.into(), error };
-        std::fs::create_dir_all(dir).map_err(|error| failed(error.to_string()))?;
+        let path = dir.join(DATABASE);
+        let failed = |error: io::Error| StoreError::Failed { path: dir.into(), error: error.to_string() };
+        owner_only::create_directory(dir).map_err(failed)?;
         let config = sled::Config::new()
             .path(&path)
             .cache_capacity(CACHE_BYTES)
@@ -167,21 +213,23 @@ impl Store {
             .flush_every_ms(None);
         let started = Instant::now();
         let db = loop {
-            match config.open() {
+            match guarded(&path, || config.open().map_err(|error| unusable(&path, error))) {
                 Ok(db) => break db,
-                Err(error) if !error.to_string().contains("could not acquire lock") => {
-                    return Err(failed(error.to_string()));
+                Err(StoreError::Failed { error, .. }) if error.contains("could not acquire lock") => {
+                    if started.elapsed() > LOCK_PATIENCE {
+                        return Err(StoreError::InUse(dir.into()));
+                    }
+                    thread::sleep(Duration::from_millis(20));
                 }
-                Err(_) if started.elapsed() > LOCK_PATIENCE => return Err(StoreError::InUse(dir.into())),
-                Err(_) => thread::sleep(Duration::from_millis(20)),
+                Err(error) => return Err(error),
             }
         };
-        let file =
-            if fsync { Some(File::open(path.join("db")).map_err(|error| failed(error.to_string()))?) } else { None };
+        let file = if fsync { Some(File::open(path.join("db")).map_err(failed)?) } else { None };
         Ok(Store {
             db,
             path: dir.into(),
             file,
+            signed: Mutex::default(),
             #[cfg(test)]
             disk_full: Default::default(),
         })
@@ -189,24 +237,16 @@ impl Store {
 
     /// Reads what is there for `device` in community `chain`, and makes it theirs if it is new.
     pub(crate) fn load(&self, device: DeviceId, chain: ChainId) -> Result<Loaded, StoreError> {
-        match self.get::<Owner>(OWNER)? {
-            Some(owner) if owner.device != device || owner.chain != chain => {
-                let Owner { device, chain } = owner;
-                return Err(StoreError::OtherOwner { path: self.path.clone(), device, chain });
+        let (signed, lacked) = match self.known(device, chain)? {
+            Known::All { signed, lacked } => (signed, lacked),
+            Known::Doubtful(doubt, _) => {
+                return Err(StoreError::Doubtful { path: self.path.join(signed::FILE), doubt });
             }
-            Some(_) => {}
-            None => {
-                let mut batch = sled::Batch::default();
-                batch.insert(OWNER, cbor::encode(&Owner { device, chain }));
-                self.commit(batch)?;
-            }
-        }
+        };
+        let (head, order) = (signed.head, signed.order);
+        self.join(signed, chain)?;
         let (readings, torn_readings) = self.scan::<ReadingRecord>(READING)?;
         let (orders, torn_orders) = self.scan::<OrderRecord>(ORDER)?;
-        let head = self.get::<ChainHead>(HEAD)?;
-        if head.is_none() && !readings.is_empty() {
-            return Err(StoreError::NoHead(self.path.clone()));
-        }
         let today = self.get::<Today>(TODAY)?;
         let latest = match today.and_then(|today| today.settled_until) {
             Some(latest) => self.receipt(latest)?,
@@ -225,17 +265,22 @@ impl Store {
                 .find_map(|json| Some(Receipt::from_json(&json.ok()?).ok()?.entry.interval)),
             orders: orders.into_iter().map(|(_, order)| order).collect(),
             dropped: torn_readings + torn_orders,
+            lacked,
+            order,
         })
     }
 
-    /// Appends signed readings with the chain's new head, all or none.
+    /// Appends signed readings with the chain's new head, all or none; in the database first, then in the record.
     pub(crate) fn append(&self, readings: &[(u64, ReadingRecord)], head: &ChainHead) -> Result<(), StoreError> {
+        let mut signed = self.signed()?;
+        signed.append(readings, head);
         let mut batch = sled::Batch::default();
         for (sequence, record) in readings {
             batch.insert(key(READING, *sequence).as_slice(), cbor::encode(record));
         }
         batch.insert(HEAD, cbor::encode(head));
-        self.commit(batch)
+        self.commit(batch)?;
+        self.write_signed(signed)
     }
 
     /// Stores a verified receipt, what it settles and the new totals, all or none.
@@ -257,7 +302,11 @@ impl Store {
         if let Some(today) = &settling.today {
             batch.insert(TODAY, cbor::encode(today));
         }
-        self.commit(batch)
+        self.commit(batch)?;
+        if let Some(signed) = &mut *self.signed.lock().unwrap_or_else(PoisonError::into_inner) {
+            signed.unsettled.retain(|(sequence, _)| settling.covered.iter().all(|(covered, _)| covered != sequence));
+        }
+        Ok(())
     }
 
     /// Keeps a refused receipt as evidence; says how many were refused so far.
@@ -293,7 +342,12 @@ impl Store {
     pub(crate) fn put_order(&self, record: &OrderRecord) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         batch.insert(key(ORDER, record.order.sequence).as_slice(), cbor::encode(record));
-        self.commit(batch)
+        self.commit(batch)?;
+        let signed = self.signed()?;
+        if record.order.sequence <= signed.order {
+            return Ok(());
+        }
+        self.write_signed(Signed { order: record.order.sequence, ..signed })
     }
 
     /// One signed reading; none if it was never signed, pruned, or cannot be read.
@@ -327,42 +381,58 @@ impl Store {
         self.long_values(&[CONTRADICTION])
     }
 
+    fn signed(&self) -> Result<Signed, StoreError> {
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        signed.clone().ok_or_else(|| self.failed("it was not loaded"))
+    }
+
+    /// Writes the record of the last signature; safe when it returns.
+    fn write_signed(&self, signed: Signed) -> Result<(), StoreError> {
+        signed::write(&self.path, &signed, self.file.is_some()).map_err(|error| self.failed(error))?;
+        *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(signed);
+        Ok(())
+    }
+
     /// Atomic, and safe when it returns.
     fn commit(&self, batch: sled::Batch) -> Result<(), StoreError> {
         #[cfg(test)]
         if self.disk_full.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(StoreError::Failed { path: self.path.clone(), error: "No space left on device".into() });
         }
-        self.db.apply_batch(batch).map_err(|error| self.failed(error))?;
-        self.db.flush().map_err(|error| self.failed(error))?;
+        self.guarded(|| {
+            self.db.apply_batch(batch).map_err(|error| self.damaged(error))?;
+            self.db.flush().map_err(|error| self.damaged(error))
+        })?;
         // The size may have changed with the data: `sync_data` covers what is needed to read it back.
         self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| self.failed(error))
     }
 
     fn get<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        let bytes = self.db.get(key).map_err(|error| self.failed(error))?;
+        let bytes = self.guarded(|| self.db.get(key).map_err(|error| self.damaged(error)))?;
         Ok(bytes.and_then(|bytes| cbor::decode(&bytes).ok()))
     }
 
     /// All entries with this prefix and a number, and how many others there were.
     fn scan<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, prefix: u8) -> Result<(Vec<(u64, T)>, usize), StoreError> {
-        let (mut found, mut torn) = (Vec::new(), 0);
-        for entry in self.db.scan_prefix([prefix]) {
-            let (key, value) = entry.map_err(|error| self.failed(error))?;
-            // `refused` and `owner` share their first letters with readings and orders, and are no numbers.
-            let Ok(number) = <[u8; 8]>::try_from(&key[1..]) else { continue };
-            match cbor::decode(&value) {
-                Ok(value) => found.push((u64::from_be_bytes(number), value)),
-                Err(_) => torn += 1,
+        self.guarded(|| {
+            let (mut found, mut torn) = (Vec::new(), 0);
+            for entry in self.db.scan_prefix([prefix]) {
+                let (key, value) = entry.map_err(|error| self.damaged(error))?;
+                // `refused` and `owner` share their first letters with readings and orders, and are no numbers.
+                let Ok(number) = <[u8; 8]>::try_from(&key[1..]) else { continue };
+                match cbor::decode(&value) {
+                    Ok(value) => found.push((u64::from_be_bytes(number), value)),
+                    Err(_) => torn += 1,
+                }
             }
-        }
-        Ok((found, torn))
+            Ok((found, torn))
+        })
     }
 
     /// Inserts a value of any length: its first chunk under the key, the others under the key and their numbers.
     fn insert_long(&self, batch: &mut sled::Batch, key: &[u8; 9], value: &[u8]) -> Result<(), StoreError> {
         for old in self.db.scan_prefix(key).keys() {
-            batch.remove(old.map_err(|error| self.failed(error))?);
+            batch.remove(old.map_err(|error| self.damaged(error))?);
         }
         for (number, chunk) in (0_u16..).zip(value.chunks(CHUNK_BYTES)) {
             let suffix = if number == 0 { Vec::new() } else { number.to_be_bytes().to_vec() };
@@ -375,14 +445,14 @@ impl Store {
     fn long_values(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
         let mut entries = self.db.scan_prefix(prefix).peekable();
         iter::from_fn(move || {
-            let first = entries.next()?.map_err(|error| self.failed(error));
+            let first = entries.next()?.map_err(|error| self.damaged(error));
             Some(first.and_then(|(key, first)| {
                 let is_of_it = |entry: &sled::Result<(sled::IVec, sled::IVec)>| {
                     entry.as_ref().map_or(true, |(other, _)| other.len() > key.len() && other.starts_with(&key))
                 };
                 let mut deflated = first.to_vec();
                 while let Some(chunk) = entries.next_if(is_of_it) {
-                    deflated.extend_from_slice(&chunk.map_err(|error| self.failed(error))?.1);
+                    deflated.extend_from_slice(&chunk.map_err(|error| self.damaged(error))?.1);
                 }
                 self.inflate(&deflated)
             }))
@@ -397,12 +467,44 @@ impl Store {
     fn inflate(&self, deflated: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         let limited = DeflateDecoder::new(deflated).take(ANSWER_BYTES_MAX as u64).read_to_end(&mut bytes);
-        limited.map(|_| bytes).map_err(|error| self.failed(error))
+        limited.map(|_| bytes).map_err(|error| self.damaged_entry(&error))
     }
 
     pub(crate) fn failed(&self, error: impl ToString) -> StoreError {
         StoreError::Failed { path: self.path.clone(), error: error.to_string() }
     }
+
+    fn damaged(&self, error: sled::Error) -> StoreError {
+        unusable(&self.path.join(DATABASE), error)
+    }
+
+    fn damaged_entry(&self, error: &io::Error) -> StoreError {
+        StoreError::Damaged { path: self.path.join(DATABASE), error: format!("an entry cannot be inflated: {error}") }
+    }
+
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        guarded(&self.path.join(DATABASE), work)
+    }
+}
+
+/// What sled says of a database: that it is damaged, unless the system said something else.
+fn unusable(path: &Path, error: sled::Error) -> StoreError {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    match error {
+        sled::Error::Io(error)
+            if error.to_string().contains("could not acquire lock")
+                || !matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof) =>
+        {
+            StoreError::Failed { path: path.into(), error: error.to_string() }
+        }
+        error => StoreError::Damaged { path: path.into(), error: error.to_string().replace('\n', " ") },
+    }
+}
+
+/// sled panics on some of what it did not write.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(StoreError::Damaged { path: path.into(), error: "it is not what was written".into() }))
 }
 
 fn key(prefix: u8, number: u64) -> [u8; 9] {

@@ -57,12 +57,66 @@ fn bad_input_gets_one_clear_line() {
     fs::write(home.path("genesis.json"), "{}").unwrap();
     attempt(&good, "not a genesis");
     assert_refused(&run(&["run", "--config", "/nowhere/agent.toml"]), "`meter-agent init` makes one");
-    assert_refused(&run(&["fly"]), "expected one of the commands init, check, run, status, verify and statement");
+    assert_refused(
+        &run(&["fly"]),
+        "expected one of the commands init, check, run, status, verify, recover and statement",
+    );
     assert_refused(
         &run(&["verify"]),
         "expected --genesis <FILE> and <RECEIPT>, found none; see meter-agent verify --help",
     );
     assert_refused(&run(&["run", "--confg", "x"]), "expected an option that meter-agent run takes, found `--confg`");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_may_read_is_refused_and_of_an_open_state_it_is_said_how_to_mend_it() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+    let home = Home::new(1, &[(1, 0)]);
+    let config = home.path("agent.toml");
+    for name in ["device.key", "member.key"] {
+        let key = home.path("state").join(name);
+        fs::set_permissions(&key, Permissions::from_mode(0o666)).unwrap();
+        for command in ["run", "recover"] {
+            assert_refused(&run(&[command, "--config", config.to_str().unwrap()]), "found mode 0666; chmod 600 it");
+        }
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::set_permissions(home.path("state"), Permissions::from_mode(0o755)).unwrap();
+    let output = run(&["check", "--config", config.to_str().unwrap()]);
+    assert!(text(&output).contains(&format!("chmod 700 {}", home.path("state").display())), "{output:?}");
+}
+
+#[test]
+fn a_key_without_a_record_signs_nothing_until_the_ledger_is_asked_or_it_is_said_to_be_new() {
+    let home = Home::new(1883, &[(1, 0)]);
+    let config = home.path("agent.toml");
+    let config = config.to_str().unwrap();
+    let record = home.path("state/device.signed");
+    let copy = home.path("state/device.signed.copy");
+    let lose = || [&record, &copy].map(|file| fs::remove_file(file).unwrap());
+    lose();
+    let refused = run(&["run", "--config", config]);
+    assert_refused(&refused, "there is no record of what this device has signed");
+    assert_refused(&refused, &record.display().to_string());
+    assert_refused(&refused, "meter-agent recover");
+    assert_refused(&run(&["recover", "--config", config]), "name nodes with --node");
+    let nobody = ["recover", "--config", config, "--node", "http://127.0.0.1:1"];
+    assert_refused(&run(&nobody), "expected a ledger node at http://127.0.0.1:1");
+    assert!(!record.exists() && !copy.exists());
+    for _ in 0..2 {
+        assert_eq!(run(&["recover", "--config", config, "--never-signed"]).status.code(), Some(0));
+    }
+    assert!(record.exists() && copy.exists());
+
+    // What is put back from a backup is known for a copy, and so not new.
+    for file in [&record, &copy] {
+        let content = fs::read(file).unwrap();
+        fs::remove_file(file).unwrap();
+        fs::write(file, content).unwrap();
+    }
+    assert_refused(&run(&["run", "--config", config]), "is a copy, and may be old");
+    assert_refused(&run(&["recover", "--config", config, "--never-signed"]), "it is not a new key");
 }
 
 #[test]

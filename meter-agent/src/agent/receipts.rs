@@ -277,6 +277,7 @@ impl Agent {
     }
 }
 
-fn day_of(interval: Interval) -> u64 {
+/// The UTC day that an interval begins in, days after 1970.
+pub(crate) fn day_of(interval: Interval) -> u64 {
     interval.start_s().div_euclid(DAY_S).unsigned_abs()
 }

@@ -69,6 +69,8 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         grid: None,
     };
     let chain = genesis.chain();
+    // Made with the key; there already when the agent is started again.
+    let _ = crate::new_record(dir, device_key.public());
     let store = Store::open(dir, false).unwrap();
     let loaded = store.load(device_key.public(), chain).unwrap();
     let head = loaded.head.unwrap_or_else(|| chain::start(interval(0), Registers::default()).unwrap());
@@ -99,7 +101,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         before_first: interval(-1),
         read_until: head.interval,
         outbox,
-        orders: Orders::new(loaded.orders),
+        orders: Orders::new(loaded.orders, loaded.order),
         totals: loaded.totals,
         today: loaded.today,
         tariffs: loaded.tariffs,

@@ -7,10 +7,13 @@ use std::{
     process::ExitCode,
 };
 
+use market::owner_only;
+
 use super::{Failure, print};
 use crate::{
     config::{Config, EXAMPLE},
     key::{KeyError, create_key},
+    signed::{self, new_record},
 };
 
 pub(crate) fn init(dir: &Path) -> Result<ExitCode, Failure> {
@@ -23,9 +26,12 @@ pub(crate) fn init(dir: &Path) -> Result<ExitCode, Failure> {
             return Err(KeyError::Exists(existing.clone()).into());
         }
     }
-    fs::create_dir_all(&config.state)
+    owner_only::create_directory(&config.state)
         .map_err(|error| format!("expected to make the directory {}: {error}", config.state.display()))?;
     let device = create_key(&device_path)?.public();
+    // From the beginning: a key without its record may have signed anything.
+    new_record(&config.state, device)
+        .map_err(|error| format!("{}: {error}", config.state.join(signed::FILE).display()))?;
     let member = create_key(&member_path)?.public();
     let written = fs::OpenOptions::new().write(true).create_new(true).open(&path);
     written.and_then(|mut file| file.write_all(EXAMPLE.as_bytes())).map_err(|error| match error.kind() {

@@ -3,12 +3,14 @@
 mod check;
 mod http;
 mod init;
+mod recover;
 mod report;
 mod verify;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use market::owner_only;
 use protocol::interval::parse_utc;
 
 use crate::{Config, start};
@@ -62,6 +64,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         genesis: PathBuf,
     },
+    /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from the
+    /// ledger, each verified. The agent must not run.
+    Recover(recover::Recover),
     /// Print your own statement, from the receipts that this agent verified.
     Statement(StatementArgs),
 }
@@ -107,6 +112,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run { config } => run_agent(&config.config).await,
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
+        Command::Recover(args) => recover::recover(args).await,
         Command::Statement(args) => report::statement(args).await,
     }
 }
@@ -121,8 +127,8 @@ fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
 
 async fn run_agent(path: &std::path::Path) -> Result<ExitCode, Failure> {
     let config = Config::load(path)?;
-    if crate::key::is_readable_by_others(&config.device_key_path()) {
-        tracing::warn!("{} can be read by others; chmod 600 it", config.device_key_path().display());
+    if let Some(warning) = owner_only::warning(&config.state) {
+        tracing::warn!("{warning}");
     }
     let broker = config.broker.clone();
     let mut running = start(config).await?;

@@ -81,12 +81,15 @@ impl Home {
         let home = Home { dir, genesis, device, member, validator };
         fs::write(home.path("genesis.json"), serde_json::to_vec(&home.genesis).unwrap()).unwrap();
         fs::create_dir(home.path("state")).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(home.path("state"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         for (name, key) in [("device", &home.device), ("member", &home.member)] {
             let path = home.path(&format!("state/{name}.key"));
             fs::write(&path, format!("{}\n", Hash::from_bytes(key.seed()))).unwrap();
             #[cfg(unix)]
             fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         }
+        meter_agent::new_record(&home.path("state"), home.device.public()).unwrap();
         let mut csv = "timestamp,consumption_wh,production_wh\n".to_string();
         for (count, (consumption, production)) in meter.iter().enumerate() {
             csv += &format!("{},{consumption},{production}\n", interval(count as i64).start_text());

@@ -10,6 +10,7 @@ use protocol::{
 
 use super::{
     AGENTS, GENESIS, MARKET, Setup, StateError, agent,
+    configs::AGENT_STATE,
     files::{self, Readers},
     meter, validator,
 };
@@ -33,10 +34,16 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         files::create_directory(&directory)?;
         let registers = participant.registers_after(setup.dataset.before(setup.from));
         let member = MemberId::pseudonym(&files::random()?, &participant.id);
+        let device = files::new_key(&directory.join("device.key"))?.public();
+        let state = directory.join(AGENT_STATE);
+        // A birth that was stopped made other keys.
+        files::remove_directory(&state)?;
+        files::create_directory(&state)?;
+        meter_agent::new_record(&state, device).map_err(|error| StateError::unwritable(&state, error))?;
         members.push(GenesisMember {
             member,
             key: files::new_key(&directory.join("member.key"))?.public(),
-            device: files::new_key(&directory.join("device.key"))?.public(),
+            device,
             rated_power_w: participant.rated_power_w(meter::interval_seconds(&setup.dataset)),
             bus: participant.bus.clone(),
             import_wh: registers.import_wh,

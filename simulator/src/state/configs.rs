@@ -68,6 +68,8 @@ const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
 /// The configuration file in each part's directory.
 pub(super) const VALIDATOR_FILE: &str = "validator.toml";
 pub(super) const MARKET_FILE: &str = "market.toml";
+/// The state of an agent, in its directory.
+pub(super) const AGENT_STATE: &str = "data";
 pub(super) const AGENT_FILE: &str = "agent.toml";
 
 const HEADER: &str = "# Written by the simulator at every start. Paths are relative to this file.\n";
@@ -189,7 +191,7 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
         "{HEADER}\
          genesis = \"../{GENESIS}\"\n\
          key = \"market.key\"\n\
-         state = \"data\"\n\
+         state = \"{AGENT_STATE}\"\n\
          # The names that the console shows.\n\
          directory = \"{NAMES}\"\n\
          broker = {}\n\
@@ -220,7 +222,7 @@ fn agent_text(id: &str, broker: &str, status: SocketAddr, limits: Limits) -> Str
          device_key = \"device.key\"\n\
          member_key = \"member.key\"\n\
          # Outbox and receipts.\n\
-         state = \"data\"\n\
+         state = \"{AGENT_STATE}\"\n\
          # A power cut of this machine is not part of the simulation. On a household's agent: true.\n\
          fsync = false\n\
          broker = {}\n\

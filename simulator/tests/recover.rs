@@ -1,0 +1,126 @@
+//! Households that lose their state while the neighbourhood goes on, over real processes with a real Mosquitto in the
+//! middle: one has only its keys left, one a damaged database. Both go on, no number is signed twice, no energy is lost.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../../protocol/tests/support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/spread.rs"]
+mod spread;
+#[path = "support/truth.rs"]
+mod truth;
+
+use std::{fs, path::Path, process::Command};
+
+use mosquitto::Mosquitto;
+use spread::{Process, agents, audits, eventually, get, profile_of_a_day, program, value, write_data};
+
+const INTERVALS: usize = 24;
+
+#[test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
+fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
+    let broker = Mosquitto::start();
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let profile = profile_of_a_day(&truth::built_in("summer"));
+    write_data(&root.join("data"), &profile);
+    let truth = truth::of(profile.as_bytes(), INTERVALS);
+
+    let run = root.join("run");
+    let url = format!("mqtt://127.0.0.1:{}", broker.port);
+    let mut init = Command::new(program("simulator"));
+    init.args(["init", "--profile", "day", "--interval-ms", "300", "--console", "off", "--broker", &url]);
+    init.args(["--intervals", &INTERVALS.to_string(), "--data"]).arg(root.join("data")).arg("--state").arg(&run);
+    let output = init.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let start = |name: &str, subcommand: &str, config: &Path, log: &str| {
+        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &root.join(log))
+    };
+    let validator_config = |n: usize| run.join(format!("validator-{n}/validator.toml"));
+    let validators: Vec<Process> =
+        (0..4).map(|n| start("ledger", "serve", &validator_config(n), &format!("validator-{n}.log"))).collect();
+    let api = |n: usize| format!("http://{}", value(&validator_config(n), "api").as_str().unwrap());
+    let settled = |count: u64| {
+        eventually(&format!("{count} settlements"), || {
+            let status = get(&format!("{}/v1/status", api(0)))?;
+            (status["settlements"].as_u64().unwrap() >= count).then_some(status)
+        })
+    };
+    // A market that waits a while for a household that is away, and then goes on without it: what is left of the recording is
+    // enough for the commands below, also on a busy machine.
+    let config = run.join("market/market.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let delay = text.lines().find(|line| line.starts_with("gate_delay_ms")).unwrap();
+    fs::write(&config, text.replace(delay, "gate_delay_ms = 4000")).unwrap();
+    let market = start("market", "serve", &config, "market.log");
+
+    let configs = agents(&run);
+    let mut running: Vec<Process> =
+        configs.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
+    settled(3);
+
+    // Killed with readings on their way. The one has its keys back from a backup, and nothing else.
+    let (lost, damaged) = (&configs[0], &configs[1]);
+    running.drain(..2).for_each(Process::kill);
+    fs::remove_dir_all(lost.with_file_name("data")).unwrap();
+    let database = damaged.with_file_name("data").join("db/db");
+    let mut bytes = fs::read(&database).unwrap();
+    bytes.truncate(700);
+    fs::write(&database, bytes).unwrap();
+
+    let agent = |subcommand: &str, config: &Path, more: &[&str]| {
+        let mut command = Command::new(program("meter-agent"));
+        let output = command.arg(subcommand).arg("--config").arg(config).args(more).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, _, error) = agent("run", lost, &[]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("device.signed") && error.contains("meter-agent recover"), "{error}");
+    let (code, _, error) = agent("run", damaged, &[]);
+    assert!(code == Some(2) && error.contains("/db is damaged") && error.contains("meter-agent recover"), "{error}");
+
+    let nodes = [api(0), api(1), api(2)];
+    let asked: Vec<&str> = nodes.iter().flat_map(|node| ["--node", node]).collect();
+    let (code, told, error) = agent("recover", damaged, &asked);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        told.contains("The database was damaged") && told.contains("The last signature is known: reading "),
+        "{told}"
+    );
+    running.push(start("meter-agent", "run", damaged, "agents.log"));
+    let (code, told, error) = agent("recover", lost, &asked);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(told.contains("no record of what this device has signed") && told.contains("The ledger says"), "{told}");
+    running.push(start("meter-agent", "run", lost, "agents.log"));
+
+    let last = settled(INTERVALS as u64);
+    assert_eq!((&last["settlements"], &last["balances_sum"]), (&INTERVALS.into(), &"0".into()));
+    // Nobody was suspended, and what was drawn and fed in while they were away is settled, later.
+    let members = get(&format!("{}/v1/members", api(0))).unwrap();
+    assert!(members.as_array().unwrap().iter().all(|member| member["device"].is_string()), "{members}");
+    let page = get(&format!("{}/v1/settlements", api(0))).unwrap();
+    let lines = || page.as_array().unwrap().iter().flat_map(|settled| settled["lines"].as_array().unwrap());
+    let sum = |field: &str| lines().map(|line| line[field].as_u64().unwrap()).sum::<u64>();
+    let net = sum("imported") as i64 - sum("exported") as i64;
+    assert_eq!(net, truth.imported_wh as i64 - truth.exported_wh as i64);
+    let logs =
+        fs::read_to_string(root.join("agents.log")).unwrap() + &fs::read_to_string(root.join("market.log")).unwrap();
+    assert!(!logs.contains("sequence conflict") && !logs.contains("SequenceConflict"), "{logs}");
+
+    // Each has the receipt of every interval that it has a line in, before and after.
+    for config in [lost, damaged] {
+        let member = eventually("all receipts", || {
+            let status = get(&format!("http://{}/status", value(config, "status").as_str().unwrap()))?;
+            let member = status["member"].clone();
+            let own = lines().filter(|line| line["member"] == member).count() as u64;
+            (status["receipts_verified"] == own && status["outbox"] == 0).then_some((member, own))
+        });
+        assert!(member.1 > 5, "{member:?}");
+    }
+    running.into_iter().for_each(Process::stop);
+    market.stop();
+    validators.into_iter().for_each(Process::stop);
+    audits(&run);
+}
