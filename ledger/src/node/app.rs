@@ -233,7 +233,7 @@ mod tests {
             transactions.push(transaction.id());
             ledger.wait_in_pool(transaction);
         }
-        let mut app = App::new(ledger.clone(), Duration::from_secs(1));
+        let mut app = App::new(ledger.clone(), Duration::from_secs(1), PathBuf::new());
         let mut committed = Vec::new();
         for (height, expected) in [(1, 2), (2, 1)] {
             let (candidate, body) = app.propose(height, 0).await.unwrap();

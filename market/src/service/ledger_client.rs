@@ -22,6 +22,7 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     key::DeviceId,
+    limits::MEMBERS_MAX,
     member::MemberId,
     reading::{ChainHead, Registers},
     receipt::Receipt,
@@ -181,6 +182,13 @@ impl LedgerClient {
                     });
                 }
                 members.push(next);
+            }
+            if members.len() > MEMBERS_MAX {
+                return Err(LedgerError::Unexpected {
+                    url: self.url(node),
+                    expected: "no more members than a community may have",
+                    found: format!("more than {MEMBERS_MAX}"),
+                });
             }
             if !full {
                 return Ok(members);

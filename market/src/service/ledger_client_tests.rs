@@ -223,6 +223,24 @@ async fn a_node_of_another_chain_is_not_believed_whatever_it_is_asked() {
 }
 
 #[tokio::test]
+async fn a_node_whose_members_have_no_end_is_named_and_asked_no_more() {
+    let some = Arc::new(member(0));
+    let endless = move |Query(page): Query<Page>| async move {
+        let after = page.after.map_or(0, |after| u128::from_str_radix(&after, 16).unwrap());
+        let ids = (after + 1..).take(page.limit).map(|id| MemberId::from_bytes(id.to_be_bytes()));
+        Json(ids.map(|id| MemberStatus { member: id, ..(*some).clone() }).collect::<Vec<_>>())
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).try_into().unwrap();
+    let router = Router::new().route("/v1/status", get(|| async { Json(status()) })).route("/v1/members", get(endless));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let client = LedgerClient::new(Hash::ZERO, &[LedgerNode { url, ca: None, token: None }], 1).unwrap();
+    let error = client.snapshot(None, None).await.unwrap_err().to_string();
+    assert!(error.contains("no more members than a community may have, found more than 10000"), "{error}");
+}
+
+#[tokio::test]
 async fn a_node_without_room_is_asked_again_and_one_that_refuses_for_good_is_not() {
     let asked = Arc::new(AtomicUsize::new(0));
     let refused =
