@@ -65,10 +65,10 @@ fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
     let (lost, damaged) = (&configs[0], &configs[1]);
     running.drain(..2).for_each(Process::kill);
     fs::remove_dir_all(lost.with_file_name("data")).unwrap();
-    let database = damaged.with_file_name("data").join("db/db");
-    let mut bytes = fs::read(&database).unwrap();
-    bytes.truncate(700);
-    fs::write(&database, bytes).unwrap();
+    // The end of the database cut off would be a torn write, and mended from the record at once; this one does not open.
+    let settings = damaged.with_file_name("data").join("db/conf");
+    let length = fs::read(&settings).unwrap().len();
+    fs::write(&settings, vec![0xff; length]).unwrap();
 
     let agent = |subcommand: &str, config: &Path, more: &[&str]| {
         let mut command = Command::new(program("meter-agent"));
