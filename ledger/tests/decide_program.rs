@@ -135,7 +135,9 @@ async fn a_decision_goes_from_validator_to_validator_and_then_to_the_ledger() {
         .await;
     let vouch = ["vouch", "--config", "validator.toml", "--signed", "-5"];
     world.refuses(&vouch, "--signed: expected a whole number from 0 on, found `-5`").await;
-    world.refuses(&["approve", "draft.json", "--key", "draft.json", "--genesis", "genesis.json"], "secret key").await;
+    write_secret(&world.path("no.key"), "secret\n");
+    let no_key = "no.key: expected one line of 64 lowercase hex digits";
+    world.refuses(&["approve", "draft.json", "--key", "no.key", "--genesis", "genesis.json"], no_key).await;
 }
 
 /// The decisions that `docs/operator.md` shows as files.

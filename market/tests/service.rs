@@ -470,7 +470,7 @@ async fn what_cannot_start_says_why_in_one_line() {
         ("\"state\"", "\"state\"", "in use by another market"),
         ("genesis.json", "other.json", "expected a node of chain"),
         ("genesis.json", "nowhere.json", "nowhere.json: cannot be read"),
-        ("\"key\"", "\"no-key\"", "no-key: expected a secret key of 64 lowercase hex digits"),
+        ("\"key\"", "\"no-key\"", "no-key: expected one line of 64 lowercase hex digits"),
         ("\"key\"", "\"other-key\"", "expected the secret key of did:key:"),
         (
             "names.csv",

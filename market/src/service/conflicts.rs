@@ -36,11 +36,9 @@ impl Conflict {
 pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut Tasks) -> Arc<Notify> {
     let more = Arc::new(Notify::new());
     let notified = more.clone();
-    tasks.spawn("reporting contradicting readings", async move {
+    tasks.spawn::<StoreError>("reporting contradicting readings", async move {
         loop {
-            if let Err(error) = report(&store, &ledger).await {
-                return Err(error);
-            }
+            report(&store, &ledger).await?;
             notified.notified().await;
         }
     });
