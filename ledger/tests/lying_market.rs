@@ -145,7 +145,7 @@ fn lies(
             "mints certificates for nothing",
             ClearingDiffers,
             told(&|settlement| {
-                settlement.minted.push(settlement.minted[0].clone());
+                settlement.minted.push(settlement.minted[0]);
             }),
         ),
         ("hides that a meter was not read", ClearingDiffers, {

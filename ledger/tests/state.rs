@@ -332,7 +332,8 @@ fn a_block_whose_header_is_not_what_its_transactions_lead_to_is_refused_by_the_f
     let (block, _, refused) = build(&state, tip, [(transaction, Vec::new())]);
     assert!(refused.is_empty(), "{refused:?}");
     let name = |block: &Block| execute(&state, tip, block, Readings::Sealed).unwrap_err().name();
-    let lies: [(&str, fn(&mut Header)); 8] = [
+    type Lie = (&'static str, fn(&mut Header));
+    let lies: [Lie; 8] = [
         ("header_chain", |header| header.chain = OTHER),
         ("header_height", |header| header.height += 1),
         ("header_previous", |header| header.previous = OTHER),

@@ -44,9 +44,8 @@ impl Disk {
         let mut filling = fs::File::create(self.filling()).unwrap();
         let mut piece = 1 << 16;
         while piece > 0 {
-            match filling.write(&vec![0; piece]) {
-                Ok(_) => {}
-                Err(_) => piece /= 2,
+            if filling.write_all(&vec![0; piece]).is_err() {
+                piece /= 2;
             }
         }
         filling.set_len(filling.metadata().unwrap().len() - u64::from(id() % 3) * 4_096).unwrap();
@@ -97,6 +96,9 @@ fn a_full_disk_ends_what_needs_it_with_a_word_and_nothing_that_was_acknowledged_
     on(&neighbourhood.market_config(), "state = \"data\"", &market_disk);
     on(&neighbourhood.validator_config(3), "state = \".\"", &validator_disk);
     on(agent, "state = \"data\"", &agent_disk);
+    // The record of what the device has signed comes along: without it, nothing is.
+    let state = agent_disk.0.join("state");
+    assert!(Command::new("cp").arg("-a").args([&agent.with_file_name("data"), &state]).status().unwrap().success());
 
     let mut validators: Vec<Process> = (0..4).map(|n| neighbourhood.validator(n)).collect();
     let mut market = neighbourhood.market();
