@@ -183,7 +183,7 @@ async fn what_no_honest_node_sends_is_not_passed_on_and_cuts_its_sender_off() {
     })
     .await;
     assert_eq!(rejected(&near), 5, "the fifth is one too many");
-    assert_eq!(near.counted("peers_cut_off_total"), 1);
+    wait_until("the cut to be counted", || near.counted("peers_cut_off_total") == 1).await;
     assert_eq!((near.judged("rejected", "malformed"), near.judged("rejected", "bad_signature")), (2, 3));
     // It is not let in again, and the others have heard of nothing.
     patiently("the door to stay shut", stranger.is_refused(&near.address)).await;

@@ -59,7 +59,8 @@ fn action(number: u8, genesis: &Genesis, open: Interval) -> Action {
             rated_power_w: 5_000,
             technology: None,
         },
-        _ => Action::SetRules { from: open.offset(2).unwrap(), rules: genesis.rules.clone(), grid: None },
+        // Not so soon that it could be settled before the validators hear of it.
+        _ => Action::SetRules { from: open.offset(8).unwrap(), rules: genesis.rules.clone(), grid: None },
     }
 }
 
