@@ -22,7 +22,7 @@ use std::{
 };
 
 use mosquitto::Mosquitto;
-use spread::{Neighbourhood, Process, agents, eventually, get, value};
+use spread::{Neighbourhood, Process, agents, eventually, get, program, value};
 
 const INTERVALS: usize = 24;
 
@@ -96,9 +96,10 @@ fn a_full_disk_ends_what_needs_it_with_a_word_and_nothing_that_was_acknowledged_
     on(&neighbourhood.market_config(), "state = \"data\"", &market_disk);
     on(&neighbourhood.validator_config(3), "state = \".\"", &validator_disk);
     on(agent, "state = \"data\"", &agent_disk);
-    // The record of what the device has signed comes along: without it, nothing is.
-    let state = agent_disk.0.join("state");
-    assert!(Command::new("cp").arg("-a").args([&agent.with_file_name("data"), &state]).status().unwrap().success());
+    // A record of what the device has signed that is copied there is doubted. There is nothing in it yet.
+    let recover = ["recover", "--never-signed", "--config", agent.to_str().unwrap()];
+    let recovered = Command::new(program("meter-agent")).args(recover).output().unwrap();
+    assert!(recovered.status.success(), "{recovered:?}");
 
     let mut validators: Vec<Process> = (0..4).map(|n| neighbourhood.validator(n)).collect();
     let mut market = neighbourhood.market();
