@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -42,7 +43,7 @@ use super::{
     node::{Change, Node},
     parts::CHUNK_BYTES,
     record::check_log,
-    signing::{Signer, Verifier, proof},
+    signing::{SharedRecord, Signer, Verifier, proof},
 };
 
 /// Most blocks in one answer to a peer that catches up.
@@ -70,9 +71,9 @@ const ASK_INTERVAL: Duration = Duration::from_secs(1);
 #[cfg(not(feature = "byzantine"))]
 type Byzantine = std::convert::Infallible;
 
-/// Takes part in consensus until `stop` resolves. On return the port and the write-ahead log are free again, so that a
-/// node may be started anew at once, in this process or another. To be awaited to its end: dropped before, it would leave
-/// the engine running.
+/// Takes part in consensus until `stop` resolves. On return the port, the write-ahead log and the signing record are free
+/// again, so that a node may be started anew at once, in this process or another. To be awaited to its end: dropped
+/// before, it would leave the engine running.
 pub async fn run(
     settings: Settings,
     app: impl Application,
@@ -153,16 +154,16 @@ async fn run_as(
         // Before the others' connections are closed: that is no news.
         company.abort();
         stop_engine(&actor).await;
+        stop = inputs.stop;
+        app = node.into_app();
         let deadline = Instant::now() + STOP_TIMEOUT;
-        while let Err(error) = free(address).and_then(|()| lock(&wal)) {
+        while let Err(error) = free(address).and_then(|()| lock(&wal)).and_then(|()| given_back(record.as_ref())) {
             if Instant::now() > deadline {
-                warn!(%error, "the port or the write-ahead log is still in use");
+                warn!(%error, "the port, the write-ahead log or the signing record is still in use");
                 break;
             }
             sleep(Duration::from_millis(5)).await;
         }
-        stop = inputs.stop;
-        app = node.into_app();
         let (Some(change), Some(record)) = (outcome?, &record) else { return Ok(()) };
         silence = match change {
             Change::Vote => {
@@ -388,6 +389,15 @@ fn lock(wal: &Path) -> io::Result<()> {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is in use")),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether the engine's signer has let go of the record, whose lock would keep the next run out: an actor's end is reported
+/// before what it held is dropped.
+fn given_back(record: Option<&SharedRecord>) -> io::Result<()> {
+    match record.map_or(1, Arc::strong_count) {
+        1 => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::ResourceBusy, "the signer still holds the signing record")),
     }
 }
 

@@ -6,7 +6,7 @@ mod ports;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, File},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -364,6 +364,9 @@ impl Net {
         let Running { stop, done } = self.nodes[index].running.take().unwrap();
         stop.send(()).expect("the node is still running");
         patiently("the node to stop", done).await.unwrap().unwrap();
+        if self.nodes[index].key.is_some() {
+            File::open(self.record_path(index)).unwrap().try_lock().expect("nobody holds a stopped node's record");
+        }
     }
 
     pub(crate) async fn stop_all(&mut self) {
