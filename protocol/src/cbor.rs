@@ -26,9 +26,12 @@ pub enum CborError {
     NotDeterministic,
 }
 
+/// Room for most of what is encoded: to grow piece by piece costs as much as all else about a small value.
+const MOST_BYTES: usize = 256;
+
 /// Encodes `value`.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(MOST_BYTES);
     encode_into(value, &mut bytes);
     bytes
 }
