@@ -18,7 +18,7 @@ use protocol::{
     settlement::{Entry, Settlement},
 };
 
-use crate::state::{Applied, Booked, Changes, Refusal, State};
+use crate::state::{Applied, Booked, Changes, Opened, OpenedReadings, Refusal, State};
 
 /// The last block of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +45,14 @@ pub struct Executed {
 /// The hashes of each device's last reading in a settlement whose readings were pruned.
 pub type PrunedHeads = Vec<(DeviceId, Hash)>;
 
-/// The readings of one transaction, opened.
-pub type OpenedReadings = Arc<[SignedReading]>;
-
 /// What is known of a block's readings beside the block.
 #[derive(Debug)]
 pub enum Readings {
     /// Nothing: their signatures have to be verified.
     Sealed,
-    /// They were [opened](open_readings) for this chain: their signatures hold. One item for each transaction; where the
-    /// readings in it are not the transaction's, theirs have to be verified.
-    Opened(Vec<OpenedReadings>),
+    /// They were [opened](open_blocks) for this chain: their signatures hold. One item for each transaction; what in it is
+    /// not the transaction's has to be verified.
+    Opened(Vec<Opened>),
     /// They were [pruned](prune): one item for each settlement.
     Pruned(Vec<PrunedHeads>),
 }
@@ -109,16 +106,11 @@ pub struct Foreseen {
 }
 
 impl Foreseen {
-    /// Applies a transaction to the state after `tip`, with its readings if they were opened before.
-    pub fn new(
-        state: &State,
-        tip: Tip,
-        transaction: Arc<Transaction>,
-        opened: OpenedReadings,
-    ) -> Result<Foreseen, Refusal> {
+    /// Applies a transaction to the state after `tip`, with what was opened of it before.
+    pub fn new(state: &State, tip: Tip, transaction: Arc<Transaction>, opened: &Opened) -> Result<Foreseen, Refusal> {
         let mut state = state.clone();
-        let applied = state.apply_opened(&transaction, &opened)?;
-        Ok(Foreseen { tip, transaction, opened, state, applied })
+        let applied = state.apply_opened(&transaction, opened)?;
+        Ok(Foreseen { tip, transaction, opened: opened.readings.clone(), state, applied })
     }
 
     /// The transaction's readings, as far as they were opened before.
@@ -150,7 +142,7 @@ impl<'a> Draft<'a> {
         self.after.get_or_insert_with(|| self.before.clone())
     }
 
-    fn apply(&mut self, transaction: &Transaction, opened: &[SignedReading]) -> Result<(), Refusal> {
+    fn apply(&mut self, transaction: &Transaction, opened: &Opened) -> Result<(), Refusal> {
         // Of the first transaction alone it is known to which state it was applied.
         let foreseen = self.foreseen.take().filter(|foreseen| foreseen.is_of(self.tip, transaction));
         let applied = match foreseen {
@@ -173,24 +165,23 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Builds the block after `tip` from the transactions that apply, in their order, as many as a block has room for, and leaves
-/// out the others. Each comes
-/// with its readings if they were opened before, so that they are not verified again.
+/// Builds the block after `tip` from the transactions that apply, in their order, as many as a block has room for, and
+/// leaves out the others. Each comes with what was opened of it before.
 ///
 /// Returns the block, what it leads to, and the refused transactions.
-pub fn build<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
+pub fn build<T: Borrow<Transaction>, O: Into<Opened>>(
     state: &State,
     tip: Tip,
-    transactions: impl IntoIterator<Item = (T, R)>,
+    transactions: impl IntoIterator<Item = (T, O)>,
 ) -> (Block, Executed, Vec<(Hash, Refusal)>) {
     build_foreseen(state, tip, transactions, None)
 }
 
 /// Builds a block as [`build`] does, where what the first transaction leads to may be known.
-pub fn build_foreseen<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
+pub fn build_foreseen<T: Borrow<Transaction>, O: Into<Opened>>(
     state: &State,
     tip: Tip,
-    transactions: impl IntoIterator<Item = (T, R)>,
+    transactions: impl IntoIterator<Item = (T, O)>,
     foreseen: Option<&Foreseen>,
 ) -> (Block, Executed, Vec<(Hash, Refusal)>) {
     let mut draft = Draft::new(state, tip, foreseen);
@@ -201,7 +192,7 @@ pub fn build_foreseen<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
         let transaction: &Transaction = transaction.borrow();
         // What does not fit is the first of the next block: nothing that came later overtakes it.
         let Some(left) = room.checked_sub(cbor::encoded_len(transaction)) else { break };
-        match draft.apply(transaction, opened.as_ref()) {
+        match draft.apply(transaction, &opened.into()) {
             Ok(()) => {
                 taken.push(transaction.clone());
                 room = left;
@@ -216,12 +207,18 @@ pub fn build_foreseen<T: Borrow<Transaction>, R: AsRef<[SignedReading]>>(
     (Block { header, transactions: taken }, executed, refused)
 }
 
-/// The readings of some blocks, in their order, each opened: all signatures verified together. `None` if any of them
-/// cannot be opened; executing the blocks then says which and why.
-pub fn open_readings(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<OpenedReadings>>> {
-    let readings = blocks.iter().flat_map(|block| &block.transactions).flat_map(Transaction::readings);
-    let mut opened = Signed::open_all(readings, chain, PublicKey::from_bytes).ok()?.into_iter();
-    let mut of_transaction = |transaction: &Transaction| opened.by_ref().take(transaction.readings().len()).collect();
+/// The settlements and readings of some blocks, in their order, each opened: all signatures verified together. `None` if
+/// any of them cannot be opened; executing the blocks then says which and why.
+pub fn open_blocks(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<Opened>>> {
+    let transactions = || blocks.iter().flat_map(|block| &block.transactions);
+    let settlements = transactions().filter_map(Transaction::settlement);
+    let mut settlements = Signed::open_all(settlements, chain, PublicKey::from_bytes).ok()?.into_iter();
+    let readings = transactions().flat_map(Transaction::readings);
+    let mut readings = Signed::open_all(readings, chain, PublicKey::from_bytes).ok()?.into_iter();
+    let mut of_transaction = |transaction: &Transaction| Opened {
+        settlement: transaction.settlement().and_then(|_| settlements.next()).map(Arc::new),
+        readings: readings.by_ref().take(transaction.readings().len()).collect(),
+    };
     Some(blocks.iter().map(|block| block.transactions.iter().map(&mut of_transaction).collect()).collect())
 }
 
@@ -264,8 +261,7 @@ pub fn execute_foreseen(
                 draft.booked.push(booked);
             }
             _ => {
-                let opened = opened.next();
-                draft.apply(transaction, opened.as_deref().unwrap_or_default()).map_err(refused)?;
+                draft.apply(transaction, &opened.next().unwrap_or_default()).map_err(refused)?;
             }
         }
     }

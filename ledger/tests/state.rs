@@ -291,7 +291,7 @@ fn what_is_foreseen_is_what_a_block_leads_to_and_counts_for_nothing_else() {
         sell_cap: None,
     };
     let order = community.order(3, order);
-    let foreseen = Foreseen::new(&state, tip, transaction.clone(), readings.clone().into()).unwrap();
+    let foreseen = Foreseen::new(&state, tip, transaction.clone(), &readings.clone().into()).unwrap();
     let sealed = |transactions: Vec<Transaction>| transactions.into_iter().map(|transaction| (transaction, []));
     for transactions in [
         vec![(*transaction).clone()],

@@ -87,6 +87,18 @@ impl Transaction {
         }
     }
 
+    /// The signed settlement in it, if it settles an interval.
+    pub fn settlement(&self) -> Option<&Sealed> {
+        match self {
+            Transaction::Settle { settlement, .. } => Some(settlement),
+            Transaction::PlaceOrder(_)
+            | Transaction::CommitReading(_)
+            | Transaction::Instruct(_)
+            | Transaction::Decide { .. }
+            | Transaction::ReportConflict { .. } => None,
+        }
+    }
+
     /// The signed readings in it that are settled or to be settled.
     pub fn readings(&self) -> &[Sealed] {
         match self {

@@ -19,7 +19,7 @@ use protocol::{
 
 use super::AuditError;
 use crate::{
-    chain::{Readings, open_readings},
+    chain::{Readings, open_blocks},
     store::{Store, damaged},
 };
 
@@ -101,7 +101,7 @@ fn read_batch(store: &dyn Store, chain: &ChainId, heights: RangeInclusive<u64>) 
     }
     let claims: Vec<Claim> = certificates.iter().flat_map(|certificate| certificate.claims(chain)).collect();
     let certified = all_hold(&claims);
-    let mut opened = open_readings(chain, &blocks).map(Vec::into_iter);
+    let mut opened = open_blocks(chain, &blocks).map(Vec::into_iter);
     let ahead = |(((height, block), certificate), pruned): (_, Option<_>)| {
         let opened = opened.as_mut().and_then(Iterator::next).map_or(Readings::Sealed, Readings::Opened);
         Ahead { height, block, certificate, readings: pruned.map_or(opened, Readings::Pruned), certified }

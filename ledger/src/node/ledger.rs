@@ -16,6 +16,7 @@ use protocol::{
     interval::Interval,
     key::ValidatorId,
     refusal::LedgerRefusal,
+    settlement::SignedSettlement,
     unopened::Unopened,
 };
 use tokio::sync::{Notify, mpsc, watch};
@@ -23,8 +24,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::past::{check_author, commit_of, settlement_of};
 use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::{
-    chain::{self, BlockError, Executed, Foreseen, OpenedReadings, Readings, Tip},
-    state::{Refusal, State, StateError},
+    chain::{self, BlockError, Executed, Foreseen, Readings, Tip},
+    state::{Opened, OpenedReadings, Refusal, State, StateError},
     store::{Store, StoreError, StoredBlock, damaged},
 };
 
@@ -267,19 +268,18 @@ impl Ledger {
     /// whoever executes a block with this transaction takes them from the pool. A settlement that is not the market's,
     /// or comes too late, is refused before any of them is looked at.
     fn check(&self, head: &Head, transaction: &Arc<Transaction>) -> Result<Result<Applies, Refusal>, LedgerError> {
-        let interval = match &**transaction {
-            Transaction::Settle { settlement, .. } => match settlement_of(settlement, &head.state) {
-                Ok(proposed) if proposed.interval < head.state.next() => {
-                    return self.compare_with_settled(&proposed).map(Err);
-                }
-                Ok(proposed) => Some(proposed.interval),
-                Err(error) => return Ok(Err(error.into())),
-            },
-            _ => None,
+        let settlement = match transaction.settlement().map(|settlement| settlement_of(settlement, &head.state)) {
+            Some(Ok(proposed)) if proposed.interval < head.state.next() => {
+                return self.compare_with_settled(&proposed).map(Err);
+            }
+            Some(Ok(proposed)) => Some(Arc::new(proposed)),
+            Some(Err(error)) => return Ok(Err(error.into())),
+            None => None,
         };
+        let interval = settlement.as_ref().map(|proposed| proposed.interval);
         let foreseen = match self.foreseen_of(head.tip, transaction) {
             Some(foreseen) => foreseen,
-            None => match self.foresee(head, transaction.clone()) {
+            None => match self.foresee(head, transaction.clone(), settlement) {
                 Ok(foreseen) => foreseen,
                 Err(refusal) => return Ok(Err(self.compare_with_past(transaction, refusal)?)),
             },
@@ -292,12 +292,19 @@ impl Ledger {
         lock(&self.foreseen).clone().filter(|known| known.is_of(tip, transaction))
     }
 
-    /// Finds what a transaction leads to, with the signatures of its readings verified. Of a settlement it is kept.
-    fn foresee(&self, head: &Head, transaction: Arc<Transaction>) -> Result<Arc<Foreseen>, Refusal> {
+    /// Finds what a transaction leads to, with the signatures of its readings verified, and of its settlement, if it is
+    /// not opened yet. Of a settlement it is kept.
+    fn foresee(
+        &self,
+        head: &Head,
+        transaction: Arc<Transaction>,
+        settlement: Option<Arc<SignedSettlement>>,
+    ) -> Result<Arc<Foreseen>, Refusal> {
         let settles = matches!(*transaction, Transaction::Settle { .. });
         // Where one cannot be opened, applying the transaction says which one, and why.
-        let opened = chain::open_readings_for(&head.state, &transaction).unwrap_or_default();
-        let foreseen = Arc::new(Foreseen::new(&head.state, head.tip, transaction, opened)?);
+        let readings = chain::open_readings_for(&head.state, &transaction).unwrap_or_default();
+        let opened = Opened { settlement, readings };
+        let foreseen = Arc::new(Foreseen::new(&head.state, head.tip, transaction, &opened)?);
         if settles {
             *lock(&self.foreseen) = Some(foreseen.clone());
         }
@@ -341,18 +348,19 @@ impl Ledger {
             Some(first @ Transaction::Settle { .. }) if follows => self
                 .foreseen_of(head.tip, first)
                 // Where it is refused, executing the block says so.
-                .or_else(|| self.foresee(&head, Arc::new(first.clone())).ok()),
+                .or_else(|| self.foresee(&head, Arc::new(first.clone()), None).ok()),
             _ => None,
         };
         let mut opened = Vec::with_capacity(block.transactions.len());
         for (position, transaction) in block.transactions.iter().enumerate() {
             if transaction.readings().is_empty() || (position == 0 && foreseen.is_some()) {
-                opened.push(OpenedReadings::default());
+                opened.push(Opened::default());
                 continue;
             }
             let known = lock(&self.pool).opened(&transaction.id());
             // Where one cannot be opened, applying the transaction says which one, and why.
-            opened.push(known.or_else(|| chain::open_readings_for(&head.state, transaction)).unwrap_or_default());
+            let readings = known.or_else(|| chain::open_readings_for(&head.state, transaction));
+            opened.push(readings.unwrap_or_default().into());
         }
         chain::execute_foreseen(&head.state, head.tip, block, Readings::Opened(opened), foreseen.as_deref())
     }
@@ -373,7 +381,7 @@ impl Ledger {
         let waiting = lock(&self.pool).next_in_turn(LOOKED_AT_AGAIN_MAX);
         let refused = waiting.into_iter().filter_map(|(transaction, opened)| {
             let id = transaction.id();
-            Foreseen::new(&head.state, head.tip, transaction, opened).err().map(|refusal| (id, refusal))
+            Foreseen::new(&head.state, head.tip, transaction, &opened.into()).err().map(|refusal| (id, refusal))
         });
         self.drop_refused(&refused.collect::<Vec<_>>());
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use protocol::{block::Transaction, envelope::Sealed, hash::Hash, interval::Interval, reading::SignedReading};
 
-use crate::chain::OpenedReadings;
+use crate::state::OpenedReadings;
 
 /// Most transactions that wait.
 const TRANSACTIONS_MAX: usize = 10_000;

@@ -43,7 +43,6 @@ use protocol::{
     merkle::MerkleRoot,
     money::Amount,
     order::Order,
-    reading::SignedReading,
 };
 
 #[cfg(feature = "node")]
@@ -55,7 +54,7 @@ pub use self::{
     records::Record,
     refusal::Refusal,
     rulebook::Version,
-    settle::Booked,
+    settle::{Booked, Opened, OpenedReadings},
 };
 use self::{
     directory::Directory,
@@ -281,12 +280,11 @@ impl State {
 
     /// Applies a transaction, or refuses it and changes nothing.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Applied, Refusal> {
-        self.apply_opened(transaction, &[])
+        self.apply_opened(transaction, &Opened::default())
     }
 
-    /// Applies a transaction whose readings were [opened](Signed::open_all) before, for this very chain: their
-    /// signatures are not verified again.
-    pub fn apply_opened(&mut self, transaction: &Transaction, opened: &[SignedReading]) -> Result<Applied, Refusal> {
+    /// Applies a transaction as [`apply`](Self::apply) does, where some of its signatures were verified before.
+    pub fn apply_opened(&mut self, transaction: &Transaction, opened: &Opened) -> Result<Applied, Refusal> {
         match transaction {
             Transaction::Settle { settlement, readings } => {
                 let booked = self.settle(settlement, readings, opened)?;

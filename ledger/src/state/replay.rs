@@ -19,6 +19,7 @@ impl State {
     /// the validators could tell, and their signatures are on the block.
     pub fn apply_pruned(&mut self, settlement: &Sealed, heads: &[(DeviceId, Hash)]) -> Result<Booked, Refusal> {
         let proposed = self.open_settlement(settlement)?;
+        self.check_next(&proposed)?;
         self.check_committed(&proposed)?;
         self.check_tariffs(&proposed)?;
         let mut pruned = BTreeMap::new();

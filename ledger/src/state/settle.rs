@@ -16,7 +16,7 @@ use protocol::{
     member::{AccountId, MemberId},
     money::Amount,
     reading::{ChainHead, Reading, SignedReading},
-    settlement::{Entry, Settlement},
+    settlement::{Entry, Settlement, SignedSettlement},
 };
 
 use super::{Change, Record, Refusal, State, directory::Directory, entries::Key, records::day_of};
@@ -39,6 +39,24 @@ impl Booked {
     }
 }
 
+/// What was opened of a transaction before it is applied, for this very chain: these signatures are not verified again.
+#[derive(Debug, Clone, Default)]
+pub struct Opened {
+    /// The settlement.
+    pub settlement: Option<Arc<SignedSettlement>>,
+    /// The readings.
+    pub readings: OpenedReadings,
+}
+
+/// The readings of one transaction, opened.
+pub type OpenedReadings = Arc<[SignedReading]>;
+
+impl<R: Into<OpenedReadings>> From<R> for Opened {
+    fn from(readings: R) -> Opened {
+        Opened { settlement: None, readings: readings.into() }
+    }
+}
+
 /// Where the chains of the devices that were read stand afterwards.
 pub(super) enum Heads {
     /// As the readings say.
@@ -55,19 +73,18 @@ struct Measured {
 }
 
 impl State {
-    /// Recomputes the settlement from the signed readings and books it. Readings in `opened` that are the very ones of
-    /// the settlement were verified already.
-    pub(super) fn settle(
-        &mut self,
-        sealed: &Sealed,
-        readings: &[Sealed],
-        opened: &[SignedReading],
-    ) -> Result<Booked, Refusal> {
-        let proposed = self.open_settlement(sealed)?;
+    /// Recomputes the settlement from the signed readings and books it. What is in `opened` was verified already, if it is
+    /// the very settlement, or its very readings.
+    pub(super) fn settle(&mut self, sealed: &Sealed, readings: &[Sealed], opened: &Opened) -> Result<Booked, Refusal> {
+        let proposed = match &opened.settlement {
+            Some(known) if known.sealed() == sealed && known.signer() == self.totals.market => Cow::Borrowed(&**known),
+            _ => Cow::Owned(self.open_settlement(sealed)?),
+        };
+        self.check_next(&proposed)?;
         check_commitments(&proposed.readings, readings)?;
         self.check_committed(&proposed)?;
-        let opened = if readings.iter().eq(opened.iter().map(Signed::sealed)) {
-            Cow::Borrowed(opened)
+        let opened = if readings.iter().eq(opened.readings.iter().map(Signed::sealed)) {
+            Cow::Borrowed(&*opened.readings)
         } else {
             Cow::Owned(self.open_readings(readings)?)
         };
@@ -80,12 +97,16 @@ impl State {
         self.book(expected, inputs, Heads::Read(heads))
     }
 
-    /// Opens a settlement of the next interval, signed by the market.
-    pub(super) fn open_settlement(&self, sealed: &Sealed) -> Result<Signed<Settlement>, Refusal> {
+    /// Opens a settlement that is signed by the market.
+    pub(super) fn open_settlement(&self, sealed: &Sealed) -> Result<SignedSettlement, Refusal> {
         let market = self.totals.market;
-        let proposed = sealed.open::<Settlement>(&self.chain, |signer| *signer == market)?;
+        Ok(sealed.open(&self.chain, |signer| *signer == market)?)
+    }
+
+    /// Checks that a settlement is of the next interval.
+    pub(super) fn check_next(&self, proposed: &Settlement) -> Result<(), Refusal> {
         let (expected, found) = (self.totals.next, proposed.interval);
-        if found == expected { Ok(proposed) } else { Err(Refusal::IntervalNotNext { expected, found }) }
+        if found == expected { Ok(()) } else { Err(Refusal::IntervalNotNext { expected, found }) }
     }
 
     /// Checks that a settlement says the tariffs that are in force in its interval, and no others.
