@@ -1,6 +1,9 @@
 //! Blocks: built from transactions, and executed again by everyone who did not build them.
 
-use std::{borrow::Borrow, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    sync::Arc,
+};
 
 use protocol::{
     block::{Block, Header, Transaction, validators_hash},
@@ -18,7 +21,7 @@ use protocol::{
     settlement::{Entry, Settlement},
 };
 
-use crate::state::{Applied, Booked, Changes, Opened, OpenedReadings, Refusal, State};
+use crate::state::{Applied, Booked, Changed, Changes, Opened, OpenedReadings, Refusal, State};
 
 /// The last block of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +39,16 @@ pub struct Executed {
     pub state: State,
     /// The state's root.
     pub root: MerkleRoot,
-    /// The entries of the state that changed.
-    pub changes: Changes,
+    changed: Changed,
     /// What was settled or corrected in it.
     pub booked: Vec<Booked>,
+}
+
+impl Executed {
+    /// The entries of the state that changed. They are made for whoever asks: the root needs only their hashes.
+    pub fn changes(&self) -> Changes {
+        self.state.changes(&self.changed)
+    }
 }
 
 /// The hashes of each device's last reading in a settlement whose readings were pruned.
@@ -127,19 +136,16 @@ impl Foreseen {
 /// A block in the making: the state after the transactions so far.
 struct Draft<'a> {
     tip: Tip,
-    before: &'a State,
-    after: Option<State>,
+    /// Hash of the validators that decide the block.
+    validators: Hash,
+    state: Cow<'a, State>,
     booked: Vec<Booked>,
     foreseen: Option<&'a Foreseen>,
 }
 
 impl<'a> Draft<'a> {
-    fn new(before: &'a State, tip: Tip, foreseen: Option<&'a Foreseen>) -> Draft<'a> {
-        Draft { tip, before, after: None, booked: Vec::new(), foreseen }
-    }
-
-    fn state(&mut self) -> &mut State {
-        self.after.get_or_insert_with(|| self.before.clone())
+    fn new(state: Cow<'a, State>, tip: Tip, foreseen: Option<&'a Foreseen>) -> Draft<'a> {
+        Draft { tip, validators: validators_hash(state.validators()), state, booked: Vec::new(), foreseen }
     }
 
     fn apply(&mut self, transaction: &Transaction, opened: &Opened) -> Result<(), Refusal> {
@@ -147,21 +153,20 @@ impl<'a> Draft<'a> {
         let foreseen = self.foreseen.take().filter(|foreseen| foreseen.is_of(self.tip, transaction));
         let applied = match foreseen {
             Some(foreseen) => {
-                self.after = Some(foreseen.state.clone());
+                self.state = Cow::Owned(foreseen.state.clone());
                 foreseen.applied.clone()
             }
-            None => self.state().apply_opened(transaction, opened)?,
+            None => self.state.to_mut().apply_opened(transaction, opened)?,
         };
         self.booked.extend(booked_by(applied));
         Ok(())
     }
 
     fn finish(mut self, transactions: &[Transaction]) -> (Header, Executed) {
-        let (root, changes) = self.state().seal();
-        let state = self.after.unwrap_or_else(|| self.before.clone());
-        let validators = validators_hash(self.before.validators());
-        let header = header(&state, root, self.tip, validators, transactions, &self.booked);
-        (header, Executed { state, root, changes, booked: self.booked })
+        let (root, changed) = self.state.to_mut().seal();
+        let state = self.state.into_owned();
+        let header = header(&state, root, self.tip, self.validators, transactions, &self.booked);
+        (header, Executed { state, root, changed, booked: self.booked })
     }
 }
 
@@ -184,7 +189,7 @@ pub fn build_foreseen<T: Borrow<Transaction>, O: Into<Opened>>(
     transactions: impl IntoIterator<Item = (T, O)>,
     foreseen: Option<&Foreseen>,
 ) -> (Block, Executed, Vec<(Hash, Refusal)>) {
-    let mut draft = Draft::new(state, tip, foreseen);
+    let mut draft = Draft::new(Cow::Borrowed(state), tip, foreseen);
     let mut taken = Vec::new();
     let mut refused = Vec::new();
     let mut room = BLOCK_BYTES_MAX - BLOCK_HEADER_BYTES_MAX;
@@ -242,10 +247,25 @@ pub fn execute_foreseen(
     readings: Readings,
     foreseen: Option<&Foreseen>,
 ) -> Result<Executed, BlockError> {
+    execute_on(Cow::Borrowed(state), tip, block, readings, foreseen)
+}
+
+/// Executes a block as [`execute`] does, on a state that nobody needs any more: it is changed, not copied.
+pub fn execute_last(state: State, tip: Tip, block: &Block, readings: Readings) -> Result<Executed, BlockError> {
+    execute_on(Cow::Owned(state), tip, block, readings, None)
+}
+
+fn execute_on(
+    state: Cow<'_, State>,
+    tip: Tip,
+    block: &Block,
+    readings: Readings,
+    foreseen: Option<&Foreseen>,
+) -> Result<Executed, BlockError> {
     if block.transactions.len() > BLOCK_TRANSACTIONS_MAX {
         return Err(BlockError::TooManyTransactions(block.transactions.len()));
     }
-    check_position(state, tip, &block.header)?;
+    check_position(&state, tip, &block.header)?;
     let mut draft = Draft::new(state, tip, foreseen);
     let (mut opened, mut pruned) = match readings {
         Readings::Sealed => (Vec::new().into_iter(), None),
@@ -257,7 +277,7 @@ pub fn execute_foreseen(
         match (transaction, &mut pruned) {
             (Transaction::Settle { settlement, .. }, Some(pruned)) => {
                 let heads = pruned.next().unwrap_or_default();
-                let booked = draft.state().apply_pruned(settlement, &heads).map_err(refused)?;
+                let booked = draft.state.to_mut().apply_pruned(settlement, &heads).map_err(refused)?;
                 draft.booked.push(booked);
             }
             _ => {
@@ -358,7 +378,7 @@ fn header(
     booked: &[Booked],
 ) -> Header {
     let ids: MerkleTree = transactions.iter().map(|transaction| transaction.id().as_bytes().to_vec()).collect();
-    let entries: MerkleTree = booked.iter().flat_map(Booked::entries).map(|entry| cbor::encode(&entry)).collect();
+    let entries = MerkleTree::of_encoded(booked.iter().flat_map(Booked::entries));
     Header {
         chain: state.chain(),
         height: tip.height + 1,
@@ -381,7 +401,7 @@ pub fn receipts(
 ) -> Vec<Receipt> {
     let entries: Vec<Entry> =
         settled.iter().flat_map(|settled| settled.settlement.entries(settled.correction)).collect();
-    let tree: MerkleTree = entries.iter().map(cbor::encode).collect();
+    let tree = MerkleTree::of_encoded(&entries);
     let receipt = |(index, entry)| {
         Some(Receipt {
             entry,

@@ -7,8 +7,11 @@ mod support;
 use std::sync::Arc;
 
 use ledger::{
-    chain::{BlockError, Foreseen, Readings, Tip, build, build_foreseen, execute, execute_foreseen},
-    state::{ORDERS_PER_MEMBER_MAX, State},
+    chain::{
+        BlockError, Foreseen, Readings, Tip, build, build_foreseen, execute, execute_foreseen, execute_last,
+        open_blocks,
+    },
+    state::{ORDERS_PER_MEMBER_MAX, Opened, State},
 };
 use protocol::{
     block::{Block, Header, Transaction},
@@ -47,6 +50,60 @@ fn an_honest_settlement_is_booked_and_balances() {
         let (_, member) = state.members().find(|(id, _)| **id == line.member).unwrap();
         assert_eq!(Some(member.balance()), line.net());
     }
+}
+
+/// What each of these roots and hashes covers was spelled when the first ledgers were made, and stays so.
+#[test]
+fn many_settlements_lead_to_the_roots_that_they_always_led_to() {
+    let mut community = Community::new(12, 4);
+    let chain = community.genesis.chain();
+    let (mut state, mut tip) = (community.state(), Tip { height: 0, block: chain });
+    let mut blocks = Vec::new();
+    // Past the end of a day.
+    for height in 1..=110 {
+        let readings = community.read_all(state.next());
+        let transaction = community.transaction(community.settlement(&state, &readings), &readings);
+        let (block, executed, refused) = build(&state, tip, [(transaction, Vec::new())]);
+        assert!(refused.is_empty(), "{refused:?}");
+        (state, tip) = (executed.state, Tip { height, block: block.header.hash() });
+        blocks.push(block);
+    }
+    assert_eq!(
+        state.root().to_string(),
+        "844d71a7e335ccd560e99450558e27871e55b8481286324bfe2a0afa4f57dcd8 of 29 leaves"
+    );
+    assert_eq!(tip.block.to_string(), "d9ca4b5b64f81bee98caa6a68ef2f0e676390233b8f5f4df422593a84ade88fd");
+
+    // Whoever follows the blocks with what was opened of all of them, and keeps no state but the last, ends there, too.
+    let opened = open_blocks(&chain, &blocks).unwrap();
+    let (mut followed, mut at) = (community.state(), Tip { height: 0, block: chain });
+    for (block, opened) in blocks.iter().zip(opened) {
+        let executed = execute_last(followed, at, block, Readings::Opened(opened)).unwrap();
+        (followed, at) = (executed.state, Tip { height: at.height + 1, block: block.header.hash() });
+    }
+    assert_eq!((followed.root(), at), (state.root(), tip));
+}
+
+#[test]
+fn an_opened_settlement_counts_for_itself_alone_and_only_with_the_markets_key() {
+    let (community, state, readings, honest) = prepared();
+    let chain = community.genesis.chain();
+    let transaction = community.transaction(honest.clone(), &readings);
+    let opened = |settlement: Settlement, key: &SecretKey| Opened {
+        settlement: Some(Arc::new(Signed::sign(settlement, &chain, key))),
+        readings: readings.clone().into(),
+    };
+    let lie = Settlement { operator: Amount::from_nano(1), ..honest.clone() };
+    for known in [opened(honest.clone(), &community.market), opened(lie.clone(), &community.market)] {
+        assert!(state.clone().apply_opened(&transaction, &known).is_ok());
+        let refusal = state.clone().apply_opened(&community.transaction(lie.clone(), &readings), &known).unwrap_err();
+        assert_eq!(refusal.name(), "clearing_differs");
+    }
+    let stranger = &community.members[0].key;
+    let known = opened(honest, stranger);
+    let settlement = known.settlement.as_ref().unwrap().sealed().clone();
+    let forged = Transaction::Settle { settlement, readings: readings.iter().map(Sealed::from).collect() };
+    assert_eq!(state.clone().apply_opened(&forged, &known).unwrap_err().name(), "unknown_signer");
 }
 
 #[test]
@@ -269,7 +326,8 @@ fn fresh(community: &mut Community, state: &State) -> Vec<SignedReading> {
 fn the_state_is_restored_from_its_entries() {
     let (community, mut state, readings, settlement) = prepared();
     state.apply(&community.transaction(settlement, &readings)).unwrap();
-    let (root, changes) = state.seal();
+    let (root, changed) = state.seal();
+    let changes = state.changes(&changed);
     let entries = changes.iter().filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
     let restored = State::from_entries(&community.genesis, entries).unwrap();
     assert_eq!((restored.root(), state.root()), (root, root));
@@ -302,9 +360,10 @@ fn what_is_foreseen_is_what_a_block_leads_to_and_counts_for_nothing_else() {
         let (block, executed, refused) = build(&state, tip, sealed(transactions.clone()));
         assert!(refused.is_empty(), "{refused:?}");
         let (again, known, _) = build_foreseen(&state, tip, sealed(transactions), Some(&foreseen));
-        assert_eq!((&again, known.root, &known.changes), (&block, executed.root, &executed.changes));
+        assert_eq!((&again, known.root, known.changes()), (&block, executed.root, executed.changes()));
         let known = execute_foreseen(&state, tip, &block, Readings::Sealed, Some(&foreseen)).unwrap();
-        assert_eq!((known.root, known.changes, known.booked), (executed.root, executed.changes, executed.booked));
+        assert_eq!((known.root, known.changes()), (executed.root, executed.changes()));
+        assert_eq!(known.booked, executed.booked);
     }
 
     // Not the id says what a transaction is: here another has it, with a reading that nobody signed.

@@ -390,10 +390,10 @@ fn check_balance(settlement: &Settlement) -> Result<(), SettleError> {
     if sum == 0 { Ok(()) } else { Err(SettleError::Unbalanced { nano: sum }) }
 }
 
-/// The seed of the tie-breaks in the interval after `settlement`: the hash of its content. It covers readings that
-/// nobody knows before that interval's orders are fixed.
-pub fn tie_seed_after(settlement: &Settlement) -> Hash {
-    settlement.content_hash()
+/// The seed of the tie-breaks in the interval after the settlement of this [content](Settlement::content_hash): its hash. It
+/// covers readings that nobody knows before that interval's orders are fixed.
+pub fn tie_seed_after(content: Hash) -> Hash {
+    content
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 }
 
 /// Encodes `value` after what is there.
-pub(crate) fn encode_into<T: Encode<()>>(value: &T, bytes: &mut Vec<u8>) {
+pub fn encode_into<T: Encode<()>>(value: &T, bytes: &mut Vec<u8>) {
     match minicbor::encode(value, bytes) {
         Ok(()) => {}
         // Writing to a Vec cannot fail, and no type of this crate has a refusing encoder.

@@ -337,6 +337,14 @@ impl<T> Signed<T> {
         self.sealed.hash
     }
 
+    /// The hash of the content alone, as it is encoded.
+    pub fn content_hash(&self) -> Hash {
+        match Wire::read(&self.sealed.bytes) {
+            Ok((wire, _)) => Hash::of(wire.payload),
+            Err(error) => unreachable!("it was read when it was opened, or written here: {error}"),
+        }
+    }
+
     /// The whole message, to be opened again elsewhere.
     pub fn sealed(&self) -> &Sealed {
         &self.sealed

@@ -7,10 +7,10 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use tlog_tiles::tlog::{self, HashReader};
 
-use crate::hash::Hash;
+use crate::{cbor, hash::Hash};
 
 /// A Merkle tree over byte strings. It keeps the hashes of its nodes that are complete, not the leaves; so a leaf costs
-/// two hashes, however many there are.
+/// two hashes, however many there are, and one where its own is known.
 #[derive(Default)]
 pub struct MerkleTree {
     leaves: u64,
@@ -60,11 +60,23 @@ pub struct MerkleProof {
     pub path: Vec<Hash>,
 }
 
-impl FromIterator<Vec<u8>> for MerkleTree {
-    fn from_iter<I: IntoIterator<Item = Vec<u8>>>(leaves: I) -> MerkleTree {
+/// The hash of a leaf.
+pub fn leaf_hash(leaf: &[u8]) -> Hash {
+    Hash::from_bytes(tlog::record_hash(leaf).0)
+}
+
+impl<L: AsRef<[u8]>> FromIterator<L> for MerkleTree {
+    fn from_iter<I: IntoIterator<Item = L>>(leaves: I) -> MerkleTree {
+        MerkleTree::of_hashes(leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())))
+    }
+}
+
+impl MerkleTree {
+    /// The tree over the leaves of these [hashes](leaf_hash).
+    pub fn of_hashes(leaves: impl IntoIterator<Item = Hash>) -> MerkleTree {
         let mut tree = MerkleTree::default();
         for leaf in leaves {
-            match tlog::stored_hashes(tree.leaves, &leaf, &tree.nodes) {
+            match tlog::stored_hashes_for_record_hash(tree.leaves, tlog::Hash(*leaf.as_bytes()), &tree.nodes) {
                 Ok(completed) => tree.nodes.0.extend(completed),
                 Err(error) => unreachable!("all nodes before a leaf are kept: {error}"),
             }
@@ -72,9 +84,17 @@ impl FromIterator<Vec<u8>> for MerkleTree {
         }
         tree
     }
-}
 
-impl MerkleTree {
+    /// The tree over values, each encoded.
+    pub fn of_encoded<T: Encode<()>>(values: impl IntoIterator<Item = T>) -> MerkleTree {
+        let mut bytes = Vec::new();
+        MerkleTree::of_hashes(values.into_iter().map(|value| {
+            bytes.clear();
+            cbor::encode_into(&value, &mut bytes);
+            leaf_hash(&bytes)
+        }))
+    }
+
     /// The root.
     pub fn root(&self) -> MerkleRoot {
         match tlog::tree_hash(self.leaves, &self.nodes) {
@@ -157,6 +177,6 @@ mod tests {
 
     #[test]
     fn the_empty_root_is_the_hash_of_nothing() {
-        assert_eq!(MerkleTree::from_iter([]).root(), MerkleRoot { leaves: 0, hash: Hash::of(b"") });
+        assert_eq!(MerkleTree::default().root(), MerkleRoot { leaves: 0, hash: Hash::of(b"") });
     }
 }

@@ -41,13 +41,15 @@ pub(super) struct Ahead {
 
 type Batch = Result<Vec<Ahead>, AuditError>;
 
-/// Hands the blocks from 1 to `last` to `take`, in their order, until it fails.
-pub(super) fn for_each(
+/// Hands the blocks from 1 to `last` to `take`, in their order, until it fails. Each time it gets what it returned the
+/// time before, first `start`; what it returned at last is the result.
+pub(super) fn fold<T>(
     store: &dyn Store,
     chain: &ChainId,
     last: u64,
-    mut take: impl FnMut(Ahead) -> Result<(), AuditError>,
-) -> Result<(), AuditError> {
+    start: T,
+    mut take: impl FnMut(T, Ahead) -> Result<T, AuditError>,
+) -> Result<T, AuditError> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
         let readers: Vec<Receiver<Batch>> = (0..threads)
@@ -58,12 +60,13 @@ pub(super) fn for_each(
             })
             .collect();
         // Where this ends early, the receivers are dropped, and with them the readers end.
+        let mut so_far = start;
         for (_, reader) in iter::zip(batches(last), readers.iter().cycle()) {
             // A reader that ends without a word has panicked, and the scope panics with it.
             let Ok(batch) = reader.recv() else { break };
-            batch?.into_iter().try_for_each(&mut take)?;
+            so_far = batch?.into_iter().try_fold(so_far, &mut take)?;
         }
-        Ok(())
+        Ok(so_far)
     })
 }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::ahead::Ahead;
 use crate::{
-    chain::{BlockError, Readings, Tip, execute},
+    chain::{BlockError, Readings, Tip, execute_last},
     node::{ConfigError, GENESIS_FILE, LedgerError, STORE_DIRECTORY},
     state::{State, StateError},
     store::{Store, StoreError, damaged},
@@ -122,12 +122,11 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
     let chain = genesis.chain();
     let blocks = store.height()?;
     progress.set_length(blocks);
-    let mut state = State::genesis(genesis)?;
     let mut tip = Tip { height: 0, block: chain };
     let (mut settlements_pruned, mut recomputed_from) = (0, None);
     let mut readings_verified = 0;
     let mut commit_signatures = 0;
-    ahead::for_each(store, &chain, blocks, |ahead| {
+    let state = ahead::fold(store, &chain, blocks, State::genesis(genesis)?, |mut state, ahead| {
         let Ahead { height, block, certificate, readings, certified } = ahead;
         let expected = block.header.hash();
         if certificate.block != expected || certificate.height != height {
@@ -144,7 +143,8 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
         if !pruned {
             restore_heads(store, &mut state, height)?;
         }
-        let executed = execute(&state, tip, &block, readings).map_err(|error| AuditError::Block { height, error })?;
+        let executed =
+            execute_last(state, tip, &block, readings).map_err(|error| AuditError::Block { height, error })?;
         let settled = || executed.booked.iter().filter(|booked| booked.correction == 0);
         if pruned {
             settlements_pruned += settled().count() as u64;
@@ -152,10 +152,9 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
             readings_verified += block.transactions.iter().map(|it| it.readings().len() as u64).sum::<u64>();
             recomputed_from = recomputed_from.or(settled().next().map(|booked| booked.settlement.interval));
         }
-        state = executed.state;
         tip = Tip { height, block: expected };
         progress.inc(1);
-        Ok(())
+        Ok(executed.state)
     })?;
     progress.finish_and_clear();
     check_stored_state(genesis, store, &state)?;
@@ -198,8 +197,8 @@ fn restore_heads(store: &dyn Store, state: &mut State, height: u64) -> Result<()
 
 fn check_stored_state(genesis: &Genesis, store: &dyn Store, state: &State) -> Result<(), AuditError> {
     let entries = store.entries()?;
-    let stored = State::from_entries(genesis, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))
-        .map_err(|error| damaged(store, "the state", error))?;
-    let (expected, found) = (state.root(), stored.root());
+    let entries = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    let mut stored = State::from_entries(genesis, entries).map_err(|error| damaged(store, "the state", error))?;
+    let (expected, (found, _)) = (state.root(), stored.seal());
     if expected == found { Ok(()) } else { Err(AuditError::OtherState { expected, found }) }
 }

@@ -58,7 +58,7 @@ pub(super) fn check_author(unopened: &Unopened<'_>, state: &State) -> Result<(),
 pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, executed: &Executed) -> Commit<'a> {
     let open = before.next();
     let mut commit = Commit {
-        changes: executed.changes.clone(),
+        changes: executed.changes(),
         changes_validators: chain::changes_validators(&block.header),
         ..Commit::only(stored)
     };

@@ -13,24 +13,25 @@ use protocol::{
     settlement::{Minted, Settlement, Trade},
 };
 
-use super::{Record, Refusal, State};
+use super::{Member, Record, Refusal, State, in_order::InOrder};
 
 impl State {
     /// The certificates that a settlement mints. What a producer sold its buyers hold, in the order of the trades; the
-    /// rest it holds itself.
+    /// rest it holds itself. `device` says which device of a member measured.
     pub(super) fn issues(
         &self,
         settlement: &Settlement,
-        device: impl Fn(MemberId) -> Option<DeviceId>,
+        device: impl Fn(MemberId, &Member) -> Option<DeviceId>,
     ) -> Result<Vec<Issue>, Refusal> {
         let mut sold: BTreeMap<MemberId, Vec<&Trade>> = BTreeMap::new();
         for trade in &settlement.trades {
             sold.entry(trade.seller).or_default().push(trade);
         }
+        let mut members = InOrder::new(self.members.iter());
         let mut issues = Vec::with_capacity(settlement.minted.len());
         for Minted { member: producer, energy } in &settlement.minted {
-            let technology = self.member(*producer)?.technology();
-            let (Some(device), Some(technology)) = (device(*producer), technology) else { continue };
+            let member = members.find(producer).ok_or(Refusal::UnknownMember(*producer))?;
+            let (Some(device), Some(technology)) = (device(*producer, member), member.technology()) else { continue };
             let mut bundles = Vec::new();
             let mut left = *energy;
             for trade in sold.get(producer).into_iter().flatten() {

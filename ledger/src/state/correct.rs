@@ -35,13 +35,13 @@ impl State {
         let expected = self.recompute(interval, &record.tie_seed, &after, reversed.readings.clone())?;
         compare(&expected, settlement)?;
 
-        let issues = self.issues(settlement, |id| after.iter().find(|input| input.member == id)?.device)?;
+        let issues = self.issues(settlement, |id, _| after.iter().find(|input| input.member == id)?.device)?;
         let mut moved = Vec::new();
         for (account, net) in postings(reversed)? {
             moved.push((account, net.checked_neg().ok_or(Refusal::AmountOverflow)?));
         }
         moved.extend(postings(settlement)?);
-        self.post(&moved)?;
+        self.post(moved)?;
 
         let issues = keep_moved(&record.issues, issues);
         let record =

@@ -7,7 +7,7 @@ use protocol::{
     member::MemberId,
 };
 
-use super::Member;
+use super::{Member, in_order::InOrder};
 
 /// An index over the members; made from them, and kept beside them.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,11 @@ impl Directory {
 
     pub(super) fn member_of_device(&self, device: &DeviceId) -> Option<MemberId> {
         self.devices.get(device).map(|(id, _)| *id)
+    }
+
+    /// The members of devices that are asked for in ascending order.
+    pub(super) fn devices(&self) -> InOrder<impl Iterator<Item = (&DeviceId, &MemberId)>> {
+        InOrder::new(self.devices.iter().map(|(device, (id, _))| (device, id)))
     }
 
     pub(super) fn known_device(&self, key: &[u8; 32]) -> Option<KnownKey> {

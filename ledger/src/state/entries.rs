@@ -4,7 +4,7 @@
 //! encoded and hashed again. What grows with every interval (what it was settled from, and its certificates) has one leaf
 //! a day, which is the root over that day's intervals; so the tree stays small.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 
 use minicbor::bytes::ByteVec;
 use protocol::{
@@ -12,7 +12,7 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     member::MemberId,
-    merkle::{MerkleRoot, MerkleTree},
+    merkle::{MerkleRoot, MerkleTree, leaf_hash},
 };
 
 /// Names an entry. In the order of their keys' bytes.
@@ -81,6 +81,11 @@ impl Key {
         }
     }
 
+    /// The hash of the leaf of an entry.
+    fn leaf(self, value: &[u8]) -> Hash {
+        leaf_hash(&cbor::encode(&(ByteVec::from(self.bytes()), Hash::of(value))))
+    }
+
     fn is_leaf(self) -> bool {
         !matches!(self, Key::Head(_) | Key::Interval(_))
     }
@@ -90,21 +95,33 @@ impl Key {
     }
 }
 
+/// Names the entries that a block has changed.
+#[derive(Debug, Clone)]
+pub struct Changed(Vec<Key>);
+
+impl Changed {
+    pub(super) fn stored(&self) -> impl Iterator<Item = Key> {
+        self.0.iter().copied().filter(|key| key.is_stored())
+    }
+}
+
 /// Entries that a block has changed, by their keys; none where one is gone.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// The leaves of the state, and which entries are newer than their leaves.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leaves {
-    hashes: BTreeMap<Key, Hash>,
-    touched: BTreeSet<Key>,
+    /// The hashes of the leaves, in ascending order of key.
+    hashes: Arc<Vec<(Key, Hash)>>,
+    /// In no order, some more than once.
+    touched: Vec<Key>,
     root: Option<MerkleRoot>,
 }
 
 impl Leaves {
     /// An entry has changed.
     pub(super) fn touch(&mut self, key: Key) {
-        self.touched.insert(key);
+        self.touched.push(key);
         self.root = None;
     }
 
@@ -113,26 +130,37 @@ impl Leaves {
         self.root
     }
 
-    /// Hashes what was touched, with the values that `value` gives, and makes the root. Returns what to store.
-    pub(super) fn seal(&mut self, value: impl Fn(Key) -> Option<Vec<u8>>) -> (MerkleRoot, Changes) {
-        let mut changes = Changes::new();
-        for key in std::mem::take(&mut self.touched) {
-            let value = value(key);
-            if key.is_leaf() {
-                match &value {
-                    Some(value) => self.hashes.insert(key, Hash::of(value)),
-                    None => self.hashes.remove(&key),
-                };
-            }
-            if key.is_stored() {
-                changes.insert(key.bytes(), value);
-            }
-        }
-        let leaf = |(key, hash): (&Key, &Hash)| cbor::encode(&(ByteVec::from(key.bytes()), hash));
-        let root = self.hashes.iter().map(leaf).collect::<MerkleTree>().root();
+    /// Hashes what was touched, and makes the root. `write` appends an entry's value, or says that there is none. Returns
+    /// what has changed since the last time.
+    pub(super) fn seal(&mut self, write: impl Fn(Key, &mut Vec<u8>) -> bool) -> (MerkleRoot, Changed) {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort();
+        touched.dedup();
+        let mut value = Vec::new();
+        let mut leaf = |key: Key| {
+            value.clear();
+            write(key, &mut value).then(|| key.leaf(&value))
+        };
+        let hashes = touched.iter().filter(|key| key.is_leaf()).map(|key| (*key, leaf(*key))).collect();
+        let hashes = merged(&self.hashes, hashes);
+        let root = MerkleTree::of_hashes(hashes.iter().map(|(_, hash)| *hash)).root();
+        self.hashes = Arc::new(hashes);
         self.root = Some(root);
-        (root, changes)
+        (root, Changed(touched))
     }
+}
+
+/// Some leaves after changes to them, all in ascending order of key.
+fn merged(leaves: &[(Key, Hash)], changes: Vec<(Key, Option<Hash>)>) -> Vec<(Key, Hash)> {
+    let mut merged = Vec::with_capacity(leaves.len() + changes.len());
+    let mut leaves = leaves.iter().copied().peekable();
+    for (key, hash) in changes {
+        merged.extend(std::iter::from_fn(|| leaves.next_if(|(other, _)| *other < key)));
+        leaves.next_if(|(other, _)| *other == key);
+        merged.extend(hash.map(|hash| (key, hash)));
+    }
+    merged.extend(leaves);
+    merged
 }
 
 #[cfg(test)]

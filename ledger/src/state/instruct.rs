@@ -83,7 +83,7 @@ impl State {
 
     pub(super) fn transfer(&mut self, from: AccountId, to: AccountId, amount: Amount) -> Result<(), Refusal> {
         let loss = amount.checked_neg().ok_or(Refusal::AmountOverflow)?;
-        self.post(&[(from, loss), (to, amount)])
+        self.post(vec![(from, loss), (to, amount)])
     }
 
     pub(super) fn revoke_device(&mut self, id: MemberId) -> Result<(), Refusal> {

@@ -110,16 +110,12 @@ impl Member {
         Ok(Member { registration, record, head, pruned })
     }
 
-    pub(super) fn registration_entry(&self) -> Vec<u8> {
-        cbor::encode(&*self.registration)
+    pub(super) fn write_registration(&self, bytes: &mut Vec<u8>) {
+        cbor::encode_into(&*self.registration, bytes);
     }
 
-    pub(super) fn account_entry(&self) -> Vec<u8> {
-        cbor::encode(&self.record)
-    }
-
-    pub(super) fn head_entry(&self) -> Vec<u8> {
-        cbor::encode(&self.head)
+    pub(super) fn write_account(&self, bytes: &mut Vec<u8>) {
+        cbor::encode_into(&self.record, bytes);
     }
 
     /// Takes an order while `open` is the next interval to settle.

@@ -16,6 +16,7 @@ mod correct;
 mod decide;
 mod directory;
 mod entries;
+mod in_order;
 mod instruct;
 mod member;
 mod records;
@@ -49,7 +50,7 @@ use protocol::{
 pub(crate) use self::settle::compare;
 pub use self::{
     account::Account,
-    entries::Changes,
+    entries::{Changed, Changes},
     member::{Member, ORDERS_PER_MEMBER_MAX},
     records::Record,
     refusal::Refusal,
@@ -250,27 +251,38 @@ impl State {
         }
     }
 
-    /// The value of an entry; none if there is no such entry.
-    fn value(&self, key: Key) -> Option<Vec<u8>> {
+    /// Appends the value of an entry; `false` if there is no such entry.
+    fn write_value(&self, key: Key, bytes: &mut Vec<u8>) -> bool {
+        let member = |id| self.members.get(&id);
         match key {
-            Key::Account(id) => self.members.get(&id).map(Member::account_entry),
-            Key::Day(day) => self.records.root(day).map(|root| cbor::encode(&root)),
-            Key::Head(id) => self.members.get(&id).map(Member::head_entry),
-            Key::Interval(interval) => self.records.bytes(interval),
-            Key::Member(id) => self.members.get(&id).map(Member::registration_entry),
-            Key::Rules => Some(cbor::encode(&self.rulebook.versions().cloned().collect::<Vec<_>>())),
-            Key::Schedule => Some(cbor::encode(&self.schedule.list())),
-            Key::Totals => Some(cbor::encode(&self.totals)),
+            Key::Account(id) => member(id).map(|member| member.write_account(bytes)),
+            Key::Day(day) => self.records.root(day).map(|root| cbor::encode_into(&root, bytes)),
+            Key::Head(id) => member(id).map(|member| cbor::encode_into(member.head(), bytes)),
+            Key::Interval(interval) => self.records.bytes(interval).map(|record| bytes.extend_from_slice(record)),
+            Key::Member(id) => member(id).map(|member| member.write_registration(bytes)),
+            Key::Rules => Some(cbor::encode_into(&self.rulebook.versions().cloned().collect::<Vec<_>>(), bytes)),
+            Key::Schedule => Some(cbor::encode_into(&self.schedule.list(), bytes)),
+            Key::Totals => Some(cbor::encode_into(&self.totals, bytes)),
         }
+        .is_some()
     }
 
-    /// Ends a block: makes the root, and returns the entries that changed since the last time, for the store. The first
-    /// time, that is all of them.
-    pub fn seal(&mut self) -> (MerkleRoot, Changes) {
+    /// Ends a block: makes the root, and says which entries changed since the last time. The first time, that is all of
+    /// them.
+    pub fn seal(&mut self) -> (MerkleRoot, Changed) {
         let mut leaves = std::mem::take(&mut self.leaves);
-        let sealed = leaves.seal(|key| self.value(key));
+        let sealed = leaves.seal(|key, bytes| self.write_value(key, bytes));
         self.leaves = leaves;
         sealed
+    }
+
+    /// These entries as they are in this state, for the store.
+    pub fn changes(&self, changed: &Changed) -> Changes {
+        let entry = |key: Key| {
+            let mut value = Vec::with_capacity(256);
+            (key.bytes(), self.write_value(key, &mut value).then_some(value))
+        };
+        changed.stored().map(entry).collect()
     }
 
     /// The Merkle root of the state: over its entries in order of key, each a leaf of key and hash of value.
@@ -312,14 +324,14 @@ impl State {
     }
 
     /// Moves money between accounts: all of it, or nothing.
-    fn post(&mut self, postings: &[(AccountId, Amount)]) -> Result<(), Refusal> {
-        let mut accounts: BTreeMap<AccountId, Account> = BTreeMap::new();
-        for (id, net) in postings {
-            let account = match accounts.entry(*id) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.account(*id)?),
-            };
-            account.post(*net)?;
+    fn post(&mut self, mut postings: Vec<(AccountId, Amount)>) -> Result<(), Refusal> {
+        postings.sort_by_key(|(id, _)| *id);
+        let mut accounts = Vec::with_capacity(postings.len());
+        for postings in postings.chunk_by(|a, b| a.0 == b.0) {
+            let id = postings[0].0;
+            let mut account = self.account(id)?;
+            postings.iter().try_for_each(|(_, net)| account.post(*net))?;
+            accounts.push((id, account));
         }
         for (id, account) in accounts {
             match id {

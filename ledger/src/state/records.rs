@@ -9,7 +9,7 @@ use protocol::{
     hash::Hash,
     interval::Interval,
     limits::RECORD_DAYS,
-    merkle::{MerkleRoot, MerkleTree},
+    merkle::{MerkleRoot, MerkleTree, leaf_hash},
     origin::Issue,
 };
 
@@ -35,7 +35,8 @@ pub struct Record {
 #[derive(Debug)]
 struct Kept {
     bytes: Vec<u8>,
-    hash: Hash,
+    /// Hash of its leaf in the day's tree: of its interval and its hash.
+    leaf: Hash,
 }
 
 type Day = BTreeMap<Interval, Arc<Kept>>;
@@ -58,8 +59,8 @@ impl Records {
         cbor::decode(&kept.bytes).ok()
     }
 
-    pub(super) fn bytes(&self, interval: Interval) -> Option<Vec<u8>> {
-        Some(self.0.get(&day_of(interval))?.get(&interval)?.bytes.clone())
+    pub(super) fn bytes(&self, interval: Interval) -> Option<&[u8]> {
+        Some(&self.0.get(&day_of(interval))?.get(&interval)?.bytes)
     }
 
     pub(super) fn put(&mut self, interval: Interval, record: &Record) {
@@ -75,14 +76,14 @@ impl Records {
 
     fn keep(&mut self, interval: Interval, bytes: Vec<u8>) {
         let day = self.0.entry(day_of(interval)).or_default();
-        let kept = Kept { hash: Hash::of(&bytes), bytes };
+        let leaf = leaf_hash(&cbor::encode(&(interval, Hash::of(&bytes))));
+        let kept = Kept { bytes, leaf };
         Arc::make_mut(day).insert(interval, Arc::new(kept));
     }
 
-    /// The root over a day's records, each a leaf of its interval and its hash; `None` if there are none.
+    /// The root over a day's records; `None` if there are none.
     pub(super) fn root(&self, day: i64) -> Option<MerkleRoot> {
-        let leaf = |(interval, kept): (&Interval, &Arc<Kept>)| cbor::encode(&(interval, kept.hash));
-        Some(self.0.get(&day)?.iter().map(leaf).collect::<MerkleTree>().root())
+        Some(MerkleTree::of_hashes(self.0.get(&day)?.values().map(|kept| kept.leaf)).root())
     }
 
     /// Forgets the days that are too old when `next` is the next interval to settle. Returns them and their intervals.

@@ -27,8 +27,7 @@ impl State {
             let id = self.directory.member_of_device(device).ok_or(Refusal::UnknownSigner(*device))?;
             pruned.insert(id, *hash);
         }
-        let content = proposed.payload().clone();
-        self.book(content, Vec::new(), Heads::Pruned(pruned))
+        self.book(proposed.payload().clone(), proposed.content_hash(), Vec::new(), Heads::Pruned(pruned))
     }
 
     /// The members whose last reading was pruned, and its hash.

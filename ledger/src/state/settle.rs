@@ -19,7 +19,7 @@ use protocol::{
     settlement::{Entry, Settlement, SignedSettlement},
 };
 
-use super::{Change, Record, Refusal, State, directory::Directory, entries::Key, records::day_of};
+use super::{Change, Record, Refusal, State, directory::Directory, entries::Key, in_order::InOrder, records::day_of};
 
 /// A settlement that is booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,18 +59,14 @@ impl<R: Into<OpenedReadings>> From<R> for Opened {
 
 /// Where the chains of the devices that were read stand afterwards.
 pub(super) enum Heads {
-    /// As the readings say.
-    Read(BTreeMap<MemberId, ChainHead>),
+    /// As the readings say. In ascending order of member.
+    Read(Vec<(MemberId, ChainHead)>),
     /// The readings were pruned; their hashes are left.
     Pruned(BTreeMap<MemberId, Hash>),
 }
 
-/// What the readings say.
-#[derive(Default)]
-struct Measured {
-    metered: BTreeMap<MemberId, Metered>,
-    heads: BTreeMap<MemberId, ChainHead>,
-}
+/// What the readings say of a member.
+type Measured = (MemberId, (Metered, ChainHead));
 
 impl State {
     /// Recomputes the settlement from the signed readings and books it. What is in `opened` was verified already, if it is
@@ -89,12 +85,13 @@ impl State {
             Cow::Owned(self.open_readings(readings)?)
         };
         check_ascending(&opened)?;
-        let Measured { metered, heads } = self.measure_devices(proposed.interval, &opened)?;
-        let inputs = self.inputs(&proposed, &metered);
+        let measured = self.measure_devices(proposed.interval, &opened)?;
+        let inputs = self.inputs(&proposed, &measured);
         let tie_seed = self.totals.tie_seed;
         let expected = self.recompute(proposed.interval, &tie_seed, &inputs, proposed.readings.clone())?;
         compare(&expected, &proposed)?;
-        self.book(expected, inputs, Heads::Read(heads))
+        let heads = measured.into_iter().map(|(id, (_, head))| (id, head)).collect();
+        self.book(expected, proposed.content_hash(), inputs, Heads::Read(heads))
     }
 
     /// Opens a settlement that is signed by the market.
@@ -119,20 +116,22 @@ impl State {
         Signed::<Reading>::open_all(readings, &self.chain, device).map_err(|(_, error)| Refusal::from(error))
     }
 
-    fn measure_devices(&self, interval: Interval, readings: &[SignedReading]) -> Result<Measured, Refusal> {
-        let mut measured = Measured::default();
+    /// What ascending readings say, in ascending order of member.
+    fn measure_devices(&self, interval: Interval, readings: &[SignedReading]) -> Result<Vec<Measured>, Refusal> {
+        let mut measured = Vec::with_capacity(self.members.len());
+        let mut devices = self.directory.devices();
         for readings in readings.chunk_by(|a, b| a.signer() == b.signer()) {
             let device: DeviceId = readings[0].signer();
-            let id = self.directory.member_of_device(&device).ok_or(Refusal::UnknownSigner(device))?;
+            let id = devices.find(&device).copied().ok_or(Refusal::UnknownSigner(device))?;
             let member = self.member(id)?;
             if member.is_pruned() {
                 return Err(Refusal::ReadingsPruned(id));
             }
-            let (metered, head) = measure(member.head(), readings, interval, member.rated_power_w())
+            let said = measure(member.head(), readings, interval, member.rated_power_w())
                 .map_err(|error| Refusal::ReadingRefused { device, error: Box::new(error) })?;
-            measured.metered.insert(id, metered);
-            measured.heads.insert(id, head);
+            measured.push((id, said));
         }
+        measured.sort_unstable_by_key(|(id, _)| *id);
         Ok(measured)
     }
 
@@ -140,19 +139,25 @@ impl State {
     ///
     /// Who was registered while the interval was open takes part from the next one on. A settlement may name them all the
     /// same, as settlements did before: without a device, limits or values, they change nothing else in it.
-    fn inputs(&self, proposed: &Settlement, metered: &BTreeMap<MemberId, Metered>) -> Vec<MemberInput> {
+    fn inputs(&self, proposed: &Settlement, measured: &[Measured]) -> Vec<MemberInput> {
         let interval = proposed.interval;
-        let input = |(id, member): (&MemberId, &super::Member)| member.input(*id, interval, metered.get(id).copied());
-        let taking_part = |(_, member): &(&MemberId, &super::Member)| takes_part(member.head().interval, interval);
-        let inputs: Vec<MemberInput> = self.members.iter().filter(taking_part).map(input).collect();
-        if inputs.len() == self.members.len() || inputs_hash(&inputs) == proposed.inputs {
-            return inputs;
+        let inputs = |taking_part: fn(&super::Member, Interval) -> bool| -> Vec<MemberInput> {
+            let mut measured = InOrder::new(measured.iter().map(|(id, said)| (id, said)));
+            let mut input = |(id, member): (&MemberId, &super::Member)| {
+                member.input(*id, interval, measured.find(id).map(|(metered, _)| *metered))
+            };
+            let members = self.members.iter().filter(|(_, member)| taking_part(member, interval));
+            members.map(&mut input).collect()
+        };
+        let taking_part = inputs(|member, interval| takes_part(member.head().interval, interval));
+        if taking_part.len() == self.members.len() || inputs_hash(&taking_part) == proposed.inputs {
+            return taking_part;
         }
-        let all: Vec<MemberInput> = self.members.iter().map(input).collect();
-        if inputs_hash(&all) == proposed.inputs { all } else { inputs }
+        let all = inputs(|_, _| true);
+        if inputs_hash(&all) == proposed.inputs { all } else { taking_part }
     }
 
-    /// Clears an interval, as it was to be cleared at its time.
+    /// Clears an interval, as it was to be cleared at its time. Inputs are in ascending order of member.
     pub(super) fn recompute(
         &self,
         interval: Interval,
@@ -162,9 +167,11 @@ impl State {
     ) -> Result<Settlement, Refusal> {
         let (version, grid) = self.rules_at(interval);
         let mut members: Vec<MeteredMember> = Vec::with_capacity(inputs.len());
+        let mut registered = InOrder::new(self.members.iter());
         for input in inputs {
+            let member = registered.find(&input.member).ok_or(Refusal::UnknownMember(input.member))?;
             // Every grid that was ever set has all buses of the members.
-            let bus = grid.bus(self.member(input.member)?.bus()).map_err(Refusal::BadGrid)?;
+            let bus = grid.bus(member.bus()).map_err(Refusal::BadGrid)?;
             members.extend(metered_member(input, bus));
         }
         settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, members: &members, readings, inputs })
@@ -172,27 +179,26 @@ impl State {
     }
 
     /// Moves the accounts, mints the certificates, and opens the next interval. Whatever can be refused comes before the
-    /// first change.
+    /// first change. `content` is the hash of the settlement's content.
     pub(super) fn book(
         &mut self,
         settlement: Settlement,
+        content: Hash,
         inputs: Vec<MemberInput>,
         heads: Heads,
     ) -> Result<Booked, Refusal> {
         let interval = settlement.interval;
         let next = interval.next().ok_or(Refusal::EndOfTime(interval))?;
-        let devices = |id| self.members.get(&id).and_then(|member| member.device());
-        let issues = self.issues(&settlement, devices)?;
-        self.post(&postings(&settlement)?)?;
-        let record =
-            Record { settlement: settlement.content_hash(), tie_seed: self.totals.tie_seed, corrections: 0, issues };
+        let issues = self.issues(&settlement, |_, member| member.device())?;
+        self.post(postings(&settlement)?)?;
+        let record = Record { settlement: content, tie_seed: self.totals.tie_seed, corrections: 0, issues };
         self.put_record(interval, &record);
         self.advance(heads);
 
         let totals = &mut self.totals;
         totals.settled = Some(interval);
         totals.next = next;
-        totals.tie_seed = tie_seed_after(&settlement);
+        totals.tie_seed = tie_seed_after(content);
         totals.settlements += 1;
         self.open_interval(next);
         Ok(Booked { settlement, correction: 0, inputs })
@@ -205,19 +211,22 @@ impl State {
     }
 
     fn advance(&mut self, heads: Heads) {
-        let mut each = |id: &MemberId, advance: &dyn Fn(&mut super::Member)| {
-            if let Some(member) = self.members.get_mut(id) {
-                advance(member);
-                self.leaves.touch(Key::Account(*id));
-                self.leaves.touch(Key::Head(*id));
-            }
-        };
         match heads {
-            Heads::Read(heads) => heads.iter().for_each(|(id, head)| each(id, &|member| member.advance(*head))),
+            Heads::Read(heads) => self.advance_each(&heads, super::Member::advance),
             Heads::Pruned(heads) => {
-                heads.iter().for_each(|(id, hash)| each(id, &|member| member.advance_pruned(*hash)))
+                self.advance_each(&heads.into_iter().collect::<Vec<_>>(), super::Member::advance_pruned);
             }
         }
+    }
+
+    fn advance_each<H: Copy>(&mut self, heads: &[(MemberId, H)], advance: fn(&mut super::Member, H)) {
+        for (id, head) in heads {
+            if let Some(member) = self.members.get_mut(id) {
+                advance(member, *head);
+            }
+        }
+        let touched = |key: fn(MemberId) -> Key| heads.iter().map(move |(id, _)| key(*id));
+        touched(Key::Account).chain(touched(Key::Head)).for_each(|key| self.leaves.touch(key));
     }
 
     /// What changes with the interval `next`, and what ends before it.

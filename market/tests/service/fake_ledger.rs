@@ -220,7 +220,7 @@ impl Chain {
 
     /// The receipts of a block, with proofs, but without signatures.
     fn receipts(&self, height: u64, entries: Vec<Entry>) -> Vec<Receipt> {
-        let tree: MerkleTree = entries.iter().map(cbor::encode).collect();
+        let tree = MerkleTree::of_encoded(&entries);
         let header = self.header(height, &tree);
         let receipt = |(index, entry): (usize, Entry)| Receipt {
             entry,
@@ -344,7 +344,7 @@ impl Chain {
             self.committed[index] = None;
         }
         self.next = settlement.interval.next().unwrap();
-        self.tie_seed = tie_seed_after(settlement);
+        self.tie_seed = tie_seed_after(settlement.content_hash());
         let content = settlement.payload().clone();
         let settled = Settled {
             interval: content.interval,
