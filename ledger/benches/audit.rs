@@ -1,7 +1,7 @@
 //! How fast a ledger is audited, beside the least that any audit must do: verify the signatures of its readings.
 //!
 //! `cargo bench -p ledger --bench audit` makes a year of 41 members (some minutes) and audits it;
-//! `cargo bench -p ledger --bench audit -- 1000` does so with 1,000 intervals.
+//! `cargo bench -p ledger --bench audit -- 1000 500` does so with 1,000 intervals of 500 members.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 
@@ -34,8 +34,10 @@ const BLOCKS_PER_BATCH: usize = 64;
 const ROUNDS: usize = 3;
 
 fn main() {
-    let intervals = env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(YEAR);
-    let mut community = Community::new(MEMBERS, VALIDATORS);
+    let mut numbers = env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let intervals = numbers.next().unwrap_or(YEAR);
+    let members = numbers.next().and_then(|members| members.try_into().ok()).unwrap_or(MEMBERS);
+    let mut community = Community::new(members, VALIDATORS);
     let progress = ProgressBar::new(intervals);
     let (store, _) = community.ledger(intervals, || progress.inc(1));
     progress.finish_and_clear();
@@ -52,7 +54,7 @@ fn main() {
         }));
     }
     let per_interval = |time: Duration| time.as_secs_f64() * 1e6 / intervals as f64;
-    println!("{intervals} intervals of {MEMBERS} members, {VALIDATORS} validators, best of {ROUNDS}");
+    println!("{intervals} intervals of {members} members, {VALIDATORS} validators, best of {ROUNDS}");
     println!("bare batched verification  {:>8.1} µs an interval", per_interval(bare));
     println!("audit                      {:>8.1} µs an interval", per_interval(whole));
     println!("ratio                      {:>8.2}", whole.as_secs_f64() / bare.as_secs_f64());

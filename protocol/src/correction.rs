@@ -92,7 +92,9 @@ impl MemberInput {
 
 /// The hash by which a settlement names its inputs, in ascending order of member.
 pub fn inputs_hash(inputs: &[MemberInput]) -> Hash {
-    Hash::of(&cbor::encode(&("voisin/inputs/v1", inputs)))
+    let mut bytes = Vec::with_capacity(128 * (inputs.len() + 1));
+    cbor::encode_into(&("voisin/inputs/v1", inputs), &mut bytes);
+    Hash::of(&bytes)
 }
 
 /// A member's values as validated.

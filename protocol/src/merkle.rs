@@ -11,14 +11,14 @@ use crate::{cbor, hash::Hash};
 
 /// A Merkle tree over byte strings. It keeps the hashes of its nodes that are complete, not the leaves; so a leaf costs
 /// two hashes, however many there are, and one where its own is known.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MerkleTree {
     leaves: u64,
     nodes: Nodes,
 }
 
 /// Hashes of the nodes, in the order in which they became complete.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 struct Nodes(Vec<tlog::Hash>);
 
 impl HashReader for Nodes {
@@ -67,32 +67,66 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
 
 impl<L: AsRef<[u8]>> FromIterator<L> for MerkleTree {
     fn from_iter<I: IntoIterator<Item = L>>(leaves: I) -> MerkleTree {
-        MerkleTree::of_hashes(leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())))
+        let leaves: Vec<Hash> = leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())).collect();
+        MerkleTree::of_hashes(leaves.into_iter())
     }
 }
 
 impl MerkleTree {
     /// The tree over the leaves of these [hashes](leaf_hash).
-    pub fn of_hashes(leaves: impl IntoIterator<Item = Hash>) -> MerkleTree {
+    pub fn of_hashes(leaves: impl ExactSizeIterator<Item = Hash>) -> MerkleTree {
         let mut tree = MerkleTree::default();
-        for leaf in leaves {
-            match tlog::stored_hashes_for_record_hash(tree.leaves, tlog::Hash(*leaf.as_bytes()), &tree.nodes) {
-                Ok(completed) => tree.nodes.0.extend(completed),
-                Err(error) => unreachable!("all nodes before a leaf are kept: {error}"),
-            }
-            tree.leaves += 1;
-        }
+        tree.set_leaves(leaves);
         tree
+    }
+
+    /// Makes this the tree over the leaves of these [hashes](leaf_hash). What is above leaves that stay the same is not hashed
+    /// again.
+    pub fn set_leaves(&mut self, leaves: impl ExactSizeIterator<Item = Hash>) {
+        let before = self.leaves;
+        self.leaves = leaves.len() as u64;
+        self.nodes.0.resize(tlog::stored_hash_count(self.leaves) as usize, tlog::EMPTY_HASH);
+        let mut changed = Vec::with_capacity(leaves.len());
+        for (index, leaf) in (0..).zip(leaves) {
+            let kept = self.node(0, index);
+            if index >= before || kept.0 != *leaf.as_bytes() {
+                *kept = tlog::Hash(*leaf.as_bytes());
+                changed.push(index);
+            }
+        }
+        self.rehash(changed);
+    }
+
+    /// Hashes the complete nodes above leaves that have changed, in ascending order.
+    fn rehash(&mut self, mut changed: Vec<u64>) {
+        let mut level = 0;
+        while !changed.is_empty() {
+            changed.iter_mut().for_each(|index| *index /= 2);
+            changed.dedup();
+            // The last node of a level may have no neighbour; then there is none above it yet.
+            changed.retain(|index| (index + 1) << (level + 1) <= self.leaves);
+            for index in &changed {
+                let [left, right] = [2 * index, 2 * index + 1].map(|child| *self.node(level, child));
+                *self.node(level + 1, *index) = tlog::node_hash(left, right);
+            }
+            level += 1;
+        }
+    }
+
+    fn node(&mut self, level: u8, index: u64) -> &mut tlog::Hash {
+        &mut self.nodes.0[tlog::stored_hash_index(level, index) as usize]
     }
 
     /// The tree over values, each encoded.
     pub fn of_encoded<T: Encode<()>>(values: impl IntoIterator<Item = T>) -> MerkleTree {
         let mut bytes = Vec::new();
-        MerkleTree::of_hashes(values.into_iter().map(|value| {
+        let leaf = |value| {
             bytes.clear();
             cbor::encode_into(&value, &mut bytes);
             leaf_hash(&bytes)
-        }))
+        };
+        let leaves: Vec<Hash> = values.into_iter().map(leaf).collect();
+        MerkleTree::of_hashes(leaves.into_iter())
     }
 
     /// The root.
@@ -164,6 +198,36 @@ mod tests {
                 let path = proof.path.iter().flat_map(|hash| *hash.as_bytes()).collect();
                 let path = ct_merkle::InclusionProof::<Sha256>::try_from_bytes(path).unwrap();
                 root.verify_inclusion(&leaf.to_be_bytes(), leaf, &path).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_whose_leaves_change_is_the_one_made_anew() {
+        let hashes = |leaves: &[u8]| leaves.iter().map(|leaf| leaf_hash(&[*leaf])).collect::<Vec<_>>();
+        for leaves in 0..20 {
+            let before: Vec<u8> = (0..leaves).collect();
+            let same = |after: &[u8]| {
+                let anew: MerkleTree = after.iter().map(|leaf| [*leaf]).collect();
+                let mut changed = MerkleTree::of_hashes(hashes(&before).into_iter());
+                changed.set_leaves(hashes(after).into_iter());
+                assert_eq!((changed.root(), &changed.nodes.0), (anew.root(), &anew.nodes.0), "{before:?} to {after:?}");
+            };
+            same(&before);
+            for index in 0..before.len() {
+                let changed = |change: fn(&mut Vec<u8>, usize)| {
+                    let mut after = before.clone();
+                    change(&mut after, index);
+                    same(&after);
+                };
+                changed(|after, index| after[index] = 100);
+                changed(|after, index| after.insert(index, 100));
+                changed(|after, index| {
+                    after.remove(index);
+                });
+                changed(|after, index| after.truncate(index));
+                changed(|after, index| after.extend(100..=100 + index as u8));
+                changed(|after, index| after[index..].fill(100));
             }
         }
     }

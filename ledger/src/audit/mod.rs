@@ -197,6 +197,10 @@ fn restore_heads(store: &dyn Store, state: &mut State, height: u64) -> Result<()
 
 fn check_stored_state(genesis: &Genesis, store: &dyn Store, state: &State) -> Result<(), AuditError> {
     let entries = store.entries()?;
+    if state.is_stored_as(&entries) {
+        return Ok(());
+    }
+    // Something of it is not, which need not mean another state: a head may be known by its hash alone.
     let entries = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
     let mut stored = State::from_entries(genesis, entries).map_err(|error| damaged(store, "the state", error))?;
     let (expected, (found, _)) = (state.root(), stored.seal());

@@ -90,7 +90,7 @@ impl Key {
         !matches!(self, Key::Head(_) | Key::Interval(_))
     }
 
-    fn is_stored(self) -> bool {
+    pub(super) fn is_stored(self) -> bool {
         !matches!(self, Key::Day(_))
     }
 }
@@ -113,6 +113,8 @@ pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 pub(super) struct Leaves {
     /// The hashes of the leaves, in ascending order of key.
     hashes: Arc<Vec<(Key, Hash)>>,
+    /// The tree over them.
+    tree: Arc<MerkleTree>,
     /// In no order, some more than once.
     touched: Vec<Key>,
     root: Option<MerkleRoot>,
@@ -143,7 +145,9 @@ impl Leaves {
         };
         let hashes = touched.iter().filter(|key| key.is_leaf()).map(|key| (*key, leaf(*key))).collect();
         let hashes = merged(&self.hashes, hashes);
-        let root = MerkleTree::of_hashes(hashes.iter().map(|(_, hash)| *hash)).root();
+        let tree = Arc::make_mut(&mut self.tree);
+        tree.set_leaves(hashes.iter().map(|(_, hash)| *hash));
+        let root = tree.root();
         self.hashes = Arc::new(hashes);
         self.root = Some(root);
         (root, Changed(touched))

@@ -236,19 +236,31 @@ impl State {
         Ok(state)
     }
 
+    /// The keys of all entries, in no order, some more than once.
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let of_member = |id: &MemberId| [Key::Account(*id), Key::Head(*id), Key::Member(*id)];
+        let of_interval = |interval| [Key::Interval(interval), Key::Day(records::day_of(interval))];
+        let members = self.members.keys().flat_map(of_member);
+        members.chain(self.records.intervals().flat_map(of_interval)).chain([Key::Rules, Key::Schedule, Key::Totals])
+    }
+
     fn touch_all(&mut self) {
-        for id in self.members.keys() {
-            for key in [Key::Account(*id), Key::Head(*id), Key::Member(*id)] {
-                self.leaves.touch(key);
-            }
-        }
-        for interval in self.records.intervals() {
-            self.leaves.touch(Key::Interval(interval));
-            self.leaves.touch(Key::Day(records::day_of(interval)));
-        }
-        for key in [Key::Rules, Key::Schedule, Key::Totals] {
-            self.leaves.touch(key);
-        }
+        let mut leaves = std::mem::take(&mut self.leaves);
+        self.keys().for_each(|key| leaves.touch(key));
+        self.leaves = leaves;
+    }
+
+    /// Whether entries are all that the store keeps of this very state. If so, it would be [read](Self::from_entries) back
+    /// from them.
+    pub fn is_stored_as(&self, entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> bool {
+        let mut value = Vec::new();
+        let mut same = |key: Key| {
+            value.clear();
+            self.write_value(key, &mut value);
+            entries.get(&key.bytes()) == Some(&value)
+        };
+        let stored = || self.keys().filter(|key| key.is_stored());
+        stored().count() == entries.len() && stored().all(|key| same(key))
     }
 
     /// Appends the value of an entry; `false` if there is no such entry.

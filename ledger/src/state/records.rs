@@ -39,7 +39,12 @@ struct Kept {
     leaf: Hash,
 }
 
-type Day = BTreeMap<Interval, Arc<Kept>>;
+/// A day's records, and the tree over them.
+#[derive(Debug, Clone, Default)]
+struct Day {
+    records: BTreeMap<Interval, Arc<Kept>>,
+    tree: MerkleTree,
+}
 
 /// The records of the last [`RECORD_DAYS`] days.
 #[derive(Debug, Clone, Default)]
@@ -54,13 +59,13 @@ pub(super) fn day_of(interval: Interval) -> i64 {
 
 impl Records {
     pub(super) fn get(&self, interval: Interval) -> Option<Record> {
-        let kept = self.0.get(&day_of(interval))?.get(&interval)?;
+        let kept = self.0.get(&day_of(interval))?.records.get(&interval)?;
         // It was encoded here, or decoded when it was read from the store.
         cbor::decode(&kept.bytes).ok()
     }
 
     pub(super) fn bytes(&self, interval: Interval) -> Option<&[u8]> {
-        Some(&self.0.get(&day_of(interval))?.get(&interval)?.bytes)
+        Some(&self.0.get(&day_of(interval))?.records.get(&interval)?.bytes)
     }
 
     pub(super) fn put(&mut self, interval: Interval, record: &Record) {
@@ -75,15 +80,15 @@ impl Records {
     }
 
     fn keep(&mut self, interval: Interval, bytes: Vec<u8>) {
-        let day = self.0.entry(day_of(interval)).or_default();
         let leaf = leaf_hash(&cbor::encode(&(interval, Hash::of(&bytes))));
-        let kept = Kept { bytes, leaf };
-        Arc::make_mut(day).insert(interval, Arc::new(kept));
+        let Day { records, tree } = Arc::make_mut(self.0.entry(day_of(interval)).or_default());
+        records.insert(interval, Arc::new(Kept { bytes, leaf }));
+        tree.set_leaves(records.values().map(|kept| kept.leaf));
     }
 
     /// The root over a day's records; `None` if there are none.
     pub(super) fn root(&self, day: i64) -> Option<MerkleRoot> {
-        Some(MerkleTree::of_hashes(self.0.get(&day)?.values().map(|kept| kept.leaf)).root())
+        Some(self.0.get(&day)?.tree.root())
     }
 
     /// Forgets the days that are too old when `next` is the next interval to settle. Returns them and their intervals.
@@ -91,11 +96,11 @@ impl Records {
         let first = day_of(next) - RECORD_DAYS * DAY_S;
         let kept = self.0.split_off(&first);
         let expired = std::mem::replace(&mut self.0, kept);
-        expired.into_iter().map(|(day, records)| (day, records.keys().copied().collect())).collect()
+        expired.into_iter().map(|(start, day)| (start, day.records.keys().copied().collect())).collect()
     }
 
     /// The intervals that are remembered, from the oldest to the newest.
     pub(super) fn intervals(&self) -> impl Iterator<Item = Interval> + '_ {
-        self.0.values().flat_map(|day| day.keys().copied())
+        self.0.values().flat_map(|day| day.records.keys().copied())
     }
 }
