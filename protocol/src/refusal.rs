@@ -1,5 +1,7 @@
-//! The names of refusals, one enum for each who refuses. Whoever reacts to one matches its enum without a catch-all, so that a
-//! new name does not compile until every place has an answer to it.
+//! The names of refusals, one enum for each who refuses. What programs do about a refusal of the ledger is said beside its name,
+//! once and without a catch-all, so that a new one does not compile until each of them has an answer to it.
+
+use crate::answer::Refusal;
 
 /// An enum of names: each variant beside its text, so that none can be left out of `ALL`.
 macro_rules! names {
@@ -151,7 +153,98 @@ names! {
     }
 }
 
+/// When what was refused may be taken after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lasts {
+    /// Never, whatever block a node stands at.
+    Forever,
+    /// At another block perhaps, so a node that is ahead or behind may honestly have taken it.
+    AtThisBlock,
+    /// As soon as there is room: it is worth handing in again.
+    Shortly,
+}
+
 impl LedgerRefusal {
+    /// What is to be done about it: how long it lasts, and what the market tells an agent whose order it refuses; nothing for what
+    /// an order is never refused for.
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
+    const fn judged(self) -> (Lasts, Option<Refusal>) {
+        match self {
+            LedgerRefusal::Malformed => (Lasts::Forever, Some(Refusal::Malformed)),
+            LedgerRefusal::BadSignature => (Lasts::Forever, Some(Refusal::BadSignature)),
+            // A block that is yet to come may admit the signer. But to forgive them all would let anyone send what a key made up
+            // on the spot has signed.
+            LedgerRefusal::UnknownSigner => (Lasts::Forever, Some(Refusal::UnknownDevice)),
+            LedgerRefusal::AmountNotPositive
+            | LedgerRefusal::SameAccount
+            | LedgerRefusal::BadText
+            | LedgerRefusal::BadName
+            | LedgerRefusal::ReadingsNotAscending
+            | LedgerRefusal::ValuesNotAscending => (Lasts::Forever, None),
+            LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => (Lasts::Shortly, Some(Refusal::TooManyOrders)),
+            LedgerRefusal::UnknownMember => (Lasts::AtThisBlock, Some(Refusal::UnknownDevice)),
+            LedgerRefusal::OrderTooLate => (Lasts::AtThisBlock, Some(Refusal::OrderTooLate)),
+            LedgerRefusal::OrderSequenceNotHigher | LedgerRefusal::ExistsWithDifferent => {
+                (Lasts::AtThisBlock, Some(Refusal::SequenceConflict))
+            }
+            LedgerRefusal::Exists => (Lasts::AtThisBlock, Some(Refusal::Duplicate)),
+            // The member is told, and comes again; an order of another one need not wait for it.
+            LedgerRefusal::TooManyOrders => (Lasts::AtThisBlock, Some(Refusal::TooManyOrders)),
+            LedgerRefusal::IntervalNotNext
+            | LedgerRefusal::ReadingsDiffer
+            | LedgerRefusal::ReadingRefused
+            | LedgerRefusal::CommittedReadingLeftOut
+            | LedgerRefusal::CannotSettle
+            | LedgerRefusal::ClearingDiffers
+            | LedgerRefusal::AmountOverflow
+            | LedgerRefusal::EndOfTime
+            | LedgerRefusal::NumbersExhausted
+            | LedgerRefusal::ReadingsPruned
+            | LedgerRefusal::InstructionNotNext
+            | LedgerRefusal::DecisionNotNext
+            | LedgerRefusal::NotApproved
+            | LedgerRefusal::ExceedsBalance
+            | LedgerRefusal::KeyInUse
+            | LedgerRefusal::DeviceInUse
+            | LedgerRefusal::NoDevice
+            | LedgerRefusal::NoConflict
+            | LedgerRefusal::TooManyMembers
+            | LedgerRefusal::RulesTooEarly
+            | LedgerRefusal::BadRules
+            | LedgerRefusal::UnknownMechanism
+            | LedgerRefusal::BadTerms
+            | LedgerRefusal::BadGrid
+            | LedgerRefusal::BadValidators
+            | LedgerRefusal::NothingToCorrect
+            | LedgerRefusal::OtherSettlementInForce
+            | LedgerRefusal::CorrectionNotNext
+            | LedgerRefusal::OtherInputs
+            | LedgerRefusal::CorrectionsNotAscending
+            | LedgerRefusal::ValuesOfStrangers
+            | LedgerRefusal::ImplausibleValues
+            | LedgerRefusal::UnknownCertificates
+            | LedgerRefusal::CertificatesNotHeld
+            | LedgerRefusal::CertificatesRetired
+            | LedgerRefusal::TooManyTransactions
+            | LedgerRefusal::Header => (Lasts::AtThisBlock, None),
+        }
+    }
+
+    /// Whether no block could make it right, so that no honest node sends what is refused so.
+    pub const fn is_hopeless(self) -> bool {
+        matches!(self.judged().0, Lasts::Forever)
+    }
+
+    /// Whether another time may not bring it, for there is no room just now.
+    pub const fn passes(self) -> bool {
+        matches!(self.judged().0, Lasts::Shortly)
+    }
+
+    /// The market's name for it where it refuses an order; none if no order is refused for it.
+    pub const fn of_an_order(self) -> Option<Refusal> {
+        self.judged().1
+    }
+
     /// The refusal that an answer of the ledger names, whatever field ends its name; none if there is none, which a program of a
     /// later version may have.
     pub fn of_answer(name: &str) -> Option<LedgerRefusal> {
@@ -207,7 +300,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::answer::Refusal;
 
     #[test]
     fn a_name_is_found_again_and_no_two_are_the_same() {
@@ -232,5 +324,47 @@ mod tests {
         {
             assert_eq!(of(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn what_is_to_be_done_about_a_refusal_is_said() {
+        let all = |judged: fn(LedgerRefusal) -> bool| {
+            LedgerRefusal::ALL
+                .into_iter()
+                .filter(|refusal| judged(*refusal))
+                .map(LedgerRefusal::name)
+                .collect::<Vec<_>>()
+        };
+        let hopeless = [
+            "malformed",
+            "bad_signature",
+            "unknown_signer",
+            "readings_not_ascending",
+            "amount_not_positive",
+            "same_account",
+            "bad_text",
+            "bad_name",
+            "values_not_ascending",
+        ];
+        assert_eq!(all(LedgerRefusal::is_hopeless), hopeless);
+        assert_eq!(all(LedgerRefusal::passes), ["too_many_scheduled", "pool_full"]);
+        let of_orders: Vec<(&str, &str)> = LedgerRefusal::ALL
+            .into_iter()
+            .filter_map(|refusal| Some((refusal.name(), refusal.of_an_order()?.name())))
+            .collect();
+        let expected = [
+            ("malformed", "Malformed"),
+            ("bad_signature", "BadSignature"),
+            ("unknown_signer", "UnknownDevice"),
+            ("unknown_member", "UnknownDevice"),
+            ("exists", "Duplicate"),
+            ("exists_with_different", "SequenceConflict"),
+            ("order_sequence_not_higher", "SequenceConflict"),
+            ("order_too_late", "OrderTooLate"),
+            ("too_many_orders", "TooManyOrders"),
+            ("too_many_scheduled", "TooManyOrders"),
+            ("pool_full", "TooManyOrders"),
+        ];
+        assert_eq!(of_orders, expected);
     }
 }

@@ -353,67 +353,9 @@ fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: R
     }
 }
 
-/// Whether another time may not bring this refusal: there is no room just now. A member that has too many orders waiting is
-/// told, and comes again; an order of another member need not wait for it here.
-#[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
+/// Whether another time may not bring this refusal. What a later version refuses something for is not known to pass.
 fn passes(name: &str) -> bool {
-    // What a later version refuses something for is not known to pass.
-    let Some(refusal) = LedgerRefusal::of_answer(name) else { return false };
-    match refusal {
-        LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => true,
-        LedgerRefusal::Malformed
-        | LedgerRefusal::BadSignature
-        | LedgerRefusal::UnknownSigner
-        | LedgerRefusal::UnknownMember
-        | LedgerRefusal::Exists
-        | LedgerRefusal::ExistsWithDifferent
-        | LedgerRefusal::IntervalNotNext
-        | LedgerRefusal::ReadingsDiffer
-        | LedgerRefusal::ReadingsNotAscending
-        | LedgerRefusal::ReadingRefused
-        | LedgerRefusal::CommittedReadingLeftOut
-        | LedgerRefusal::CannotSettle
-        | LedgerRefusal::ClearingDiffers
-        | LedgerRefusal::AmountOverflow
-        | LedgerRefusal::EndOfTime
-        | LedgerRefusal::NumbersExhausted
-        | LedgerRefusal::OrderSequenceNotHigher
-        | LedgerRefusal::OrderTooLate
-        | LedgerRefusal::TooManyOrders
-        | LedgerRefusal::ReadingsPruned
-        | LedgerRefusal::InstructionNotNext
-        | LedgerRefusal::DecisionNotNext
-        | LedgerRefusal::NotApproved
-        | LedgerRefusal::AmountNotPositive
-        | LedgerRefusal::SameAccount
-        | LedgerRefusal::ExceedsBalance
-        | LedgerRefusal::BadText
-        | LedgerRefusal::BadName
-        | LedgerRefusal::KeyInUse
-        | LedgerRefusal::DeviceInUse
-        | LedgerRefusal::NoDevice
-        | LedgerRefusal::NoConflict
-        | LedgerRefusal::TooManyMembers
-        | LedgerRefusal::RulesTooEarly
-        | LedgerRefusal::BadRules
-        | LedgerRefusal::UnknownMechanism
-        | LedgerRefusal::BadTerms
-        | LedgerRefusal::BadGrid
-        | LedgerRefusal::BadValidators
-        | LedgerRefusal::NothingToCorrect
-        | LedgerRefusal::OtherSettlementInForce
-        | LedgerRefusal::CorrectionNotNext
-        | LedgerRefusal::OtherInputs
-        | LedgerRefusal::CorrectionsNotAscending
-        | LedgerRefusal::ValuesNotAscending
-        | LedgerRefusal::ValuesOfStrangers
-        | LedgerRefusal::ImplausibleValues
-        | LedgerRefusal::UnknownCertificates
-        | LedgerRefusal::CertificatesNotHeld
-        | LedgerRefusal::CertificatesRetired
-        | LedgerRefusal::TooManyTransactions
-        | LedgerRefusal::Header => false,
-    }
+    LedgerRefusal::of_answer(name).is_some_and(LedgerRefusal::passes)
 }
 
 /// The first good answer; if there is none, the last error, or that a node keeps another chain: that does not pass.

@@ -101,66 +101,9 @@ async fn place(ledger: &LedgerClient, order: &SignedOrder) -> Outcome {
     }
 }
 
-/// The market's name for a refusal of the ledger, where it refuses an order.
-#[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is named here, or does not compile")]
+/// The market's name for a refusal of the ledger. What no order is refused for, or a later version refuses, is no order to this one.
 fn refusal_named(name: &str) -> Refusal {
-    // What a later version refuses is no order to this one.
-    let Some(refusal) = LedgerRefusal::of_answer(name) else { return Refusal::Malformed };
-    match refusal {
-        LedgerRefusal::UnknownSigner | LedgerRefusal::UnknownMember => Refusal::UnknownDevice,
-        LedgerRefusal::BadSignature => Refusal::BadSignature,
-        LedgerRefusal::OrderTooLate => Refusal::OrderTooLate,
-        LedgerRefusal::OrderSequenceNotHigher | LedgerRefusal::ExistsWithDifferent => Refusal::SequenceConflict,
-        LedgerRefusal::Exists => Refusal::Duplicate,
-        LedgerRefusal::TooManyOrders | LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => {
-            Refusal::TooManyOrders
-        }
-        // Of an order only the first of these is ever said.
-        LedgerRefusal::Malformed
-        | LedgerRefusal::IntervalNotNext
-        | LedgerRefusal::ReadingsDiffer
-        | LedgerRefusal::ReadingsNotAscending
-        | LedgerRefusal::ReadingRefused
-        | LedgerRefusal::CommittedReadingLeftOut
-        | LedgerRefusal::CannotSettle
-        | LedgerRefusal::ClearingDiffers
-        | LedgerRefusal::AmountOverflow
-        | LedgerRefusal::EndOfTime
-        | LedgerRefusal::NumbersExhausted
-        | LedgerRefusal::ReadingsPruned
-        | LedgerRefusal::InstructionNotNext
-        | LedgerRefusal::DecisionNotNext
-        | LedgerRefusal::NotApproved
-        | LedgerRefusal::AmountNotPositive
-        | LedgerRefusal::SameAccount
-        | LedgerRefusal::ExceedsBalance
-        | LedgerRefusal::BadText
-        | LedgerRefusal::BadName
-        | LedgerRefusal::KeyInUse
-        | LedgerRefusal::DeviceInUse
-        | LedgerRefusal::NoDevice
-        | LedgerRefusal::NoConflict
-        | LedgerRefusal::TooManyMembers
-        | LedgerRefusal::RulesTooEarly
-        | LedgerRefusal::BadRules
-        | LedgerRefusal::UnknownMechanism
-        | LedgerRefusal::BadTerms
-        | LedgerRefusal::BadGrid
-        | LedgerRefusal::BadValidators
-        | LedgerRefusal::NothingToCorrect
-        | LedgerRefusal::OtherSettlementInForce
-        | LedgerRefusal::CorrectionNotNext
-        | LedgerRefusal::OtherInputs
-        | LedgerRefusal::CorrectionsNotAscending
-        | LedgerRefusal::ValuesNotAscending
-        | LedgerRefusal::ValuesOfStrangers
-        | LedgerRefusal::ImplausibleValues
-        | LedgerRefusal::UnknownCertificates
-        | LedgerRefusal::CertificatesNotHeld
-        | LedgerRefusal::CertificatesRetired
-        | LedgerRefusal::TooManyTransactions
-        | LedgerRefusal::Header => Refusal::Malformed,
-    }
+    LedgerRefusal::of_answer(name).and_then(LedgerRefusal::of_an_order).unwrap_or(Refusal::Malformed)
 }
 
 #[cfg(test)]
