@@ -37,17 +37,18 @@ impl App {
         App { ledger, heartbeat, evidence, executed: BTreeMap::new() }
     }
 
-    /// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
-    fn execute(&self, block: &Block) -> Option<Executed> {
-        match self.ledger.execute(block) {
-            Ok(executed) => Some(executed),
-            Err(error) => {
-                let height = block.header.height;
-                tracing::warn!(height, block = %block.header.hash(), name = error.name(), %error, "proposal voted down");
-                self.ledger.metrics.refused(error.name());
-                None
-            }
-        }
+    /// Decodes a body and executes it on the head, outside the event loop: both take as long as a block has readings. `None` if it
+    /// is no block; a block beside `None` is not what the head leads to.
+    async fn look_at(&self, body: Bytes) -> Result<Option<(Block, Option<Executed>)>, Halt> {
+        let ledger = self.ledger.clone();
+        let look = move || {
+            let block = if body.len() > BLOCK_BYTES_MAX { None } else { cbor::decode::<Block>(&body).ok() };
+            block.map(|block| {
+                let executed = execute(&ledger, &block);
+                (block, executed)
+            })
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|error| Halt::crashed("looking at a block", &error))
     }
 
     /// The body of a block that was already found valid.
@@ -110,13 +111,11 @@ impl Application for App {
         valid_round: Option<u32>,
         body: Bytes,
     ) -> Result<Option<Candidate>, Halt> {
-        let block = if body.len() > BLOCK_BYTES_MAX { None } else { cbor::decode::<Block>(&body).ok() };
-        let Some(block) = block else {
+        let Some((block, executed)) = self.look_at(body.clone()).await? else {
             self.ledger.metrics.refused(LedgerRefusal::Malformed.to_string());
             return Ok(None);
         };
         let hash = block.header.hash();
-        let executed = self.execute(&block);
         // The hash covers the header, not the readings: a spoilt copy must not replace the good body of the same block.
         let good = if executed.is_some() { None } else { self.good_body(height, &hash)? };
         let valid = executed.is_some() || good.is_some();
@@ -141,15 +140,15 @@ impl Application for App {
         let Some(body) = self.ledger.store.candidate_body(certificate.height, &certificate.block).map_err(halt)? else {
             return Ok(false);
         };
+        let body = Bytes::from(body);
         let (block, executed) = match self.executed.remove(&certificate.block) {
             Some(known) => known,
             None => {
-                let Ok(block) = cbor::decode::<Block>(&body) else { return Ok(false) };
-                let Some(executed) = self.execute(&block) else { return Ok(false) };
+                let Some((block, Some(executed))) = self.look_at(body.clone()).await? else { return Ok(false) };
                 (block, executed)
             }
         };
-        self.ledger.commit(&block, body, certificate, executed).map_err(halt)?;
+        self.ledger.commit(&block, body.into(), certificate, executed).map_err(halt)?;
         self.executed.clear();
         Ok(true)
     }
@@ -177,6 +176,19 @@ impl Application for App {
     }
 }
 
+/// Executes a block on the head; `None`, named in log and metrics, if it is not what the head leads to.
+fn execute(ledger: &Ledger, block: &Block) -> Option<Executed> {
+    match ledger.execute(block) {
+        Ok(executed) => Some(executed),
+        Err(error) => {
+            let height = block.header.height;
+            tracing::warn!(height, block = %block.header.hash(), name = error.name(), %error, "proposal voted down");
+            ledger.metrics.refused(error.name());
+            None
+        }
+    }
+}
+
 fn candidate(stored: StoredCandidate) -> Candidate {
     let StoredCandidate { block, height, round, proposer, valid_round, valid } = stored;
     Candidate { block, height, round, proposer, valid_round, valid }
@@ -188,6 +200,11 @@ fn halt(error: StoreError) -> Halt {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
     use protocol::{
         block::Transaction,
         cbor::Encoded,
@@ -208,18 +225,63 @@ mod tests {
         GridPlan { transformer: "transformer".into(), transformer_va: 400_000, root: "root".into(), lines }
     }
 
-    #[tokio::test]
-    async fn a_block_has_as_many_bytes_as_it_may_and_the_next_one_has_the_rest() {
+    fn vector() -> Genesis {
         let vectors: serde_json::Value =
             serde_json::from_str(include_str!("../../../protocol/vectors/receipts.json")).unwrap();
-        let mut genesis = Genesis::from_json(vectors[0]["genesis"].to_string().as_bytes()).unwrap();
+        Genesis::from_json(vectors[0]["genesis"].to_string().as_bytes()).unwrap()
+    }
+
+    fn app(genesis: Genesis, key: &SecretKey) -> App {
+        let (ledger, _submitted) = Ledger::open(genesis, Arc::new(MemoryStore::default()), Some(key.public())).unwrap();
+        App::new(Arc::new(ledger), Duration::from_secs(1), PathBuf::new())
+    }
+
+    fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// All others of the node wait on the one worker of this runtime. Blocks are looked at elsewhere: while the only thread for that
+    /// is taken, nothing comes of one, and the worker is free.
+    #[test]
+    fn a_block_is_looked_at_while_the_worker_does_something_else() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let mut genesis = vector();
+            let key = SecretKey::from_seed(&[1; 32]);
+            genesis.validators = vec![Validator { key: key.public(), power: 1 }];
+            let (candidate, body) = app(genesis.clone(), &key).propose(1, 0).await.unwrap();
+            let mut app = app(genesis, &key);
+            let certificate = CommitCertificate { height: 1, round: 0, block: candidate.block, signatures: vec![] };
+
+            let (free, taken) = std::sync::mpsc::channel::<()>();
+            let other = tokio::task::spawn_blocking(move || taken.recv());
+            let mut received = app.receive(1, 0, key.public(), None, body);
+            assert!(poll_once(&mut received).is_pending());
+            free.send(()).unwrap();
+            other.await.unwrap().unwrap();
+            assert!(received.await.unwrap().unwrap().valid);
+
+            // As after a start: what it leads to is not known yet.
+            app.executed.clear();
+            let (free, taken) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || taken.recv());
+            let mut committed = app.commit(certificate);
+            assert!(poll_once(&mut committed).is_pending());
+            free.send(()).unwrap();
+            assert!(committed.await.unwrap());
+            assert_eq!(app.next_height().0, 2);
+        });
+    }
+
+    #[tokio::test]
+    async fn a_block_has_as_many_bytes_as_it_may_and_the_next_one_has_the_rest() {
+        let mut genesis = vector();
         let key = SecretKey::from_seed(&[1; 32]);
         genesis.validators = vec![Validator { key: key.public(), power: 1 }];
         genesis.grid = None;
         genesis.members.iter_mut().for_each(|member| member.bus = Some("root".into()));
-        let (ledger, _submitted) =
-            Ledger::open(genesis.clone(), Arc::new(MemoryStore::default()), Some(key.public())).unwrap();
-        let ledger = Arc::new(ledger);
+        let mut app = app(genesis.clone(), &key);
         // Each applies after the one before only. So they have to wait together, as they could if the head moved meanwhile.
         let mut transactions = Vec::new();
         for sequence in 1..=3 {
@@ -231,9 +293,8 @@ mod tests {
             assert!(cbor::encoded_len(&transaction) > TRANSACTION_BYTES_MAX * 9 / 10);
             assert!(cbor::encoded_len(&transaction) <= TRANSACTION_BYTES_MAX);
             transactions.push(transaction.id());
-            ledger.wait_in_pool(transaction);
+            app.ledger.wait_in_pool(transaction);
         }
-        let mut app = App::new(ledger.clone(), Duration::from_secs(1), PathBuf::new());
         let mut committed = Vec::new();
         for (height, expected) in [(1, 2), (2, 1)] {
             let (candidate, body) = app.propose(height, 0).await.unwrap();
