@@ -1,7 +1,7 @@
 //! The model behind the page: told what happened, asked for views. Pure but for the moment it is handed; bounded.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
@@ -10,7 +10,6 @@ use protocol::{
     api::{MemberStatus, RulesInForce, Settled},
     energy::Energy,
     interval::Interval,
-    member::MemberId,
     money::{Amount, Price},
     settlement::{Line, Tariffs},
 };
@@ -18,15 +17,16 @@ use protocol::{
 use crate::settlement::{Curves, Picture};
 
 use super::{
-    CommunityInfo, MemberInfo, Noted, SETTLED_LATER, ValidatorView,
+    CommunityInfo, Noted, SETTLED_LATER, ValidatorView,
     health::{Facts, Health, judge},
+    households::Households,
     limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
     moment::Moment,
     provisional::Provisionals,
     signs::Signs,
     view::{
-        Bus, Community, CurveStep, CurveSteps, CurvesView, Household, HouseholdPage, IntervalPage, IntervalSummary,
-        NotedCount, Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
+        Bus, Community, CurveStep, CurveSteps, CurvesView, HouseholdPage, IntervalPage, IntervalSummary, NotedCount,
+        Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
     },
 };
 
@@ -44,8 +44,7 @@ pub(crate) struct Model {
     sums: Sums,
     supplier: Total,
     operator: Total,
-    households: Vec<Sums>,
-    places: HashMap<MemberId, usize>,
+    households: Households,
     refusals: [u64; Refusal::ALL.len()],
     noted: BTreeMap<(Noted, &'static str), u64>,
     rules_from: Interval,
@@ -118,8 +117,7 @@ impl Model {
             sums: Sums::default(),
             supplier: Total::default(),
             operator: Total::default(),
-            households: vec![Sums::default(); info.members.len()],
-            places: info.members.iter().enumerate().map(|(place, member)| (member.member, place)).collect(),
+            households: Households::new(&info),
             refusals: [0; Refusal::ALL.len()],
             noted: BTreeMap::from([((Noted::Late, SETTLED_LATER), 0)]),
             rules_from: info.first_interval,
@@ -163,8 +161,7 @@ impl Model {
         self.operator.add(settled.operator);
         for line in &settled.lines {
             self.sums.add(line);
-            let place = self.place(line.member);
-            self.households[place].add(line);
+            self.households.settled(line);
         }
         match self.accounts_sum() {
             Total(0) => self.unbalanced_since = None,
@@ -218,16 +215,7 @@ impl Model {
         self.rules_from = *from;
         (info.retail_price, info.feed_in_price) = (rules.retail_price, rules.feed_in_price);
         info.mechanism.clone_from(&rules.mechanism);
-        for status in members {
-            changed |= !self.places.contains_key(&status.member);
-            let place = self.place(status.member);
-            let member = &mut self.info.members[place];
-            let metered = status.device.is_some();
-            if member.bus != status.bus || member.metered != metered {
-                changed = true;
-                (member.bus, member.metered) = (status.bus.clone(), metered);
-            }
-        }
+        changed |= self.households.members(members);
         self.version += u64::from(changed);
         changed
     }
@@ -245,17 +233,6 @@ impl Model {
 
     pub(crate) fn receipts_forwarded(&mut self, count: usize) {
         self.receipts_forwarded = self.receipts_forwarded.saturating_add(count as u64);
-    }
-
-    /// Where a member's sums are. A member that is not in the community's list is listed by its pseudonym: what it
-    /// traded must not be missing from the sums.
-    fn place(&mut self, member: MemberId) -> usize {
-        *self.places.entry(member).or_insert_with(|| {
-            let name = self.info.names.get(&member).cloned().unwrap_or_else(|| member.to_string());
-            self.info.members.push(MemberInfo { member, name, bus: None, metered: true });
-            self.households.push(Sums::default());
-            self.households.len() - 1
-        })
     }
 
     /// Settled intervals so far: the listeners' cursor.
@@ -278,7 +255,7 @@ impl Model {
             feed_in_price: self.info.feed_in_price,
             first_interval: self.info.first_interval,
             interval_minutes: self.interval_length().minutes(),
-            members: self.info.members.len(),
+            members: self.households.len(),
         }
     }
 
@@ -419,42 +396,13 @@ impl Model {
 
     /// A page of households, over all intervals.
     pub(crate) fn households(&self, offset: usize, limit: usize) -> HouseholdPage {
-        let all = self.info.members.iter().zip(&self.households);
-        let households = all.skip(offset).take(limit).map(|(info, sums)| household(info, *sums)).collect();
-        HouseholdPage { interval: None, households, next: next_page(offset, limit, self.households.len()) }
+        self.households.page(offset, limit)
     }
 
     /// A page of the households that were read for an interval; `None` if it is not among those kept.
     pub(crate) fn households_of(&self, interval: Interval, offset: usize, limit: usize) -> Option<HouseholdPage> {
-        let lines = &self.detail(interval)?.lines;
-        let view = |line: &Line| {
-            let mut sums = Sums::default();
-            sums.add(line);
-            let info = self.places.get(&line.member).and_then(|place| self.info.members.get(*place))?;
-            Some(household(info, sums))
-        };
-        Some(HouseholdPage {
-            interval: Some(interval.start_text()),
-            households: lines.iter().skip(offset).take(limit).filter_map(view).collect(),
-            next: next_page(offset, limit, lines.len()),
-        })
+        Some(self.households.page_of(interval, &self.detail(interval)?.lines, offset, limit))
     }
-}
-
-fn household(info: &MemberInfo, sums: Sums) -> Household {
-    Household {
-        member: info.member,
-        name: info.name.clone(),
-        bus: info.bus.clone(),
-        metered: info.metered,
-        sums,
-        net: sums.net(),
-    }
-}
-
-fn next_page(offset: usize, limit: usize, count: usize) -> Option<usize> {
-    let next = offset.saturating_add(limit);
-    (next < count).then_some(next)
 }
 
 impl Summary {
@@ -515,7 +463,7 @@ fn average(paid: Total, bought_wh: u128) -> Option<Price> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::hash::Hash;
+    use protocol::{hash::Hash, member::MemberId};
 
     use super::*;
 

@@ -18,6 +18,7 @@ mod api;
 mod board;
 mod events;
 mod health;
+mod households;
 mod metrics;
 mod moment;
 mod page;
