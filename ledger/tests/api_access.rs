@@ -8,6 +8,7 @@ mod support;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
@@ -181,7 +182,7 @@ impl Authority {
         let file = |end: &str| self.directory.join(format!("{host}-{year}-{end}.pem"));
         let tls = Tls { certificate_chain: file("chain"), private_key: file("key") };
         std::fs::write(&tls.certificate_chain, certificate.pem()).unwrap();
-        std::fs::write(&tls.private_key, key.serialize_pem()).unwrap();
+        support::write_secret(&tls.private_key, &key.serialize_pem());
         tls
     }
 }
@@ -260,6 +261,11 @@ fn a_configuration_that_opens_too_much_or_cannot_be_served_is_bad_input() {
     };
     let (chain, key) = (&authority.ca, &other.private_key);
     let good = tls(&other.certificate_chain, key);
+    let no_key = directory.path().join("no-key.pem");
+    support::write_secret(&no_key, &std::fs::read_to_string(chain).unwrap());
+    let open = directory.path().join("open.pem");
+    std::fs::copy(key, &open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o640)).unwrap();
     let tokens = format!("[api_tokens]\nread = [\"{}\"]\n", digest("read"));
     for (api, rest, expected) in [
         ("0.0.0.0:26000", tokens.clone(), "0.0.0.0:26000 can be reached from other machines, which needs TLS"),
@@ -274,7 +280,13 @@ fn a_configuration_that_opens_too_much_or_cannot_be_served_is_bad_input() {
         ("127.0.0.1:0", "[api_limits]\nrequests_max = 7\n".into(), "unknown field `requests_max`"),
         ("127.0.0.1:0", tls(Path::new("gone.pem"), key), "gone.pem: No such file"),
         ("127.0.0.1:0", tls(key, key), "expected certificates in PEM, found none"),
-        ("127.0.0.1:0", tls(chain, chain), "expected a private key in PEM"),
+        ("127.0.0.1:0", tls(chain, &no_key), "expected a private key in PEM"),
+        ("127.0.0.1:0", tls(chain, Path::new("gone.pem")), "gone.pem: No such file"),
+        (
+            "127.0.0.1:0",
+            tls(&other.certificate_chain, &open),
+            "open.pem: expected that nobody but its owner may read or write it, found mode 0640; chmod 600 it",
+        ),
         ("127.0.0.1:0", tls(&one.certificate_chain, key), "KeyMismatch"),
     ] {
         let config = directory.path().join("validator.toml");

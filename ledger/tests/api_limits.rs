@@ -101,7 +101,7 @@ fn tls_for(host: IpAddr, directory: &Path) -> Tls {
     let certificate = CertificateParams::new(vec![host.to_string()]).unwrap().self_signed(&key).unwrap();
     let tls = Tls { certificate_chain: directory.join("chain.pem"), private_key: directory.join("key.pem") };
     std::fs::write(&tls.certificate_chain, certificate.pem()).unwrap();
-    std::fs::write(&tls.private_key, key.serialize_pem()).unwrap();
+    support::write_secret(&tls.private_key, &key.serialize_pem());
     tls
 }
 

@@ -23,6 +23,7 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use zeroize::Zeroizing;
 
 /// Most bytes of an answer: the receipts of 10,000 members fit.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1_024 * 1_024;
@@ -185,14 +186,15 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Client
 }
 
 fn read_token(path: &Path) -> Result<HeaderValue, ClientError> {
-    let text = fs::read_to_string(path).map_err(|error| ClientError::Read { path: path.into(), error })?;
+    let read = fs::read_to_string(path).map_err(|error| ClientError::Read { path: path.into(), error })?;
+    let text = Zeroizing::new(read);
     let token = text.trim_end();
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
     if !plain || token.len() < TOKEN_CHARACTERS_MIN {
         return Err(ClientError::Token(path.into()));
     }
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::Token(path.to_path_buf()))?;
+    let bearer = Zeroizing::new(format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token(path.to_path_buf()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -1,6 +1,7 @@
-//! What only its owner may read: key files, and the directories of what a program keeps.
+//! What only its owner may read: files of secrets, keys among them, and the directories of what a program keeps.
 //!
-//! A key file holds a 32-byte seed as 64 lowercase hex digits and a newline. Its text is wiped from memory once it is read.
+//! A key file holds a 32-byte seed as 64 lowercase hex digits and a newline. Its text is wiped from memory once it is read or
+//! written, as that of every secret is.
 
 use std::{
     fs::{self, File},
@@ -12,6 +13,25 @@ use protocol::key::SecretKey;
 use zeroize::Zeroizing;
 
 const SEED_BYTES: usize = 32;
+/// Most bytes of a secret: far more than any private key has.
+const SECRET_BYTES_MAX: u64 = 64 * 1_024;
+
+/// Why a file with a secret cannot be used. What is in it is not shown; whoever says this names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Others than its owner may read or write it.
+    #[error(
+        "expected that nobody but its owner may read or write it, found mode {0:04o}; chmod 600 it, and where others may \
+         have read it, replace the key"
+    )]
+    Open(u32),
+    /// It is longer than any secret.
+    #[error("expected at most {SECRET_BYTES_MAX} bytes, found more")]
+    TooLong,
+}
 
 /// Why a key file cannot be used. One line that names the file; what is in it is not shown, it may be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -19,44 +39,39 @@ pub enum KeyFileError {
     /// There is no such file.
     #[error("expected a key file at {}, found none; make keys with `init`, or restore your own from a backup", .0.display())]
     Missing(PathBuf),
-    /// It cannot be read.
+    /// It cannot be read, or others may.
     #[error("key file {}: {error}", path.display())]
-    Io {
+    Unusable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// Others than its owner may read or write it.
-    #[error(
-        "key file {}: expected that nobody but its owner may read or write it, found mode {mode:04o}; chmod 600 it, and \
-         where others may have read it, replace the key",
-        path.display()
-    )]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
+        /// Why.
+        error: SecretError,
     },
     /// Its content is no key.
     #[error("key file {}: expected one line of 64 lowercase hex digits, found something else", .0.display())]
     Malformed(PathBuf),
 }
 
+/// Reads a file with a secret, which only its owner may read. What was read is wiped when it is dropped.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if let Some(mode) = mode(&metadata).filter(|mode| mode & 0o077 != 0) {
+        return Err(SecretError::Open(mode));
+    }
+    // With room for all of it, so that nothing is moved while it is read, and left behind.
+    let room = metadata.len().min(SECRET_BYTES_MAX) as usize + 32;
+    let mut text = Zeroizing::new(Vec::with_capacity(room));
+    file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > SECRET_BYTES_MAX { Err(SecretError::TooLong) } else { Ok(text) }
+}
+
 /// Reads the secret key in a file that only its owner may read.
 pub fn read_key(path: &Path) -> Result<SecretKey, KeyFileError> {
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => KeyFileError::Missing(path.into()),
-        _ => KeyFileError::Io { path: path.into(), error },
-    };
-    let file = File::open(path).map_err(failed)?;
-    if let Some(mode) = mode(&file.metadata().map_err(failed)?).filter(|mode| mode & 0o077 != 0) {
-        return Err(KeyFileError::Open { path: path.into(), mode });
-    }
-    // As long as a key and its newline, and one byte more, so that nothing is moved while it is read.
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * SEED_BYTES + 2));
-    file.take(2 * SEED_BYTES as u64 + 2).read_to_end(&mut text).map_err(failed)?;
+    let text = read_secret(path).map_err(|error| match error {
+        SecretError::Io(error) if error.kind() == ErrorKind::NotFound => KeyFileError::Missing(path.into()),
+        error => KeyFileError::Unusable { path: path.into(), error },
+    })?;
     let digits = text.strip_suffix(b"\n").unwrap_or(&text);
     let mut seed = Zeroizing::new([0; SEED_BYTES]);
     let is_lowercase = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
@@ -64,6 +79,17 @@ pub fn read_key(path: &Path) -> Result<SecretKey, KeyFileError> {
         return Err(KeyFileError::Malformed(path.into()));
     }
     Ok(SecretKey::from_seed(&seed))
+}
+
+/// A new secret key, and the text of its file, which is wiped when it is dropped.
+pub fn new_key() -> Result<(SecretKey, Zeroizing<String>), getrandom::Error> {
+    let mut seed = Zeroizing::new([0; SEED_BYTES]);
+    getrandom::fill(&mut *seed)?;
+    let digits = Zeroizing::new(hex::encode(seed.as_slice()));
+    let mut text = Zeroizing::new(String::with_capacity(digits.len() + 1));
+    text.push_str(&digits);
+    text.push('\n');
+    Ok((SecretKey::from_seed(&seed), text))
 }
 
 /// Makes a directory, and those above it, where there is none; those that are made let in their owner alone.
@@ -118,9 +144,26 @@ mod tests {
         for mode in [0o666, 0o644, 0o640, 0o604, 0o620, 0o601] {
             let (_dir, path) = written(&text, mode);
             let error = read_key(&path).unwrap_err();
-            assert!(matches!(error, KeyFileError::Open { .. }), "{mode:o}: {error}");
+            assert!(matches!(error, KeyFileError::Unusable { error: SecretError::Open(_), .. }), "{mode:o}: {error}");
             assert!(error.to_string().contains("some.key") && error.to_string().contains("chmod 600"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_new_key_is_read_from_the_text_of_its_file_and_is_no_other() {
+        let (key, text) = new_key().unwrap();
+        let (_dir, path) = written(&*text, 0o600);
+        assert_eq!(read_key(&path).unwrap().public(), key.public());
+        assert_ne!(new_key().unwrap().0.public(), key.public());
+    }
+
+    #[test]
+    fn a_secret_is_read_whole_or_not_at_all() {
+        let longest = vec![b'7'; SECRET_BYTES_MAX as usize];
+        let (_dir, path) = written(&longest, 0o600);
+        assert_eq!(*read_secret(&path).unwrap(), longest);
+        let (_dir, path) = written([&longest[..], b"7"].concat(), 0o600);
+        assert!(matches!(read_secret(&path), Err(SecretError::TooLong)));
     }
 
     #[test]

@@ -7,8 +7,7 @@ use std::{
 };
 
 use market::owner_only::{self, KeyFileError};
-use protocol::{hash::Hash, key::SecretKey};
-use zeroize::Zeroizing;
+use protocol::key::SecretKey;
 
 /// Why a key file cannot be used or made.
 #[derive(Debug, thiserror::Error)]
@@ -39,19 +38,17 @@ pub fn read_key(path: &Path) -> Result<SecretKey, KeyError> {
 
 /// Makes a new key and its file, never over an existing one.
 pub fn create_key(path: &Path) -> Result<SecretKey, KeyError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(KeyError::Randomness)?;
+    let (key, text) = owner_only::new_key().map_err(KeyError::Randomness)?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| {
-        let digits = Zeroizing::new(Hash::from_bytes(*seed).to_string());
-        writeln!(file, "{}", *digits)?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()
     });
     match written {
-        Ok(()) => Ok(SecretKey::from_seed(&seed)),
+        Ok(()) => Ok(key),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(KeyError::Exists(path.into())),
         Err(error) => Err(KeyError::Io { path: path.into(), error }),
     }

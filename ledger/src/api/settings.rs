@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use market::server;
+use market::{
+    owner_only::{self, SecretError},
+    server,
+};
 use protocol::hash::Hash;
 use rustls::{
     ServerConfig,
@@ -175,6 +178,14 @@ pub enum AccessError {
         /// The system's answer.
         error: io::Error,
     },
+    /// Others may read the private key, or it cannot be read.
+    #[error("[api_tls] private key {}: {error}", path.display())]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// Why it is no secret.
+        error: SecretError,
+    },
     /// Something else is in the file.
     #[error("[api_tls] {}: expected {expected} in PEM, found {found}", path.display())]
     Pem {
@@ -268,7 +279,9 @@ fn read_tls(tls: &Tls) -> Result<ServerConfig, AccessError> {
     if chain.is_empty() {
         return Err(bad("none".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(&read(&tls.private_key)?).map_err(|error| AccessError::Pem {
+    let secret = owner_only::read_secret(&tls.private_key)
+        .map_err(|error| AccessError::Secret { path: tls.private_key.clone(), error })?;
+    let key = PrivateKeyDer::from_pem_slice(&secret).map_err(|error| AccessError::Pem {
         path: tls.private_key.clone(),
         expected: "a private key",
         found: error.to_string(),

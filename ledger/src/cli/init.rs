@@ -9,7 +9,7 @@ use std::{
 
 use ledger::{consensus, node};
 use market::owner_only;
-use protocol::{hash::Hash, key::SecretKey};
+use protocol::key::SecretKey;
 
 use super::{Failure, bad_input, failed, print};
 
@@ -46,14 +46,13 @@ pub(super) fn init(directory: &Path) -> Result<(), Failure> {
 
 /// Makes a secret key that only its owner can read.
 fn new_key(path: &Path) -> Result<SecretKey, Failure> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(failed)?;
+    let (key, text) = owner_only::new_key().map_err(failed)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
-    writeln!(file, "{}", Hash::from_bytes(seed)).and_then(|()| file.sync_all()).map_err(failed)?;
-    Ok(SecretKey::from_seed(&seed))
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(key)
 }

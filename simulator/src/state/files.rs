@@ -7,7 +7,7 @@ use std::{
 };
 
 use market::owner_only;
-use protocol::{hash::Hash, key::SecretKey};
+use protocol::key::SecretKey;
 
 use super::StateError;
 
@@ -78,8 +78,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], StateError> {
 
 /// Makes a secret key and stores it at `path`.
 pub(super) fn new_key(path: &Path) -> Result<SecretKey, StateError> {
-    let seed = random()?;
-    // A seed has the text of a hash: 32 bytes as lowercase hex.
-    write(path, format!("{}\n", Hash::from_bytes(seed)).as_bytes(), Readers::Owner)?;
-    Ok(SecretKey::from_seed(&seed))
+    let (key, text) = owner_only::new_key().map_err(|error| StateError::NoRandomness(error.to_string()))?;
+    write(path, text.as_bytes(), Readers::Owner)?;
+    Ok(key)
 }
