@@ -29,7 +29,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
 };
-use world::{World, interval, readings};
+use world::until;
 
 async fn connect(market: &Process, from: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
@@ -55,25 +55,15 @@ async fn rest(stream: &mut TcpStream) -> String {
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn eleven_hundred_idle_connections_stop_no_settlement_and_slow_heads_are_closed() {
     assert!(raise_descriptors() > 2_000, "this test opens more than a thousand connections");
-    let mut world = World::new().await;
-    let market = Process::start(&world.write("market.toml", &world.config()));
+    let (mut world, market) = process::started().await;
     let mut idle = Vec::new();
     for number in 0..1_100_u32 {
         idle.push(connect(&market, (number % 100) as u8).await);
     }
     // With no descriptor left, the market would not come back to its broker.
     world.restart_broker();
-    for number in [1, 2] {
-        let mut agent = world.agent(number).await;
-        agent.wait_open(Some(interval(0))).await;
-        assert_eq!(agent.send(readings(number, 1)[0].bytes()).await, None);
-    }
-    let settled = async {
-        while world.ledger.settlements().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, settled).await.expect("an interval is settled");
+    world.read_first_interval().await;
+    until(|| world.ledger.settlements().len(), 1).await;
     drop(idle);
 
     let mut slow = Vec::new();

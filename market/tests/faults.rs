@@ -38,11 +38,7 @@ async fn killed(mode: Mode) -> Settlement {
     let config = world.write("market.toml", &world.config());
     world.ledger.set(mode);
     let market = Process::start(&config);
-    for number in [1, 2] {
-        let mut agent = world.agent(number).await;
-        agent.wait_open(Some(interval(0))).await;
-        assert_eq!(agent.send(readings(number, 1)[0].bytes()).await, None);
-    }
+    world.read_first_interval().await;
     until(|| world.ledger.handed_in().is_empty(), false).await;
     drop(market);
     let before = world.ledger.handed_in();
@@ -85,8 +81,7 @@ async fn killed_at_any_point_of_an_interval_the_market_settles_it_once_and_the_s
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn ten_megabytes_and_other_nonsense_are_refused_by_name_in_bounded_memory() {
-    let world = World::new().await;
-    let market = Process::start(&world.write("market.toml", &world.config()));
+    let (world, market) = process::started().await;
     let (mut ada, bob) = (world.agent(1).await, world.agent(2).await);
     ada.wait_open(Some(interval(0))).await;
     assert_eq!(ada.send(readings(1, 1)[0].bytes()).await, None);

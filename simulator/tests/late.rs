@@ -10,15 +10,15 @@ mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use mosquitto::Mosquitto;
 use serde_json::Value;
-use spread::{Process, agents, audits, eventually, get, profile_of_a_day, program, value, write_data};
+use spread::{Neighbourhood, Process, agents, audits, eventually, get, profile_of_a_day, program, value};
 
 const INTERVALS: usize = 24;
 /// Settled while one household is offline, at least.
-const WITHOUT: u64 = 4;
+const WITHOUT: usize = 4;
 const FIRST: &str = "2016-07-04T06:00:00Z";
 
 /// What a command prints, if it succeeds.
@@ -53,63 +53,41 @@ fn sum(settled: &[(Value, Vec<Value>)], field: &str) -> u64 {
 fn a_household_that_was_offline_is_made_up_for() {
     let broker = Mosquitto::start();
     let directory = tempfile::tempdir().unwrap();
-    let root = directory.path();
-    let profile = profile_of_a_day(&truth::built_in("summer"));
-    write_data(&root.join("data"), &profile);
-    let truth = truth::of(profile.as_bytes(), INTERVALS);
+    let summer = truth::built_in("summer");
+    let truth = truth::of(profile_of_a_day(&summer).as_bytes(), INTERVALS);
+    let neighbourhood = Neighbourhood::init(directory.path(), &summer, broker.port, INTERVALS, 200);
+    let run = &neighbourhood.run;
+    let validators: Vec<Process> = (0..4).map(|n| neighbourhood.validator(n)).collect();
+    let api = neighbourhood.api(0);
 
-    let run = root.join("run");
-    let url = format!("mqtt://127.0.0.1:{}", broker.port);
-    let mut init = Command::new(program("simulator"));
-    init.args(["init", "--profile", "day", "--interval-ms", "200", "--console", "off", "--broker", &url]);
-    init.args(["--intervals", &INTERVALS.to_string(), "--data"]).arg(root.join("data")).arg("--state").arg(&run);
-    succeeds(&mut init);
+    // A market that waits for nobody, and later one that waits for all.
+    let patient = fs::read_to_string(neighbourhood.market_config()).unwrap();
+    neighbourhood.wait_for_readings(500);
 
-    let start = |name: &str, subcommand: &str, config: &Path, log: &str| {
-        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &root.join(log))
-    };
-    let validator_config = |n: usize| run.join(format!("validator-{n}/validator.toml"));
-    let validators: Vec<Process> =
-        (0..4).map(|n| start("ledger", "serve", &validator_config(n), &format!("validator-{n}.log"))).collect();
-    let api = format!("http://{}", value(&validator_config(0), "api").as_str().unwrap());
-    let settled = |count: u64| {
-        eventually(&format!("{count} settlements"), || {
-            let status = get(&format!("{api}/v1/status"))?;
-            (status["settlements"].as_u64().unwrap() >= count).then_some(status)
-        })
-    };
-
-    // A market that waits for nobody, and one that waits for all.
-    let patient = run.join("market/market.toml");
-    let text = fs::read_to_string(&patient).unwrap();
-    let delay = text.lines().find(|line| line.starts_with("gate_delay_ms")).unwrap();
-    let hasty = run.join("market/hasty.toml");
-    fs::write(&hasty, text.replace(delay, "gate_delay_ms = 500")).unwrap();
-
-    let agents = agents(&run);
+    let agents = agents(run);
     // The first draws, so without it less is traded. For some who feed in, others would step in.
     let (offline, online) = agents.split_first().unwrap();
-    let market = start("market", "serve", &hasty, "market.log");
-    let mut running: Vec<Process> =
-        online.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
-    settled(WITHOUT);
+    let market = neighbourhood.market();
+    let mut running: Vec<Process> = online.iter().map(|config| neighbourhood.agent(config)).collect();
+    neighbourhood.settled(0, WITHOUT);
     market.kill();
-    let market = start("market", "serve", &patient, "market.log");
-    running.push(start("meter-agent", "run", offline, "agents.log"));
-    let last = settled(INTERVALS as u64);
+    fs::write(neighbourhood.market_config(), patient).unwrap();
+    let market = neighbourhood.market();
+    running.push(neighbourhood.agent(offline));
+    let last = neighbourhood.settled(0, INTERVALS);
     assert_eq!(last["balances_sum"], "0");
 
     let before = in_force(&api);
     let provisional = before.iter().filter(|(settled, _)| !settled["provisional"].is_null()).count();
-    assert!(provisional as u64 >= WITHOUT, "{provisional} intervals are provisional");
-    let log = fs::read_to_string(root.join("market.log")).unwrap();
+    assert!(provisional >= WITHOUT, "{provisional} intervals are provisional");
+    let log = neighbourhood.log("market.log");
     assert!(log.contains("settled as provisional: not every meter was read"), "{log}");
     // No energy is lost, but the offline household has not traded.
     let net = |settled: &[(Value, Vec<Value>)]| sum(settled, "imported") as i64 - sum(settled, "exported") as i64;
     assert_eq!(net(&before), truth.imported_wh as i64 - truth.exported_wh as i64);
     assert_ne!(sum(&before, "imported"), truth.imported_wh);
 
-    let draft = root.join("draft.json");
+    let draft = neighbourhood.root.join("draft.json");
     let ledger = || Command::new(program("ledger"));
     fs::write(&draft, succeeds(ledger().args(["true-up", "--from", FIRST, "--url", &api]))).unwrap();
     for n in 0..3 {
@@ -150,14 +128,13 @@ fn a_household_that_was_offline_is_made_up_for() {
     market.stop();
     let height = status["height"].as_u64().unwrap();
     for n in 1..4 {
-        let url = format!("http://{}/v1/status", value(&validator_config(n), "api").as_str().unwrap());
         eventually("all validators to have it", || {
-            get(&url).filter(|status| status["height"].as_u64().unwrap() >= height)
+            neighbourhood.status(n).filter(|status| status["height"].as_u64().unwrap() >= height)
         });
     }
     validators.into_iter().for_each(Process::stop);
     let corrections = after.iter().filter(|(settled, _)| settled["corrections"] != 0).count();
-    for report in audits(&run) {
+    for report in audits(run) {
         assert_eq!((&report["settlements"], &report["corrections"]), (&INTERVALS.into(), &corrections.into()));
     }
 }

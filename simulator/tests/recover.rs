@@ -13,7 +13,7 @@ mod truth;
 use std::{fs, path::Path, process::Command};
 
 use mosquitto::Mosquitto;
-use spread::{Process, agents, audits, eventually, get, profile_of_a_day, program, value, write_data};
+use spread::{Neighbourhood, Process, agents, audits, eventually, get, profile_of_a_day, program, value};
 
 const INTERVALS: usize = 24;
 
@@ -22,44 +22,18 @@ const INTERVALS: usize = 24;
 fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
     let broker = Mosquitto::start();
     let directory = tempfile::tempdir().unwrap();
-    let root = directory.path();
-    let profile = profile_of_a_day(&truth::built_in("summer"));
-    write_data(&root.join("data"), &profile);
-    let truth = truth::of(profile.as_bytes(), INTERVALS);
-
-    let run = root.join("run");
-    let url = format!("mqtt://127.0.0.1:{}", broker.port);
-    let mut init = Command::new(program("simulator"));
-    init.args(["init", "--profile", "day", "--interval-ms", "300", "--console", "off", "--broker", &url]);
-    init.args(["--intervals", &INTERVALS.to_string(), "--data"]).arg(root.join("data")).arg("--state").arg(&run);
-    let output = init.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-
-    let start = |name: &str, subcommand: &str, config: &Path, log: &str| {
-        Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &root.join(log))
-    };
-    let validator_config = |n: usize| run.join(format!("validator-{n}/validator.toml"));
-    let validators: Vec<Process> =
-        (0..4).map(|n| start("ledger", "serve", &validator_config(n), &format!("validator-{n}.log"))).collect();
-    let api = |n: usize| format!("http://{}", value(&validator_config(n), "api").as_str().unwrap());
-    let settled = |count: u64| {
-        eventually(&format!("{count} settlements"), || {
-            let status = get(&format!("{}/v1/status", api(0)))?;
-            (status["settlements"].as_u64().unwrap() >= count).then_some(status)
-        })
-    };
+    let summer = truth::built_in("summer");
+    let truth = truth::of(profile_of_a_day(&summer).as_bytes(), INTERVALS);
+    let neighbourhood = Neighbourhood::init(directory.path(), &summer, broker.port, INTERVALS, 300);
+    let validators: Vec<Process> = (0..4).map(|n| neighbourhood.validator(n)).collect();
     // A market that waits a while for a household that is away, and then goes on without it: what is left of the recording is
     // enough for the commands below, also on a busy machine.
-    let config = run.join("market/market.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let delay = text.lines().find(|line| line.starts_with("gate_delay_ms")).unwrap();
-    fs::write(&config, text.replace(delay, "gate_delay_ms = 4000")).unwrap();
-    let market = start("market", "serve", &config, "market.log");
+    neighbourhood.wait_for_readings(4_000);
+    let market = neighbourhood.market();
 
-    let configs = agents(&run);
-    let mut running: Vec<Process> =
-        configs.iter().map(|config| start("meter-agent", "run", config, "agents.log")).collect();
-    settled(3);
+    let configs = agents(&neighbourhood.run);
+    let mut running = neighbourhood.agents();
+    neighbourhood.settled(0, 3);
 
     // Killed with readings on their way. The one has its keys back from a backup, and nothing else.
     let (lost, damaged) = (&configs[0], &configs[1]);
@@ -81,7 +55,7 @@ fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
     let (code, _, error) = agent("run", damaged, &[]);
     assert!(code == Some(2) && error.contains("/db is damaged") && error.contains("meter-agent recover"), "{error}");
 
-    let nodes = [api(0), api(1), api(2)];
+    let nodes = [0, 1, 2].map(|n| neighbourhood.api(n));
     let asked: Vec<&str> = nodes.iter().flat_map(|node| ["--node", node]).collect();
     let (code, told, error) = agent("recover", damaged, &asked);
     assert_eq!(code, Some(0), "{error}");
@@ -89,24 +63,23 @@ fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
         told.contains("The database was damaged") && told.contains("The last signature is known: reading "),
         "{told}"
     );
-    running.push(start("meter-agent", "run", damaged, "agents.log"));
+    running.push(neighbourhood.agent(damaged));
     let (code, told, error) = agent("recover", lost, &asked);
     assert_eq!(code, Some(0), "{error}");
     assert!(told.contains("no record of what this device has signed") && told.contains("The ledger says"), "{told}");
-    running.push(start("meter-agent", "run", lost, "agents.log"));
+    running.push(neighbourhood.agent(lost));
 
-    let last = settled(INTERVALS as u64);
+    let last = neighbourhood.settled(0, INTERVALS);
     assert_eq!((&last["settlements"], &last["balances_sum"]), (&INTERVALS.into(), &"0".into()));
     // Nobody was suspended, and what was drawn and fed in while they were away is settled, later.
-    let members = get(&format!("{}/v1/members", api(0))).unwrap();
+    let members = get(&format!("{}/v1/members", nodes[0])).unwrap();
     assert!(members.as_array().unwrap().iter().all(|member| member["device"].is_string()), "{members}");
-    let page = get(&format!("{}/v1/settlements", api(0))).unwrap();
+    let page = get(&format!("{}/v1/settlements", nodes[0])).unwrap();
     let lines = || page.as_array().unwrap().iter().flat_map(|settled| settled["lines"].as_array().unwrap());
     let sum = |field: &str| lines().map(|line| line[field].as_u64().unwrap()).sum::<u64>();
     let net = sum("imported") as i64 - sum("exported") as i64;
     assert_eq!(net, truth.imported_wh as i64 - truth.exported_wh as i64);
-    let logs =
-        fs::read_to_string(root.join("agents.log")).unwrap() + &fs::read_to_string(root.join("market.log")).unwrap();
+    let logs = neighbourhood.log("agents.log") + &neighbourhood.log("market.log");
     assert!(!logs.contains("sequence conflict") && !logs.contains("SequenceConflict"), "{logs}");
 
     // Each has the receipt of every interval that it has a line in, before and after.
@@ -122,5 +95,5 @@ fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
     running.into_iter().for_each(Process::stop);
     market.stop();
     validators.into_iter().for_each(Process::stop);
-    audits(&run);
+    audits(&neighbourhood.run);
 }

@@ -8,6 +8,15 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use super::world::World;
+
+/// A world whose market runs as a process.
+pub(crate) async fn started() -> (World, Process) {
+    let world = World::new().await;
+    let market = Process::start(&world.write("market.toml", &world.config()));
+    (world, market)
+}
+
 /// A running `market serve`, killed (SIGKILL: no goodbye, as in a power cut) when it is dropped.
 pub(crate) struct Process {
     process: Child,

@@ -135,6 +135,16 @@ impl World {
     pub(crate) async fn agent(&self, number: u8) -> Agent {
         Agent::connect(self.broker.port, &self.topics, key(number).public()).await
     }
+
+    /// Both households' readings of the first interval, which the market has taken in.
+    #[allow(dead_code, reason = "each test file uses its own part of this")]
+    pub(crate) async fn read_first_interval(&self) {
+        for number in [1, 2] {
+            let mut agent = self.agent(number).await;
+            agent.wait_open(Some(interval(0))).await;
+            assert_eq!(agent.send(readings(number, 1)[0].bytes()).await, None);
+        }
+    }
 }
 
 /// Waits until something is as expected, and shows how it is where it does not become so.

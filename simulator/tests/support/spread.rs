@@ -112,6 +112,13 @@ impl Neighbourhood {
         fs::write(config, text.replace(from, to)).unwrap();
     }
 
+    /// Has the market wait so long for readings, once an interval is over.
+    pub(crate) fn wait_for_readings(&self, gate_delay_ms: u64) {
+        let text = fs::read_to_string(self.market_config()).unwrap();
+        let delay = text.lines().find(|line| line.starts_with("gate_delay_ms")).unwrap();
+        Neighbourhood::configure(&self.market_config(), delay, &format!("gate_delay_ms = {gate_delay_ms}"));
+    }
+
     fn start(&self, name: &str, subcommand: &str, config: &Path, log: &str) -> Process {
         Process::start(&program(name), &[subcommand, "--config", config.to_str().unwrap()], &self.root.join(log))
     }
