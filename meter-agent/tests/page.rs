@@ -2,15 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-#[allow(unused_imports, reason = "this page needs no broker")]
 mod support;
 
-use std::net::SocketAddr;
+use std::{
+    fs,
+    net::SocketAddr,
+    process::{Child, Command},
+    time::Duration,
+};
 
-use support::{Home, PATIENCE};
+use market::server::{DESCRIPTORS_RESERVED, raise_descriptors};
+use support::{Home, Market, Mosquitto, PATIENCE};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
+    sync::oneshot::{self, error::TryRecvError},
+    task::JoinHandle,
 };
 
 async fn connect(page: SocketAddr, from: u8) -> TcpStream {
@@ -65,4 +72,80 @@ async fn slow_heads_are_closed_and_strangers_names_not_answered_to() {
         assert!(!answer.contains("200 OK"), "{answer}");
     }
     running.stop().await;
+}
+
+/// The real program with as many open files at most as is usual, killed when it is dropped.
+struct Program(Child);
+
+impl Program {
+    fn start(home: &Home) -> Program {
+        let mut command = Command::new("sh");
+        let script = "ulimit -n 1024; exec \"$0\" run --config \"$1\"";
+        command.args(["-c", script, env!("CARGO_BIN_EXE_meter-agent")]).arg(home.path("agent.toml"));
+        Program(command.spawn().unwrap())
+    }
+
+    /// The most files that it has open at once, looked at until somebody drops what stops this.
+    fn descriptors_max(&self, mut stopped: oneshot::Receiver<()>) -> JoinHandle<usize> {
+        let directory = format!("/proc/{}/fd", self.0.id());
+        tokio::spawn(async move {
+            let mut most = 0;
+            while let Err(TryRecvError::Empty) = stopped.try_recv() {
+                most = most.max(fs::read_dir(&directory).unwrap().count());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            most
+        })
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn eleven_hundred_idle_connections_stop_no_reading_and_no_receipt() {
+    assert!(raise_descriptors() > 2_000, "this test opens more than a thousand connections");
+    let mut broker = Mosquitto::start();
+    let home = Home::new(broker.port, &[(300, 100), (50, 150)]);
+    let program = Program::start(&home);
+    let mut market = Market::connect(&home, broker.port).await;
+    market.announce(0).await;
+    let first = market.reading().await;
+    let page: SocketAddr = fs::read_to_string(home.path("state/status.addr")).unwrap().trim_end().parse().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let descriptors_max = program.descriptors_max(stopped);
+    let mut idle = Vec::new();
+    for number in 0..1_100_u32 {
+        idle.push(connect(page, (number % 100) as u8).await);
+    }
+    // With no descriptor left, the agent would not come back to its broker.
+    broker.restart();
+    let mut market = Market::connect(&home, broker.port).await;
+    market.announce(1).await;
+    let mut reading = market.reading().await;
+    while reading.sequence == 1 {
+        assert_eq!(reading, first, "what no receipt covers is sent again");
+        reading = market.reading().await;
+    }
+    assert_eq!((reading.sequence, reading.previous), (2, first.hash()));
+    for receipt in [home.receipt(0, 150, 0, 50, 0), home.receipt(1, 0, 70, 0, 30)] {
+        market.forward(receipt.to_json()).await;
+    }
+    drop(idle);
+    drop(stop);
+    // An agent that waited until the idle ones are closed would go on, too.
+    let most = descriptors_max.await.unwrap();
+    let others = (1_024 - DESCRIPTORS_RESERVED) as usize;
+    assert!(most > 200 && most < others, "strangers leave {DESCRIPTORS_RESERVED} descriptors, found {most} in use");
+    let verified = async {
+        while !ask(page, "GET /status HTTP/1.1\r\nhost: localhost").await.contains("\"receipts_verified\":2") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, verified).await.expect("both receipts are verified, and the page says so");
 }
