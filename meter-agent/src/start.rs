@@ -338,8 +338,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     }
     if loaded.lacked {
         let detail = format!(
-            "{} had been lost or set back; the last signature was kept apart from it. Receipts and sums from before may \
-             be missing: stop the agent, and `meter-agent recover` fetches them again",
+            "{} had been lost, set back or torn off at its end; the last signature was kept apart from it. Receipts and \
+             sums from before may be missing: stop the agent, and `meter-agent recover` fetches them again",
             config.state.join(DATABASE).display()
         );
         alarms.raise(AlarmKind::StateDamaged, detail);

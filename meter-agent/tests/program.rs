@@ -233,6 +233,61 @@ async fn killed_at_any_moment_it_never_signs_two_readings_under_one_number() {
     eprintln!("resident memory of the agent in this build: {memory}");
 }
 
+#[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn a_torn_tail_is_warned_of_and_the_same_readings_are_sent_again() {
+    let broker = Mosquitto::start();
+    let home = Home::new(broker.port, &[(20, 10); 7]);
+    let config = home.path("agent.toml");
+    let start = |log: &str| {
+        let log = fs::File::create(home.path(log)).unwrap();
+        Killed(agent(&["run", "--config", config.to_str().unwrap()]).stderr(log).spawn().unwrap())
+    };
+    let database = home.path("state/db/db");
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut sent: BTreeMap<u64, SignedReading> = BTreeMap::new();
+    let running = start("before.log");
+    let mut before = Vec::new();
+    for at in 0..6 {
+        before = fs::read(&database).unwrap_or_default();
+        market.announce(at).await;
+        while sent.len() <= at as usize {
+            let reading = market.reading().await;
+            sent.insert(reading.sequence, reading);
+        }
+    }
+    drop(running);
+    assert!(!fs::read_to_string(home.path("before.log")).unwrap().contains("torn off"));
+
+    // What was written last is the sixth reading. The half of it is on the disk when the power goes.
+    let written = fs::read(&database).unwrap();
+    before.resize(written.len(), 0);
+    let first = (0..written.len()).find(|at| before[*at] != written[*at]).unwrap();
+    let last = written.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::File::options().write(true).open(&database).unwrap().set_len(((first + last) / 2) as u64).unwrap();
+
+    let running = start("after.log");
+    let mut again: BTreeMap<u64, SignedReading> = BTreeMap::new();
+    while again.len() < sent.len() {
+        let reading = market.reading().await;
+        again.insert(reading.sequence, reading);
+    }
+    assert_eq!(again, sent, "the same ids");
+    let log = fs::read_to_string(home.path("after.log")).unwrap();
+    let database = home.path("state/db").display().to_string();
+    let warning = log.lines().find(|line| line.contains("WARN") && line.contains(&database)).unwrap_or_default();
+    assert!(warning.contains("state damaged") && warning.contains("torn off at its end"), "{log}");
+    market.announce(6).await;
+    let next = loop {
+        match market.reading().await {
+            reading if reading.sequence > 6 => break reading,
+            reading => assert_eq!(reading, sent[&reading.sequence]),
+        }
+    };
+    assert_eq!((next.sequence, next.previous), (7, sent[&6].hash()), "the chain goes on");
+    drop(running);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn status_and_statement_are_to_be_had_from_a_running_agent_and_receipts_from_a_stopped_one() {
