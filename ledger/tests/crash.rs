@@ -6,7 +6,7 @@
 mod support;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{BufRead, BufReader, Write},
     num::NonZero,
@@ -196,9 +196,10 @@ fn killed_at_any_moment() {
     println!("killed at any moment, {kills} times ... ok");
 }
 
-/// Every byte of every file of a small store, spoilt in turn under several masks; each file cut short, emptied, filled and
-/// lost. A store that still opens says what was written, all of it; where it does not, the directory and what to do are
-/// named. What is over the end of what was written, zeros, is spoilt at every 4,096th byte.
+/// Every byte of every file of a small store, spoilt in turn in four ways: two of its bits flipped, one after the other, and
+/// the byte made zero and all ones; each file cut short, emptied, filled and lost. A store that still opens says what was
+/// written, all of it; where it does not, the directory and what to do are named. What is over the end of what was written,
+/// zeros, is spoilt at every 4,096th byte.
 fn damage_is_found() {
     let directory = scratch();
     let small = Small::new(directory.path());
@@ -217,7 +218,7 @@ fn damage_is_found() {
                     let copy = scratch();
                     fs::create_dir(copy.path().join("blobs")).unwrap();
                     for (other, bytes) in clean {
-                        fs::write(copy.path().join(at(other)), bytes).unwrap();
+                        put(&copy.path().join(at(other)), bytes);
                     }
                     damage.apply(&copy.path().join(at(file)), &clean[file]);
                     let outcome = small.outcome(copy.path(), &format!("{} {damage:?}", at(file).display()));
@@ -272,16 +273,30 @@ impl Damage {
             Damage::Filled { with } => bytes.fill(with),
             Damage::Lost => return fs::remove_file(file).unwrap(),
         }
-        fs::write(file, bytes).unwrap();
+        put(file, &bytes);
     }
 }
 
+/// Writes a file whose end is zeros, most of it, as one that has a hole there.
+fn put(file: &Path, bytes: &[u8]) {
+    let mut written = fs::File::create(file).unwrap();
+    written.write_all(&bytes[..length(bytes)]).unwrap();
+    written.set_len(bytes.len() as u64).unwrap();
+}
+
+/// Up to the last byte that is not zero.
+fn length(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
 fn damages(clean: &[u8]) -> Vec<Damage> {
-    let written = clean.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let written = length(clean);
     let places = (0..written).chain((written..clean.len()).step_by(4_096));
-    // One mask a byte, in turn, so that all eight bits and whole bytes are met all over the file.
-    let mask = |at: usize| [0x01, 0x80, 0xff, 0x10, 0x04, 0x40, 0x02, 0x20, 0x08][at % 9];
-    let mut damages: Vec<Damage> = places.map(|at| Damage::Flipped { at, mask: mask(at) }).collect();
+    // Two of its bits, in turn, so that all eight are met all over the file; and what makes it zero, or all ones.
+    let masks = |at: usize| [1 << (at % 8), 1 << ((at + 3) % 8), clean[at], !clean[at]];
+    let distinct = |at: usize| masks(at).into_iter().filter(|mask| *mask != 0).collect::<BTreeSet<u8>>();
+    let flipped = |at: usize| distinct(at).into_iter().map(move |mask| Damage::Flipped { at, mask });
+    let mut damages: Vec<Damage> = places.flat_map(flipped).collect();
     damages.extend((0..40).map(|step| Damage::Cut { to: step * written / 40 }));
     damages.extend([0x00, 0xff].map(|with| Damage::Filled { with }));
     damages.push(Damage::Lost);
