@@ -260,23 +260,34 @@ impl State {
             entries.get(&key.bytes()) == Some(&value)
         };
         let stored = || self.keys().filter(|key| key.is_stored());
-        stored().count() == entries.len() && stored().all(|key| same(key))
+        stored().count() == entries.len() && stored().all(&mut same)
     }
 
     /// Appends the value of an entry; `false` if there is no such entry.
     fn write_value(&self, key: Key, bytes: &mut Vec<u8>) -> bool {
+        let written = |value: Option<()>| value.is_some();
         let member = |id| self.members.get(&id);
         match key {
-            Key::Account(id) => member(id).map(|member| member.write_account(bytes)),
-            Key::Day(day) => self.records.root(day).map(|root| cbor::encode_into(&root, bytes)),
-            Key::Head(id) => member(id).map(|member| cbor::encode_into(member.head(), bytes)),
-            Key::Interval(interval) => self.records.bytes(interval).map(|record| bytes.extend_from_slice(record)),
-            Key::Member(id) => member(id).map(|member| member.write_registration(bytes)),
-            Key::Rules => Some(cbor::encode_into(&self.rulebook.versions().cloned().collect::<Vec<_>>(), bytes)),
-            Key::Schedule => Some(cbor::encode_into(&self.schedule.list(), bytes)),
-            Key::Totals => Some(cbor::encode_into(&self.totals, bytes)),
+            Key::Account(id) => written(member(id).map(|member| member.write_account(bytes))),
+            Key::Head(id) => written(member(id).map(|member| cbor::encode_into(member.head(), bytes))),
+            Key::Member(id) => written(member(id).map(|member| member.write_registration(bytes))),
+            Key::Day(day) => written(self.records.root(day).map(|root| cbor::encode_into(&root, bytes))),
+            Key::Interval(interval) => {
+                written(self.records.bytes(interval).map(|record| bytes.extend_from_slice(record)))
+            }
+            Key::Rules => {
+                cbor::encode_into(&self.rulebook.versions().cloned().collect::<Vec<_>>(), bytes);
+                true
+            }
+            Key::Schedule => {
+                cbor::encode_into(&self.schedule.list(), bytes);
+                true
+            }
+            Key::Totals => {
+                cbor::encode_into(&self.totals, bytes);
+                true
+            }
         }
-        .is_some()
     }
 
     /// Ends a block: makes the root, and says which entries changed since the last time. The first time, that is all of
