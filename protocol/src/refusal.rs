@@ -235,7 +235,7 @@ impl LedgerRefusal {
         matches!(self.judged().0, Lasts::Forever)
     }
 
-    /// Whether another time may not bring it, for there is no room just now.
+    /// Whether it passes: there is just no room now, and it is worth handing in again.
     pub const fn passes(self) -> bool {
         matches!(self.judged().0, Lasts::Shortly)
     }
