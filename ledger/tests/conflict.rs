@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
 use protocol::{
     block::Transaction,
     envelope::{Sealed, Signed},
@@ -11,9 +9,9 @@ use protocol::{
     key::SecretKey,
     reading::Reading,
 };
-use support::{
-    Community,
+use testkit::{
     applied::{apply, one_interval, settle},
+    community::Community,
 };
 
 fn key(seed: u8) -> SecretKey {

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
 use ledger::state::State;
 use market::{inputs::member_input, settlement::Limits};
 use protocol::{
@@ -21,9 +19,9 @@ use protocol::{
     reading::{ChainHead, Registers},
     settlement::Settlement,
 };
-use support::{
-    Community,
+use testkit::{
     applied::{apply, one_interval, settle, settle_next},
+    community::Community,
 };
 
 fn amount(nano: i64) -> Amount {
@@ -132,7 +130,7 @@ fn a_new_member_is_settled_from_the_interval_after_the_open_one_on() {
         registers: Registers { import_wh: 70, export_wh: 0 },
     };
     let id = MemberId::from_bytes([7; 16]);
-    community.members.push(support::TestMember { id, key: own_key, device: own_device, head });
+    community.members.push(testkit::community::TestMember { id, key: own_key, device: own_device, head });
     let mut readings: Vec<_> = (0..5).map(|member| community.read(member, open, 100)).collect();
     readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
     settle(&community, &mut state, &readings);

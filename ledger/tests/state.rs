@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
 use std::sync::Arc;
 
 use ledger::{
@@ -27,7 +25,7 @@ use protocol::{
     reading::SignedReading,
     settlement::Settlement,
 };
-use support::Community;
+use testkit::community::Community;
 
 fn prepared() -> (Community, State, Vec<SignedReading>, Settlement) {
     let mut community = Community::new(7, 4);

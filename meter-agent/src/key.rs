@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use market::owner_only::{self, KeyFileError};
 use protocol::key::SecretKey;
+use settings::owner_only::{self, KeyFileError};
 
 /// Why a key file cannot be used or made.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use ledger::proof::Verifier;
-use market::client::Client;
+use ledger_client::Client;
 use protocol::{
     api::{MemberStatus, Settled, Status},
     envelope::ChainId,

@@ -9,8 +9,8 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use market::server::{Names, Page, Site};
 use protocol::interval::{Interval, IntervalLength, parse_utc};
+use public_http::{Names, Page, Site};
 use tokio::sync::watch;
 
 use crate::{

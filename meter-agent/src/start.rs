@@ -9,7 +9,6 @@ use std::{
 };
 
 use ledger::proof::Verifier;
-use market::server::{Names, reaches_beyond, serve};
 use protocol::{
     genesis::{Genesis, GenesisError, GenesisMember},
     interval::Interval,
@@ -17,6 +16,7 @@ use protocol::{
     limits::GENESIS_BYTES_MAX,
     topic::Topics,
 };
+use public_http::{Names, reaches_beyond, serve};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},

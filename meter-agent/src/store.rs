@@ -26,12 +26,12 @@ use std::{
 };
 
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use market::owner_only;
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, reading::ChainHead,
     receipt::Receipt, settlement::Tariffs,
 };
+use settings::owner_only;
 
 pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{

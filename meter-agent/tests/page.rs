@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use market::server::{DESCRIPTORS_RESERVED, raise_descriptors};
+use public_http::{DESCRIPTORS_RESERVED, raise_descriptors};
 use support::{Home, Market, Mosquitto, PATIENCE};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

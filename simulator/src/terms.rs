@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use market::{
     clearing::Network,
-    files::{self, FileError, Keys},
     grid::{Grid, GridError},
 };
+use market_service::files::{self, FileError, Keys};
 use protocol::{
     member::MemberId,
     money::Price,

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
-use mosquitto::Mosquitto;
 use spread::{Neighbourhood, Process, agents, audits, eventually, get, value};
+use testkit::mosquitto::Mosquitto;
 
 /// A day of quarter hours, in which one household is away.
 const AWAY: usize = 96;

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
@@ -13,7 +11,6 @@ mod truth;
 
 use std::{fs, thread::sleep, time::Duration};
 
-use mosquitto::Mosquitto;
 use protocol::{
     block::Transaction,
     cbor::{self, Encoded},
@@ -27,6 +24,7 @@ use protocol::{
     reading::Registers,
 };
 use spread::{Neighbourhood, Process, audits, eventually, get};
+use testkit::mosquitto::Mosquitto;
 
 const INTERVALS: usize = 24;
 /// Time between two decisions, ms: no divisor of the time between two intervals, so that they fall into all of its phases.

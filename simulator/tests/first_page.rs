@@ -4,13 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-#[path = "../../market/tests/support/axe.rs"]
+#[path = "../../market/service/tests/support/axe.rs"]
 mod axe;
-#[path = "../../market/tests/support/chromium.rs"]
+#[path = "../../market/service/tests/support/chromium.rs"]
 mod chromium;
-#[path = "../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
-#[path = "../../market/tests/support/page.rs"]
+#[path = "../../market/service/tests/support/page.rs"]
 mod page;
 #[path = "support/spread.rs"]
 mod spread;
@@ -27,10 +25,10 @@ use std::{
 
 use axe::Axe;
 use chromium::{Chromium, Screen};
-use mosquitto::Mosquitto;
 use page::{DESKTOP, DRAWN, LIVE, MISSING, PHONE, count, text};
 use serde_json::{Value, json};
 use spread::{Process, agents, profile_of_a_day, program, write_data};
+use testkit::mosquitto::Mosquitto;
 
 const SCREENS: [(&str, Screen); 4] = [
     ("desktop-light", DESKTOP),

@@ -7,8 +7,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
@@ -21,8 +19,8 @@ use std::{
     process::{Command, id},
 };
 
-use mosquitto::Mosquitto;
 use spread::{Neighbourhood, Process, agents, eventually, get, program, value};
+use testkit::mosquitto::Mosquitto;
 
 const INTERVALS: usize = 24;
 

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
@@ -12,9 +10,9 @@ mod truth;
 
 use std::{fs, process::Command};
 
-use mosquitto::Mosquitto;
 use serde_json::Value;
 use spread::{Neighbourhood, Process, agents, audits, eventually, get, profile_of_a_day, program, value};
+use testkit::mosquitto::Mosquitto;
 
 const INTERVALS: usize = 24;
 /// Settled while one household is offline, at least.

@@ -230,9 +230,9 @@ fn rules_decided_while_it_runs_are_followed_by_all_and_no_agent_refuses_an_hones
     assert_eq!(child.wait().unwrap().code(), Some(0), "{seen}");
     // Price takers trade as much under either mechanism; and every agent has verified each of its receipts.
     assert_summary(&directory.path().join("summary.json"), &truth::of(profile.as_bytes(), 10), 4, 10, 1);
-    let ledger::audit::Opened { genesis, store, .. } = ledger::audit::open(&validator).unwrap();
+    let ledger_node::audit::Opened { genesis, store, .. } = ledger_node::audit::open(&validator).unwrap();
     let old = genesis.rules.tariffs();
-    let (ledger, _) = ledger::node::Ledger::open(genesis, Arc::new(store), None).unwrap();
+    let (ledger, _) = ledger_node::node::Ledger::open(genesis, Arc::new(store), None).unwrap();
     let settled = ledger.settlements(ledger.genesis().first_interval, 10).unwrap();
     assert_eq!(settled.len(), 10);
     let mut traded = [0, 0];

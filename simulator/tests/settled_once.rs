@@ -9,12 +9,10 @@
     reason = "a test may panic, and uses a part of its support"
 )]
 
-#[path = "../../market/tests/service/agent.rs"]
+#[path = "../../market/service/tests/support/agent.rs"]
 mod agent;
-#[path = "../../market/tests/service/households.rs"]
+#[path = "../../market/service/tests/support/households.rs"]
 mod households;
-#[path = "../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
 #[path = "support/relay.rs"]
 mod relay;
 #[path = "support/spread.rs"]
@@ -30,8 +28,7 @@ use std::{
 
 use agent::{Agent, PATIENCE};
 use households::{genesis, interval, key};
-use ledger::node::Running;
-use mosquitto::Mosquitto;
+use ledger_node::node::Running;
 use protocol::{
     answer::Refusal, api::Submitted, certificate::Validator, hash::Hash, money::Amount, reading::SignedReading,
     settlement::Settlement, topic::Topics,
@@ -39,6 +36,7 @@ use protocol::{
 use relay::{Mode, Relay};
 use spread::{Process, program};
 use tempfile::TempDir;
+use testkit::mosquitto::Mosquitto;
 use validators::{Community, Validators, write_secret};
 
 /// Two households read so often make a hundred readings, and so one for every number of deliveries.
@@ -119,8 +117,8 @@ async fn ledger_of(times: impl Fn(usize) -> usize) -> Bytes {
     let node = world.validator(0).await;
     // A validator makes its first block as soon as it has started, whether or not there is anything to settle.
     until("the first block", || node.ledger.status().height == 1).await;
-    let config = market::service::Config::load(&world.market_config(node.api, INTERVALS)).unwrap();
-    let mut market = market::service::start(config).await.unwrap();
+    let config = market_service::Config::load(&world.market_config(node.api, INTERVALS)).unwrap();
+    let mut market = market_service::start(config).await.unwrap();
     let mut households = Vec::new();
     for number in [1, 2] {
         households.push((world.agent(number).await, world.readings(number, INTERVALS)));

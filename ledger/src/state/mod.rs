@@ -46,8 +46,6 @@ use protocol::{
     order::Order,
 };
 
-#[cfg(feature = "node")]
-pub(crate) use self::settle::compare;
 pub use self::{
     account::Account,
     entries::{Changed, Changes},
@@ -55,7 +53,7 @@ pub use self::{
     records::Record,
     refusal::Refusal,
     rulebook::Version,
-    settle::{Booked, Opened, OpenedReadings},
+    settle::{Booked, Opened, OpenedReadings, compare},
 };
 use self::{
     directory::Directory,

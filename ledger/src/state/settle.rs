@@ -329,7 +329,7 @@ fn differs<T: PartialEq + std::fmt::Debug>(field: &'static str, expected: &T, fo
 }
 
 /// Names the first field in which a settlement is not what the inputs lead to.
-pub(crate) fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
+pub fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal> {
     differs("interval", &expected.interval, &found.interval)?;
     differs("readings", &expected.readings, &found.readings)?;
     differs("tariffs", &expected.tariffs, &found.tariffs)?;

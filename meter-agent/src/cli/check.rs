@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use market::owner_only;
 use protocol::interval::utc_text;
 use rumqttc::{AsyncClient, Event, Packet};
+use settings::owner_only;
 
 use super::{Failure, print};
 use crate::{

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use market::owner_only;
+use settings::owner_only;
 
 use super::{Failure, print};
 use crate::{

@@ -10,8 +10,8 @@ mod verify;
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use market::owner_only;
 use protocol::interval::parse_utc;
+use settings::owner_only;
 
 use crate::{Config, start};
 

@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use ledger::proof::Verifier;
-use market::client::Client;
+use ledger_client::Client;
 use protocol::{interval::Interval, key::DeviceId};
 
 use super::{ConfigFile, Failure, moment, print};

@@ -7,12 +7,8 @@
     reason = "each test file uses its part; a test may panic"
 )]
 
-#[path = "../../../protocol/tests/support/mosquitto.rs"]
-mod mosquitto;
-
 use std::{collections::VecDeque, fs, path::PathBuf, time::Duration};
 
-pub(crate) use mosquitto::Mosquitto;
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     block::{Header, validators_hash},
@@ -34,6 +30,7 @@ use protocol::{
     topic::Topics,
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
+pub(crate) use testkit::mosquitto::Mosquitto;
 
 /// Only so that a hang fails: nothing here takes a fraction of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

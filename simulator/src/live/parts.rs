@@ -5,8 +5,7 @@
 use std::{collections::BTreeMap, future::pending, path::Path};
 
 use futures::future::select_all;
-use ledger::{consensus::Halt, node};
-use market::service;
+use ledger_node::{consensus::Halt, node};
 
 use crate::state::State;
 
@@ -34,7 +33,7 @@ pub enum PartError {
     },
     /// The market cannot go on.
     #[error("the market stopped: {0}")]
-    Stopped(service::Ended),
+    Stopped(market_service::Ended),
     /// An agent that ended.
     #[error("the agent of {participant} stopped: {reason}")]
     AgentStopped {
@@ -56,7 +55,7 @@ pub enum PartError {
 /// Everything that runs.
 pub(super) struct Parts {
     validators: Vec<node::Running>,
-    market: Option<service::Running>,
+    market: Option<market_service::Running>,
     agents: BTreeMap<String, meter_agent::Running>,
 }
 
@@ -131,9 +130,9 @@ impl Parts {
     }
 }
 
-async fn start_market(path: &Path) -> Result<service::Running, PartError> {
-    let config = service::Config::load(path).map_err(|error| PartError::Market(error.to_string()))?;
-    service::start(config).await.map_err(|error| PartError::Market(error.to_string()))
+async fn start_market(path: &Path) -> Result<market_service::Running, PartError> {
+    let config = market_service::Config::load(path).map_err(|error| PartError::Market(error.to_string()))?;
+    market_service::start(config).await.map_err(|error| PartError::Market(error.to_string()))
 }
 
 async fn start_agent(participant: &str, path: &Path) -> Result<meter_agent::Running, PartError> {

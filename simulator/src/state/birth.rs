@@ -62,8 +62,8 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         files::new_key(&directory.join("network.key"))?;
         let path = directory.join("validator.key");
         let key = files::new_key(&path)?.public();
-        let record = ledger::node::signed_path(&path);
-        ledger::consensus::new_record(&record, key, 0).map_err(|error| StateError::unwritable(&record, error))?;
+        let record = ledger_node::node::signed_path(&path);
+        ledger_node::consensus::new_record(&record, key, 0).map_err(|error| StateError::unwritable(&record, error))?;
         validators.push(Validator { key, power: 1 });
     }
     let genesis = Genesis {

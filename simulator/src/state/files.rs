@@ -6,8 +6,8 @@ use std::{
     path::Path,
 };
 
-use market::owner_only;
 use protocol::key::SecretKey;
+use settings::owner_only;
 
 use super::StateError;
 

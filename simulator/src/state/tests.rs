@@ -63,25 +63,25 @@ fn every_part_reads_its_configuration_file() {
     setup.orders = Orders::load(&orders, &setup.dataset).unwrap();
     let state = prepare(&directory.path().join("state"), &setup).unwrap();
     for (index, path) in state.validator_configs().iter().enumerate() {
-        let config = ledger::node::Config::load(path).unwrap();
+        let config = ledger_node::node::Config::load(path).unwrap();
         assert_eq!(config.read_genesis().unwrap(), state.genesis);
         assert_eq!(config.peers.len(), 3);
         assert!(!config.peers.contains(&config.listen), "a node is not its own peer");
         assert_eq!(config.gossip_peers.len(), 3);
         assert!(!config.gossip_peers.contains(&config.gossip_listen), "a node is not its own peer");
-        let key = ledger::node::read_key(&config.key.unwrap()).unwrap();
+        let key = ledger_node::node::read_key(&config.key.unwrap()).unwrap();
         assert_eq!(key.public(), state.genesis.validators[index].key);
-        ledger::node::read_key(&config.network_key).unwrap();
+        ledger_node::node::read_key(&config.network_key).unwrap();
     }
-    let market = market::service::Config::load(&state.market_config()).unwrap();
+    let market = market_service::Config::load(&state.market_config()).unwrap();
     assert_eq!(market.broker.to_string(), state.addresses.broker);
     assert_eq!(market.ledger.len(), 4);
     for (participant, path) in state.agent_configs() {
         let config = meter_agent::Config::load(&path).unwrap();
-        let device = ledger::node::read_key(&config.device_key_path()).unwrap().public();
+        let device = ledger_node::node::read_key(&config.device_key_path()).unwrap().public();
         let member = state.genesis.members.iter().find(|member| member.device == device).unwrap();
         assert_eq!(state.names[&member.member], participant);
-        assert_eq!(member.key, ledger::node::read_key(&config.member_key_path()).unwrap().public());
+        assert_eq!(member.key, ledger_node::node::read_key(&config.member_key_path()).unwrap().public());
         let price = |text: &str| Some(text.parse().unwrap());
         let expected = match participant.as_str() {
             "d001" => (price("0.25"), price("0.1")),

@@ -1,31 +1,24 @@
 //! Real validators of a community: nodes in this process, each over its own store and its own HTTP API.
 
-#[path = "../../../ledger/tests/support/nodes.rs"]
+#[path = "../../../ledger/node/tests/support/nodes.rs"]
 #[allow(dead_code, reason = "the validators are started one by one here")]
 mod nodes;
-#[path = "../../../ledger/tests/support/ports.rs"]
-mod ports;
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::path::Path;
 
-use ledger::{
+use ledger_node::{
     node::{Config, Running, STORE_DIRECTORY, start},
     store::{SledStore, Store},
 };
 use nodes::NodeFiles;
-use ports::free_port;
 use protocol::{genesis::Genesis, key::SecretKey};
+pub(crate) use testkit::community::write_secret;
+use testkit::ports::{self, free_port};
 
 /// No block is made while nobody waits for one.
 const HEARTBEAT_MS: u64 = 3_600_000;
 /// What a proposer that is away costs.
 const PROPOSE_MS: u64 = 1_000;
-
-/// Writes what only its owner may read.
-pub(crate) fn write_secret(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
-}
 
 /// Who validates what.
 pub(crate) struct Community {

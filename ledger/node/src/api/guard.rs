@@ -1,0 +1,82 @@
+//! The layers around the routes. A call that they let through has an allowance, a role, and its whole body in memory.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, Method, header::CONTENT_TYPE},
+    middleware::{Next, from_fn_with_state, map_response},
+    response::{IntoResponse, Response},
+};
+use protocol::limits::TRANSACTION_BYTES_MAX;
+use public_http::{Client, whole_body};
+
+use super::{auth, problem, rate::Rate, refusal::CallRefusal, settings::Access};
+use crate::node::Ledger;
+
+/// What the layers need to know.
+pub(super) struct Guard {
+    pub(super) access: Access,
+    pub(super) ledger: Arc<Ledger>,
+    rate: Rate,
+}
+
+impl Guard {
+    pub(super) fn new(access: Access, ledger: Arc<Ledger>) -> Arc<Guard> {
+        Arc::new(Guard { rate: Rate::new(&access.limits), access, ledger })
+    }
+
+    /// Takes one call from the client's allowance.
+    pub(super) fn take(&self, client: Client) -> Result<(), CallRefusal> {
+        self.rate.take(client)
+    }
+
+    /// Counts a refusal; it is what answers the call.
+    pub(super) fn refuse(&self, refusal: CallRefusal) -> Response {
+        self.counted(&refusal);
+        refusal.into_response()
+    }
+
+    /// Counts a refusal.
+    pub(super) fn counted(&self, refusal: &CallRefusal) {
+        tracing::debug!(name = refusal.name(), %refusal, "a call is refused");
+        self.ledger.count_refused_call(refusal.name());
+    }
+}
+
+/// The routes, guarded.
+pub(super) fn guarded(router: Router, guard: &Arc<Guard>) -> Router {
+    router.layer(from_fn_with_state(guard.clone(), let_through)).layer(map_response(problem::explain))
+}
+
+async fn let_through(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match check(&guard, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => guard.refuse(refusal),
+    }
+}
+
+/// In the order of what it costs: the rate before the role, so that tokens cannot be tried out fast; the role and the content
+/// type before the body, so that a stranger's is never read.
+async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> {
+    if let Some(client) = request.extensions().get::<Client>() {
+        guard.take(*client)?;
+    }
+    auth::check(&guard.access.digests, request.method(), request.uri().path(), request.headers())?;
+    check_content_type(request.method(), request.headers())?;
+    Ok(whole_body(request, TRANSACTION_BYTES_MAX, guard.access.limits.body_ms_max).await?)
+}
+
+/// What is handed in is CBOR, and says so. A page of another origin cannot: a browser lets it send, unasked, only what a form
+/// could send, and asks the node first for anything else.
+fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<(), CallRefusal> {
+    if *method != Method::POST || headers.get(CONTENT_TYPE).is_some_and(|found| found == CBOR) {
+        return Ok(());
+    }
+    let found = headers.get(CONTENT_TYPE).map_or("none", |found| found.to_str().unwrap_or("one that is no text"));
+    Err(CallRefusal::ContentTypeNotCbor { found: found.chars().take(80).collect() })
+}
+
+/// The media type of CBOR (RFC 8949 §9.5).
+const CBOR: &str = "application/cbor";

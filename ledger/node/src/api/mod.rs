@@ -1,0 +1,31 @@
+//! The HTTP API of a node: `protocol::api` over axum, for whom the node's configuration lets in.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `routes.rs` | the calls, and nothing of who may make them |
+//! | `settings.rs` | what a configuration says of TLS, tokens and limits |
+//! | `auth.rs` | tokens, roles, and the role that each call needs |
+//! | `rate.rs` | calls a second, of one address and of all |
+//! | `guard.rs` | the layers around the routes: rate, role, size and time of a body |
+//! | `serve.rs` | TLS, and who keeps the door of [`server`], which has the limits on connections and their times |
+//! | `refusal.rs`, `problem.rs` | every refusal by name; the body of every error |
+//! | `openapi.rs` | roles and refusals, written into the document of the routes |
+//!
+//! A call comes from outside to inside through `serve`, `guard`, `routes`: what costs least is asked first.
+
+mod auth;
+mod guard;
+mod openapi;
+mod problem;
+mod rate;
+mod refusal;
+mod routes;
+mod serve;
+mod settings;
+
+pub use self::{
+    refusal::CallRefusal,
+    routes::router,
+    serve::serve,
+    settings::{Access, AccessError, Limits, Role, Settings, Tls, Tokens},
+};

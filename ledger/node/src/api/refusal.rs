@@ -1,0 +1,146 @@
+//! Why a call is not let through to the routes: every refusal by name, as it is answered and counted.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use protocol::refusal::CallRefusal as Name;
+use public_http;
+
+use super::{problem::Problem, settings::Role};
+
+/// Why a call, or a connection, is turned away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallRefusal {
+    /// The call says nothing of who asks.
+    #[error("expected a token (`Authorization: Bearer TOKEN`) of the role `{needed}`, found none")]
+    TokenMissing {
+        /// The role that the call needs.
+        needed: Role,
+    },
+    /// Nobody was given this token. It is not repeated: it may be another node's.
+    #[error("expected a token of the role `{needed}`, found one that this node does not know")]
+    TokenUnknown {
+        /// The role that the call needs.
+        needed: Role,
+    },
+    /// The token is for other calls.
+    #[error("expected a token of the role `{needed}`, found one of `{found}`")]
+    RoleInsufficient {
+        /// The role that the call needs.
+        needed: Role,
+        /// The role of the token.
+        found: Role,
+    },
+    /// Too many calls from one address.
+    #[error(
+        "expected at most {per_second_max} calls a second from one address, found more; ask again in {retry_after_s} s"
+    )]
+    RateLimited {
+        /// Calls a second in the long run.
+        per_second_max: u32,
+        /// Whole seconds until the next call is let through.
+        retry_after_s: u64,
+    },
+    /// The body is not said to be CBOR.
+    #[error("expected the content type application/cbor, found {found}")]
+    ContentTypeNotCbor {
+        /// What was found.
+        found: String,
+    },
+    /// Plain HTTP where TLS is spoken.
+    #[error("this node speaks https only: ask at https://")]
+    TlsExpected,
+    /// No TLS connection came about.
+    #[error("no TLS connection came about: {0}")]
+    HandshakeFailed(String),
+    /// It was too much, too slow or not for this server.
+    #[error(transparent)]
+    Server(#[from] public_http::Refusal),
+}
+
+impl CallRefusal {
+    /// Its name, in answers and metrics.
+    pub fn name(&self) -> &'static str {
+        let name = match self {
+            CallRefusal::TokenMissing { .. } => Name::TokenMissing,
+            CallRefusal::TokenUnknown { .. } => Name::TokenUnknown,
+            CallRefusal::RoleInsufficient { .. } => Name::RoleInsufficient,
+            CallRefusal::RateLimited { .. } => Name::RateLimited,
+            CallRefusal::ContentTypeNotCbor { .. } => Name::ContentTypeNotCbor,
+            CallRefusal::Server(refusal) => named(refusal),
+            CallRefusal::TlsExpected => Name::TlsExpected,
+            CallRefusal::HandshakeFailed(_) => Name::HandshakeFailed,
+        };
+        name.name()
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            CallRefusal::TokenMissing { .. } | CallRefusal::TokenUnknown { .. } => StatusCode::UNAUTHORIZED,
+            CallRefusal::RoleInsufficient { .. } => StatusCode::FORBIDDEN,
+            CallRefusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            CallRefusal::ContentTypeNotCbor { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            CallRefusal::TlsExpected | CallRefusal::HandshakeFailed(_) => StatusCode::BAD_REQUEST,
+            CallRefusal::Server(refusal) => refusal.status(),
+        }
+    }
+
+    /// What the answer says in its head (RFC 6750 and 9110).
+    fn header(&self) -> Option<(header::HeaderName, String)> {
+        let challenge =
+            |rest: String| Some((header::WWW_AUTHENTICATE, format!("Bearer realm=\"voisin-ledger\"{rest}")));
+        match self {
+            CallRefusal::TokenMissing { .. } => challenge(String::new()),
+            CallRefusal::TokenUnknown { .. } => challenge(", error=\"invalid_token\"".into()),
+            CallRefusal::RoleInsufficient { needed, .. } => {
+                challenge(format!(", error=\"insufficient_scope\", scope=\"{needed}\""))
+            }
+            CallRefusal::RateLimited { retry_after_s, .. } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
+            CallRefusal::Server(
+                public_http::Refusal::TooManyConnections { .. }
+                | public_http::Refusal::TooManyConnectionsOfAddress { .. },
+            ) => Some((header::RETRY_AFTER, "1".into())),
+            _ => None,
+        }
+    }
+}
+
+fn named(refusal: &public_http::Refusal) -> Name {
+    match refusal {
+        public_http::Refusal::TooManyConnections { .. } => Name::TooManyConnections,
+        public_http::Refusal::TooManyConnectionsOfAddress { .. } => Name::TooManyConnectionsOfAddress,
+        public_http::Refusal::HeadTooSlow { .. } => Name::HeadTooSlow,
+        public_http::Refusal::HeadTooLarge { .. } => Name::HeadTooLarge,
+        public_http::Refusal::HostUnknown { .. } => Name::HostUnknown,
+        public_http::Refusal::BodyTooLarge { .. } => Name::BodyTooLarge,
+        public_http::Refusal::BodyTooSlow { .. } => Name::BodyTooSlow,
+        public_http::Refusal::BodyBroken => Name::BodyBroken,
+        public_http::Refusal::AnswerNotRead { .. } => Name::AnswerNotRead,
+    }
+}
+
+impl IntoResponse for CallRefusal {
+    fn into_response(self) -> Response {
+        let mut response = Problem::named(self.status(), self.name(), &self);
+        if let Some((name, value)) = self.header()
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_page_explains_every_refusal() {
+        let page = include_str!("../../../../docs/operator.md");
+        for name in Name::ALL {
+            assert!(page.contains(&format!("| `{name}` |")), "docs/operator.md does not explain `{name}`");
+        }
+    }
+}

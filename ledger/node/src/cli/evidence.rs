@@ -1,0 +1,64 @@
+//! `ledger evidence`: what a node has kept against validators, and whether it holds.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, Statement};
+use ledger_node::node::{self, evidence_files};
+use protocol::genesis::Genesis;
+
+use super::{Failure, bad_input, failed, print};
+
+#[derive(Args)]
+pub(super) struct Kept {
+    /// A file of evidence, or the state directory of a node, which may run
+    path: PathBuf,
+    /// The community's genesis file
+    #[arg(long, value_name = "FILE")]
+    genesis: PathBuf,
+}
+
+impl Kept {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let genesis = node::read_genesis(&self.genesis).map_err(bad_input)?;
+        let files =
+            if self.path.is_dir() { evidence_files(&self.path).map_err(bad_input)? } else { vec![self.path.clone()] };
+        if files.is_empty() {
+            return print(format_args!("no evidence in {}", self.path.display()));
+        }
+        files.iter().try_for_each(|file| check(file, &genesis))
+    }
+}
+
+fn check(file: &Path, genesis: &Genesis) -> Result<(), Failure> {
+    let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", file.display()));
+    let length = fs::metadata(file).map_err(|error| named(&error))?.len();
+    if length > EVIDENCE_BYTES_MAX as u64 {
+        return Err(named(&format!("expected evidence of at most {EVIDENCE_BYTES_MAX} bytes, found {length}")));
+    }
+    let evidence =
+        Evidence::from_json(&fs::read(file).map_err(|error| named(&error))?).map_err(|error| named(&error))?;
+    evidence.verify(genesis).map_err(|error| failed(format!("{}: {}: {error}", file.display(), error.name())))?;
+    let Evidence { validator, said, height, round, statements, .. } = &evidence;
+    let block = |statement: &Statement| statement.block.map_or_else(|| "no block".into(), |block| block.to_string());
+    let known = if genesis.validators.iter().any(|known| known.key == *validator) {
+        "a validator of the genesis"
+    } else {
+        "no validator of the genesis; whether it was one at that height, `ledger audit` and the decisions say"
+    };
+    print(format_args!(
+        "file       {}\n\
+         validator  {validator}, {known}\n\
+         signed     two messages ({}) for height {height}, round {round}\n\
+         one for    {}\n\
+         other for  {}\n\
+         proved",
+        file.display(),
+        said.name(),
+        block(&statements[0]),
+        block(&statements[1]),
+    ))
+}

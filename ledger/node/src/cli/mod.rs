@@ -1,0 +1,326 @@
+//! The command line of `ledger`.
+
+mod correct;
+mod decide;
+mod evidence;
+mod export;
+mod init;
+mod receipt;
+mod true_up;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger_client::Client;
+use ledger_node::{audit, node};
+use protocol::{hash::ParseError, interval::parse_utc};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Exit code for input that is not what was expected; nothing was changed.
+const BAD_INPUT: u8 = 2;
+/// How long a node may take to say how it is doing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most of an error that is passed on.
+const ERROR_CHARACTERS_MAX: usize = 400;
+/// Quiet where consensus and its network talk to themselves: they log every attempt to reach a node. Who comes and goes, the
+/// ledger says itself.
+const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
+                           informalsystems_malachitebft=warn,libp2p=error,sled=warn";
+
+/// The shared ledger of a Voisin neighbourhood.
+///
+/// A node keeps the ledger on disk, agrees on every block with the other nodes, and runs every clearing again before it
+/// votes. The other commands check a ledger or a receipt without trusting anyone.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "EXAMPLES:
+  ledger init validator-0                        keys and a commented configuration
+  ledger serve --config validator-0/validator.toml
+  ledger status                                  how the node on this machine is doing
+  ledger audit validator-0                       redo everything from the genesis (node stopped)
+  ledger receipt validator-0 --member d001 --interval 2016-07-04T12:00:00Z > receipt.json
+  ledger verify receipt.json --genesis genesis.json
+  ledger evidence validator-0 --genesis genesis.json    what it has kept against other validators
+
+Exit codes: 0 in order, 1 not in order or failed, 2 bad input."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make keys and a configuration for a new node in DIR
+    Init {
+        /// The directory to make; it must not exist, or be empty
+        directory: PathBuf,
+    },
+    /// Run a node until Ctrl-C
+    Serve {
+        /// The node's configuration, see config/validator-0.toml
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Take responsibility that a validator's key has signed nothing above a height, where nothing else can tell
+    Vouch {
+        /// The configuration of the node, which must be stopped
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The highest height at which the key may have signed anything; nothing up to it will be signed
+        #[arg(long, value_name = "HEIGHT", allow_negative_numbers = true, value_parser = usage::whole::<u64>(0..=u64::MAX))]
+        signed: u64,
+    },
+    /// Ask a running node how it is doing
+    Status(Asked),
+    /// Draft the correction of an interval from validated values, as a decision to be approved
+    Correct(correct::Correct),
+    /// Draft the corrections that readings which came late, or validated values, lead to, as one decision to be approved
+    TrueUp(true_up::TrueUp),
+    /// Approve a decision with a validator's key
+    Approve(decide::Approve),
+    /// Hand in a decision that enough validators have approved
+    Submit(decide::Submit),
+    /// Sign an instruction with a member's key, and hand it in
+    Instruct(decide::Instruct),
+    /// Redo every signature, clearing, transfer, root and certificate of a stopped node's state directory
+    Audit {
+        /// The state directory, such as validator-0
+        directory: PathBuf,
+        /// The genesis to trust, instead of the copy in the directory
+        #[arg(long, value_name = "FILE")]
+        genesis: Option<PathBuf>,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write accounts, settlements, lines and trades as CSV or Parquet, from a stopped node's state directory
+    Export(export::Export),
+    /// Write the receipt of one member and interval to stdout, from a stopped node's state directory
+    Receipt(receipt::Receipt),
+    /// Check what a node has kept against validators that signed two contradicting messages, offline
+    Evidence(evidence::Kept),
+    /// Check a receipt, offline, against nothing but the genesis
+    Verify {
+        /// The receipt
+        receipt: PathBuf,
+        /// The genesis to trust
+        #[arg(long, value_name = "FILE")]
+        genesis: PathBuf,
+    },
+}
+
+/// A running node, and how to speak to it.
+#[derive(Args)]
+pub(crate) struct Asked {
+    /// The node's API
+    #[arg(long, default_value = "http://127.0.0.1:26000")]
+    url: String,
+    /// PEM file with the certificates that the node's own must lead to; an https address needs one
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// File with a token of the role `read` or `submit`, where the node asks for one
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
+}
+
+impl Asked {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)
+    }
+}
+
+/// How a command ends when it does not succeed.
+pub(crate) enum Failure {
+    /// Bad input: exit code 2.
+    Input(String),
+    /// Anything else: exit code 1.
+    Failed(String),
+}
+
+pub(crate) fn bad_input(error: impl ToString) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// Nothing that answers is where a node should be.
+pub(crate) fn no_node(url: &str, error: impl std::fmt::Display) -> Failure {
+    bad_input(format!("expected a node at {url}, found none: {error}; start it, or name another with --url"))
+}
+
+/// Checks that a moment on the command line is one.
+pub(crate) fn moment(text: &str) -> Result<String, ParseError> {
+    parse_utc(text).map(|_| text.to_owned())
+}
+
+pub(crate) fn failed(error: impl ToString) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli: Cli = match usage::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let outcome = match cli.command {
+        Command::Init { directory } => init::init(&directory),
+        Command::Serve { config } => serve(&config),
+        Command::Vouch { config, signed } => vouch(&config, signed),
+        Command::Status(node) => status(&node),
+        Command::Correct(correct) => correct.write(),
+        Command::TrueUp(true_up) => true_up.write(),
+        Command::Approve(approve) => approve.write(),
+        Command::Submit(submit) => submit.send(),
+        Command::Instruct(instruct) => instruct.send(),
+        Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
+        Command::Export(export) => export.write(),
+        Command::Receipt(receipt) => receipt.write(),
+        Command::Evidence(kept) => kept.check(),
+        Command::Verify { receipt, genesis } => receipt::verify(&receipt, &genesis),
+    };
+    let (code, message) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Input(message)) => (BAD_INPUT, message),
+        Err(Failure::Failed(message)) => (1, message),
+    };
+    let _ = writeln!(std::io::stderr(), "ledger: {message}");
+    ExitCode::from(code)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)
+}
+
+fn serve(config: &Path) -> Result<(), Failure> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // A line that cannot be written would be told by a panic: nobody left to read the log ends no validator.
+    log.log_internal_errors(false).init();
+    let config = node::Config::load(config).map_err(bad_input)?;
+    runtime()?.block_on(async {
+        // From now on: who asks a node that is starting to stop waits for it, and it stops in order.
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
+        let name = config.name.clone();
+        let mut node = node::start(config).await.map_err(bad_input)?;
+        let status = node.ledger.status();
+        tracing::info!(name, api = %node.api, height = status.height, chain = %status.chain, "node started");
+        tokio::select! {
+            halt = node.failed() => Err(match halt {
+                ledger_node::consensus::Halt::BadAddress { .. } | ledger_node::consensus::Halt::Listen { .. } => bad_input(halt),
+                _ => failed(halt),
+            }),
+            _ = interrupt.recv() => stop(node).await,
+            _ = terminate.recv() => stop(node).await,
+        }
+    })
+}
+
+async fn stop(node: node::Running) -> Result<(), Failure> {
+    tracing::info!("stopping");
+    node.stop().await.map_err(failed)
+}
+
+fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
+    let config = node::Config::load(config).map_err(bad_input)?;
+    let (Some(key), Some(record)) = (&config.key, config.signed_path()) else {
+        return Err(bad_input(
+            "expected a configuration with a validator's `key`, found none: a replica signs nothing",
+        ));
+    };
+    let validator = node::read_key(key).map_err(bad_input)?.public();
+    let failed = |error| bad_input(format!("{}: {error}; stop the node first", record.display()));
+    ledger_node::consensus::new_record(&record, validator, signed).map_err(failed)?;
+    print(format_args!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1)))
+}
+
+fn status(node: &Asked) -> Result<(), Failure> {
+    let (client, url) = (node.client()?, &node.url);
+    let (code, body) =
+        runtime()?.block_on(client.get("/v1/status", ANSWER_TIMEOUT)).map_err(|error| no_node(url, error))?;
+    if !code.is_success() {
+        let body: String = String::from_utf8_lossy(&body).chars().take(ERROR_CHARACTERS_MAX).collect();
+        return Err(bad_input(format!("{url} does not tell its status: {code}: {body}")));
+    }
+    let status: protocol::api::Status =
+        serde_json::from_slice(&body).map_err(|error| bad_input(format!("{url} is not a node: {error}")))?;
+    print_json(&status)
+}
+
+fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let audit::Opened { genesis: own, store, copy: _copy } = audit::open(directory).map_err(bad_input)?;
+    if let Some(trusted) = genesis {
+        let trusted = node::read_genesis(trusted).map_err(bad_input)?;
+        if trusted.chain() != own.chain() {
+            let (expected, found) = (trusted.chain(), own.chain());
+            return Err(bad_input(format!("expected the ledger of the chain {expected}, found one of {found}")));
+        }
+    }
+    let report = audit::audit(&own, &store, &progress_bar("auditing")).map_err(|error| match error {
+        audit::AuditError::Store(error) => failed(error),
+        error => failed(format!(
+            "{}: {error}; not in order: where other nodes' ledgers are, move this directory away, keep its keys, and start \
+             the node again: it fetches the ledger from the others",
+            directory.display()
+        )),
+    })?;
+    if json {
+        return print_json(&report);
+    }
+    let settlements = report.settlements;
+    let recomputed = match (report.settlements_pruned, report.recomputed_from) {
+        (0, _) => format!("settlements  {settlements}, every clearing computed again"),
+        (pruned, from) => format!(
+            "settlements  {settlements}, of which {pruned} can no longer be computed again: their\n             \
+             readings were pruned. Transfers, certificates, roots and signatures were followed\n\
+             recomputed   from {} on",
+            from.map_or("none".into(), |from| from.to_string())
+        ),
+    };
+    print(format_args!(
+        "chain        {}\n\
+         blocks       {}, every one executed again\n\
+         {recomputed}\n\
+         corrections  {}, every one computed again\n\
+         signatures   {} of readings, {} of commits\n\
+         state root   {}\n\
+         balances     sum to {}\n\
+         in order",
+        report.chain,
+        report.blocks,
+        report.corrections,
+        report.readings,
+        report.commit_signatures,
+        report.state_root,
+        report.balances_sum
+    ))
+}
+
+/// A bar that counts blocks.
+fn progress_bar(doing: &'static str) -> ProgressBar {
+    let progress = ProgressBar::new(0).with_message(doing);
+    match ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} blocks, {eta} left") {
+        Ok(style) => progress.with_style(style),
+        Err(_) => progress,
+    }
+}
+
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    print(serde_json::to_string_pretty(value).map_err(failed)?)
+}
+
+/// Prints a line; a reader that went away (`| head`) is no failure.
+pub(crate) fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! `ledger receipt` and `ledger verify`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use ledger::proof::Verifier;
+use ledger_node::{audit, node};
+use protocol::{
+    interval::{Interval, parse_utc},
+    limits::ANSWER_BYTES_MAX,
+    member::MemberId,
+    settlement::Line,
+};
+
+use super::{Failure, bad_input, failed, print};
+
+/// The names of members, beside a market's state.
+const DIRECTORY_FILE: &str = "members.csv";
+
+#[derive(Args)]
+pub(super) struct Receipt {
+    /// The state directory of a stopped node, such as validator-0
+    directory: PathBuf,
+    /// The member: a participant id, or the pseudonym of 32 hex digits
+    #[arg(long, value_name = "ID")]
+    member: String,
+    /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
+    #[arg(long, value_name = "START", value_parser = super::moment)]
+    interval: String,
+    /// Who is who, `member,name` as CSV; by default members.csv in DIR, or in the market's directory beside it
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+}
+
+impl Receipt {
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let member = self.member()?;
+        let audit::Opened { genesis, store, copy: _copy } = audit::open(&self.directory).map_err(bad_input)?;
+        let start_s = parse_utc(&self.interval).map_err(bad_input)?;
+        let length = genesis.first_interval.length();
+        let interval = Interval::new(start_s, length).ok_or_else(|| {
+            bad_input(format!("expected the start of a {}-minute interval, found {}", length.minutes(), self.interval))
+        })?;
+        let (ledger, _) = node::Ledger::open(genesis, Arc::new(store), None).map_err(failed)?;
+        let receipts = ledger.receipts(interval).map_err(failed)?;
+        let receipt = receipts
+            .iter()
+            .find(|receipt| receipt.entry.line.member == member)
+            .ok_or_else(|| bad_input(format!("{} has no settlement in {interval} on this ledger", self.member)))?;
+        print(String::from_utf8_lossy(&receipt.to_json()))
+    }
+
+    fn member(&self) -> Result<MemberId, Failure> {
+        if let Ok(member) = self.member.parse() {
+            return Ok(member);
+        }
+        let beside = self.directory.join("..").join("market");
+        let file = match &self.names {
+            Some(file) => file.clone(),
+            None => [&self.directory, &beside]
+                .map(|directory| directory.join(DIRECTORY_FILE))
+                .into_iter()
+                .find(|file| file.is_file())
+                .ok_or_else(|| {
+                    bad_input(format!(
+                        "`{}` is not a pseudonym, and there is no {DIRECTORY_FILE} to look it up in; give one with --names",
+                        self.member
+                    ))
+                })?,
+        };
+        let named = |error: csv::Error| bad_input(format!("{}: {error}", file.display()));
+        let mut names = csv::Reader::from_path(&file).map_err(named)?;
+        for row in names.deserialize() {
+            let (member, name): (MemberId, String) = row.map_err(named)?;
+            if name == self.member {
+                return Ok(member);
+            }
+        }
+        Err(bad_input(format!("{}: there is no member `{}`", file.display(), self.member)))
+    }
+}
+
+pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
+    let genesis = node::read_genesis(genesis).map_err(bad_input)?;
+    let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", receipt.display()));
+    let length = fs::metadata(receipt).map_err(|error| named(&error))?.len();
+    if length > ANSWER_BYTES_MAX as u64 {
+        return Err(named(&format!("expected a receipt of at most {ANSWER_BYTES_MAX} bytes, found {length}")));
+    }
+    let json = fs::read(receipt).map_err(|error| named(&error))?;
+    let parsed = protocol::receipt::Receipt::from_json(&json).map_err(|error| named(&error))?;
+    Verifier::new(&genesis).verify(&parsed).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
+    let (entry, interval) = (&parsed.entry, parsed.entry.interval);
+    let Line { member, bought, paid, sold, earned, imported, supply_cost, exported, supply_revenue } = entry.line;
+    let currency = &genesis.currency;
+    print(format_args!(
+        "member     {member}\n\
+         interval   {interval}\n\
+         bought     {bought} for {paid} {currency}\n\
+         sold       {sold} for {earned} {currency}\n\
+         imported   {imported} for {supply_cost} {currency}\n\
+         exported   {exported} for {supply_revenue} {currency}\n\
+         tariffs    {} {currency} to draw, {} {currency} to feed in, per kWh\n\
+         block      {} at height {}\n\
+         signed by  {} of {} validators\n\
+         proved",
+        entry.tariffs.retail_price,
+        entry.tariffs.feed_in_price,
+        parsed.header.hash(),
+        parsed.header.height,
+        parsed.certificate.signatures.len(),
+        genesis.validators.len()
+    ))
+}

@@ -1,0 +1,138 @@
+//! `ledger true-up`: from what came late, and from the grid operator's validated values, to the draft of one decision that
+//! corrects every interval they touch.
+
+mod plan;
+mod values;
+
+use std::{collections::BTreeMap, fs::File, path::PathBuf};
+
+use axum::http::StatusCode;
+use clap::Args;
+use ledger_client::Client;
+use protocol::{
+    api::{MemberStatus, RulesInForce},
+    cbor,
+    decision::{Action, Decision},
+    interval::{Interval, IntervalLength, parse_utc},
+    limits::TRANSACTION_BYTES_MAX,
+    member::MemberId,
+};
+
+use self::{
+    plan::{Known, Plan, plan},
+    values::Row,
+};
+use super::{
+    ANSWER_TIMEOUT, Asked, Failure, bad_input, correct::correction, decide::Draft, failed, print_json, runtime,
+};
+
+#[derive(Args)]
+#[command(after_help = "Without --values, what readings say that came late is moved into the intervals in which their
+devices were not read. The values are CSV with the columns interval,member,import_kwh,export_kwh: the interval by its start
+in UTC, decimals with at most three digits after the point. A row takes the place of what was measured of the member in the
+interval; late energy that it explains is taken out of the settlement it came with. Go on with `ledger approve`.")]
+pub(super) struct TrueUp {
+    /// The first interval to look at, by its start in UTC; without it, the first that the values name
+    #[arg(long, value_name = "START", value_parser = super::moment)]
+    from: Option<String>,
+    /// The last interval to correct; without it, the last settled one
+    #[arg(long, value_name = "START", value_parser = super::moment)]
+    until: Option<String>,
+    /// The grid operator's validated values, CSV
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
+    #[command(flatten)]
+    node: Asked,
+}
+
+impl TrueUp {
+    /// Writes the draft to stdout, and what whoever signs it should know to stderr.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let rules: RulesInForce = self.node.get("/v1/rules")?;
+        let length = rules.interval.length();
+        let rows = self.rows(length)?;
+        let start = |text: &Option<String>| text.as_deref().map(|text| interval(text, length)).transpose();
+        let from = start(&self.from)?.or(rows.iter().map(|row| row.interval).min());
+        let from = from.ok_or_else(|| bad_input("expected --from START, or --values FILE with at least one row"))?;
+        let settled = rules.interval.offset(-1).ok_or_else(|| bad_input("nothing is settled yet"))?;
+        let until = start(&self.until)?.unwrap_or(settled).min(settled);
+        if from > until {
+            return Err(bad_input(format!("expected a period up to {until}, the last settled interval, found {from}")));
+        }
+        let members: Vec<MemberStatus> = self.node.members()?;
+        let known = runtime()?.block_on(known(&self.node.client()?, from, settled))?;
+        let rated = members.iter().map(|member| (member.member, member.rated_power_w)).collect();
+        let given = self.checked(rows, &known, until, &rated)?;
+        let Plan { values, notes } = plan(&known, &given, until).map_err(bad_input)?;
+        notes.iter().for_each(|note| eprintln!("ledger: note: {note}"));
+        if values.is_empty() {
+            return Err(bad_input(format!("from {from} to {until}: expected something to true up, found all booked")));
+        }
+        let mut corrections = Vec::new();
+        for (interval, values) in values {
+            let Some(correctable) = known.get(&interval) else { continue };
+            let values_of = values.len();
+            let correction = correction(correctable.clone(), &members, values)?;
+            let open = if correction.settlement.provisional.is_some() { "still provisional" } else { "closes" };
+            eprintln!("ledger: {interval}: {values_of} members, {open}");
+            corrections.push(correction);
+        }
+        let count = corrections.len();
+        let decision = Decision { sequence: rules.decision_sequence + 1, action: Action::TrueUp(corrections) };
+        let found = cbor::encode(&decision).len();
+        if found > TRANSACTION_BYTES_MAX {
+            return Err(bad_input(format!(
+                "expected at most {TRANSACTION_BYTES_MAX} bytes, found {found} in {count} intervals; give a shorter period \
+                 with --until"
+            )));
+        }
+        print_json(&Draft { decision, approvals: Vec::new() })
+    }
+
+    fn rows(&self, length: IntervalLength) -> Result<Vec<Row>, Failure> {
+        let Some(path) = &self.values else { return Ok(Vec::new()) };
+        let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", path.display()));
+        let file = File::open(path).map_err(|error| named(&error))?;
+        values::read(file, length).map_err(|error| bad_input(format!("{}, {error}", path.display())))
+    }
+
+    fn checked(
+        &self,
+        rows: Vec<Row>,
+        known: &Known,
+        until: Interval,
+        rated_power_w: &BTreeMap<MemberId, u64>,
+    ) -> Result<plan::Given, Failure> {
+        let path = self.values.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        values::check(rows, known, until, rated_power_w).map_err(|error| bad_input(format!("{path}, {error}")))
+    }
+}
+
+/// The interval that starts at `text`.
+fn interval(text: &str, length: IntervalLength) -> Result<Interval, Failure> {
+    let start_s = parse_utc(text).map_err(bad_input)?;
+    let minutes = length.minutes();
+    let expected = || bad_input(format!("expected the start of a {minutes}-minute interval, found {text}"));
+    Interval::new(start_s, length).ok_or_else(expected)
+}
+
+/// Everything that can be corrected in a period.
+async fn known(client: &Client, from: Interval, last: Interval) -> Result<Known, Failure> {
+    let mut known = Known::new();
+    for interval in std::iter::successors(Some(from), |of| of.next()).take_while(|of| *of <= last) {
+        let path = format!("/v1/settlements/{}/inputs", interval.start_text());
+        let (status, body) = client.get(&path, ANSWER_TIMEOUT).await.map_err(bad_input)?;
+        match status {
+            // Pruned, or too long ago.
+            StatusCode::NOT_FOUND => {}
+            status if status.is_success() => {
+                known.insert(interval, serde_json::from_slice(&body).map_err(failed)?);
+            }
+            status => {
+                let said = String::from_utf8_lossy(&body);
+                return Err(bad_input(format!("{}{path}: {status}: {said}", client.url())));
+            }
+        }
+    }
+    Ok(known)
+}

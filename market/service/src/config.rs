@@ -1,0 +1,349 @@
+//! What `market serve` is told by its configuration file.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use protocol::{hash::ParseError, interval::parse_utc};
+use serde::Deserialize;
+
+pub use super::ledger_node::{LedgerNode, LedgerUrl};
+
+/// Longest that the gate may wait for missing readings: a day, ms.
+const GATE_DELAY_MS_MAX: u64 = 86_400_000;
+/// Longest pause between two intervals of a replay: a day, ms.
+const INTERVAL_MS_MAX: u64 = 86_400_000;
+/// How long the gate waits for missing readings unless told otherwise, ms. Generous: whoever is read later than this is
+/// settled with the supplier instead of the neighbours.
+pub const GATE_DELAY_MS_DEFAULT: u64 = 60_000;
+
+/// Everything the market service needs to know. [`load`](Config::load) makes the paths absolute or relative to where
+/// the program runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The genesis file of the community.
+    pub genesis: PathBuf,
+    /// File with the market's secret key: 64 lowercase hex digits.
+    pub key: PathBuf,
+    /// Directory of the market's durable state; made if it does not exist.
+    pub state: PathBuf,
+    /// CSV file `member,name`: the names that the console shows. Without it, it shows pseudonyms.
+    pub directory: Option<PathBuf>,
+    /// The MQTT broker.
+    pub broker: Broker,
+    /// The validators' HTTP APIs.
+    pub ledger: Vec<LedgerNode>,
+    /// Where the console listens.
+    pub console: ConsoleAddress,
+    /// Names under which the console is asked, as by a proxy, beside the one it listens on, addresses and `localhost`.
+    #[serde(default)]
+    pub console_names: Vec<String>,
+    /// How long the gate waits for missing readings, ms.
+    #[serde(default = "gate_delay_default")]
+    pub gate_delay_ms: GateDelay,
+    /// Market time.
+    pub clock: Clock,
+}
+
+fn gate_delay_default() -> GateDelay {
+    GateDelay(GATE_DELAY_MS_DEFAULT)
+}
+
+/// Which clock paces the market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Clock {
+    /// UTC: an interval opens when it has ended.
+    System,
+    /// Market time runs as fast as the readings come in.
+    Replay {
+        /// Least wall time from one interval's opening to the next, ms.
+        #[serde(default)]
+        interval_ms: IntervalMs,
+        /// Start of the last interval to open; without it, there is no last one.
+        until: Option<UtcTime>,
+    },
+}
+
+macro_rules! text_or_number {
+    ($type:ty, $from:ty) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <$from>::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// A broker's address, `mqtt://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+text_or_number!(Broker, String);
+
+impl TryFrom<String> for Broker {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Broker, ParseError> {
+        let error = || ParseError::new("a broker such as mqtt://127.0.0.1:1883", &text);
+        let (host, port) = host_and_port(text.strip_prefix("mqtt://").ok_or_else(error)?).ok_or_else(error)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if port == 0 { Err(error()) } else { Ok(Broker { host: host.into(), port }) }
+    }
+}
+
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mqtt://{}:{}", self.host, self.port)
+    }
+}
+
+/// Where the console listens: `HOST:PORT`, or `off`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsoleAddress {
+    /// No console.
+    Off,
+    /// `HOST:PORT`; port 0 takes a free one.
+    Listen(String),
+}
+
+text_or_number!(ConsoleAddress, String);
+
+impl TryFrom<String> for ConsoleAddress {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<ConsoleAddress, ParseError> {
+        match host_and_port(&text) {
+            _ if text == "off" => Ok(ConsoleAddress::Off),
+            Some(_) => Ok(ConsoleAddress::Listen(text)),
+            None => Err(ParseError::new("an address such as 127.0.0.1:8080, or off", &text)),
+        }
+    }
+}
+
+/// How long the gate waits, ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateDelay(u64);
+
+text_or_number!(GateDelay, i64);
+
+impl GateDelay {
+    /// Milliseconds.
+    pub fn ms(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for GateDelay {
+    type Error = ParseError;
+
+    fn try_from(ms: i64) -> Result<GateDelay, ParseError> {
+        whole_ms(ms, GATE_DELAY_MS_MAX).map(GateDelay)
+    }
+}
+
+/// Pace of a replay, ms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IntervalMs(u64);
+
+text_or_number!(IntervalMs, i64);
+
+impl IntervalMs {
+    /// Milliseconds.
+    pub fn ms(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for IntervalMs {
+    type Error = ParseError;
+
+    fn try_from(ms: i64) -> Result<IntervalMs, ParseError> {
+        whole_ms(ms, INTERVAL_MS_MAX).map(IntervalMs)
+    }
+}
+
+/// A moment in UTC, whole seconds after the epoch; `2026-06-01T12:00:00Z` in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UtcTime(pub i64);
+
+text_or_number!(UtcTime, String);
+
+impl TryFrom<String> for UtcTime {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<UtcTime, ParseError> {
+        parse_utc(&text).map(UtcTime)
+    }
+}
+
+pub(super) fn host_and_port(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let plain = !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#']);
+    if plain && port.bytes().all(|b| b.is_ascii_digit()) { Some((host, port.parse().ok()?)) } else { None }
+}
+
+fn whole_ms(ms: i64, max: u64) -> Result<u64, ParseError> {
+    let found = u64::try_from(ms).ok().filter(|ms| *ms <= max);
+    found.ok_or_else(|| ParseError::new("0 to 86400000 milliseconds, a day", &ms.to_string()))
+}
+
+/// Why a configuration is none: one line that names the file, the place, what was expected and what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read: {error}")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file says something it may not.
+    #[error("{file}, line {line} (`{text}`): {reason}")]
+    Invalid {
+        /// Which file.
+        file: String,
+        /// Which line, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// Something that must be there is not.
+    #[error("{file}: {reason}")]
+    Incomplete {
+        /// Which file.
+        file: String,
+        /// What is missing.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads the file at `path`; the paths in it are relative to its directory.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let file = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { file: file.clone(), error })?;
+        let mut config = Config::parse(&file, &text)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        for path in [&mut config.genesis, &mut config.key, &mut config.state] {
+            *path = directory.join(&*path);
+        }
+        let beside_keys = config.ledger.iter_mut().flat_map(|node| [&mut node.ca, &mut node.token]);
+        for path in beside_keys.flatten() {
+            *path = directory.join(&*path);
+        }
+        config.directory = config.directory.map(|names| directory.join(names));
+        Ok(config)
+    }
+
+    fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
+        let config: Config = toml::from_str(text).map_err(|error| invalid(file, text, &error))?;
+        if config.ledger.is_empty() {
+            let reason = "ledger: expected at least one node such as [\"http://127.0.0.1:26000\"], found none".into();
+            return Err(ConfigError::Incomplete { file: file.into(), reason });
+        }
+        Ok(config)
+    }
+}
+
+fn invalid(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let file = file.to_owned();
+    let reason = error.message().replace('\n', ", ");
+    let start = error.span().map(|span| span.start).filter(|start| *start > 0 || !reason.starts_with("missing"));
+    let Some(before) = start.and_then(|start| text.get(..start)) else {
+        return ConfigError::Incomplete { file, reason };
+    };
+    let line = before.matches('\n').count();
+    let text = text.lines().nth(line).unwrap_or_default().trim().chars().take(80).collect();
+    ConfigError::Invalid { file, line: line + 1, text, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEDGER: &str = r#"["http://127.0.0.1:26000", "http://[::1]:26001/", { url = "https://ledger.example:26002", ca = "ca.pem", token = "market.token" }]"#;
+
+    const GOOD: &str = r#"
+genesis = "genesis.json"
+key = "key"
+state = "/var/lib/voisin"
+broker = "mqtt://127.0.0.1:1883"
+ledger = ["http://127.0.0.1:26000", "http://[::1]:26001/", { url = "https://ledger.example:26002", ca = "ca.pem", token = "market.token" }]
+console = "off"
+gate_delay_ms = 2000
+[clock]
+kind = "replay"
+until = "2026-06-01T12:00:00Z"
+"#;
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("market.toml");
+        std::fs::write(&path, GOOD).unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.genesis, directory.path().join("genesis.json"));
+        assert_eq!(config.state, Path::new("/var/lib/voisin"));
+        assert_eq!(config.ledger[1].url.as_str(), "http://[::1]:26001");
+        assert_eq!(config.ledger[2].url.as_str(), "https://ledger.example:26002");
+        assert_eq!(config.ledger[2].ca, Some(directory.path().join("ca.pem")));
+        assert_eq!(config.ledger[2].token, Some(directory.path().join("market.token")));
+        assert_eq!(config.gate_delay_ms.ms(), 2000);
+        let until = Some(UtcTime(parse_utc("2026-06-01T12:00:00Z").unwrap()));
+        assert_eq!(config.clock, Clock::Replay { interval_ms: IntervalMs(0), until });
+    }
+
+    #[test]
+    fn the_shipped_file_is_one() {
+        let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/market.toml"))).unwrap();
+        assert!(config.genesis.ends_with("config/../run/genesis.json"));
+        assert_eq!((config.ledger.len(), config.clock), (4, Clock::System));
+    }
+
+    #[test]
+    fn a_wrong_file_gets_one_line_that_says_where_and_what() {
+        for (from, to, expected) in [
+            ("gate_delay_ms = 2000", "gate_delay_ms = -1", "line 8 (`gate_delay_ms = -1`): expected 0 to 86400000"),
+            ("gate_delay_ms = 2000", "gate_delay = 2000", "line 8 (`gate_delay = 2000`): unknown field `gate_delay`"),
+            (
+                "mqtt://127.0.0.1:1883",
+                "127.0.0.1",
+                "expected a broker such as mqtt://127.0.0.1:1883, found `127.0.0.1`",
+            ),
+            ("http://127.0.0.1:26000", "https://x", "expected a ledger node"),
+            ("http://127.0.0.1:26000", "ftp://127.0.0.1:21", "expected a ledger node"),
+            (
+                "token = \"market.token\"",
+                "secret = \"7\"",
+                "unknown field `secret`, expected one of `url`, `ca`, `token`",
+            ),
+            ("url = \"https://ledger.example:26002\", ", "", "missing field `url`"),
+            ("[\"http://127.0.0.1:26000\"", "[7", "expected an address, or a table of `url`, `ca` and `token`"),
+            ("\"off\"", "\"on\"", "expected an address such as 127.0.0.1:8080, or off, found `on`"),
+            ("\"off\"", "7", "line 7 (`console = 7`): invalid type: integer `7`, expected a string"),
+            ("genesis = \"genesis.json\"", "", "m.toml: missing field `genesis`"),
+            ("kind = \"replay\"", "kind = \"moon\"", "unknown variant `moon`"),
+            ("12:00:00Z\"", "12 o'clock\"", "expected a UTC time such as 2026-06-01T12:00:00Z"),
+            ("[clock]", "[clock", "line 9"),
+            (LEDGER, "[]", "ledger: expected at least one node"),
+        ] {
+            let text = GOOD.replace(from, to);
+            assert_ne!(text, GOOD, "{from}");
+            let error = Config::parse("m.toml", &text).unwrap_err().to_string();
+            assert!(error.starts_with("m.toml") && !error.contains('\n'), "{error}");
+            assert!(error.contains(expected), "{error}\nexpected: {expected}");
+        }
+    }
+}

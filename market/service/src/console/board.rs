@@ -1,0 +1,566 @@
+//! The model behind the page: told what happened, asked for views. Pure but for the moment it is handed; bounded.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use protocol::{
+    answer::Refusal,
+    api::{MemberStatus, RulesInForce, Settled},
+    energy::Energy,
+    interval::Interval,
+    money::{Amount, Price},
+    settlement::{Line, Tariffs},
+};
+
+use market::settlement::{Curves, Picture};
+
+use super::{
+    CommunityInfo, Noted, SETTLED_LATER, ValidatorView,
+    health::{Facts, Health, judge},
+    households::Households,
+    limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
+    moment::Moment,
+    provisional::Provisionals,
+    signs::Signs,
+    view::{
+        Bus, Community, CurveStep, CurveSteps, CurvesView, HouseholdPage, IntervalPage, IntervalSummary, NotedCount,
+        Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
+    },
+};
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    info: CommunityInfo,
+    gate: Gate,
+    received: usize,
+    expected: usize,
+    summaries: VecDeque<Summary>,
+    details: VecDeque<Detail>,
+    detail_items: usize,
+    last_price: Option<(Interval, Price)>,
+    settled: u64,
+    sums: Sums,
+    supplier: Total,
+    operator: Total,
+    households: Households,
+    refusals: [u64; Refusal::ALL.len()],
+    noted: BTreeMap<(Noted, &'static str), u64>,
+    rules_from: Interval,
+    /// How often rules or members have changed: what a browser has to fetch anew for.
+    version: u64,
+    validators: Vec<ValidatorView>,
+    validators_asked: Option<Moment>,
+    receipts_forwarded: u64,
+    provisional: Provisionals,
+    signs: Signs,
+    unbalanced_since: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Gate {
+    Starting,
+    Open(Interval),
+    Finished,
+}
+
+/// A settled interval, compact: a hundred thousand of them are kept.
+#[derive(Debug, Clone, Copy)]
+struct Summary {
+    interval: Interval,
+    height: u64,
+    price: Option<Price>,
+    average_price: Option<Price>,
+    traded_wh: u64,
+    imported_wh: u64,
+    exported_wh: u64,
+    members: u32,
+    trades: u32,
+    supplier: Amount,
+    operator: Amount,
+    tariffs: Tariffs,
+}
+
+/// What is kept of the latest intervals only.
+#[derive(Debug)]
+struct Detail {
+    interval: Interval,
+    lines: Vec<Line>,
+    trades: Vec<(Price, u64)>,
+    picture: Option<Picture>,
+}
+
+impl Detail {
+    fn items(&self) -> usize {
+        let drawn = |picture: &Picture| {
+            let Curves { demand, supply } = &picture.curves;
+            demand.len() + supply.len() + picture.grid.len()
+        };
+        self.lines.len() + self.trades.len() + self.picture.as_ref().map_or(0, drawn)
+    }
+}
+
+impl Model {
+    pub(crate) fn new(info: CommunityInfo) -> Model {
+        let mut signs = Signs::default();
+        signs.voters(&info.validators);
+        Model {
+            gate: Gate::Starting,
+            received: 0,
+            expected: info.members.len(),
+            summaries: VecDeque::new(),
+            details: VecDeque::new(),
+            detail_items: 0,
+            last_price: None,
+            settled: 0,
+            sums: Sums::default(),
+            supplier: Total::default(),
+            operator: Total::default(),
+            households: Households::new(&info),
+            refusals: [0; Refusal::ALL.len()],
+            noted: BTreeMap::from([((Noted::Late, SETTLED_LATER), 0)]),
+            rules_from: info.first_interval,
+            version: 0,
+            validators: Vec::new(),
+            validators_asked: None,
+            receipts_forwarded: 0,
+            provisional: Provisionals::default(),
+            signs,
+            unbalanced_since: None,
+            info,
+        }
+    }
+
+    /// What was heard of the market's surroundings.
+    pub(crate) fn signs(&mut self) -> &mut Signs {
+        &mut self.signs
+    }
+
+    pub(crate) fn opened(&mut self, interval: Option<Interval>, now: Moment) {
+        self.signs.opened(interval, now);
+        self.gate = interval.map_or(Gate::Finished, Gate::Open);
+        self.received = 0;
+    }
+
+    pub(crate) fn reading_taken(&mut self, received: usize, expected: usize) {
+        (self.received, self.expected) = (received, expected);
+        self.signs.read(received);
+    }
+
+    pub(crate) fn settled(&mut self, settled: &Settled, picture: Option<&Picture>, now: Moment) {
+        self.signs.settled(settled.interval);
+        // The service may tell of an interval again after a restart of its own; it must not count twice.
+        if self.summaries.back().is_some_and(|last| settled.interval <= last.interval) {
+            return;
+        }
+        let summary = Summary::of(settled);
+        self.provisional.settled(settled);
+        self.settled += 1;
+        self.supplier.add(settled.supplier);
+        self.operator.add(settled.operator);
+        for line in &settled.lines {
+            self.sums.add(line);
+            self.households.settled(line);
+        }
+        match self.accounts_sum() {
+            Total(0) => self.unbalanced_since = None,
+            _ => self.unbalanced_since = self.unbalanced_since.or(Some(now)),
+        }
+        if let Some(price) = summary.shown_price() {
+            self.last_price = Some((summary.interval, price));
+        }
+        self.summaries.push_back(summary);
+        while self.summaries.len() > SUMMARIES_MAX {
+            self.summaries.pop_front();
+        }
+        let mut trades: BTreeMap<Price, u64> = BTreeMap::new();
+        for trade in &settled.trades {
+            let sum = trades.entry(trade.price).or_default();
+            *sum = sum.saturating_add(trade.energy.wh());
+        }
+        let detail = Detail {
+            interval: settled.interval,
+            lines: settled.lines.clone(),
+            trades: trades.into_iter().rev().collect(),
+            picture: picture.cloned(),
+        };
+        self.detail_items += detail.items();
+        self.details.push_back(detail);
+        while self.details.len() > DETAILS_MAX || (self.detail_items > DETAIL_ITEMS_MAX && self.details.len() > 1) {
+            let gone = self.details.pop_front().map_or(0, |detail| detail.items());
+            self.detail_items -= gone;
+        }
+    }
+
+    pub(crate) fn refused(&mut self, refusal: Refusal) {
+        for (count, known) in self.refusals.iter_mut().zip(Refusal::ALL) {
+            *count += u64::from(known == refusal);
+        }
+    }
+
+    pub(crate) fn noted(&mut self, what: Noted, reason: &'static str, count: usize) {
+        let sum = self.noted.entry((what, reason)).or_default();
+        *sum = sum.saturating_add(count as u64);
+    }
+
+    /// Takes over what the ledger says of the next interval. Whether that is anything new.
+    pub(crate) fn rules_and_members(&mut self, rules: &RulesInForce, members: &[MemberStatus]) -> bool {
+        let RulesInForce { from, rules, .. } = rules;
+        self.signs.fit();
+        let info = &mut self.info;
+        let mut changed = self.rules_from != *from
+            || (&info.mechanism, info.retail_price, info.feed_in_price)
+                != (&rules.mechanism, rules.retail_price, rules.feed_in_price);
+        self.rules_from = *from;
+        (info.retail_price, info.feed_in_price) = (rules.retail_price, rules.feed_in_price);
+        info.mechanism.clone_from(&rules.mechanism);
+        changed |= self.households.members(members);
+        self.version += u64::from(changed);
+        changed
+    }
+
+    /// How often rules or members have changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn validators(&mut self, validators: Vec<ValidatorView>, now: Moment) {
+        self.signs.validators(&validators, now);
+        self.validators = validators;
+        self.validators_asked = Some(now);
+    }
+
+    pub(crate) fn receipts_forwarded(&mut self, count: usize) {
+        self.receipts_forwarded = self.receipts_forwarded.saturating_add(count as u64);
+    }
+
+    /// Settled intervals so far: the listeners' cursor.
+    pub(crate) fn settled_count(&self) -> u64 {
+        self.settled
+    }
+
+    pub(crate) fn interval_length(&self) -> protocol::interval::IntervalLength {
+        self.info.first_interval.length()
+    }
+
+    pub(crate) fn community(&self) -> Community {
+        Community {
+            community: self.info.community.clone(),
+            currency: self.info.currency.clone(),
+            chain: self.info.chain,
+            mechanism: self.info.mechanism.clone(),
+            rules_from: self.rules_from,
+            retail_price: self.info.retail_price,
+            feed_in_price: self.info.feed_in_price,
+            first_interval: self.info.first_interval,
+            interval_minutes: self.interval_length().minutes(),
+            members: self.households.len(),
+        }
+    }
+
+    /// How the market is.
+    pub(crate) fn health(&self, now: Moment) -> Health {
+        let ages = self.validators_view(now).into_iter().filter_map(|validator| validator.height_age_ms);
+        let unbalanced = self.unbalanced_since.map(|since| (self.accounts_sum().to_string(), since));
+        judge(
+            &self.signs,
+            &Facts {
+                broker: &self.info.broker,
+                interval: Duration::from_secs(60 * u64::from(self.interval_length().minutes())),
+                block_age: ages.min().map(Duration::from_millis),
+                unbalanced,
+                now,
+            },
+        )
+    }
+
+    pub(crate) fn status(&self, now: Moment) -> Status {
+        let (phase, open) = match self.gate {
+            Gate::Starting => (Phase::Starting, None),
+            Gate::Open(interval) => (Phase::Open, Some(interval.start_text())),
+            Gate::Finished => (Phase::Finished, None),
+        };
+        Status {
+            at: now.text(),
+            health: self.health(now),
+            phase,
+            open,
+            readings_received: self.received,
+            readings_expected: self.expected,
+            last: self.summaries.back().map(Summary::view),
+            last_price: self.last_price.map(|(interval, price)| PricePoint { start: interval.start_text(), price }),
+            totals: self.signs.heard.then(|| self.totals()),
+            validators: self.validators_view(now),
+            refusals: self.refusals_view(),
+            provisional: self.provisional.view(),
+            noted: self
+                .noted
+                .iter()
+                .map(|((what, reason), count)| NotedCount { what: *what, reason, count: *count })
+                .collect(),
+        }
+    }
+
+    fn accounts_sum(&self) -> Total {
+        Total(self.sums.net().0 + self.supplier.0 + self.operator.0)
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            intervals: self.settled,
+            traded_wh: self.sums.bought_wh,
+            imported_wh: self.sums.imported_wh,
+            exported_wh: self.sums.exported_wh,
+            members: self.sums.net(),
+            supplier: self.supplier,
+            operator: self.operator,
+            accounts_sum: self.accounts_sum(),
+            receipts_forwarded: self.receipts_forwarded,
+        }
+    }
+
+    /// Ages go on while nobody asks the validators, so that a poller that hangs shows.
+    pub(crate) fn validators_view(&self, now: Moment) -> Vec<Validator> {
+        let since = self.validators_asked.map_or(0, |asked| now.since(asked).as_millis());
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        let highest = self.validators.iter().filter_map(|validator| validator.height).max();
+        let view = |(index, validator): (usize, &ValidatorView)| Validator {
+            validator: index,
+            url: validator.url.clone(),
+            key: validator.key.clone(),
+            height: validator.height,
+            lag: highest.zip(validator.height).map(|(highest, height)| highest - height),
+            height_age_ms: validator.height_age_ms.map(|age| age.saturating_add(since)),
+            block: validator.block.clone(),
+            reachable: validator.silence.is_none(),
+            silence: validator.silence.clone(),
+            away: self.signs.nodes.get(index).is_some_and(|node| node.away().is_some()),
+        };
+        self.validators.iter().enumerate().map(view).collect()
+    }
+
+    pub(crate) fn refusals_view(&self) -> Vec<RefusalCount> {
+        let counts = Refusal::ALL.into_iter().zip(self.refusals);
+        counts.map(|(refusal, count)| RefusalCount { refusal: refusal.name(), count }).collect()
+    }
+
+    /// The latest `limit` settled intervals, ascending.
+    pub(crate) fn latest(&self, limit: usize) -> Vec<IntervalSummary> {
+        self.summaries.range(self.summaries.len().saturating_sub(limit)..).map(Summary::view).collect()
+    }
+
+    /// A page of settled intervals, from the one that starts at `from_s` or first after it.
+    pub(crate) fn intervals(&self, from_s: i64, limit: usize) -> IntervalPage {
+        let first = self.summaries.partition_point(|summary| summary.interval.start_s() < from_s);
+        let end = first.saturating_add(limit).min(self.summaries.len());
+        IntervalPage {
+            intervals: self.summaries.range(first..end).map(Summary::view).collect(),
+            next: self.summaries.get(end).map(|summary| summary.interval.start_text()),
+        }
+    }
+
+    /// How many intervals can be asked for curves and lines.
+    pub(crate) fn details_kept(&self) -> usize {
+        self.details.len()
+    }
+
+    fn detail(&self, interval: Interval) -> Option<&Detail> {
+        let place = self.details.binary_search_by_key(&interval, |detail| detail.interval).ok()?;
+        self.details.get(place)
+    }
+
+    /// Curves of an interval; `None` if it is not among those kept.
+    pub(crate) fn curves(&self, interval: Interval) -> Option<CurvesView> {
+        let detail = self.detail(interval)?;
+        let place = self.summaries.binary_search_by_key(&interval, |summary| summary.interval).ok()?;
+        let summary = self.summaries.get(place)?;
+        let received = detail.lines.iter().filter(|line| !line.sold.is_zero()).filter_map(|line| {
+            let mut earned = Total::default();
+            earned.add(line.earned);
+            Some(CurveStep { price: average(earned, line.sold.wh().into())?, energy_wh: line.sold })
+        });
+        let mut received: Vec<CurveStep> = received.collect();
+        received.sort_by_key(|step| step.price);
+        let paid = detail.trades.iter().map(|(price, wh)| CurveStep { price: *price, energy_wh: Energy::from_wh(*wh) });
+        let picture = detail.picture.as_ref();
+        Some(CurvesView {
+            interval: summary.view(),
+            mechanism: picture.map(|picture| picture.mechanism.clone()),
+            curves: picture.map(|picture| CurveSteps::from(&picture.curves)),
+            paid: paid.collect(),
+            received,
+            grid: picture.map(|picture| picture.grid.iter().map(Bus::from).collect()).unwrap_or_default(),
+        })
+    }
+
+    /// A page of households, over all intervals.
+    pub(crate) fn households(&self, offset: usize, limit: usize) -> HouseholdPage {
+        self.households.page(offset, limit)
+    }
+
+    /// A page of the households that were read for an interval; `None` if it is not among those kept.
+    pub(crate) fn households_of(&self, interval: Interval, offset: usize, limit: usize) -> Option<HouseholdPage> {
+        Some(self.households.page_of(interval, &self.detail(interval)?.lines, offset, limit))
+    }
+}
+
+impl Summary {
+    fn of(settled: &Settled) -> Summary {
+        let mut sums = Sums::default();
+        for line in &settled.lines {
+            sums.add(line);
+        }
+        let wh = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        Summary {
+            interval: settled.interval,
+            height: settled.height,
+            price: settled.price,
+            average_price: average(sums.paid, sums.bought_wh),
+            traded_wh: wh(sums.bought_wh),
+            imported_wh: wh(sums.imported_wh),
+            exported_wh: wh(sums.exported_wh),
+            members: count(settled.lines.len()),
+            trades: count(settled.trades.len()),
+            supplier: settled.supplier,
+            operator: settled.operator,
+            tariffs: settled.tariffs,
+        }
+    }
+
+    /// The clearing price; where the mechanism has none, what buyers paid on average.
+    fn shown_price(&self) -> Option<Price> {
+        self.price.or(self.average_price)
+    }
+
+    fn view(&self) -> IntervalSummary {
+        IntervalSummary {
+            start: self.interval.start_text(),
+            end: self.interval.next().map_or_else(String::new, Interval::start_text),
+            height: self.height,
+            price: self.price,
+            average_price: self.average_price,
+            traded_wh: self.traded_wh,
+            imported_wh: self.imported_wh,
+            exported_wh: self.exported_wh,
+            members: self.members,
+            trades: self.trades,
+            supplier: self.supplier,
+            operator: self.operator,
+            retail_price: self.tariffs.retail_price,
+            feed_in_price: self.tariffs.feed_in_price,
+        }
+    }
+}
+
+/// What was paid per kWh: n€ by Wh is µ€/kWh. To the nearest micro-unit; only ever shown.
+fn average(paid: Total, bought_wh: u128) -> Option<Price> {
+    let energy = i128::try_from(bought_wh).ok().filter(|wh| *wh > 0)?;
+    let micro = (2 * paid.0 + energy).div_euclid(2 * energy);
+    i64::try_from(micro).ok().and_then(Price::from_micro)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{hash::Hash, member::MemberId};
+
+    use super::*;
+
+    fn model(first: &str) -> Model {
+        Model::new(CommunityInfo {
+            community: "test".into(),
+            currency: "EUR".into(),
+            chain: Hash::ZERO,
+            mechanism: "uniform".into(),
+            retail_price: Price::from_micro(300_000).unwrap(),
+            feed_in_price: Price::from_micro(80_000).unwrap(),
+            first_interval: first.parse().unwrap(),
+            members: Vec::new(),
+            names: BTreeMap::new(),
+            broker: "mqtt://127.0.0.1:1883".into(),
+            validators: Vec::new(),
+        })
+    }
+
+    fn settled(interval: Interval, lines: Vec<Line>) -> Settled {
+        Settled {
+            interval,
+            height: 1,
+            settlement: Hash::ZERO,
+            price: None,
+            lines,
+            trades: Vec::new(),
+            supplier: Amount::ZERO,
+            operator: Amount::ZERO,
+            provisional: None,
+            corrections: 0,
+            tariffs: Tariffs {
+                retail_price: Price::from_micro(300_000).unwrap(),
+                feed_in_price: Price::from_micro(80_000).unwrap(),
+            },
+        }
+    }
+
+    fn line(member: u32, bought_wh: u64, paid: i64) -> Line {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&member.to_be_bytes());
+        Line {
+            member: MemberId::from_bytes(id),
+            bought: Energy::from_wh(bought_wh),
+            sold: Energy::ZERO,
+            imported: Energy::ZERO,
+            exported: Energy::ZERO,
+            paid: Amount::from_nano(paid),
+            earned: Amount::ZERO,
+            supply_cost: Amount::ZERO,
+            supply_revenue: Amount::ZERO,
+        }
+    }
+
+    #[test]
+    fn summaries_are_kept_up_to_their_limit_while_sums_go_on() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        let count = SUMMARIES_MAX as i64 + 3;
+        for number in 0..count {
+            model.settled(&settled(first.offset(number).unwrap(), vec![line(1, 2, 0)]), None, Moment::now());
+        }
+        assert_eq!(model.summaries.len(), SUMMARIES_MAX);
+        assert_eq!(model.details.len(), DETAILS_MAX);
+        assert_eq!(model.totals().intervals, count as u64);
+        assert_eq!(model.totals().traded_wh, 2 * count as u128);
+        assert_eq!(model.intervals(0, 1).intervals[0].start, first.offset(3).unwrap().start_text());
+    }
+
+    #[test]
+    fn a_large_community_keeps_the_lines_of_fewer_intervals() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        let lines = (0..10_000).map(|member| line(member, 1, 0)).collect::<Vec<_>>();
+        for number in 0..60 {
+            model.settled(&settled(first.offset(number).unwrap(), lines.clone()), None, Moment::now());
+        }
+        assert_eq!(model.details.len(), DETAIL_ITEMS_MAX / 10_000);
+        assert_eq!(model.detail_items, DETAIL_ITEMS_MAX);
+        assert!(model.curves(first.offset(59).unwrap()).is_some());
+        assert!(model.curves(first.offset(9).unwrap()).is_none());
+    }
+
+    #[test]
+    fn where_there_is_no_one_price_the_average_is_shown() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        for (number, (wh, paid, average)) in
+            [(3, 600_001, Some(200_000)), (3, 600_002, Some(200_001)), (2, -3, Some(-1)), (0, 0, None)]
+                .iter()
+                .enumerate()
+        {
+            let interval = first.offset(number as i64).unwrap();
+            model.settled(&settled(interval, vec![line(1, *wh, *paid)]), None, Moment::now());
+            assert_eq!(model.latest(1)[0].average_price.map(Price::micro), *average, "{paid} / {wh}");
+        }
+        let shown = model.status(Moment::now()).last_price.unwrap();
+        assert_eq!((shown.start, shown.price.micro()), (first.offset(2).unwrap().start_text(), -1));
+    }
+}

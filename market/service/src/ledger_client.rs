@@ -1,0 +1,379 @@
+//! The ledger, seen through the HTTP APIs of its validators. Every question goes to all of them at once and the
+//! fastest good answer counts, so that a dead or slow validator delays nothing. No answer counts of a node that has not said
+//! that it keeps our chain.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use hyper::{StatusCode, body::Bytes};
+use ledger_client::{AskError, Client, ClientError};
+use protocol::{
+    api::{
+        BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
+        StandingOrder, Status, Submitted,
+    },
+    block::Transaction,
+    cbor,
+    certificate::Validator,
+    envelope::{ChainId, Sealed},
+    hash::Hash,
+    interval::Interval,
+    key::DeviceId,
+    limits::MEMBERS_MAX,
+    member::MemberId,
+    reading::{ChainHead, Registers},
+    receipt::Receipt,
+    refusal::LedgerRefusal,
+};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+
+use super::config::LedgerNode;
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a node is asked to wait for a settlement.
+const WAIT_MS: u64 = 5_000;
+/// Pause before a node that failed is asked again.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Pause before a transaction is handed in again.
+const HAND_IN_PAUSE: Duration = Duration::from_secs(1);
+/// Settlement lines in one page of history: bounds what one answer takes.
+const LINES_PER_PAGE_MAX: usize = 20_000;
+
+/// Why a node of the ledger did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum LedgerError {
+    /// Not reached, or not in time.
+    #[error("{url}: {reason}")]
+    Unreachable { url: String, reason: String },
+    /// It answered something else than was asked for.
+    #[error("{url}: expected {expected}, found {found}")]
+    Unexpected { url: String, expected: &'static str, found: String },
+    /// It keeps another chain.
+    #[error("{url}: expected a node of chain {expected}, found one of {found}")]
+    OtherChain { url: String, expected: ChainId, found: ChainId },
+    /// It has not settled as much as is known to be settled.
+    #[error("{url}: is behind, at {found} instead of {expected}")]
+    Behind { url: String, expected: Interval, found: Interval },
+    /// There is nobody to ask.
+    #[error("no ledger node to ask")]
+    Nobody,
+}
+
+/// All that the next clearing depends on beside the readings, as one validator has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    /// Which node it is from.
+    pub(crate) source: usize,
+    /// The last settled interval.
+    pub(crate) settled: Option<Interval>,
+    /// The next interval to settle.
+    pub(crate) next: Interval,
+    pub(crate) tie_seed: Hash,
+    /// Where each device's chain is settled to.
+    pub(crate) heads: BTreeMap<DeviceId, ChainHead>,
+    /// Readings that the next settlement must not leave out.
+    pub(crate) committed: Vec<Sealed>,
+    /// Standing orders of the next interval.
+    pub(crate) orders: BTreeMap<MemberId, StandingOrder>,
+    /// Sequence number of each member's last order.
+    pub(crate) order_sequences: BTreeMap<MemberId, u64>,
+    /// All that is known of the members.
+    pub(crate) members: Vec<MemberStatus>,
+    pub(crate) rules: Box<RulesInForce>,
+}
+
+/// Asks the ledger. Clones share connections.
+#[derive(Debug, Clone)]
+pub(crate) struct LedgerClient {
+    chain: ChainId,
+    nodes: Arc<[Client]>,
+    /// Which nodes have said that they keep our chain.
+    ours: Arc<[OnceLock<()>]>,
+    settlements_per_page: usize,
+}
+
+impl LedgerClient {
+    pub(crate) fn new(chain: ChainId, nodes: &[LedgerNode], members: usize) -> Result<LedgerClient, ClientError> {
+        let client = |node: &LedgerNode| Client::new(node.url.as_str(), node.ca.as_deref(), node.token.as_deref());
+        let ours = nodes.iter().map(|_| OnceLock::new()).collect();
+        let nodes = nodes.iter().map(client).collect::<Result<_, _>>()?;
+        let settlements_per_page = (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX);
+        Ok(LedgerClient { chain, nodes, ours, settlements_per_page })
+    }
+
+    /// The addresses of the nodes, in the order of their numbers.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(Client::url)
+    }
+
+    /// What one node says of itself.
+    pub(crate) async fn status(&self, node: usize) -> Result<Status, LedgerError> {
+        let answer = self.nodes[node].get("/v1/status", ANSWER_TIMEOUT).await;
+        let status: Status = self.answer(node, answer)?;
+        if status.chain != self.chain {
+            return Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain });
+        }
+        self.ours[node].get_or_init(|| ());
+        Ok(status)
+    }
+
+    /// Who votes on the next block, as one node has it.
+    pub(crate) async fn voters(&self, node: usize) -> Result<Vec<Validator>, LedgerError> {
+        self.get(node, "/v1/validators", ANSWER_TIMEOUT).await
+    }
+
+    /// The rules of the next interval, from any node that answers.
+    pub(crate) async fn rules(&self) -> Result<RulesInForce, LedgerError> {
+        first_good((0..self.nodes.len()).map(|node| self.get::<RulesInForce>(node, "/v1/rules", ANSWER_TIMEOUT))).await
+    }
+
+    /// What the next clearing depends on, from any node that has settled all before `at_least`; from `avoid` only where
+    /// no other answers.
+    pub(crate) async fn snapshot(
+        &self,
+        at_least: Option<Interval>,
+        avoid: Option<usize>,
+    ) -> Result<Snapshot, LedgerError> {
+        let others = (0..self.nodes.len()).filter(|node| Some(*node) != avoid);
+        match (first_good(others.map(|node| self.snapshot_of(node, at_least))).await, avoid) {
+            // Better one that is doubted than none at all.
+            (Err(_), Some(doubted)) => self.snapshot_of(doubted, at_least).await,
+            (answer, _) => answer,
+        }
+    }
+
+    async fn snapshot_of(&self, node: usize, at_least: Option<Interval>) -> Result<Snapshot, LedgerError> {
+        let mut status = self.status(node).await?;
+        loop {
+            if let Some(expected) = at_least.filter(|at_least| status.next < *at_least) {
+                return Err(LedgerError::Behind { url: self.url(node), expected, found: status.next });
+            }
+            let members = self.members(node).await?;
+            let rules: RulesInForce = self.get(node, "/v1/rules", ANSWER_TIMEOUT).await?;
+            let after = self.status(node).await?;
+            // A settlement between the two answers would mix the states of two intervals.
+            if after.next == status.next {
+                return Ok(snapshot(node, &status, members, rules));
+            }
+            status = after;
+        }
+    }
+
+    /// All members, page by page.
+    async fn members(&self, node: usize) -> Result<Vec<MemberStatus>, LedgerError> {
+        let mut members: Vec<MemberStatus> = Vec::new();
+        loop {
+            let after = members.last().map_or_else(String::new, |last| format!("&after={}", last.member));
+            let path = format!("/v1/members?limit={MEMBERS_PER_PAGE_MAX}{after}");
+            let page: Vec<MemberStatus> = self.get(node, &path, ANSWER_TIMEOUT).await?;
+            let full = page.len() >= MEMBERS_PER_PAGE_MAX;
+            for next in page {
+                // A node that does not go on in order would be asked for ever, and a settlement lists them in this one.
+                if members.last().is_some_and(|last| next.member <= last.member) {
+                    return Err(LedgerError::Unexpected {
+                        url: self.url(node),
+                        expected: "members in ascending order",
+                        found: next.member.to_string(),
+                    });
+                }
+                members.push(next);
+            }
+            if members.len() > MEMBERS_MAX {
+                return Err(LedgerError::Unexpected {
+                    url: self.url(node),
+                    expected: "no more members than a community may have",
+                    found: format!("more than {MEMBERS_MAX}"),
+                });
+            }
+            if !full {
+                return Ok(members);
+            }
+        }
+    }
+
+    /// The settlement of `interval`, as soon as any node has it; `None` if none does for a while.
+    pub(crate) async fn wait_settled(&self, interval: Interval) -> Option<Settled> {
+        let path = format!("/v1/settlements?from={}&limit=1&wait_ms={WAIT_MS}", interval.start_text());
+        let wait = async |node| loop {
+            let timeout = Duration::from_millis(WAIT_MS) + ANSWER_TIMEOUT;
+            match self.get::<Vec<Settled>>(node, &path, timeout).await {
+                Ok(settled) => {
+                    if let Some(settled) = settled.into_iter().find(|settled| settled.interval == interval) {
+                        return settled;
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "asking for a settlement"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        let mut waiting: FuturesUnordered<_> = (0..self.nodes.len()).map(wait).collect();
+        tokio::time::timeout(Duration::from_millis(WAIT_MS), waiting.next()).await.ok().flatten()
+    }
+
+    /// A page of settlements from the interval `from` on; never empty.
+    pub(crate) async fn settlements(&self, from: Interval) -> Result<Vec<Settled>, LedgerError> {
+        let path = format!("/v1/settlements?from={}&limit={}", from.start_text(), self.settlements_per_page);
+        let page = async |node| match self.get::<Vec<Settled>>(node, &path, ANSWER_TIMEOUT).await {
+            Ok(page) if page.first().is_some_and(|first| first.interval == from) => Ok(page),
+            Ok(page) => {
+                let found = page.first().map_or("none".into(), |first| first.interval.to_string());
+                Err(LedgerError::Unexpected {
+                    url: self.url(node),
+                    expected: "settlements from the asked one on",
+                    found,
+                })
+            }
+            Err(error) => Err(error),
+        };
+        first_good((0..self.nodes.len()).map(page)).await
+    }
+
+    /// The height of the last block, as far as the first node that answers knows.
+    pub(crate) async fn height(&self) -> Result<u64, LedgerError> {
+        first_good((0..self.nodes.len()).map(|node| self.status(node))).await.map(|status| status.height)
+    }
+
+    /// The intervals that the block of a height settles or corrects.
+    pub(crate) async fn intervals_in(&self, height: u64) -> Result<Vec<Interval>, LedgerError> {
+        let path = format!("/v1/blocks/{height}");
+        let blocks = (0..self.nodes.len()).map(|node| self.get::<BlockSummary>(node, &path, ANSWER_TIMEOUT));
+        first_good(blocks).await.map(|block| block.intervals)
+    }
+
+    /// The receipts of an interval's corrections, in their order.
+    pub(crate) async fn corrections(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
+        let path = format!("/v1/settlements/{}/corrections", interval.start_text());
+        first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+    }
+
+    /// All receipts of an interval as it was first settled.
+    pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
+        let path = format!("/v1/settlements/{}/receipts", interval.start_text());
+        first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+    }
+
+    /// Hands a transaction to every node until one takes it, or all that answer refuse it for good.
+    pub(crate) async fn hand_in(&self, transaction: &Transaction) -> Submitted {
+        let transaction: Arc<[u8]> = cbor::encode(transaction).into();
+        loop {
+            let mut answers = self.submit(&transaction);
+            let mut refused = None;
+            while let Some(answer) = answers.join_next().await {
+                match answer {
+                    Ok(Ok(taken @ (Submitted::Pending { .. } | Submitted::Exists { .. }))) => {
+                        // The other nodes hear of it too, even if they are slow.
+                        answers.detach_all();
+                        return taken;
+                    }
+                    Ok(Ok(Submitted::Refused { refusal, .. })) if passes(&refusal) => {
+                        tracing::debug!(refusal, "handing in a transaction");
+                    }
+                    Ok(Ok(refusal @ Submitted::Refused { .. })) => refused = Some(refusal),
+                    Ok(Err(error)) => tracing::debug!(%error, "handing in a transaction"),
+                    Err(_) => {}
+                }
+            }
+            if let Some(refused) = refused {
+                return refused;
+            }
+            tracing::warn!("no node of the ledger takes transactions; trying again");
+            tokio::time::sleep(HAND_IN_PAUSE).await;
+        }
+    }
+
+    /// Hands a transaction to every node. The answers come as they arrive.
+    pub(crate) fn submit(&self, transaction: &Arc<[u8]>) -> JoinSet<Result<Submitted, LedgerError>> {
+        let mut answers = JoinSet::new();
+        for node in 0..self.nodes.len() {
+            let (client, transaction) = (self.clone(), transaction.clone());
+            answers.spawn(async move { client.submit_to(node, &transaction).await });
+        }
+        answers
+    }
+
+    async fn submit_to(&self, node: usize, transaction: &[u8]) -> Result<Submitted, LedgerError> {
+        let body = Bytes::copy_from_slice(transaction);
+        let answer = self.nodes[node].post_cbor("/v1/transactions", body, ANSWER_TIMEOUT).await;
+        self.answer(node, answer)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, node: usize, path: &str, timeout: Duration) -> Result<T, LedgerError> {
+        if self.ours[node].get().is_none() {
+            self.status(node).await?;
+        }
+        let answer = self.nodes[node].get(path, timeout).await;
+        self.answer(node, answer)
+    }
+
+    fn answer<T: DeserializeOwned>(
+        &self,
+        node: usize,
+        answer: Result<(StatusCode, Bytes), AskError>,
+    ) -> Result<T, LedgerError> {
+        let (status, body) =
+            answer.map_err(|error| LedgerError::Unreachable { url: self.url(node), reason: error.to_string() })?;
+        let unexpected = |found: String| LedgerError::Unexpected {
+            url: self.url(node),
+            expected: "an answer in JSON",
+            found: found.chars().take(200).collect(),
+        };
+        if !status.is_success() {
+            return Err(unexpected(format!("{status}: {}", String::from_utf8_lossy(&body))));
+        }
+        serde_json::from_slice(&body).map_err(|error| unexpected(error.to_string()))
+    }
+
+    fn url(&self, node: usize) -> String {
+        self.nodes[node].url().into()
+    }
+}
+
+fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: RulesInForce) -> Snapshot {
+    let head = |member: &MemberStatus| {
+        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
+        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
+        Some((member.device?, head))
+    };
+    Snapshot {
+        source,
+        settled: status.settled,
+        next: status.next,
+        tie_seed: status.tie_seed,
+        heads: members.iter().filter_map(head).collect(),
+        committed: members.iter().filter_map(|member| member.committed.clone()).collect(),
+        orders: members.iter().filter_map(|member| Some((member.member, member.order.clone()?))).collect(),
+        order_sequences: members.iter().map(|member| (member.member, member.order_sequence)).collect(),
+        members,
+        rules: Box::new(rules),
+    }
+}
+
+/// Whether another time may not bring this refusal. What a later version refuses something for is not known to pass.
+fn passes(name: &str) -> bool {
+    LedgerRefusal::of_answer(name).is_some_and(LedgerRefusal::passes)
+}
+
+/// The first good answer; if there is none, the last error, or that a node keeps another chain: that does not pass.
+async fn first_good<T>(
+    questions: impl Iterator<Item = impl Future<Output = Result<T, LedgerError>>>,
+) -> Result<T, LedgerError> {
+    let mut questions: FuturesUnordered<_> = questions.collect();
+    let mut last = LedgerError::Nobody;
+    while let Some(answer) = questions.next().await {
+        match answer {
+            Ok(answer) => return Ok(answer),
+            Err(_) if matches!(last, LedgerError::OtherChain { .. }) => {}
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+#[path = "ledger_client_tests.rs"]
+mod tests;

@@ -1,0 +1,60 @@
+//! The market as a service: intake, gate, settlement, receipts, and the console beside them.
+//!
+//! In: signed readings and orders over MQTT, the ledger's state over HTTP. Out: one settlement an interval, each
+//! member's receipts, an answer to every message. It knows nobody's secret but its own, and nobody has to trust it:
+//! every validator clears again, and every agent keeps its readings until a receipt proves them settled.
+//!
+//! Nothing is acknowledged before it is on disk. Crashes and restarts are ordinary: readings that wait come back from
+//! the [store], what is settled is asked from the ledger, and a settlement handed in twice is the same settlement.
+//!
+//! | file | what |
+//! |---|---|
+//! | `event_loop.rs` | what happens when: one loop, one list of events |
+//! | `gate.rs` | when an interval opens and closes; pure |
+//! | `intake.rs`, `group.rs` | which reading is taken, which refused and why: alone, and many together; pure |
+//! | `line.rs` | from the broker to the disk, on all cores |
+//! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
+//! | `rehearsal.rs` | the intake alone, to be measured |
+//! | `orders.rs` | standing orders, on their way to the ledger |
+//! | `conflicts.rs` | devices that contradict themselves, reported to the ledger |
+//! | `settle.rs` | clearing, signing, handing in |
+//! | `alarm.rs` | says which interval does not close, and by how much |
+//! | `receipts.rs` | each receipt to its device |
+//! | `mqtt.rs`, `publisher.rs` | the broker: what comes from it, what goes to it |
+//! | `ledger_client.rs`, `ledger_node.rs` | the validators |
+//! | `tasks.rs` | what runs, and what it means that one of it ends |
+//! | `console/` | what the operator sees |
+
+mod alarm;
+mod book;
+mod community;
+pub mod config;
+mod conflicts;
+pub mod console;
+mod event_loop;
+pub mod files;
+mod gate;
+mod group;
+mod intake;
+mod ledger_client;
+mod ledger_node;
+mod line;
+mod mqtt;
+mod orders;
+mod publisher;
+mod receipts;
+mod refusals;
+pub mod rehearsal;
+mod settle;
+mod start;
+mod store;
+mod tasks;
+mod validators;
+
+pub use self::{
+    community::CommunityError,
+    config::Config,
+    start::{Running, StartError, start},
+    store::StoreError,
+    tasks::{Ended, Reason},
+};

@@ -1,0 +1,253 @@
+//! From the frozen book to a settlement on the ledger.
+//!
+//! [`propose`] is pure: book, ledger snapshot and rules lead to one signed settlement. [`push`] hands it to the
+//! validators until the interval is settled. Both are repeatable: the same readings make the same settlement, and the
+//! ledger takes one settlement of an interval.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use market::{
+    inputs::{measuring, member_input, metered_member, takes_part},
+    metering::{Metered, MeteringError, measure},
+    settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
+};
+use protocol::{
+    api::{MemberStatus, Settled, Submitted},
+    block::Transaction,
+    cbor,
+    correction::MemberInput,
+    envelope::{Sealed, Signed},
+    hash::Hash,
+    interval::Interval,
+    key::DeviceId,
+    limits::{READINGS_PER_DEVICE_MAX, TRANSACTION_BYTES_MAX},
+    member::{AccountId, MemberId},
+    reading::SignedReading,
+    settlement::Settlement,
+};
+
+use super::{
+    book::{Book, Device},
+    community::{Community, Enrolled},
+    ledger_client::{LedgerClient, LedgerError, Snapshot},
+};
+
+/// A settlement, ready to be handed in.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    pub(crate) interval: Interval,
+    /// Hash of the signed settlement.
+    pub(crate) settlement: Hash,
+    /// Members that were read.
+    pub(crate) members: usize,
+    /// The transaction's CBOR.
+    pub(crate) transaction: Arc<[u8]>,
+    /// What the console shows of it.
+    pub(crate) picture: Picture,
+    /// Readings of earlier intervals that are settled with it.
+    pub(crate) late: usize,
+}
+
+/// Why an interval cannot be settled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProposeError {
+    #[error(transparent)]
+    Settle(#[from] SettleError),
+    #[error(
+        "expected a transaction of at most {TRANSACTION_BYTES_MAX} bytes, found {0}, with one reading of each device"
+    )]
+    TooLarge(usize),
+}
+
+/// Clears `interval` with the readings in the book, and signs the settlement.
+///
+/// A device's readings that lead nowhere are left out, loudly: one meter must not keep the others from being settled.
+pub(crate) fn propose(
+    community: &Community,
+    book: &Book,
+    snapshot: &Snapshot,
+    interval: Interval,
+) -> Result<Proposal, ProposeError> {
+    let mut left_out = BTreeSet::new();
+    let mut limit = READINGS_PER_DEVICE_MAX;
+    loop {
+        match propose_some(community, book, snapshot, interval, limit, &left_out) {
+            Ok(proposal) if proposal.transaction.len() <= TRANSACTION_BYTES_MAX => return Ok(proposal),
+            Ok(proposal) if limit == 1 => return Err(ProposeError::TooLarge(proposal.transaction.len())),
+            // Many backlogs at once, after an outage: the rest of them goes into the next settlements.
+            Ok(_) => limit /= 2,
+            Err(error) => match culprit(&error) {
+                Some(member) if left_out.insert(member) => {
+                    tracing::error!(%member, %error, "a member's readings are left out of the settlement");
+                }
+                _ => return Err(error.into()),
+            },
+        }
+    }
+}
+
+fn culprit(error: &SettleError) -> Option<MemberId> {
+    match error {
+        SettleError::EnergyOutOfRange { member, .. }
+        | SettleError::AmountOutOfRange { account: AccountId::Member(member), .. } => Some(*member),
+        _ => None,
+    }
+}
+
+fn propose_some(
+    community: &Community,
+    book: &Book,
+    snapshot: &Snapshot,
+    interval: Interval,
+    limit: usize,
+    left_out: &BTreeSet<MemberId>,
+) -> Result<Proposal, SettleError> {
+    let roll = community.roll();
+    let mut metered: BTreeMap<MemberId, Metered> = BTreeMap::new();
+    let mut readings: Vec<&SignedReading> = Vec::new();
+    for (id, device) in book.devices().filter(|(_, device)| !left_out.contains(&device.member)) {
+        let Some((due, measured)) = measure_due(id, device, interval, limit) else { continue };
+        metered.insert(device.member, measured);
+        readings.extend(due);
+    }
+    let mut inputs: Vec<MemberInput> = Vec::new();
+    let mut members: Vec<MeteredMember> = Vec::new();
+    // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was asked.
+    for MemberStatus { member: id, read, .. } in
+        snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
+    {
+        let Some(&Enrolled { device, bus, renewable, .. }) = roll.member(id) else { continue };
+        let device = measuring(device, *read, interval);
+        let limits = snapshot.orders.get(id).map(Limits::from).unwrap_or_default();
+        let input = member_input(*id, device, renewable, limits, metered.get(id).copied());
+        members.extend(metered_member(&input, bus));
+        inputs.push(input);
+    }
+    let (settlement, feeder) = settle_on_grid(IntervalInput {
+        interval,
+        rules: &roll.rules,
+        grid: &roll.grid,
+        tie_seed: &snapshot.tie_seed,
+        members: &members,
+        readings: readings.iter().map(|reading| reading.hash()).collect(),
+        inputs: &inputs,
+    })?;
+    let picture = Picture {
+        mechanism: roll.rules.mechanism.clone(),
+        curves: curves(&members, &roll.rules),
+        grid: grid_use(&members, &roll.rules, &roll.grid, interval, feeder.as_ref())?,
+    };
+    let late = readings.iter().filter(|reading| reading.interval < interval).count();
+    let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
+    let transaction = Transaction::Settle {
+        settlement: Sealed::from(&signed),
+        readings: readings.into_iter().map(Sealed::from).collect(),
+    };
+    Ok(Proposal {
+        interval,
+        settlement: signed.hash(),
+        members: members.len(),
+        transaction: cbor::encode(&transaction).into(),
+        picture,
+        late,
+    })
+}
+
+/// The readings of a device that go into the settlement, and what they measure.
+fn measure_due<'a>(
+    id: &DeviceId,
+    device: &'a Device,
+    interval: Interval,
+    limit: usize,
+) -> Option<(&'a [SignedReading], Metered)> {
+    let mut due = device.due(interval, limit);
+    while !due.is_empty() {
+        match measure(&device.settled, due, interval, device.rated_power_w) {
+            Ok((metered, _)) => return Some((due, metered)),
+            // Too much late energy for one settlement: half of it now.
+            Err(MeteringError::OutOfRange { .. }) if due.len() > 1 => due = &due[..due.len() / 2],
+            Err(error) => {
+                tracing::error!(device = %id, %error, "a device's readings are left out of the settlement");
+                return None;
+            }
+        }
+    }
+    None
+}
+
+/// What became of a proposal.
+#[derive(Debug)]
+pub(crate) enum Pushed {
+    /// The interval is settled: with this settlement, or with another one.
+    Settled(Settled),
+    /// The ledger refuses it.
+    Refused {
+        /// The refusal's name.
+        refusal: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
+}
+
+/// What the nodes said to a transaction.
+#[derive(Debug, Default)]
+struct Tally {
+    taken: usize,
+    refused: usize,
+    refusal: Option<(String, String)>,
+    unreachable: Option<LedgerError>,
+}
+
+impl Tally {
+    fn count(&mut self, answer: Result<Submitted, LedgerError>) {
+        match answer {
+            Ok(Submitted::Pending { .. } | Submitted::Exists { .. }) => self.taken += 1,
+            Ok(Submitted::Refused { refusal, detail, .. }) => {
+                self.refused += 1;
+                self.refusal = Some((refusal, detail));
+            }
+            Err(error) => self.unreachable = Some(error),
+        }
+    }
+}
+
+/// Hands the proposal to every node, again and again, until its interval is settled or the ledger refuses it.
+pub(crate) async fn push(ledger: &LedgerClient, proposal: &Proposal) -> Pushed {
+    loop {
+        let mut answers = ledger.submit(&proposal.transaction);
+        let mut tally = Tally::default();
+        let settled = ledger.wait_settled(proposal.interval);
+        tokio::pin!(settled);
+        let settled = loop {
+            tokio::select! {
+                biased;
+                settled = &mut settled => break settled,
+                Some(answer) = answers.join_next() => {
+                    if let Ok(answer) = answer {
+                        tally.count(answer);
+                    }
+                    if answers.is_empty() && tally.taken == 0 && tally.refused > 0 {
+                        // Refused by all who answered. It may be that the interval was settled just before.
+                        break None;
+                    }
+                }
+            }
+        };
+        if let Some(settled) = settled {
+            return Pushed::Settled(settled);
+        }
+        // A few may refuse because they are behind, or lie.
+        if let Some((refusal, detail)) = tally.refusal.filter(|_| tally.refused >= tally.taken) {
+            return Pushed::Refused { refusal, detail };
+        }
+        let Tally { taken, unreachable, .. } = tally;
+        let error = unreachable.map(|error| error.to_string());
+        tracing::warn!(interval = %proposal.interval, taken, error, "not settled yet; the settlement is handed in again");
+        if taken == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+    }
+}

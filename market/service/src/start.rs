@@ -1,0 +1,353 @@
+//! Starting and stopping the service.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use ledger_client::ClientError;
+use protocol::{
+    answer::Refusal,
+    envelope::ChainId,
+    genesis::{Genesis, GenesisError},
+    interval::{Interval, utc_text},
+    limits::GENESIS_BYTES_MAX,
+    member::MemberId,
+};
+use public_http::{self, Names, reaches_beyond};
+use settings::owner_only::{KeyFileError, read_key};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+
+use super::{
+    community::{Community, CommunityError},
+    config::{Clock, Config, ConsoleAddress},
+    conflicts,
+    console::{Board, CommunityInfo, MemberInfo},
+    event_loop::{Market, Progress},
+    ledger_client::{LedgerClient, LedgerError},
+    mqtt, orders,
+    receipts::Forwarder,
+    refusals::Refusals,
+    store::{Store, StoreError},
+    tasks::{Ended, Tasks},
+    validators,
+};
+
+/// The task that everything else is there for.
+const MARKET: &str = "the market's loop";
+
+/// Why the market does not start: one line that says what was expected, what was found, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file cannot be read.
+    #[error("{key}: {path}: cannot be read: {error}")]
+    Unreadable {
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The genesis is none.
+    #[error("{path}: {error}")]
+    Genesis {
+        /// The genesis file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: GenesisError,
+    },
+    /// The genesis or the key is not for this market.
+    #[error("{path}: {error}")]
+    Community {
+        /// The genesis file.
+        path: PathBuf,
+        /// What does not fit.
+        error: CommunityError,
+    },
+    /// The key file.
+    #[error("`key`: {0}")]
+    Key(#[from] KeyFileError),
+    /// The directory of names is none.
+    #[error("{path}, line {line}: expected {expected}, found `{found}`")]
+    Directory {
+        /// The CSV file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What was expected.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// The last interval is none.
+    #[error("clock.until: expected the start of an interval of {minutes} minutes, found {}", utc_text(*.found_s))]
+    Until {
+        /// Length of the community's intervals.
+        minutes: u32,
+        /// What was found, seconds after 1970.
+        found_s: i64,
+    },
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The console's address cannot be used.
+    #[error("console: expected a free address to listen on, found {address}: {error}")]
+    Console {
+        /// The address.
+        address: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A ledger node cannot be asked as the configuration says.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A ledger node keeps another chain, and no node of ours answers.
+    #[error("ledger: {url}: expected a node of chain {expected}, found one of {found}; is the genesis the node's?")]
+    OtherChain {
+        /// The node's address.
+        url: String,
+        /// The chain of the configured genesis.
+        expected: ChainId,
+        /// The node's chain.
+        found: ChainId,
+    },
+}
+
+/// A market that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the console listens, unless it is off.
+    pub console_addr: Option<SocketAddr>,
+    /// What the console shows.
+    pub board: Board,
+    refusals: Refusals,
+    stop: watch::Sender<bool>,
+    progress: watch::Receiver<Progress>,
+    forwarded: watch::Receiver<Option<Interval>>,
+    tasks: Tasks,
+}
+
+impl Running {
+    /// How often the market refused a message since it started, by name.
+    pub fn refused(&self) -> BTreeMap<Refusal, u64> {
+        self.refusals.counted()
+    }
+
+    /// The last interval that is settled, as far as this market knows.
+    pub fn settled(&self) -> Option<Interval> {
+        self.progress.borrow().settled
+    }
+
+    /// Waits until the last interval of a replay is settled and its receipts are forwarded; for ever, if there is no
+    /// last one. An error if the market cannot go on.
+    pub async fn finished(&mut self) -> Result<(), Ended> {
+        let (progress, forwarded) = (&mut self.progress, &mut self.forwarded);
+        let finished = async {
+            // Whoever is gone has settled and forwarded nothing more: its end is told by the task itself.
+            let settled = match progress.wait_for(|progress| progress.finished).await {
+                Ok(progress) => progress.settled,
+                Err(_) => std::future::pending().await,
+            };
+            if forwarded.wait_for(|forwarded| *forwarded >= settled).await.is_err() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = self.tasks.ended() => Err(ended),
+            () = finished => Ok(()),
+        }
+    }
+
+    /// Waits until the market cannot go on.
+    pub async fn failed(&mut self) -> Ended {
+        self.tasks.ended().await
+    }
+
+    /// Stops: what was acknowledged is on disk, what was not will be delivered again. An error if it could not go on
+    /// before it was stopped.
+    pub async fn stop(self) -> Result<(), Ended> {
+        self.stop.send_replace(true);
+        self.board.close();
+        self.tasks.stop(MARKET).await
+    }
+}
+
+/// Starts a market. Whether broker and ledger can be reached already does not matter: it tries until they can.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let community = Arc::new(read_community(&config)?);
+    let until = last_interval(&config, &community.genesis)?;
+    let names = match &config.directory {
+        Some(path) => read_names(path)?,
+        None => BTreeMap::new(),
+    };
+    let board = Board::new(info(&config, &community, &names));
+    let listener = match &config.console {
+        ConsoleAddress::Off => None,
+        ConsoleAddress::Listen(address) => {
+            let error = |error| StartError::Console { address: address.clone(), error };
+            Some(TcpListener::bind(address).await.map_err(error)?)
+        }
+    };
+    let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
+    // The genesis says who signs, until a decision of the validators says otherwise.
+    let signs = match ledger.rules().await {
+        Ok(rules) => rules.market,
+        Err(LedgerError::OtherChain { url, expected, found }) => {
+            return Err(StartError::OtherChain { url, expected, found });
+        }
+        Err(_) => community.genesis.market,
+    };
+    community.check_key(signs).map_err(|error| StartError::Community { path: config.genesis.clone(), error })?;
+    let store = Store::open(&config.state, &community.chain)?;
+
+    let (stop, stopped) = watch::channel(false);
+    let (progress, progress_receiver) = watch::channel(Progress::default());
+    let (ahead_sender, ahead) = mpsc::channel(1);
+    let refusals = Refusals::default();
+    let mut tasks = Tasks::default();
+    let console_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    console_addr.into_iter().for_each(warn_of_strangers);
+    if let Some(listener) = listener {
+        let site = board.site(console_names(&config));
+        tasks.spawn_endless("the console", public_http::serve(listener, site, stopping(stopped.clone())));
+    }
+    let link = mqtt::start(&config.broker, &community.chain, &community.topics, &board, &mut tasks);
+    let desk = orders::start(ledger.clone(), &mut tasks);
+    let conflicts = conflicts::start(store.clone(), ledger.clone(), &mut tasks);
+    let (forwarder, receipts) =
+        Forwarder::new(community.clone(), ledger.clone(), link.publisher.clone(), store.clone(), board.clone());
+    tasks.spawn("forwarding receipts", forwarder.run());
+    let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
+    tasks.spawn_endless("looking after the validators", watched);
+    let forwarded = receipts.forwarded.clone();
+    tracing::info!(
+        community = community.genesis.community, chain = %community.chain, members = community.genesis.members.len(),
+        mechanism = community.genesis.rules.mechanism, broker = %config.broker, "the market starts"
+    );
+    let market = Market {
+        community,
+        clock: config.clock,
+        until,
+        gate_delay_ms: config.gate_delay_ms.ms(),
+        store,
+        ledger,
+        link,
+        desk,
+        conflicts,
+        receipts,
+        ahead,
+        board: board.clone(),
+        refusals: refusals.clone(),
+        progress,
+        stop: stopped,
+    };
+    tasks.spawn(MARKET, market.run());
+    Ok(Running { console_addr, board, refusals, stop, progress: progress_receiver, forwarded, tasks })
+}
+
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // An error means that the market itself is gone, which is a reason to stop too.
+    stopped.wait_for(|stop| *stop).await.ok();
+}
+
+/// The names under which the console is asked: those of the configuration, the one it listens on among them.
+fn console_names(config: &Config) -> Names {
+    let listens_on = match &config.console {
+        ConsoleAddress::Off => None,
+        ConsoleAddress::Listen(address) => address.rsplit_once(':').map(|(name, _)| name.to_owned()),
+    };
+    Names::known(config.console_names.iter().cloned().chain(listens_on))
+}
+
+/// Whoever can reach the console sees all that it shows.
+fn warn_of_strangers(console: SocketAddr) {
+    if reaches_beyond(console) {
+        tracing::warn!(
+            address = %console,
+            "the console can be reached from other machines and has no login: whoever reaches it sees what every \
+             household buys and sells; put it behind a proxy that has one, and listen on 127.0.0.1"
+        );
+    }
+}
+
+fn read_community(config: &Config) -> Result<Community, StartError> {
+    let path = &config.genesis;
+    let json = read("genesis", path, GENESIS_BYTES_MAX)?;
+    let genesis = Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.clone(), error })?;
+    let key = read_key(&config.key)?;
+    Community::new(genesis, key).map_err(|error| StartError::Community { path: path.clone(), error })
+}
+
+fn read(key: &'static str, path: &Path, bytes_max: usize) -> Result<Vec<u8>, StartError> {
+    let unreadable = |error| StartError::Unreadable { key, path: path.into(), error };
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    if bytes.len() > bytes_max {
+        let error = std::io::Error::other(format!("expected at most {bytes_max} bytes, found {}", bytes.len()));
+        return Err(unreadable(error));
+    }
+    Ok(bytes)
+}
+
+fn last_interval(config: &Config, genesis: &Genesis) -> Result<Option<Interval>, StartError> {
+    let Clock::Replay { until: Some(until), .. } = config.clock else { return Ok(None) };
+    let length = genesis.first_interval.length();
+    let error = StartError::Until { minutes: length.minutes(), found_s: until.0 };
+    Interval::new(until.0, length).map(Some).ok_or(error)
+}
+
+/// Reads the directory of names, `member,name`.
+fn read_names(path: &Path) -> Result<BTreeMap<MemberId, String>, StartError> {
+    let bytes = read("directory", path, GENESIS_BYTES_MAX)?;
+    let mut names = BTreeMap::new();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_slice());
+    for (index, record) in reader.records().enumerate() {
+        let invalid = |expected, found: &str| StartError::Directory {
+            path: path.into(),
+            line: index + 1,
+            expected,
+            found: found.chars().take(80).collect(),
+        };
+        let record = record.map_err(|error| invalid("CSV in UTF-8", &error.to_string()))?;
+        let fields: Vec<&str> = record.iter().collect();
+        match (index, fields.as_slice()) {
+            (0, ["member", "name"]) => {}
+            (0, _) => return Err(invalid("the columns member,name", &fields.join(","))),
+            (_, [member, name]) => {
+                let member = member.parse().map_err(|_| invalid("a member of 32 lowercase hex digits", member))?;
+                names.insert(member, (*name).to_owned());
+            }
+            (_, _) => return Err(invalid("a member and a name", &fields.join(","))),
+        }
+    }
+    Ok(names)
+}
+
+fn info(config: &Config, community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityInfo {
+    let genesis = &community.genesis;
+    let member = |member: &protocol::genesis::GenesisMember| MemberInfo {
+        member: member.member,
+        name: names.get(&member.member).cloned().unwrap_or_else(|| member.member.to_string()),
+        bus: member.bus.clone(),
+        metered: true,
+    };
+    CommunityInfo {
+        community: genesis.community.clone(),
+        currency: genesis.currency.clone(),
+        chain: community.chain,
+        mechanism: genesis.rules.mechanism.clone(),
+        retail_price: genesis.rules.retail_price,
+        feed_in_price: genesis.rules.feed_in_price,
+        first_interval: genesis.first_interval,
+        members: genesis.members.iter().map(member).collect(),
+        names: names.clone(),
+        broker: config.broker.to_string(),
+        validators: genesis.validators.clone(),
+    }
+}

@@ -1,0 +1,124 @@
+//! The made-up neighbourhood on the real grid of the neighbourhood's data, settled by any mechanism.
+
+use market::{
+    grid::Grid,
+    metering::Metered,
+    settlement::{IntervalInput, Limits, MeteredMember, Picture, curves, grid_use, settle_on_grid},
+};
+use protocol::{
+    api::Settled,
+    energy::Energy,
+    genesis::{GridLine, GridPlan, Rules},
+    hash::Hash,
+    parameters::{Fees, Parameters, Share},
+    reading::Flow,
+};
+
+use crate::neighbourhood::{HOUSEHOLDS, first, limit, member, net_wh, price, tariffs};
+
+/// The rows of a table of the neighbourhood's data, without the head.
+fn rows(name: &str) -> Vec<Vec<String>> {
+    let path = format!("{}/../../config/neighbourhood/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+/// The grid as it was measured.
+pub(crate) fn plan() -> GridPlan {
+    let va = |kva: &str| (kva.parse::<f64>().unwrap() * 1_000.0) as u64;
+    let transformer = rows("grid_transformer").remove(0);
+    let in_service = rows("grid_lines").into_iter().filter(|row| row[10] == "1");
+    let line = |row: Vec<String>| GridLine {
+        line: row[0].clone(),
+        from: row[1].clone(),
+        to: row[2].clone(),
+        rated_va: va(&row[9]),
+    };
+    GridPlan {
+        transformer: transformer[0].clone(),
+        transformer_va: va(&transformer[3]),
+        root: transformer[1].clone(),
+        lines: in_service.map(line).collect(),
+    }
+}
+
+/// The bus of each household.
+pub(crate) fn buses() -> Vec<String> {
+    rows("participants").into_iter().map(|row| row[1].clone()).collect()
+}
+
+/// Rules with parameters that show what the mechanism does.
+pub(crate) fn rules(mechanism: &str) -> Rules {
+    let shares =
+        (0..HOUSEHOLDS).map(|house| Share { member: member(house), ppm: 10_000 + 600 * house as u32 }).collect();
+    let parameters = match mechanism {
+        "feeder" => Some(Parameters {
+            derate_ppm: Some(100_000),
+            fees: Some(Fees { between_buses: Some(price(8_000)), transformer: Some(price(15_000)), lines: Vec::new() }),
+            ..Parameters::default()
+        }),
+        "static_key" => Some(Parameters { shares: Some(shares), ..Parameters::default() }),
+        "priority_key" => {
+            let priority = (0..HOUSEHOLDS).rev().map(member).collect();
+            Some(Parameters { priority: Some(priority), ..Parameters::default() })
+        }
+        _ => None,
+    };
+    let rules = Rules {
+        retail_price: tariffs().retail_price,
+        feed_in_price: tariffs().feed_in_price,
+        mechanism: mechanism.into(),
+        parameters,
+        transformer: None,
+    };
+    rules.check().unwrap();
+    rules
+}
+
+/// The settlement of the interval `number` after the first under these rules, and what is shown of it.
+pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Picture) {
+    let interval = first().offset(number as i64).unwrap();
+    let buses = buses();
+    let metered = |house: u64| {
+        let net = net_wh(house, number);
+        let [import, export] = [-net, net].map(|wh| Energy::from_wh(wh.max(0).unsigned_abs()));
+        let limit = limit(house, net);
+        MeteredMember {
+            member: member(house),
+            bus: grid.bus(Some(&buses[house as usize])).unwrap(),
+            limits: Limits { buy: Some(limit), sell: Some(limit), ..Limits::default() },
+            metered: Metered { measured: Some(Flow { import, export }), late: Flow::default() },
+            renewable: true,
+        }
+    };
+    let members: Vec<MeteredMember> = (0..HOUSEHOLDS).map(metered).collect();
+    let (settlement, feeder) = settle_on_grid(IntervalInput {
+        interval,
+        rules,
+        grid,
+        tie_seed: &Hash::ZERO,
+        members: &members,
+        readings: Vec::new(),
+        inputs: &[],
+    })
+    .unwrap();
+    let picture = Picture {
+        mechanism: rules.mechanism.clone(),
+        curves: curves(&members, rules),
+        grid: grid_use(&members, rules, grid, interval, feeder.as_ref()).unwrap(),
+    };
+    let settled = Settled {
+        interval,
+        height: number + 1,
+        settlement: settlement.content_hash(),
+        price: settlement.price,
+        lines: settlement.lines,
+        trades: settlement.trades,
+        supplier: settlement.supplier,
+        operator: settlement.operator,
+        corrections: 0,
+        tariffs: settlement.tariffs,
+        provisional: settlement.provisional,
+    };
+    (settled, picture)
+}
