@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use ledger::state::State;
-use market::{inputs::member_input, settlement::Limits};
+use market::inputs::{Limits, member_input};
 use protocol::{
     block::Transaction,
     certificate::Validator,

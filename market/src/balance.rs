@@ -9,7 +9,7 @@ use protocol::{
     settlement::{Balance, Provisional},
 };
 
-use crate::{metering::netted, settlement::MeteredMember};
+use crate::{inputs::MeteredMember, metering::netted};
 
 /// Why the settlement of these members is provisional; none if the interval closes. `unread` are the members whose
 /// device did not measure it, in ascending order.
@@ -52,7 +52,7 @@ mod tests {
     use protocol::{energy::Energy, money::Price, reading::Flow};
 
     use super::*;
-    use crate::{grid::Grid, metering::Metered, settlement::Limits};
+    use crate::{grid::Grid, inputs::Limits, metering::Metered};
 
     const TRANSFORMER: u8 = 99;
 

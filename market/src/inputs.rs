@@ -1,18 +1,58 @@
 //! What a clearing knows of each member, in the form in which a settlement commits to it and a correction brings it back.
 
 use protocol::{
+    api::StandingOrder,
     correction::{MemberInput, Values},
+    energy::Energy,
     interval::Interval,
     key::DeviceId,
     member::MemberId,
+    money::Price,
+    order::Order,
     reading::Flow,
 };
 
-use crate::{
-    grid::BusIndex,
-    metering::Metered,
-    settlement::{Limits, MeteredMember},
-};
+use crate::{grid::BusIndex, metering::Metered};
+
+/// A member's price limits and caps for one interval; without any it is a price taker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Highest price to buy at; without it, the retail price.
+    pub buy: Option<Price>,
+    /// Lowest price to sell at; without it, the feed-in price.
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours.
+    pub buy_cap: Option<Energy>,
+    /// Most energy to sell to neighbours.
+    pub sell_cap: Option<Energy>,
+}
+
+impl From<&StandingOrder> for Limits {
+    fn from(order: &StandingOrder) -> Limits {
+        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
+    }
+}
+
+impl From<&Order> for Limits {
+    fn from(order: &Order) -> Limits {
+        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
+    }
+}
+
+/// A member that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeteredMember {
+    /// Who.
+    pub member: MemberId,
+    /// Where on the grid.
+    pub bus: BusIndex,
+    /// At what prices it trades.
+    pub limits: Limits,
+    /// What its meter says.
+    pub metered: Metered,
+    /// Whether what it feeds in is renewable, so that certificates are minted for it.
+    pub renewable: bool,
+}
 
 /// The device that has to measure `interval`, where the last reading before ended `read`: none where it was revoked, or
 /// begins later.

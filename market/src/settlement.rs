@@ -7,7 +7,6 @@
 mod picture;
 
 use protocol::{
-    api::StandingOrder,
     correction::{MemberInput, inputs_hash},
     energy::Energy,
     genesis::Rules,
@@ -26,52 +25,12 @@ use crate::{
         Book, BrokenClearing, Clearing, Context, FeederClearing, Network, Order, Terms, TermsError, UnknownMechanism,
         community_price, mechanism,
     },
-    grid::{BusIndex, Grid},
-    inputs::unread,
-    metering::{Metered, netted},
+    grid::Grid,
+    inputs::{Limits, MeteredMember, unread},
+    metering::netted,
 };
 
 pub use picture::{BusUse, Curves, LineUse, Picture, Step, curves, grid_use};
-
-/// A member's price limits and caps for one interval; without any it is a price taker.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Highest price to buy at; without it, the retail price.
-    pub buy: Option<Price>,
-    /// Lowest price to sell at; without it, the feed-in price.
-    pub sell: Option<Price>,
-    /// Most energy to buy from neighbours.
-    pub buy_cap: Option<Energy>,
-    /// Most energy to sell to neighbours.
-    pub sell_cap: Option<Energy>,
-}
-
-impl From<&StandingOrder> for Limits {
-    fn from(order: &StandingOrder) -> Limits {
-        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
-    }
-}
-
-impl From<&protocol::order::Order> for Limits {
-    fn from(order: &protocol::order::Order) -> Limits {
-        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
-    }
-}
-
-/// A member that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeteredMember {
-    /// Who.
-    pub member: MemberId,
-    /// Where on the grid.
-    pub bus: BusIndex,
-    /// At what prices it trades.
-    pub limits: Limits,
-    /// What its meter says.
-    pub metered: Metered,
-    /// Whether what it feeds in is renewable, so that certificates are minted for it.
-    pub renewable: bool,
-}
 
 /// All that an interval's settlement depends on.
 #[derive(Debug, Clone)]

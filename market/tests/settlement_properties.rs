@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use market::{
     clearing::mechanisms,
+    inputs::{Limits, MeteredMember},
     metering::Metered,
-    settlement::{IntervalInput, Limits, MeteredMember, settle},
+    settlement::{IntervalInput, settle},
 };
 use proptest::prelude::*;
 use protocol::{

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{hash::Hash, interval::Interval, refusal::names};
+use crate::{hash::Hash, interval::Interval, names::names};
 
 /// Which interval is open: readings of it are awaited. Retained, so that an agent that connects later knows it too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

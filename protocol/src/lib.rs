@@ -24,6 +24,7 @@ pub mod limits;
 pub mod member;
 pub mod merkle;
 pub mod money;
+mod names;
 pub mod order;
 pub mod origin;
 pub mod parameters;

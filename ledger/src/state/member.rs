@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use market::{
+    inputs::Limits,
     inputs::{measuring, member_input},
     metering::Metered,
-    settlement::Limits,
 };
 use minicbor::{Decode, Encode};
 use protocol::{

@@ -3,9 +3,10 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
+    inputs::MeteredMember,
     inputs::{metered_member, takes_part},
     metering::{Metered, measure},
-    settlement::{IntervalInput, MeteredMember, settle, tie_seed_after},
+    settlement::{IntervalInput, settle, tie_seed_after},
 };
 use protocol::{
     correction::{MemberInput, inputs_hash},

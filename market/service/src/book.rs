@@ -15,7 +15,7 @@ use protocol::{
     reading::{ChainHead, SignedReading},
 };
 
-use super::conflicts::Conflict;
+use super::conflict::Conflict;
 
 /// A device and where its hash chain stands.
 #[derive(Debug)]

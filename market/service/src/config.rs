@@ -8,6 +8,7 @@ use std::{
 use protocol::{hash::ParseError, interval::parse_utc};
 use serde::Deserialize;
 
+use super::address::host_and_port;
 pub use super::ledger_node::{LedgerNode, LedgerUrl};
 
 /// Longest that the gate may wait for missing readings: a day, ms.
@@ -182,12 +183,6 @@ impl TryFrom<String> for UtcTime {
     fn try_from(text: String) -> Result<UtcTime, ParseError> {
         parse_utc(&text).map(UtcTime)
     }
-}
-
-pub(super) fn host_and_port(text: &str) -> Option<(&str, u16)> {
-    let (host, port) = text.rsplit_once(':')?;
-    let plain = !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#']);
-    if plain && port.bytes().all(|b| b.is_ascii_digit()) { Some((host, port.parse().ok()?)) } else { None }
 }
 
 fn whole_ms(ms: i64, max: u64) -> Result<u64, ParseError> {

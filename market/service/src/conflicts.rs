@@ -3,12 +3,7 @@
 
 use std::sync::Arc;
 
-use protocol::{
-    api::Submitted,
-    block::Transaction,
-    envelope::{Sealed, Signed},
-    reading::SignedReading,
-};
+use protocol::{api::Submitted, block::Transaction};
 use tokio::sync::Notify;
 
 use super::{
@@ -16,21 +11,6 @@ use super::{
     store::{Store, StoreError, Unreported},
     tasks::Tasks,
 };
-
-/// A second reading under a sequence number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Conflict {
-    /// The one that was taken in; none where it is settled and a restart left no more than its hash, which the ledger has too.
-    pub(crate) taken: Option<Sealed>,
-    /// The one that came after it.
-    pub(crate) second: SignedReading,
-}
-
-impl Conflict {
-    pub(crate) fn new(taken: Option<&SignedReading>, second: &SignedReading) -> Conflict {
-        Conflict { taken: taken.map(Signed::sealed).cloned(), second: second.clone() }
-    }
-}
 
 /// Starts telling the ledger: of what the store has kept, then whenever it is notified that there is more.
 pub(crate) fn start(store: Store, ledger: LedgerClient, tasks: &mut Tasks) -> Arc<Notify> {

@@ -26,7 +26,7 @@ use super::{
     book::{Book, Displaced},
     community::Community,
     config::Clock,
-    conflicts::Conflict,
+    conflict::Conflict,
     console::{Board, Noted, SETTLED_LATER},
     gate::{Gate, Now, Pace, Read, Step},
     group::{Decided, Group, Opened, Sieve, Taken, Verdict},

@@ -19,9 +19,9 @@ use protocol::{
 use super::{
     book::Book,
     community::Roll,
-    conflicts::Conflict,
+    conflict::Conflict,
     intake::{Intake, Refused, Then, refuse_copy},
-    mqtt::{Body, Delivery, Message},
+    message::{Body, Delivery, Message},
 };
 
 /// Most messages of a group; where fewer are verified together, each takes longer.

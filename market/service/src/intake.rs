@@ -16,7 +16,7 @@ use protocol::{
 
 use super::{
     book::{Book, Device},
-    conflicts::Conflict,
+    conflict::Conflict,
 };
 
 /// Farthest that an agent's clock may be ahead of the market's, s.

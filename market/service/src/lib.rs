@@ -16,20 +16,23 @@
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `rehearsal.rs` | the intake alone, to be measured |
 //! | `orders.rs` | standing orders, on their way to the ledger |
-//! | `conflicts.rs` | devices that contradict themselves, reported to the ledger |
+//! | `conflict.rs`, `conflicts.rs` | a device that contradicts itself, and telling the ledger |
 //! | `settle.rs` | clearing, signing, handing in |
 //! | `alarm.rs` | says which interval does not close, and by how much |
 //! | `receipts.rs` | each receipt to its device |
-//! | `mqtt.rs`, `publisher.rs` | the broker: what comes from it, what goes to it |
+//! | `mqtt.rs`, `publisher.rs`, `connection.rs`, `message.rs` | the broker: what comes from it, what goes to it, what both have in common |
 //! | `ledger_client.rs`, `ledger_node.rs` | the validators |
 //! | `tasks.rs` | what runs, and what it means that one of it ends |
 //! | `console/` | what the operator sees |
 
+mod address;
 mod alarm;
 mod book;
 mod community;
 pub mod config;
+mod conflict;
 mod conflicts;
+mod connection;
 pub mod console;
 mod event_loop;
 pub mod files;
@@ -39,6 +42,7 @@ mod intake;
 mod ledger_client;
 mod ledger_node;
 mod line;
+mod message;
 mod mqtt;
 mod orders;
 mod publisher;

@@ -8,37 +8,32 @@
 //! A message is acknowledged when the market says so, so that what a crash took away is delivered again. The session
 //! outlives the connection.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use protocol::{
     envelope::{ChainId, Sealed},
     hash::Hash,
-    limits::{ANSWER_BYTES_MAX, MESSAGE_BYTES_MAX},
+    limits::MESSAGE_BYTES_MAX,
     topic::Topics,
 };
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS, StateError, SubscribeFilter,
+    AsyncClient, ConnectionError, Event, EventLoop, Packet, Publish, QoS, StateError, SubscribeFilter,
     SubscribeReasonCode,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     config::Broker,
+    connection::{Backoff, options},
     console::{Board, BrokerLink, LinkState},
+    message::{Body, Delivery, Message},
     publisher::{self, Publisher},
     tasks::Tasks,
 };
 
-/// Most bytes of one packet from the broker. Above [`MESSAGE_BYTES_MAX`] a message is refused, but still by name.
-const PACKET_BYTES_MAX: usize = 1_024 * 1_024;
-/// Room for the topic and the header of a packet.
-const HEADER_BYTES_MAX: usize = 1_024;
 /// Most messages that wait for the market: 4 MiB of them. The example configuration of Mosquitto lets as many be in
 /// flight.
 const INBOX_MAX: usize = 4_096;
@@ -46,9 +41,6 @@ const INBOX_MAX: usize = 4_096;
 const ACKS_MAX: usize = 65_536;
 /// rumqttc's own queue, between the acknowledging and the polling task.
 const REQUESTS_MAX: usize = 64;
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// What comes from the broker.
 #[derive(Debug)]
@@ -60,36 +52,6 @@ pub(crate) enum Incoming {
         /// How large it claims to be.
         bytes: usize,
     },
-}
-
-/// A message that waits for its acknowledgement.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) topic: String,
-    pub(crate) body: Body,
-    pub(crate) delivery: Delivery,
-}
-
-/// What a message holds.
-#[derive(Debug)]
-pub(crate) enum Body {
-    /// The bytes.
-    Whole(Sealed),
-    /// More bytes than any message of an agent has: only what they are called is kept.
-    TooLarge {
-        /// Hash of the bytes.
-        hash: Hash,
-        /// How many they are.
-        bytes: usize,
-    },
-}
-
-/// Names a delivery to the broker. Worth nothing on another connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Delivery {
-    qos: QoS,
-    packet: u16,
-    connection: u64,
 }
 
 /// The market's end of the link.
@@ -140,44 +102,11 @@ pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, board: &B
     Link { publisher, inbox, ready: Some(ready), acks }
 }
 
-/// What both connections have in common.
-pub(super) fn options(broker: &Broker, role: &str, chain: &ChainId) -> MqttOptions {
-    // 23 characters: any broker has to take that many.
-    let id = format!("{role}-{}", &chain.to_string()[..16]);
-    let mut options = MqttOptions::new(id, &broker.host, broker.port);
-    options
-        .set_clean_session(false)
-        .set_keep_alive(KEEP_ALIVE)
-        .set_max_packet_size(PACKET_BYTES_MAX, ANSWER_BYTES_MAX + HEADER_BYTES_MAX);
-    options
-}
-
-/// Pauses between attempts to connect, longer and longer.
-#[derive(Debug)]
-pub(super) struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Backoff {
-        Backoff(BACKOFF_MIN)
-    }
-}
-
-impl Backoff {
-    /// Whether this is the first attempt since there was a connection.
-    pub(super) fn is_first(&self) -> bool {
-        self.0 == BACKOFF_MIN
-    }
-
-    pub(super) async fn pause(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(BACKOFF_MAX);
-    }
-}
-
 /// Hands acknowledgements to the client. Those of an earlier connection mean something else on this one.
 async fn acknowledge_all(client: AsyncClient, mut acks: mpsc::Receiver<Delivery>, current: Arc<AtomicU64>) {
     while let Some(Delivery { qos, packet, connection }) = acks.recv().await {
         if connection == current.load(Ordering::Acquire) {
+            let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos.min(2))];
             let mut publish = Publish::new("", qos, Vec::new());
             publish.pkid = packet;
             if let Err(error) = client.ack(&publish).await {
@@ -262,7 +191,7 @@ impl Listen {
         Message {
             topic: publish.topic.clone(),
             body,
-            delivery: Delivery { qos: publish.qos, packet: publish.pkid, connection },
+            delivery: Delivery { qos: publish.qos as u8, packet: publish.pkid, connection },
         }
     }
 

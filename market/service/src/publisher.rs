@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     config::Broker,
+    connection::{Backoff, options},
     console::{Board, BrokerLink, LinkState},
     line::LINE_MAX,
-    mqtt::{Backoff, options},
     tasks::Tasks,
 };
 

@@ -11,7 +11,7 @@ use super::{
     group::{Decided, Group, Sieve},
     intake::{Intake, Refused},
     line::{Line, Step},
-    mqtt::Body,
+    message::Body,
     store::{Store, StoreError},
 };
 

@@ -10,9 +10,10 @@ use std::{
 };
 
 use market::{
+    inputs::{Limits, MeteredMember},
     inputs::{measuring, member_input, metered_member, takes_part},
     metering::{Metered, MeteringError, measure},
-    settlement::{IntervalInput, Limits, MeteredMember, Picture, SettleError, curves, grid_use, settle_on_grid},
+    settlement::{IntervalInput, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
 use protocol::{
     api::{MemberStatus, Settled, Submitted},

@@ -27,7 +27,7 @@ use protocol::{
 };
 use settings::owner_only;
 
-use super::{book::Gone, conflicts::Conflict};
+use super::{book::Gone, conflict::Conflict};
 
 /// Most memory that sled uses for its cache.
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;

@@ -128,8 +128,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        inputs::Limits,
         metering::Metered,
-        settlement::{IntervalInput, Limits, settle_on_grid},
+        settlement::{IntervalInput, settle_on_grid},
     };
 
     #[test]

@@ -7,6 +7,7 @@ use protocol::{
 };
 
 use super::*;
+use crate::metering::Metered;
 
 fn wh(wh: u64) -> Energy {
     Energy::from_wh(wh)

@@ -9,8 +9,7 @@ use protocol::{
 };
 
 use super::{
-    AGENTS, GENESIS, MARKET, Setup, StateError, agent,
-    configs::AGENT_STATE,
+    AGENT_STATE, AGENTS, GENESIS, MARKET, NAMES, Setup, StateError, agent,
     files::{self, Readers},
     meter, validator,
 };
@@ -19,8 +18,6 @@ use super::{
 const COMMUNITY: &str = "neighbourhood";
 /// Currency of all prices (ISO 4217).
 const CURRENCY: &str = "EUR";
-/// The market's directory of names.
-pub(super) const NAMES: &str = "members.csv";
 
 /// Makes everything that is made once.
 pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<MemberId, String>), StateError> {

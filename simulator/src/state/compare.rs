@@ -12,8 +12,7 @@ use protocol::{
 };
 
 use super::{
-    GENESIS, MARKET, Setup, StateError, agent,
-    birth::NAMES,
+    GENESIS, MARKET, NAMES, Setup, StateError, agent,
     files::{self, Readers},
     meter,
 };

@@ -11,8 +11,7 @@ use std::{
 use protocol::{genesis::Genesis, interval::Interval};
 
 use super::{
-    GENESIS, MARKET, Setup, StateError, agent,
-    birth::NAMES,
+    AGENT_STATE, GENESIS, MARKET, NAMES, Setup, StateError, agent,
     files::{self, Readers},
     meter,
     ports::Ports,
@@ -68,8 +67,6 @@ const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
 /// The configuration file in each part's directory.
 pub(super) const VALIDATOR_FILE: &str = "validator.toml";
 pub(super) const MARKET_FILE: &str = "market.toml";
-/// The state of an agent, in its directory.
-pub(super) const AGENT_STATE: &str = "data";
 pub(super) const AGENT_FILE: &str = "agent.toml";
 
 const HEADER: &str = "# Written by the simulator at every start. Paths are relative to this file.\n";

@@ -166,6 +166,10 @@ const LOCK: &str = "lock";
 const GENESIS: &str = "genesis.json";
 const MARKET: &str = "market";
 const AGENTS: &str = "agents";
+/// The state of an agent, in its directory.
+const AGENT_STATE: &str = "data";
+/// The market's directory of names.
+const NAMES: &str = "members.csv";
 
 impl State {
     /// Makes the directory `root`, or checks that it is one that `setup` made, and writes the configuration for `run`.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use ledger::state::State;
 use market::{
+    inputs::MeteredMember,
     inputs::{measuring, member_input, metered_member, takes_part},
     metering::{Metered, measure},
-    settlement::{IntervalInput, MeteredMember, settle},
+    settlement::{IntervalInput, settle},
 };
 use protocol::{
     block::Transaction,

@@ -40,6 +40,7 @@ const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=o
 /// votes. The other commands check a ledger or a receipt without trusting anyone.
 #[derive(Parser)]
 #[command(
+    name = "ledger",
     version,
     after_help = "EXAMPLES:
   ledger init validator-0                        keys and a commented configuration

@@ -15,8 +15,9 @@ use protocol::{
 
 use super::{
     codec::WireCodec,
-    context::{Address, Context, OrderedSignature, Proposal, Value, Vote},
+    context::{Context, Proposal, Vote},
     signing,
+    words::{Address, OrderedSignature, Value},
 };
 
 /// What a liar does.

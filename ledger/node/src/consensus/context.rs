@@ -3,88 +3,20 @@
 //! The newtypes exist because neither the traits nor the words are defined in this crate. Signatures are checked by
 //! `protocol` alone, by ZIP 215, never by the engine's own Ed25519.
 
-use std::fmt;
-
 use arc_malachitebft_app_channel::app::types::core::{
     self, LinearTimeouts, NilOrVal, Round, SignedExtension, SigningScheme, VoteType,
 };
 use protocol::{
     certificate::{CommitCertificate, CommitSignature},
     hash::Hash,
-    key::{PublicKey, SecretKey, Signature, ValidatorId},
+    key::{PublicKey, SecretKey, Signature},
 };
 
 use super::{
-    parts::Part,
+    part::Part,
     validators::{Validator, ValidatorSet},
+    words::{Address, Height, OrderedSignature, Value},
 };
-
-/// A block's height; 1 for the first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Height(pub(super) u64);
-
-impl fmt::Display for Height {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl core::Height for Height {
-    const ZERO: Height = Height(0);
-    const INITIAL: Height = Height(1);
-
-    fn increment_by(&self, n: u64) -> Height {
-        Height(self.0.saturating_add(n))
-    }
-
-    fn decrement_by(&self, n: u64) -> Option<Height> {
-        self.0.checked_sub(n).map(Height)
-    }
-
-    fn as_u64(&self) -> u64 {
-        self.0
-    }
-}
-
-/// A validator's address is its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Address(pub(super) ValidatorId);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl core::Address for Address {}
-
-/// What is agreed on: a block's hash. Bodies travel in [`Part`]s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Value(pub(super) Hash);
-
-impl core::Value for Value {
-    type Id = Hash;
-
-    fn id(&self) -> Hash {
-        self.0
-    }
-}
-
-/// A signature with the order that the engine wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OrderedSignature(pub(super) Signature);
-
-impl Ord for OrderedSignature {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.as_bytes().cmp(other.0.as_bytes())
-    }
-}
-
-impl PartialOrd for OrderedSignature {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
 
 /// Ed25519 as `protocol` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +129,38 @@ impl core::Vote<Context> for Vote {
 
     fn extend(self, _: SignedExtension<Context>) -> Vote {
         self
+    }
+}
+
+impl core::Validator<Context> for Validator {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        &self.address.0
+    }
+
+    fn voting_power(&self) -> u64 {
+        self.power
+    }
+}
+
+impl core::ValidatorSet<Context> for ValidatorSet {
+    fn count(&self) -> usize {
+        self.validators.len()
+    }
+
+    fn total_voting_power(&self) -> u64 {
+        self.total
+    }
+
+    fn get_by_address(&self, address: &Address) -> Option<&Validator> {
+        self.of(address)
+    }
+
+    fn get_by_index(&self, index: usize) -> Option<&Validator> {
+        self.validators.get(index)
     }
 }
 

@@ -20,10 +20,10 @@ use arc_malachitebft_app_channel::{
         },
         engine::{network, node::NodeRef, sync, wal},
         net::Multiaddr,
-        types::{Keypair, PeerId, codec::Codec, core::LinearTimeouts},
+        types::{Keypair, PeerId, codec::Codec},
     },
 };
-use protocol::{hash::Hash, key::PublicKey, limits::BLOCK_BYTES_MAX};
+use protocol::{hash::Hash, key::PublicKey};
 use settings::owner_only;
 use tokio::{
     sync::mpsc,
@@ -34,23 +34,20 @@ use tracing::warn;
 #[cfg(feature = "byzantine")]
 use super::Byzantine;
 use super::{
-    Application, Halt, Settings, Timeouts,
+    Application, Halt, Settings,
+    certainty::{begin_silence, end_silence, open_record},
     codec::{WalCodec, WireCodec},
     company,
-    context::{Address, Context},
-    doubt::{begin_silence, end_silence, open_record},
+    context::Context,
     inputs::{Input, Inputs},
     node::{Change, Node},
     parts::CHUNK_BYTES,
-    record::check_log,
-    signing::{SharedRecord, Signer, Verifier, proof},
+    record::{SharedRecord, check_log},
+    signing::{Signer, Verifier, proof},
+    sync::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX},
+    words::Address,
 };
 
-/// Most blocks in one answer to a peer that catches up.
-pub(super) const SYNC_BLOCKS_MAX: usize = 16;
-/// Most bytes of bodies in one answer; at least one block fits.
-pub(super) const SYNC_BYTES_MAX: usize = 12 * 1_024 * 1_024;
-const _: () = assert!(SYNC_BYTES_MAX > BLOCK_BYTES_MAX);
 /// Room for certificates and framing around [`SYNC_BYTES_MAX`].
 const FRAMING_BYTES_MAX: usize = 1_024 * 1_024;
 /// Room for what is published: votes, certificates and chunks of bodies, with gossip's own frame around them.
@@ -260,21 +257,6 @@ async fn start(
         .build()
         .await
         .map_err(|error| failed(&error))
-}
-
-pub(super) fn linear(timeouts: Timeouts) -> LinearTimeouts {
-    let Timeouts { propose_ms, prevote_ms, precommit_ms, step_ms, max_ms } = timeouts;
-    let step = Duration::from_millis(step_ms);
-    LinearTimeouts {
-        propose: Duration::from_millis(propose_ms),
-        propose_delta: step,
-        prevote: Duration::from_millis(prevote_ms),
-        prevote_delta: step,
-        precommit: Duration::from_millis(precommit_ms),
-        precommit_delta: step,
-        rebroadcast: Duration::from_millis(propose_ms + prevote_ms + precommit_ms),
-        max_timeout: Duration::from_millis(max_ms),
-    }
 }
 
 struct EngineConfig {

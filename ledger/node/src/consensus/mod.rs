@@ -29,6 +29,7 @@ use ledger::evidence::Evidence;
 
 #[cfg(feature = "byzantine")]
 mod byzantine;
+mod certainty;
 mod codec;
 mod company;
 mod context;
@@ -39,11 +40,14 @@ mod inputs;
 mod metrics;
 mod node;
 mod pace;
+mod part;
 mod parts;
 mod record;
 mod signing;
 mod silence;
+mod sync;
 mod validators;
+mod words;
 
 #[cfg(feature = "byzantine")]
 pub use byzantine::{Byzantine, Lie};

@@ -32,15 +32,18 @@ use tracing::{debug, warn};
 
 use super::{
     Application, Candidate, Doubt, Halt, Metrics, Settings, Work, codec,
-    context::{self, Address, Context, Height, Value},
-    engine::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX, linear},
+    context::{self, Context},
     evidence::evidence,
     inputs::{Input, Patience},
-    pace::{Due, Pace},
-    parts::{Assembler, Body, BodyPart, Part, Refusal, Start, split},
-    signing::{self, SharedRecord},
-    silence::{Answer, Ask, Silence},
+    pace::{Due, Pace, linear},
+    part::{Answer, Ask, BodyPart, Part, Start},
+    parts::{Assembler, Body, Refusal, split},
+    record::SharedRecord,
+    signing,
+    silence::Silence,
+    sync::{SYNC_BLOCKS_MAX, SYNC_BYTES_MAX},
     validators::ValidatorSet,
+    words::{Address, Height, Value},
 };
 
 /// How the node is to go on, if not as it is.

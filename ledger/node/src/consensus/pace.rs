@@ -6,12 +6,12 @@
 //! nothing, and neither does a claim about any but the very next height: one lying validator can make the others decide
 //! an empty block now and then, under its own name, and nobody else can make them do anything. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use arc_malachitebft_app_channel::app::consensus::SignedConsensusMsg;
+use arc_malachitebft_app_channel::app::{consensus::SignedConsensusMsg, types::core::LinearTimeouts};
 use protocol::{certificate::CommitCertificate, hash::Hash, key::ValidatorId};
 
-use super::{context::Context, parts::Start, signing, validators::ValidatorSet};
+use super::{Timeouts, context::Context, part::Start, signing, validators::ValidatorSet};
 
 /// Commit certificates of later heights that are remembered while catching up.
 const CERTIFICATES_MAX: usize = 256;
@@ -131,6 +131,22 @@ impl Pace {
     }
 }
 
+/// The timeouts as the engine has them.
+pub(super) fn linear(timeouts: Timeouts) -> LinearTimeouts {
+    let Timeouts { propose_ms, prevote_ms, precommit_ms, step_ms, max_ms } = timeouts;
+    let step = Duration::from_millis(step_ms);
+    LinearTimeouts {
+        propose: Duration::from_millis(propose_ms),
+        propose_delta: step,
+        prevote: Duration::from_millis(prevote_ms),
+        prevote_delta: step,
+        precommit: Duration::from_millis(precommit_ms),
+        precommit_delta: step,
+        rebroadcast: Duration::from_millis(propose_ms + prevote_ms + precommit_ms),
+        max_timeout: Duration::from_millis(max_ms),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use arc_malachitebft_app_channel::app::types::core::{Context as _, NilOrVal, Round, SignedMessage};
@@ -140,7 +156,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::consensus::context::{Address, Height, OrderedSignature, Value};
+    use crate::consensus::words::{Address, Height, OrderedSignature, Value};
 
     const CHAIN: Hash = Hash::from_bytes([3; 32]);
 

@@ -10,13 +10,14 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
     time::UNIX_EPOCH,
 };
 
 use minicbor::{Decode, Encode};
 use protocol::{cbor, hash::Hash, key::ValidatorId};
 
-use super::{Doubt, Halt};
+use super::{Halt, doubt::Doubt};
 
 /// Bytes of one of the two places that are written in turn, so that a torn write spoils only what has not left yet. No
 /// more than a sector.
@@ -196,6 +197,9 @@ impl Record {
         Halt::Record { path: self.path.clone(), error }
     }
 }
+
+/// A record that signer and node share.
+pub(super) type SharedRecord = Arc<Mutex<Record>>;
 
 fn read_slot(slot: &[u8]) -> Option<Content> {
     let (checksum, rest) = slot.split_at_checked(CHECKSUM_BYTES)?;

@@ -2,10 +2,7 @@
 //! that no signature means anything in another place. Votes are signed as `protocol` defines them, because light clients
 //! check them too.
 
-use std::{
-    future::pending,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{future::pending, sync::PoisonError};
 
 use arc_malachitebft_app_channel::app::types::core::{
     NilOrVal, Round, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
@@ -21,10 +18,12 @@ use protocol::{
 use tokio::sync::mpsc;
 
 use super::{
-    Doubt, Halt,
-    context::{Context, Height, OrderedSignature, Proposal, Vote},
-    parts::{BodyPart, Outline},
-    record::{Kind, Record},
+    Halt,
+    context::{Context, Proposal, Vote},
+    doubt::Doubt,
+    part::{BodyPart, Outline},
+    record::{Kind, SharedRecord},
+    words::{Height, OrderedSignature},
 };
 
 /// The bytes of a vote. `None` if it names no round: such a vote is neither signed nor accepted.
@@ -141,9 +140,6 @@ pub(super) struct Signer {
     /// Told why something was not signed.
     pub(super) refusals: mpsc::UnboundedSender<Result<Doubt, Halt>>,
 }
-
-/// A record that signer and node share.
-pub(super) type SharedRecord = Arc<Mutex<Record>>;
 
 impl Signer {
     async fn sign<T>(

@@ -9,46 +9,17 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
 use protocol::{
     hash::Hash,
-    key::{SecretKey, Signature, ValidatorId},
+    key::{SecretKey, ValidatorId},
 };
 
-use super::{record::Silent, signing, validators::ValidatorSet};
-
-/// A silent validator asks where the others stand.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub(super) struct Ask {
-    /// Random.
-    #[n(0)]
-    pub(super) word: Hash,
-    /// Who asks.
-    #[n(1)]
-    pub(super) validator: ValidatorId,
-    /// Its signature.
-    #[n(2)]
-    pub(super) signature: Signature,
-}
-
-/// A validator says which block it has.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub(super) struct Answer {
-    /// The word of the question.
-    #[n(0)]
-    pub(super) word: Hash,
-    /// Height of the last block it has committed.
-    #[n(1)]
-    pub(super) height: u64,
-    /// Who answers.
-    #[n(2)]
-    pub(super) validator: ValidatorId,
-    /// Its signature.
-    #[n(3)]
-    pub(super) signature: Signature,
-}
+use super::{
+    part::{Answer, Ask},
+    record::Silent,
+    signing,
+    validators::ValidatorSet,
+};
 
 impl Ask {
     pub(super) fn sign(chain: &Hash, key: &SecretKey, word: Hash) -> Ask {

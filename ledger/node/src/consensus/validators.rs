@@ -2,43 +2,22 @@
 
 use std::sync::Arc;
 
-use arc_malachitebft_app_channel::app::types::core;
-use protocol::{
-    certificate::Validator as Member,
-    key::{PublicKey, ValidatorId},
-};
+use protocol::{certificate::Validator as Member, key::ValidatorId};
 
-use super::{
-    Halt,
-    context::{Address, Context},
-};
+use super::{Halt, words::Address};
 
 /// A validator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Validator {
     pub(super) address: Address,
-    power: u64,
-}
-
-impl core::Validator<Context> for Validator {
-    fn address(&self) -> &Address {
-        &self.address
-    }
-
-    fn public_key(&self) -> &PublicKey {
-        &self.address.0
-    }
-
-    fn voting_power(&self) -> u64 {
-        self.power
-    }
+    pub(super) power: u64,
 }
 
 /// The validators of a height: at least one, in ascending order of key, none twice, cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ValidatorSet {
-    validators: Arc<[Validator]>,
-    total: u64,
+    pub(super) validators: Arc<[Validator]>,
+    pub(super) total: u64,
 }
 
 impl ValidatorSet {
@@ -66,31 +45,18 @@ impl ValidatorSet {
     }
 
     pub(super) fn contains(&self, key: &ValidatorId) -> bool {
-        core::ValidatorSet::get_by_address(self, &Address(*key)).is_some()
+        self.of(&Address(*key)).is_some()
+    }
+
+    /// The validator of an address, if it is one.
+    pub(super) fn of(&self, address: &Address) -> Option<&Validator> {
+        let index = self.validators.binary_search_by_key(address, |validator| validator.address).ok()?;
+        self.validators.get(index)
     }
 
     /// The set in the words of `protocol`, in order of key.
     pub(super) fn members(&self) -> Vec<Member> {
         self.validators.iter().map(|validator| Member { key: validator.address.0, power: validator.power }).collect()
-    }
-}
-
-impl core::ValidatorSet<Context> for ValidatorSet {
-    fn count(&self) -> usize {
-        self.validators.len()
-    }
-
-    fn total_voting_power(&self) -> u64 {
-        self.total
-    }
-
-    fn get_by_address(&self, address: &Address) -> Option<&Validator> {
-        let index = self.validators.binary_search_by_key(address, |validator| validator.address).ok()?;
-        self.validators.get(index)
-    }
-
-    fn get_by_index(&self, index: usize) -> Option<&Validator> {
-        self.validators.get(index)
     }
 }
 

@@ -25,8 +25,14 @@ use protocol::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::past::{check_author, commit_of, settlement_of};
-use super::{gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
+use super::{
+    author::{check_author, settlement_of},
+    commit::commit_of,
+    gossip::Verdict,
+    head::Head,
+    metrics::Metrics,
+    pool::Pool,
+};
 use crate::store::{Store, StoreError, StoredBlock, damaged};
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.

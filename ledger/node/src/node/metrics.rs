@@ -1,12 +1,8 @@
-//! What a node counts, in Prometheus' text format.
+//! What a node counts.
 
-use prometheus_client::{
-    encoding::text::encode,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::metrics::{counter::Counter, family::Family};
 
-use super::{Ledger, gossip};
+use super::gossip::Metrics as OfGossip;
 use crate::consensus;
 
 /// Label and value: `refusal`, and its name.
@@ -16,46 +12,13 @@ type Label = [(&'static str, String); 1];
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     pub(super) consensus: consensus::Metrics,
-    pub(super) gossip: gossip::Metrics,
-    refusals: Family<Label, Counter>,
-    refused_calls: Family<Label, Counter>,
+    pub(super) gossip: OfGossip,
+    pub(super) refusals: Family<Label, Counter>,
+    pub(super) refused_calls: Family<Label, Counter>,
 }
 
 impl Metrics {
     pub(super) fn refused(&self, name: String) {
         self.refusals.get_or_create(&[("refusal", name)]).inc();
-    }
-}
-
-impl Ledger {
-    /// Counts a call of the API, or a connection to it, that was turned away.
-    pub(crate) fn count_refused_call(&self, name: &str) {
-        self.metrics.refused_calls.get_or_create(&[("refusal", name.to_owned())]).inc();
-    }
-
-    /// Everything counted, as a Prometheus server reads it.
-    pub fn metrics_text(&self) -> Result<String, std::fmt::Error> {
-        let status = self.status();
-        let mut registry = Registry::with_prefix("voisin_ledger");
-        let mut gauge = |name, help, value: u64| {
-            let gauge = Gauge::<i64>::default();
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-            registry.register(name, help, gauge);
-        };
-        gauge("height", "Height of the last committed block", status.height);
-        gauge("settlements", "Intervals settled", status.settlements);
-        gauge("validators", "Validators of the next height", status.validators);
-        if let Some(age_ms) = status.height_age_ms {
-            gauge("height_age_seconds", "Seconds since the last block was committed", age_ms / 1_000);
-        }
-        let refusals = self.metrics.refusals.clone();
-        registry.register("refusals", "Transactions and proposals refused, by name", refusals);
-        let refused_calls = self.metrics.refused_calls.clone();
-        registry.register("api_refusals", "Calls and connections turned away, by name", refused_calls);
-        self.metrics.consensus.register(&mut registry);
-        self.metrics.gossip.register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry)?;
-        Ok(text)
     }
 }

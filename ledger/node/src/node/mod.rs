@@ -1,7 +1,10 @@
 //! A ledger node: the chain on disk, consensus with the other validators, and the HTTP API, tied together.
 
 mod app;
+mod author;
+mod commit;
 mod config;
+mod exposition;
 pub mod gossip;
 mod head;
 mod late;
@@ -24,11 +27,11 @@ use tokio::{
 };
 
 pub use self::{
+    commit::commit_of,
     config::{Config, ConfigError, read_genesis, read_key, signed_path},
     gossip::Gossip,
     head::Head,
     ledger::{Ledger, LedgerError},
-    past::commit_of,
     retention::prune_next,
     witness::{EVIDENCE_DIRECTORY, evidence_files},
 };

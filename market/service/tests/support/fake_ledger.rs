@@ -17,9 +17,10 @@ use axum::{
 };
 use market::{
     grid::Grid,
+    inputs::Limits,
     inputs::{member_input, metered_member},
     metering::measure,
-    settlement::{IntervalInput, Limits, settle, tie_seed_after},
+    settlement::{IntervalInput, settle, tie_seed_after},
 };
 use protocol::{
     api::{BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},

@@ -2,8 +2,9 @@
 
 use market::{
     grid::Grid,
+    inputs::{Limits, MeteredMember},
     metering::Metered,
-    settlement::{IntervalInput, Limits, MeteredMember, Picture, curves, grid_use, settle_on_grid},
+    settlement::{IntervalInput, Picture, curves, grid_use, settle_on_grid},
 };
 use protocol::{
     api::Settled,

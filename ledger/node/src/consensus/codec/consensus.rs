@@ -17,7 +17,10 @@ use protocol::{
 };
 
 use super::{CodecError, Written};
-use crate::consensus::context::{Address, Context, Height, OrderedSignature, Proposal, Value, Vote};
+use crate::consensus::{
+    context::{Context, Proposal, Vote},
+    words::{Address, Height, OrderedSignature, Value},
+};
 
 fn round(round: Round) -> Result<u32, CodecError> {
     round.as_u32().ok_or(CodecError::NoRound)

@@ -20,7 +20,7 @@ use protocol::{
 };
 use tokio::sync::mpsc;
 
-use super::{context::Context, parts::Part};
+use super::{context::Context, part::Part};
 
 mod consensus;
 mod sync;
@@ -180,8 +180,9 @@ mod tests {
 
     use super::*;
     use crate::consensus::{
-        context::{self, Address, Height, OrderedSignature, Value, Vote},
-        parts::{BodyPart, Outline, Start},
+        context::{self, Vote},
+        part::{BodyPart, Outline, Start},
+        words::{Address, Height, OrderedSignature, Value},
     };
 
     const SIGNATURE: Signature = Signature::from_bytes([9; 64]);

@@ -14,9 +14,10 @@ use protocol::{
 
 use super::{CodecError, Written};
 use crate::consensus::{
-    context::{self, Context, Height},
-    engine::SYNC_BLOCKS_MAX,
-    parts::bytes_as_cbor,
+    context::{self, Context},
+    part::bytes_as_cbor,
+    sync::SYNC_BLOCKS_MAX,
+    words::Height,
 };
 
 /// What a peer has.
