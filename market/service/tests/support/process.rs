@@ -6,6 +6,12 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    task::JoinHandle,
 };
 
 use super::world::World;
@@ -40,6 +46,19 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The most files that it has open at once, looked at until somebody drops what stops this.
+    pub(crate) fn descriptors_max(&self, mut stopped: oneshot::Receiver<()>) -> JoinHandle<usize> {
+        let directory = format!("/proc/{}/fd", self.process.id());
+        tokio::spawn(async move {
+            let mut most = 0;
+            while let Err(TryRecvError::Empty) = stopped.try_recv() {
+                most = most.max(fs::read_dir(&directory).unwrap().count());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            most
+        })
     }
 
     /// How often it refused messages by this name.
