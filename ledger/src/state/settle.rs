@@ -10,7 +10,7 @@ use market::{
 };
 use protocol::{
     correction::{MemberInput, inputs_hash},
-    envelope::{Sealed, Signed},
+    envelope::{EnvelopeError, Sealed, Signed},
     hash::Hash,
     interval::Interval,
     key::DeviceId,
@@ -96,9 +96,9 @@ impl State {
     }
 
     /// Opens a settlement that is signed by the market.
-    pub(super) fn open_settlement(&self, sealed: &Sealed) -> Result<SignedSettlement, Refusal> {
+    pub fn open_settlement(&self, sealed: &Sealed) -> Result<SignedSettlement, EnvelopeError> {
         let market = self.totals.market;
-        Ok(sealed.open(&self.chain, |signer| *signer == market)?)
+        sealed.open(&self.chain, |signer| *signer == market)
     }
 
     /// Checks that a settlement is of the next interval.

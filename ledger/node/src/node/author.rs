@@ -2,20 +2,14 @@
 
 use ledger::state::{Refusal, State};
 use protocol::{
-    envelope::{self, EnvelopeError, Sealed},
+    envelope::{self, Sealed},
     instruction::{Instruction, SignedInstruction},
     key::PublicKey,
     order::Order,
     reading::Reading,
-    settlement::{Settlement, SignedSettlement},
+    settlement::Settlement,
     unopened::Unopened,
 };
-
-/// Opens a settlement that the market of this state has signed.
-pub(super) fn settlement_of(sealed: &Sealed, state: &State) -> Result<SignedSettlement, EnvelopeError> {
-    let market = state.market();
-    sealed.open::<Settlement>(&state.chain(), |signer| *signer == market)
-}
 
 /// Checks that whoever signed a transaction may do so in this state, before anything else of it is decoded. A settlement, which
 /// may be large, by its signature; the others by the name of their signer, because they are small and verified when they are

@@ -25,14 +25,7 @@ use protocol::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{
-    author::{check_author, settlement_of},
-    commit::commit_of,
-    gossip::Verdict,
-    head::Head,
-    metrics::Metrics,
-    pool::Pool,
-};
+use super::{author::check_author, commit::commit_of, gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
 use crate::store::{Store, StoreError, StoredBlock, damaged};
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
@@ -274,7 +267,7 @@ impl Ledger {
     /// whoever executes a block with this transaction takes them from the pool. A settlement that is not the market's,
     /// or comes too late, is refused before any of them is looked at.
     fn check(&self, head: &Head, transaction: &Arc<Transaction>) -> Result<Result<Applies, Refusal>, LedgerError> {
-        let settlement = match transaction.settlement().map(|settlement| settlement_of(settlement, &head.state)) {
+        let settlement = match transaction.settlement().map(|settlement| head.state.open_settlement(settlement)) {
             Some(Ok(proposed)) if proposed.interval < head.state.next() => {
                 return self.compare_with_settled(&proposed).map(Err);
             }
