@@ -25,7 +25,7 @@ pub enum SecretError {
     /// Others than its owner may read or write it.
     #[error(
         "expected that nobody but its owner may read or write it, found mode {0:04o}; chmod 600 it, and where others may \
-         have read it, replace the key"
+         have read it, replace it"
     )]
     Open(u32),
     /// It is longer than any secret.

@@ -23,6 +23,7 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use settings::owner_only::{SecretError, read_secret};
 use zeroize::Zeroizing;
 
 /// Most bytes of an answer: the receipts of 10,000 members fit.
@@ -51,6 +52,14 @@ pub enum ClientError {
         path: PathBuf,
         /// What was there instead.
         found: String,
+    },
+    /// The token cannot be read, or others may.
+    #[error("token file {}: {error}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: SecretError,
     },
     /// There is no token in the file. What is there is not repeated: it may be a secret.
     #[error("{}: expected one line with a token of at least {TOKEN_CHARACTERS_MIN} letters and digits", .0.display())]
@@ -186,9 +195,8 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Client
 }
 
 fn read_token(path: &Path) -> Result<HeaderValue, ClientError> {
-    let read = fs::read_to_string(path).map_err(|error| ClientError::Read { path: path.into(), error })?;
-    let text = Zeroizing::new(read);
-    let token = text.trim_end();
+    let text = read_secret(path).map_err(|error| ClientError::TokenFile { path: path.into(), error })?;
+    let token = str::from_utf8(&text).map_err(|_| ClientError::Token(path.into()))?.trim_end();
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
     if !plain || token.len() < TOKEN_CHARACTERS_MIN {
         return Err(ClientError::Token(path.into()));
@@ -210,7 +218,32 @@ mod tests {
     fn file(directory: &Path, name: &str, text: &str) -> PathBuf {
         let path = directory.join(name);
         fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        set_mode(&path, 0o600);
         path
+    }
+
+    #[cfg(unix)]
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_token_that_others_may_read_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let token = file(directory.path(), "read.token", &format!("{}\n", "7".repeat(64)));
+        let client = || Client::new("http://127.0.0.1:26000", None, Some(&token));
+        assert!(client().is_ok());
+        for mode in [0o644, 0o640, 0o604] {
+            set_mode(&token, mode);
+            let error = client().unwrap_err().to_string();
+            for expected in ["read.token", &format!("found mode {mode:04o}"), "chmod 600"] {
+                assert!(error.contains(expected), "{error}");
+            }
+            assert!(!error.contains("777"), "{error}");
+        }
     }
 
     #[test]

@@ -173,6 +173,8 @@ async fn start_for(chain: ChainId, directory: &std::path::Path) -> LedgerNode {
     let file = |name: &str, text: &str| -> PathBuf {
         let path = directory.join(name);
         std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         path
     };
     LedgerNode { url, ca: Some(file("ca.pem", &certificate.pem())), token: Some(file("token", TOKEN)) }
