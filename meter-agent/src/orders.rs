@@ -69,13 +69,16 @@ impl Orders {
             Some(OrderRecord { order, .. }) => {
                 (order.buy, order.sell, order.buy_cap, order.sell_cap) == (buy, sell, buy_cap, sell_cap)
             }
-            // Who never placed an order is a price taker already.
-            None => config.is_empty() && self.signed == 0,
+            // Who has no order that stands is a price taker already.
+            None => config.is_empty(),
         };
-        if same {
+        let known = self.records.last().map_or(0, |record| record.order.sequence);
+        // Of an order whose record was lost nobody knows here what it says, and it may stand.
+        let lost = known < self.signed;
+        if same && !lost {
             return None;
         }
-        let sequence = self.records.last().map_or(0, |record| record.order.sequence).max(self.signed) + 1;
+        let sequence = known.max(self.signed) + 1;
         // One more than needed, so that the order is on the ledger for sure before its first interval is cleared.
         let margin = (1i64 << self.late.min(32)).min(MARGIN_MAX);
         Some(Order { sequence, valid_from: from.offset(margin)?, buy, sell, buy_cap, sell_cap })
@@ -198,6 +201,25 @@ mod tests {
         // Back to a price taker: that is an order too, for the old one stands.
         let order = orders.wanted(&OrderConfig::default(), interval(5)).unwrap();
         assert_eq!((order.sequence, order.buy, order.valid_from), (11, None, interval(6)));
+    }
+
+    #[test]
+    fn an_order_whose_record_was_lost_is_replaced_also_where_the_one_before_says_what_is_wanted() {
+        let order = Order {
+            sequence: 1,
+            valid_from: interval(0),
+            buy: Some(price(200_000)),
+            sell: None,
+            buy_cap: None,
+            sell_cap: None,
+        };
+        let mut orders = Orders::new(vec![record(order, OrderState::Accepted)], 2);
+        let signed = orders.wanted(&buy(200_000), interval(5)).unwrap();
+        assert_eq!((signed.sequence, signed.buy), (3, Some(price(200_000))));
+        orders.push(record(signed, OrderState::Open));
+        assert_eq!(orders.wanted(&buy(200_000), interval(5)), None, "one at a time");
+        let nothing_left = Orders::new(Vec::new(), 2).wanted(&OrderConfig::default(), interval(5)).unwrap();
+        assert_eq!((nothing_left.sequence, nothing_left.buy), (3, None));
     }
 
     #[test]
