@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use market::{
-    inputs::Limits,
-    inputs::{measuring, member_input},
+    inputs::{Limits, measuring, member_input},
     metering::Metered,
 };
 use minicbor::{Decode, Encode};

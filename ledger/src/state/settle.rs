@@ -3,8 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
-    inputs::MeteredMember,
-    inputs::{metered_member, takes_part},
+    inputs::{MeteredMember, metered_member, takes_part},
     metering::{Metered, measure},
     settlement::{IntervalInput, settle, tie_seed_after},
 };

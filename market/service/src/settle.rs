@@ -10,8 +10,7 @@ use std::{
 };
 
 use market::{
-    inputs::{Limits, MeteredMember},
-    inputs::{measuring, member_input, metered_member, takes_part},
+    inputs::{Limits, MeteredMember, measuring, member_input, metered_member, takes_part},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Picture, SettleError, curves, grid_use, settle_on_grid},
 };

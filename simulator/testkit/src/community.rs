@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::state::State;
 use market::{
-    inputs::MeteredMember,
-    inputs::{measuring, member_input, metered_member, takes_part},
+    inputs::{MeteredMember, measuring, member_input, metered_member, takes_part},
     metering::{Metered, measure},
     settlement::{IntervalInput, settle},
 };

@@ -17,8 +17,7 @@ use axum::{
 };
 use market::{
     grid::Grid,
-    inputs::Limits,
-    inputs::{member_input, metered_member},
+    inputs::{Limits, member_input, metered_member},
     metering::measure,
     settlement::{IntervalInput, settle, tie_seed_after},
 };
