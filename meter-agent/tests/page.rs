@@ -13,11 +13,10 @@ use std::{
 
 use public_http::{DESCRIPTORS_RESERVED, raise_descriptors};
 use support::{Home, Market, Mosquitto, PATIENCE};
+use testkit::descriptors::Descriptors;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    sync::oneshot::{self, error::TryRecvError},
-    task::JoinHandle,
 };
 
 async fn connect(page: SocketAddr, from: u8) -> TcpStream {
@@ -84,19 +83,6 @@ impl Program {
         command.args(["-c", script, env!("CARGO_BIN_EXE_meter-agent")]).arg(home.path("agent.toml"));
         Program(command.spawn().unwrap())
     }
-
-    /// The most files that it has open at once, looked at until somebody drops what stops this.
-    fn descriptors_max(&self, mut stopped: oneshot::Receiver<()>) -> JoinHandle<usize> {
-        let directory = format!("/proc/{}/fd", self.0.id());
-        tokio::spawn(async move {
-            let mut most = 0;
-            while let Err(TryRecvError::Empty) = stopped.try_recv() {
-                most = most.max(fs::read_dir(&directory).unwrap().count());
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            most
-        })
-    }
 }
 
 impl Drop for Program {
@@ -117,8 +103,7 @@ async fn eleven_hundred_idle_connections_stop_no_reading_and_no_receipt() {
     market.announce(0).await;
     let first = market.reading().await;
     let page: SocketAddr = fs::read_to_string(home.path("state/status.addr")).unwrap().trim_end().parse().unwrap();
-    let (stop, stopped) = oneshot::channel();
-    let descriptors_max = program.descriptors_max(stopped);
+    let descriptors = Descriptors::watch(program.0.id());
     let mut idle = Vec::new();
     for number in 0..1_100_u32 {
         idle.push(connect(page, (number % 100) as u8).await);
@@ -137,9 +122,8 @@ async fn eleven_hundred_idle_connections_stop_no_reading_and_no_receipt() {
         market.forward(receipt.to_json()).await;
     }
     drop(idle);
-    drop(stop);
     // An agent that waited until the idle ones are closed would go on, too.
-    let most = descriptors_max.await.unwrap();
+    let most = descriptors.most();
     let others = (1_024 - DESCRIPTORS_RESERVED) as usize;
     assert!(most > 200 && most < others, "strangers leave {DESCRIPTORS_RESERVED} descriptors, found {most} in use");
     let verified = async {

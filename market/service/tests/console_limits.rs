@@ -2,33 +2,22 @@
 //! Mosquitto.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    dead_code,
-    reason = "a test may panic, and uses a part of its support"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-#[path = "support/agent.rs"]
-mod agent;
-#[path = "support/fake_ledger.rs"]
-mod fake_ledger;
-#[path = "support/process.rs"]
-mod process;
-#[path = "support/world.rs"]
-mod world;
+mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use agent::PATIENCE;
-use process::Process;
 use public_http::{DESCRIPTORS_RESERVED, raise_descriptors};
+use support::{
+    agent::PATIENCE,
+    process::{self, Process},
+    world::until,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    sync::oneshot,
 };
-use world::until;
 
 async fn connect(market: &Process, from: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
@@ -55,8 +44,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 async fn eleven_hundred_idle_connections_stop_no_settlement_and_slow_heads_are_closed() {
     assert!(raise_descriptors() > 2_000, "this test opens more than a thousand connections");
     let (mut world, market) = process::started().await;
-    let (stop, stopped) = oneshot::channel();
-    let descriptors_max = market.descriptors_max(stopped);
+    let descriptors = market.descriptors();
     let mut idle = Vec::new();
     for number in 0..1_100_u32 {
         idle.push(connect(&market, (number % 100) as u8).await);
@@ -66,9 +54,8 @@ async fn eleven_hundred_idle_connections_stop_no_settlement_and_slow_heads_are_c
     world.read_first_interval().await;
     until(|| world.ledger.settlements().len(), 1).await;
     drop(idle);
-    drop(stop);
     // A market that waited until the idle ones are closed would go on, too.
-    let most = descriptors_max.await.unwrap();
+    let most = descriptors.most();
     let others = (1_024 - DESCRIPTORS_RESERVED) as usize;
     assert!(most > 200 && most < others, "strangers leave {DESCRIPTORS_RESERVED} descriptors, found {most} in use");
 

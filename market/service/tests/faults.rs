@@ -2,29 +2,19 @@
 //! read, over a real Mosquitto.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    dead_code,
-    reason = "a test may panic, and uses a part of its support"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-#[path = "support/agent.rs"]
-mod agent;
-#[path = "support/fake_ledger.rs"]
-mod fake_ledger;
-#[path = "support/process.rs"]
-mod process;
-#[path = "support/world.rs"]
-mod world;
+mod support;
 
 use std::time::Duration;
 
-use agent::PATIENCE;
-use fake_ledger::Mode;
-use process::Process;
 use protocol::{answer::Refusal, settlement::Settlement};
-use world::{World, interval, readings, until};
+use support::{
+    agent::PATIENCE,
+    fake_ledger::Mode,
+    process::{self, Process},
+    world::{World, interval, readings, until},
+};
 
 /// Larger than any message, and than what the market lets the broker send at once.
 const HUGE: usize = 10 << 20;

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/fake_ledger.rs"]
-#[allow(dead_code, reason = "this test needs little of it")]
-mod fake_ledger;
+mod support;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use fake_ledger::FakeLedger;
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     certificate::Validator,
@@ -35,7 +32,8 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
-use testkit::mosquitto::Mosquitto;
+use support::fake_ledger::FakeLedger;
+use testkit::{community::write_secret, mosquitto::Mosquitto};
 use tokio::sync::mpsc;
 
 const DEVICES: usize = MEMBERS_MAX;
@@ -261,9 +259,7 @@ async fn ten_thousand_devices_are_settled_once_each_and_all_that_is_bad_is_refus
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("genesis.json", &serde_json::to_string(&genesis).unwrap());
-    write("key", &format!("{}\n", Hash::from_bytes(market_key().seed())));
-    let only_mine = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(directory.path().join("key"), only_mine).unwrap();
+    write_secret(&directory.path().join("key"), &format!("{}\n", Hash::from_bytes(market_key().seed())));
     let config = format!(
         "genesis = \"genesis.json\"\nkey = \"key\"\nstate = \"state\"\nbroker = \"mqtt://127.0.0.1:{}\"\n\
          ledger = [\"{}\"]\nconsole = \"127.0.0.1:0\"\ngate_delay_ms = 3600000\n[clock]\nkind = \"replay\"\nuntil = \"{}\"\n",

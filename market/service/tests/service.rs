@@ -2,17 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/agent.rs"]
-mod agent;
-#[path = "support/fake_ledger.rs"]
-mod fake_ledger;
-#[path = "support/world.rs"]
-mod world;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use agent::PATIENCE;
-use fake_ledger::Mode;
 use market_service::{Config, start};
 use protocol::{
     answer::Refusal,
@@ -26,7 +19,11 @@ use protocol::{
     refusal::LedgerRefusal,
     settlement::{Entry, Line, Settlement},
 };
-use world::{World, changed, genesis, interval, key, readings, readings_in, refused, until};
+use support::{
+    agent::PATIENCE,
+    fake_ledger::Mode,
+    world::{World, changed, genesis, interval, key, readings, readings_in, refused, until},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Mosquitto, which .ci/run installs"]

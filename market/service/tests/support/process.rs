@@ -6,13 +6,9 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
-use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
-    task::JoinHandle,
-};
+use testkit::descriptors::Descriptors;
 
 use super::world::World;
 
@@ -48,17 +44,8 @@ impl Process {
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// The most files that it has open at once, looked at until somebody drops what stops this.
-    pub(crate) fn descriptors_max(&self, mut stopped: oneshot::Receiver<()>) -> JoinHandle<usize> {
-        let directory = format!("/proc/{}/fd", self.process.id());
-        tokio::spawn(async move {
-            let mut most = 0;
-            while let Err(TryRecvError::Empty) = stopped.try_recv() {
-                most = most.max(fs::read_dir(&directory).unwrap().count());
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            most
-        })
+    pub(crate) fn descriptors(&self) -> Descriptors {
+        Descriptors::watch(self.process.id())
     }
 
     /// How often it refused messages by this name.

@@ -18,7 +18,7 @@ use protocol::{
 
 #[allow(unused_imports, reason = "each test file uses its own part of this")]
 pub(crate) use self::households::{genesis, interval, key, readings, readings_in};
-use testkit::mosquitto::Mosquitto;
+use testkit::{community::write_secret, mosquitto::Mosquitto};
 
 use super::{
     agent::{Agent, PATIENCE},
@@ -49,16 +49,14 @@ impl World {
     }
 
     /// Kills the broker, and starts it again.
-    #[allow(dead_code, reason = "each test file uses its own part of this")]
     pub(crate) fn restart_broker(&mut self) {
         self.broker.restart();
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
         // One of them is a key, which nobody else may read.
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        write_secret(&path, text);
         path
     }
 
@@ -84,7 +82,6 @@ impl World {
     }
 
     /// Both households' readings of the first interval, which the market has taken in.
-    #[allow(dead_code, reason = "each test file uses its own part of this")]
     pub(crate) async fn read_first_interval(&self) {
         for number in [1, 2] {
             let mut agent = self.agent(number).await;
