@@ -42,7 +42,7 @@ use protocol::{
     key::{SecretKey, Signature, ValidatorId},
     reading::{Reading, SignedReading},
 };
-use support::{Community, ports::free_port};
+use support::{Community, ports::free_port, write_secret};
 use tokio::sync::watch;
 
 const VALIDATORS: usize = 4;
@@ -275,8 +275,7 @@ async fn store_only(community: &Community, blocks: Arc<Vec<(Hash, Bytes)>>) -> R
 }
 
 fn write_key(path: &Path, key: &SecretKey) {
-    fs::write(path, format!("{}\n", Hash::from_bytes(key.seed()))).unwrap();
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    write_secret(path, &format!("{}\n", Hash::from_bytes(key.seed())));
 }
 
 /// Each interval is handed in to all nodes.

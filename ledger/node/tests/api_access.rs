@@ -191,9 +191,7 @@ async fn over_tls_a_node_proves_itself_and_so_does_who_asks() {
     let directory = tempfile::tempdir().unwrap();
     let (authority, stranger) = (Authority::new(directory.path(), "ca"), Authority::new(directory.path(), "other"));
     let file = directory.path().join("read.token");
-    std::fs::write(&file, token("read") + "\n").unwrap();
-    #[cfg(unix)]
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    support::write_secret(&file, &(token("read") + "\n"));
     let serve = async |tls| {
         let node = Served::start(Settings { tls: Some(tls), tokens: tokens(), ..Settings::default() }).await;
         let url = format!("https://{}", node.address);

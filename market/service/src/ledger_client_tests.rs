@@ -23,6 +23,7 @@ use protocol::{
     money::Amount,
 };
 use serde::Deserialize;
+use testkit::community::write_secret;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -172,9 +173,7 @@ async fn start_for(chain: ChainId, directory: &std::path::Path) -> LedgerNode {
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let file = |name: &str, text: &str| -> PathBuf {
         let path = directory.join(name);
-        std::fs::write(&path, text).unwrap();
-        #[cfg(unix)]
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        write_secret(&path, text);
         path
     };
     LedgerNode { url, ca: Some(file("ca.pem", &certificate.pem())), token: Some(file("token", TOKEN)) }

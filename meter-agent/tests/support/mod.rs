@@ -30,6 +30,7 @@ use protocol::{
     topic::Topics,
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
+use testkit::community::write_secret;
 pub(crate) use testkit::mosquitto::Mosquitto;
 
 /// Only so that a hang fails: nothing here takes a fraction of it.
@@ -81,10 +82,7 @@ impl Home {
         #[cfg(unix)]
         fs::set_permissions(home.path("state"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         for (name, key) in [("device", &home.device), ("member", &home.member)] {
-            let path = home.path(&format!("state/{name}.key"));
-            fs::write(&path, format!("{}\n", Hash::from_bytes(key.seed()))).unwrap();
-            #[cfg(unix)]
-            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            write_secret(&home.path(&format!("state/{name}.key")), &format!("{}\n", Hash::from_bytes(key.seed())));
         }
         meter_agent::new_record(&home.path("state"), home.device.public()).unwrap();
         let mut csv = "timestamp,consumption_wh,production_wh\n".to_string();
