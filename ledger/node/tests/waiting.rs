@@ -77,11 +77,11 @@ async fn no_block_is_made_for_a_settlement_that_another_one_has() {
             assert!(matches!(answer, Submitted::Pending { .. } | Submitted::Exists { .. }), "{answer:?}");
         }
         for node in &nodes {
-            let settled = async {
-                let mut committed = node.ledger.committed();
-                committed.wait_for(|_| node.ledger.head().state.settlements() > interval).await.unwrap();
-            };
-            tokio::time::timeout(PATIENCE, settled).await.unwrap();
+            let mut committed = node.ledger.committed();
+            // The head is there before what waits is cleared; the height is told after both.
+            let settled = committed.wait_for(|height| *height >= 2 + interval);
+            tokio::time::timeout(PATIENCE, settled).await.unwrap().unwrap();
+            assert!(node.ledger.head().state.settlements() > interval);
             assert!(!node.ledger.is_waiting(&transaction.id()));
         }
     }
