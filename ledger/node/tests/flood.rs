@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "stranger/large.rs"]
+mod large;
 mod stranger;
 mod support;
 
@@ -22,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use large::{LargeMessages, swollen};
 use ledger_node::{
     node::{
         Config, Gossip, Ledger, Running,
@@ -32,15 +35,8 @@ use ledger_node::{
 };
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use protocol::{
-    api::Submitted,
-    block::Transaction,
-    cbor,
-    decision::Action,
-    envelope::{Sealed, Signed},
-    hash::Hash,
-    key::SecretKey,
-    limits::TRANSACTION_BYTES_MAX,
-    order::Order,
+    api::Submitted, block::Transaction, cbor, decision::Action, envelope::Sealed, hash::Hash,
+    limits::TRANSACTION_BYTES_MAX, order::Order,
 };
 use stranger::Stranger;
 use support::{Community, nodes::NodeFiles, ports::free_port};
@@ -61,6 +57,8 @@ const MESSAGES_EACH: u64 = 300;
 /// cut off for it.
 const SWELLERS: u64 = 4;
 const SWOLLEN_EACH: u64 = 5;
+/// Peers that send a validator frames which are longer than any that it takes.
+const STRETCHERS: u64 = 2;
 /// What such a message may cost, times its bytes: of a caller while it is answered; of a peer as long as it stays, because its
 /// connection keeps the room that the frame took.
 const CALLED_TIMES_MAX: u64 = 4;
@@ -116,37 +114,13 @@ fn counted(metrics: &str, name: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// A settlement of as many bytes as any may have, in which all but the signed message are readings without a byte.
-fn swollen(number: u64) -> Vec<u8> {
-    let signed = Sealed::from(&Signed::sign(
-        Order {
-            sequence: 1 + number,
-            valid_from: community().genesis.first_interval,
-            buy: None,
-            sell: None,
-            buy_cap: None,
-            sell_cap: None,
-        },
-        &community().genesis.chain(),
-        &SecretKey::from_seed(&[200; 32]),
-    ));
-    let mut bytes = cbor::encode(&Transaction::Settle { settlement: signed, readings: vec![] });
-    assert_eq!(bytes.pop(), Some(0x80), "an empty list of readings");
-    let readings = TRANSACTION_BYTES_MAX - bytes.len() - 5;
-    // The head of a list of so many.
-    bytes.push(0x9a);
-    bytes.extend(u32::try_from(readings).unwrap().to_be_bytes());
-    bytes.resize(TRANSACTION_BYTES_MAX, 0x40);
-    bytes
-}
-
-/// Sends such messages to a node's peers' port, each under a new name, and stays.
+/// Sends messages that swell to a node's peers' port, each under a new name, and stays.
 async fn swell_gossip(address: Multiaddr, number: u64) -> Vec<Stranger> {
     let mut strangers = Vec::new();
     for message in number * SWOLLEN_EACH..(number + 1) * SWOLLEN_EACH {
         let mut stranger =
             Stranger::connect(community().genesis.chain(), &address, TRANSACTION_BYTES_MAX + 1_024).await;
-        assert!(stranger.send(swollen(message)).await, "one such message cuts nobody off");
+        assert!(stranger.send(swollen(&community(), message)).await, "one such message cuts nobody off");
         stranger.flush().await;
         strangers.push(stranger);
     }
@@ -157,7 +131,8 @@ async fn swell_gossip(address: Multiaddr, number: u64) -> Vec<Stranger> {
 async fn swell_api(url: String, number: u64) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     for message in number * SWOLLEN_EACH..(number + 1) * SWOLLEN_EACH {
-        let post = client.post(&url).header("content-type", "application/cbor").body(swollen(1_000 + message));
+        let post =
+            client.post(&url).header("content-type", "application/cbor").body(swollen(&community(), 1_000 + message));
         let answer: Submitted = post.send().await.unwrap().json().await.unwrap();
         let Submitted::Refused { refusal, .. } = answer else { panic!("{answer:?}") };
         assert_eq!(refusal, "unknown_signer", "who signed comes before what is inside");
@@ -236,6 +211,14 @@ impl Other {
         line.trim_end().to_owned()
     }
 
+    /// What a validator has refused: connections, and messages because nobody knows who signed them.
+    fn refused(&mut self) -> (u64, u64) {
+        writeln!(self.input.as_mut().unwrap()).unwrap();
+        let line = self.line();
+        let (connections, messages) = line.split_once(' ').unwrap();
+        (connections.parse().unwrap(), messages.parse().unwrap())
+    }
+
     fn look(&mut self, transaction: &Hash) -> Look {
         writeln!(self.input.as_mut().unwrap(), "{transaction}").unwrap();
         let numbers: Vec<u64> = self.line().split(' ').map(|number| number.parse().unwrap()).collect();
@@ -245,8 +228,17 @@ impl Other {
 
     /// Bytes of memory that the process has.
     fn memory(&self) -> u64 {
+        self.memory_as("VmRSS:")
+    }
+
+    /// The most that it ever had.
+    fn memory_peak(&self) -> u64 {
+        self.memory_as("VmHWM:")
+    }
+
+    fn memory_as(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
     }
 }
@@ -376,7 +368,8 @@ async fn a_flooded_node_stays_small_and_hears_its_peers() {
     assert!(memory <= memory_max, "expected at most {memory_max} bytes of memory, found {memory}");
 }
 
-/// A validator that is flooded. Each line that it is sent makes it say what it has refused.
+/// A validator that is flooded. Each line that it is sent makes it say how many connections it has refused, and how many
+/// messages because nobody knows who signed them.
 async fn validator(config: &Path) {
     let running = start(Config::load(config).unwrap()).await.unwrap();
     let ledger = running.ledger.clone();
@@ -385,7 +378,9 @@ async fn validator(config: &Path) {
         for _ in std::io::stdin().lines() {
             let metrics = ledger.metrics_text().unwrap();
             let refused = metrics.lines().filter(|line| line.starts_with("voisin_ledger_gossip_refusals_total{"));
-            println!("{}", refused.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>());
+            let refused: u64 = refused.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+            let swollen = counted(&metrics, "messages_total{verdict=\"rejected\",reason=\"unknown_signer\"}");
+            println!("{refused} {swollen}");
             std::io::stdout().flush().unwrap();
         }
     })
@@ -497,10 +492,11 @@ async fn a_flooded_validator_takes_part_in_every_block() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let peace = latencies(&nodes[0]).await;
-    let before = flooded.memory();
+    let before = flooded.memory_peak();
 
     let stop = Arc::new(AtomicBool::new(false));
     let door: Multiaddr = address(&gossip_ports[0]).parse().unwrap();
+    let large = LargeMessages::connect(&community, &door, SWELLERS * SWOLLEN_EACH, STRETCHERS).await;
     let babblers: Vec<_> = (0..FORGERS + BABBLERS)
         .map(|number| {
             let kind = if number < FORGERS { forged } else { premature };
@@ -515,16 +511,21 @@ async fn a_flooded_validator_takes_part_in_every_block() {
     // The flood has begun once more was refused than may be let in.
     while refused < 1_000 {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        writeln!(flooded.input.as_mut().unwrap()).unwrap();
-        refused = flooded.line().parse().unwrap();
+        (refused, _) = flooded.refused();
     }
     let first = nodes[0].ledger.status().height + 1;
+    large.begin();
     let flood = latencies(&nodes[0]).await;
     let last = first + BLOCKS - 1;
-    let memory = flooded.memory();
-    writeln!(flooded.input.as_mut().unwrap()).unwrap();
-    let refused_after: u64 = flooded.line().parse().unwrap();
+    let (refused_after, mut swollen) = flooded.refused();
+    assert!(swollen > 0, "no large message came while the blocks were decided");
+    while swollen < SWELLERS * SWOLLEN_EACH {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        (_, swollen) = flooded.refused();
+    }
+    let memory = flooded.memory_peak();
     stop.store(true, Relaxed);
+    large.end().await;
     let mut sent = 0;
     for babbler in babblers {
         sent += babbler.await.unwrap();
@@ -539,8 +540,9 @@ async fn a_flooded_validator_takes_part_in_every_block() {
     let rounds: Vec<u32> = (first..=last).map(|height| block(&nodes[0], height).certificate.round).collect();
     let percentile = |times: &[Duration], percent: usize| times[times.len() * percent / 100].as_micros();
     println!(
-        "{opened} connections to a validator, {sent} messages, {refused_after} refused; memory {} MiB before, {} MiB after; \
-         µs a block: in peace {} median, {} of 99 %; under the flood {} median, {} of 99 %; blocks of a later round: {}",
+        "{opened} connections to a validator, {refused_after} refused; {sent} messages, {swollen} that swell; \
+         memory at most {} MiB before, {} MiB under the flood; µs a block: in peace {} median, {} of 99 %; \
+         under the flood {} median, {} of 99 %; blocks of a later round: {}",
         before >> 20,
         memory >> 20,
         percentile(&peace, 50),
@@ -550,6 +552,12 @@ async fn a_flooded_validator_takes_part_in_every_block() {
         rounds.iter().filter(|round| **round > 0).count(),
     );
     assert!(refused_after > refused, "the flood had not ended before the blocks were decided");
+    let limits = Limits::default();
+    // At each of its two doors.
+    let connections_max = 2 * u64::from(limits.incoming_max + limits.handshakes_max);
+    let frames_max = SWELLERS * SWOLLEN_EACH * FRAMED_TIMES_MAX * TRANSACTION_BYTES_MAX as u64;
+    let memory_max = before + connections_max * BYTES_PER_CONNECTION_MAX + limits.waiting_bytes_max as u64 + frames_max;
+    assert!(memory <= memory_max, "expected at most {memory_max} bytes of memory, found {memory}");
     for height in first..=last {
         assert_eq!(block(&nodes[0], height).block, block(&nodes[1], height).block, "a fork at height {height}");
     }
