@@ -10,7 +10,7 @@ use protocol::{
     cbor,
     certificate::CommitCertificate,
     correction::Correction,
-    envelope::{ChainId, EnvelopeError, Signed},
+    envelope::{self, ChainId, EnvelopeError, Signed},
     hash::Hash,
     key::{DeviceId, PublicKey},
     limits::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES_MAX, BLOCK_TRANSACTIONS_MAX},
@@ -212,14 +212,16 @@ pub fn build_foreseen<T: Borrow<Transaction>, O: Into<Opened>>(
     (Block { header, transactions: taken }, executed, refused)
 }
 
-/// The settlements and readings of some blocks, in their order, each opened: all signatures verified together. `None` if
-/// any of them cannot be opened; executing the blocks then says which and why.
-pub fn open_blocks(chain: &ChainId, blocks: &[Block]) -> Option<Vec<Vec<Opened>>> {
+/// The settlements and readings of some blocks, in their order, each opened: all their signatures, and those of the blocks'
+/// certificates, verified together. `None` if any of them does not hold or cannot be opened; executing the blocks and
+/// verifying their certificates then says which and why.
+pub fn open_blocks(chain: &ChainId, blocks: &[Block], certificates: &[CommitCertificate]) -> Option<Vec<Vec<Opened>>> {
     let transactions = || blocks.iter().flat_map(|block| &block.transactions);
     let settlements = transactions().filter_map(Transaction::settlement);
-    let mut settlements = Signed::open_all(settlements, chain, PublicKey::from_bytes).ok()?.into_iter();
     let readings = transactions().flat_map(Transaction::readings);
-    let mut readings = Signed::open_all(readings, chain, PublicKey::from_bytes).ok()?.into_iter();
+    let commits = certificates.iter().flat_map(|certificate| certificate.claims(chain)).collect();
+    let (settlements, readings) = envelope::open_all_with(settlements, readings, chain, commits)?;
+    let (mut settlements, mut readings) = (settlements.into_iter(), readings.into_iter());
     let mut of_transaction = |transaction: &Transaction| Opened {
         settlement: transaction.settlement().and_then(|_| settlements.next()).map(Arc::new),
         readings: readings.by_ref().take(transaction.readings().len()).collect(),

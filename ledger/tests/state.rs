@@ -73,7 +73,7 @@ fn many_settlements_lead_to_the_roots_that_they_always_led_to() {
     assert_eq!(tip.block.to_string(), "d9ca4b5b64f81bee98caa6a68ef2f0e676390233b8f5f4df422593a84ade88fd");
 
     // Whoever follows the blocks with what was opened of all of them, and keeps no state but the last, ends there, too.
-    let opened = open_blocks(&chain, &blocks).unwrap();
+    let opened = open_blocks(&chain, &blocks, &[]).unwrap();
     let (mut followed, mut at) = (community.state(), Tip { height: 0, block: chain });
     for (block, opened) in blocks.iter().zip(opened) {
         let executed = execute_last(followed, at, block, Readings::Opened(opened)).unwrap();

@@ -8,9 +8,10 @@ use curve25519_dalek::{
 };
 use protocol::{
     batch::Claims,
-    envelope::{EnvelopeError, Sealed, Signed},
+    envelope::{EnvelopeError, Sealed, Signed, open_all_with},
     hash::Hash,
     key::{Claim, KnownKey, PublicKey, SecretKey, Signature, all_hold},
+    order::Order,
     reading::{Reading, Registers, SignedReading},
 };
 use sha2::{Digest, Sha512};
@@ -145,6 +146,32 @@ fn many_messages_open_as_each_of_them_does() {
         let alone = Signed::<Reading>::open(&cut[position], &Hash::ZERO, |_| true).unwrap_err();
         assert_eq!(open_all(&cut, None), Err((position, alone)));
     }
+}
+
+#[test]
+fn messages_of_two_kinds_open_together_where_all_and_every_claim_beside_them_are_good() {
+    let key = SecretKey::from_seed(&[9; 32]);
+    let valid_from = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
+    let order = Order { sequence: 1, valid_from, buy: None, sell: None, buy_cap: None, sell_cap: None };
+    let order = Signed::sign(order, &Hash::ZERO, &key);
+    let readings = [reading(1, 1), reading(2, 2)];
+    let claim = Claim { signer: key.public(), message: b"a vote".to_vec(), signature: key.sign(b"a vote") };
+    let bytes = [order.bytes(), readings[0].bytes(), readings[1].bytes()].map(<[u8]>::to_vec);
+    let open = |bytes: &[Vec<u8>; 3], claim: &Claim| {
+        open_all_with::<Order, Reading>(&sealed(&bytes[..1]), &sealed(&bytes[1..]), &Hash::ZERO, vec![claim.clone()])
+    };
+    assert_eq!(open(&bytes, &claim), Some((vec![order], readings.to_vec())));
+    assert_eq!(open(&bytes, &Claim { message: b"another vote".to_vec(), ..claim.clone() }), None);
+    for position in 0..bytes.len() {
+        let mut forged = bytes.clone();
+        *forged[position].last_mut().unwrap() ^= 1;
+        assert_eq!(open(&forged, &claim), None, "forged at {position}");
+        let mut cut = bytes.clone();
+        cut[position].pop();
+        assert_eq!(open(&cut, &claim), None, "cut at {position}");
+    }
+    let [order, first, _] = bytes;
+    assert_eq!(open(&[first.clone(), first, order], &claim), None, "each of its kind");
 }
 
 #[test]

@@ -10,13 +10,7 @@ use std::{
 };
 
 use ledger::chain::{Readings, open_blocks};
-use protocol::{
-    block::Block,
-    cbor,
-    certificate::CommitCertificate,
-    envelope::ChainId,
-    key::{Claim, all_hold},
-};
+use protocol::{block::Block, cbor, certificate::CommitCertificate, envelope::ChainId};
 
 use super::AuditError;
 use crate::store::{Store, damaged};
@@ -100,9 +94,9 @@ fn read_batch(store: &dyn Store, chain: &ChainId, heights: RangeInclusive<u64>) 
         certificates.push(stored.certificate);
         pruned.push(stored.pruned);
     }
-    let claims: Vec<Claim> = certificates.iter().flat_map(|certificate| certificate.claims(chain)).collect();
-    let certified = all_hold(&claims);
-    let mut opened = open_blocks(chain, &blocks).map(Vec::into_iter);
+    let opened = open_blocks(chain, &blocks, &certificates);
+    let certified = opened.is_some();
+    let mut opened = opened.map(Vec::into_iter);
     let ahead = |(((height, block), certificate), pruned): (_, Option<_>)| {
         let opened = opened.as_mut().and_then(Iterator::next).map_or(Readings::Sealed, Readings::Opened);
         Ahead { height, block, certificate, readings: pruned.map_or(opened, Readings::Pruned), certified }
