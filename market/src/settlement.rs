@@ -7,7 +7,7 @@
 mod picture;
 
 use protocol::{
-    correction::{MemberInput, inputs_hash},
+    correction::inputs_hash,
     energy::Energy,
     genesis::Rules,
     hash::Hash,
@@ -26,7 +26,7 @@ use crate::{
         community_price, mechanism,
     },
     grid::Grid,
-    inputs::{Limits, MeteredMember, unread},
+    inputs::{Inputs, Limits, MeteredMember},
     metering::netted,
 };
 
@@ -43,13 +43,10 @@ pub struct IntervalInput<'a> {
     pub grid: &'a Grid,
     /// Seed of the tie-breaks, see [`tie_seed_after`].
     pub tie_seed: &'a Hash,
-    /// The members that were read, in any order.
-    pub members: &'a [MeteredMember],
     /// Commitments to the readings, copied into the settlement.
     pub readings: Vec<Hash>,
-    /// The [inputs](crate::inputs) of all members, in ascending order: the settlement commits to them, and names those that
-    /// were not read.
-    pub inputs: &'a [MemberInput],
+    /// What is known of all members: the settlement commits to it, clears those that were read, and names those that were not.
+    pub inputs: &'a Inputs,
 }
 
 /// Why an interval cannot be settled.
@@ -239,9 +236,9 @@ pub fn settle(input: IntervalInput<'_>) -> Result<Settlement, SettleError> {
 /// The same, and what the trades do to the grid, where the mechanism knows: that is shown, and not settled.
 pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<FeederClearing>), SettleError> {
     let mechanism = mechanism(&input.rules.mechanism)?;
-    let mut positions: Vec<Position<'_>> =
-        input.members.iter().map(|member| Position::new(member, input.rules)).collect();
-    positions.sort_unstable_by_key(|position| position.of.member);
+    // In ascending order of member, and so are the lines.
+    let metered = input.inputs.metered();
+    let mut positions: Vec<Position<'_>> = metered.iter().map(|member| Position::new(member, input.rules)).collect();
     if let Some(pair) = positions.windows(2).find(|pair| pair[0].of.member == pair[1].of.member) {
         return Err(SettleError::DuplicateMember { member: pair[0].of.member });
     }
@@ -268,9 +265,9 @@ pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<Fe
         lines,
         trades,
         minted: positions.iter().filter_map(Position::minted).collect(),
-        inputs: inputs_hash(input.inputs),
+        inputs: inputs_hash(input.inputs.all()),
         tariffs: input.rules.tariffs(),
-        provisional: provisional(input.rules, input.members, unread(input.inputs)),
+        provisional: provisional(input.rules, metered, input.inputs.unread()),
     };
     check_balance(&settlement)?;
     Ok((settlement, clearing.feeder))

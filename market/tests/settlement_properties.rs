@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use market::{
     clearing::mechanisms,
-    inputs::{Limits, MeteredMember},
+    grid::BusIndex,
+    inputs::{Inputs, Limits, MeteredMember, member_input},
     metering::Metered,
     settlement::{IntervalInput, settle},
 };
 use proptest::prelude::*;
 use protocol::{
+    correction::MemberInput,
     energy::Energy,
     genesis::{Rules, TransformerMeter},
     hash::Hash,
@@ -133,15 +135,22 @@ impl Neighbourhood {
         Neighbourhood { rules: Rules { mechanism: mechanism.into(), parameters, ..self.rules.clone() }, ..self.clone() }
     }
 
+    /// Without devices, so that none is missed.
+    fn inputs(&self) -> Inputs {
+        let input = |of: &MeteredMember| member_input(of.member, None, of.renewable, of.limits, Some(of.metered));
+        let buses: BTreeMap<MemberId, BusIndex> = self.members.iter().map(|of| (of.member, of.bus)).collect();
+        let bus = |input: &MemberInput| buses.get(&input.member).copied().ok_or(input.member);
+        Inputs::new(self.members.iter().map(input).collect(), bus).unwrap()
+    }
+
     fn settle(&self) -> Settlement {
         settle(IntervalInput {
             interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
             rules: &self.rules,
             grid: &grid(),
             tie_seed: &self.seed,
-            members: &self.members,
             readings: vec![],
-            inputs: &[],
+            inputs: &self.inputs(),
         })
         .unwrap()
     }

@@ -32,7 +32,7 @@ impl State {
         }
         self.check_values(interval, values)?;
         let after = corrected(inputs, values).ok_or(Refusal::ValuesOfStrangers)?;
-        let expected = self.recompute(interval, &record.tie_seed, &after, reversed.readings.clone())?;
+        let (expected, after) = self.recompute(interval, &record.tie_seed, after, reversed.readings.clone())?;
         compare(&expected, settlement)?;
 
         let issues = self.issues(settlement, |id, _| after.iter().find(|input| input.member == id)?.device)?;

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use market::{
-    inputs::{MeteredMember, metered_member, takes_part},
+    inputs::{Inputs, takes_part},
     metering::{Metered, measure},
     settlement::{IntervalInput, settle, tie_seed_after},
 };
@@ -88,7 +88,7 @@ impl State {
         let measured = self.measure_devices(proposed.interval, &opened)?;
         let inputs = self.inputs(&proposed, &measured);
         let tie_seed = self.totals.tie_seed;
-        let expected = self.recompute(proposed.interval, &tie_seed, &inputs, proposed.readings.clone())?;
+        let (expected, inputs) = self.recompute(proposed.interval, &tie_seed, inputs, proposed.readings.clone())?;
         compare(&expected, &proposed)?;
         let heads = measured.into_iter().map(|(id, (_, head))| (id, head)).collect();
         self.book(expected, proposed.content_hash(), inputs, Heads::Read(heads))
@@ -157,25 +157,24 @@ impl State {
         if inputs_hash(&all) == proposed.inputs { all } else { taking_part }
     }
 
-    /// Clears an interval, as it was to be cleared at its time. Inputs are in ascending order of member.
+    /// Clears an interval, as it was to be cleared at its time, and gives the inputs back, in ascending order of member.
     pub(super) fn recompute(
         &self,
         interval: Interval,
         tie_seed: &Hash,
-        inputs: &[MemberInput],
+        inputs: Vec<MemberInput>,
         readings: Vec<Hash>,
-    ) -> Result<Settlement, Refusal> {
+    ) -> Result<(Settlement, Vec<MemberInput>), Refusal> {
         let (version, grid) = self.rules_at(interval);
-        let mut members: Vec<MeteredMember> = Vec::with_capacity(inputs.len());
         let mut registered = InOrder::new(self.members.iter());
-        for input in inputs {
+        let inputs = Inputs::new(inputs, |input| {
             let member = registered.find(&input.member).ok_or(Refusal::UnknownMember(input.member))?;
             // Every grid that was ever set has all buses of the members.
-            let bus = grid.bus(member.bus()).map_err(Refusal::BadGrid)?;
-            members.extend(metered_member(input, bus));
-        }
-        settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, members: &members, readings, inputs })
-            .map_err(Refusal::CannotSettle)
+            grid.bus(member.bus()).map_err(Refusal::BadGrid)
+        })?;
+        let cleared =
+            settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, readings, inputs: &inputs });
+        Ok((cleared.map_err(Refusal::CannotSettle)?, inputs.into_all()))
     }
 
     /// Moves the accounts, mints the certificates, and opens the next interval. Whatever can be refused comes before the

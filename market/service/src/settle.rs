@@ -6,11 +6,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     sync::Arc,
 };
 
 use market::{
-    inputs::{Limits, MeteredMember, measuring, member_input, metered_member, takes_part},
+    grid::BusIndex,
+    inputs::{Inputs, Limits, measuring, member_input, takes_part},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
@@ -114,7 +116,7 @@ fn propose_some(
         readings.extend(due);
     }
     let mut inputs: Vec<MemberInput> = Vec::new();
-    let mut members: Vec<MeteredMember> = Vec::new();
+    let mut buses: BTreeMap<MemberId, BusIndex> = BTreeMap::new();
     // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was asked.
     for MemberStatus { member: id, read, .. } in
         snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
@@ -122,23 +124,22 @@ fn propose_some(
         let Some(&Enrolled { device, bus, renewable, .. }) = roll.member(id) else { continue };
         let device = measuring(device, *read, interval);
         let limits = snapshot.orders.get(id).map(Limits::from).unwrap_or_default();
-        let input = member_input(*id, device, renewable, limits, metered.get(id).copied());
-        members.extend(metered_member(&input, bus));
-        inputs.push(input);
+        inputs.push(member_input(*id, device, renewable, limits, metered.get(id).copied()));
+        buses.insert(*id, bus);
     }
+    let Ok(inputs) = Inputs::new(inputs, |input| Ok::<_, Infallible>(buses[&input.member]));
     let (settlement, feeder) = settle_on_grid(IntervalInput {
         interval,
         rules: &roll.rules,
         grid: &roll.grid,
         tie_seed: &snapshot.tie_seed,
-        members: &members,
         readings: readings.iter().map(|reading| reading.hash()).collect(),
         inputs: &inputs,
     })?;
     let picture = Picture {
         mechanism: roll.rules.mechanism.clone(),
-        curves: curves(&members, &roll.rules),
-        grid: grid_use(&members, &roll.rules, &roll.grid, interval, feeder.as_ref())?,
+        curves: curves(inputs.metered(), &roll.rules),
+        grid: grid_use(inputs.metered(), &roll.rules, &roll.grid, interval, feeder.as_ref())?,
     };
     let late = readings.iter().filter(|reading| reading.interval < interval).count();
     let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
@@ -149,7 +150,7 @@ fn propose_some(
     Ok(Proposal {
         interval,
         settlement: signed.hash(),
-        members: members.len(),
+        members: inputs.metered().len(),
         transaction: cbor::encode(&transaction).into(),
         picture,
         late,

@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        inputs::Limits,
+        inputs::{Inputs, Limits},
         metering::Metered,
         settlement::{IntervalInput, settle_on_grid},
     };
@@ -166,9 +166,8 @@ mod tests {
             rules: &rules,
             grid: &grid,
             tie_seed: &Hash::ZERO,
-            members: &members,
             readings: Vec::new(),
-            inputs: &[],
+            inputs: &Inputs::of_metered(&members),
         })
         .unwrap();
         let found = grid_use(&members, &rules, &grid, interval, feeder.as_ref()).unwrap();

@@ -41,9 +41,8 @@ fn settled_by(members: &[MeteredMember], rules: &Rules) -> Result<Settlement, Se
         rules,
         grid: &Grid::single_bus(),
         tie_seed: &Hash::ZERO,
-        members,
         readings: vec![Hash::of(b"reading")],
-        inputs: &[],
+        inputs: &Inputs::of_metered(members),
     })
 }
 
@@ -202,9 +201,8 @@ fn on_two_buses(parameters: Parameters, mechanism: &str, members: &[MeteredMembe
         rules: &Rules { mechanism: mechanism.into(), parameters: Some(parameters), ..rules() },
         grid: &grid,
         tie_seed: &Hash::ZERO,
-        members: &members,
         readings: vec![],
-        inputs: &[],
+        inputs: &Inputs::of_metered(&members),
     })
 }
 

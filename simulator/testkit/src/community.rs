@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::state::State;
 use market::{
-    inputs::{MeteredMember, measuring, member_input, metered_member, takes_part},
+    inputs::{Inputs, measuring, member_input, takes_part},
     metering::{Metered, measure},
     settlement::{IntervalInput, settle},
 };
@@ -35,14 +35,12 @@ pub fn settled(
     readings: Vec<Hash>,
 ) -> Settlement {
     let (version, grid) = state.rules_at(interval);
-    let bus = |id: MemberId| {
-        let (_, member) = state.members().find(|(found, _)| **found == id).unwrap();
-        grid.bus(member.bus()).unwrap()
+    let bus = |input: &MemberInput| {
+        let (_, member) = state.members().find(|(found, _)| **found == input.member).unwrap();
+        grid.bus(member.bus())
     };
-    let members: Vec<MeteredMember> =
-        inputs.iter().filter_map(|input| metered_member(input, bus(input.member))).collect();
-    settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, members: &members, readings, inputs })
-        .unwrap()
+    let inputs = &Inputs::new(inputs.to_vec(), bus).unwrap();
+    settle(IntervalInput { interval, rules: &version.rules, grid, tie_seed, readings, inputs }).unwrap()
 }
 
 /// Writes what only its owner may read.

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use market::{
     grid::Grid,
-    inputs::metered_member,
+    inputs::Inputs,
     settlement::{IntervalInput, settle},
 };
 use protocol::{
     api::{Correctable, MemberStatus, RulesInForce},
-    correction::{Correction, Validated, Values, corrected},
+    correction::{Correction, MemberInput, Validated, Values, corrected},
     decision::{Action, Decision},
     energy::Energy,
     limits::MEMBERS_MAX,
@@ -90,17 +90,13 @@ pub(super) fn correction(
     let grid = Grid::of(grid.as_ref()).map_err(failed)?;
     let buses: BTreeMap<MemberId, Option<&str>> =
         members.iter().map(|member| (member.member, member.bus.as_deref())).collect();
-    let mut metered = Vec::new();
-    for input in &after {
-        let bus = grid.bus(buses.get(&input.member).copied().flatten()).map_err(failed)?;
-        metered.extend(metered_member(input, bus));
-    }
+    let bus = |input: &MemberInput| grid.bus(buses.get(&input.member).copied().flatten()).map_err(failed);
+    let after = Inputs::new(after, bus)?;
     let settlement = settle(IntervalInput {
         interval: reversed.interval,
         rules: &rules,
         grid: &grid,
         tie_seed: &tie_seed,
-        members: &metered,
         readings: reversed.readings.clone(),
         inputs: &after,
     })

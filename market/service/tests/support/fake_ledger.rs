@@ -17,7 +17,7 @@ use axum::{
 };
 use market::{
     grid::Grid,
-    inputs::{Limits, member_input, metered_member},
+    inputs::{Inputs, Limits, member_input},
     metering::measure,
     settlement::{IntervalInput, settle, tie_seed_after},
 };
@@ -322,15 +322,12 @@ impl Chain {
             let (id, renewable) = (member.member, member.technology.is_some());
             member_input(id, Some(member.device), renewable, Limits::default(), metered.get(&id).copied())
         };
-        let inputs: Vec<_> = self.genesis.members.iter().map(input).collect();
-        let bus = grid.bus(None).unwrap();
-        let members: Vec<_> = inputs.iter().filter_map(|input| metered_member(input, bus)).collect();
+        let inputs = Inputs::new(self.genesis.members.iter().map(input).collect(), |_| grid.bus(None)).unwrap();
         let expected = settle(IntervalInput {
             interval,
             rules: &self.genesis.rules,
             grid: &grid,
             tie_seed: &self.tie_seed,
-            members: &members,
             readings: readings.iter().map(Signed::hash).collect(),
             inputs: &inputs,
         })

@@ -1,16 +1,20 @@
 //! The made-up neighbourhood on the real grid of the neighbourhood's data, settled by any mechanism.
 
+use std::collections::BTreeMap;
+
 use market::{
     grid::Grid,
-    inputs::{Limits, MeteredMember},
+    inputs::{Inputs, Limits, member_input},
     metering::Metered,
     settlement::{IntervalInput, Picture, curves, grid_use, settle_on_grid},
 };
 use protocol::{
     api::Settled,
+    correction::MemberInput,
     energy::Energy,
     genesis::{GridLine, GridPlan, Rules},
     hash::Hash,
+    member::MemberId,
     parameters::{Fees, Parameters, Share},
     reading::Flow,
 };
@@ -79,34 +83,31 @@ pub(crate) fn rules(mechanism: &str) -> Rules {
 /// The settlement of the interval `number` after the first under these rules, and what is shown of it.
 pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Picture) {
     let interval = first().offset(number as i64).unwrap();
-    let buses = buses();
-    let metered = |house: u64| {
+    let buses: BTreeMap<MemberId, String> = (0..HOUSEHOLDS).map(member).zip(buses()).collect();
+    // Without a device, so that none is missed.
+    let input = |house: u64| {
         let net = net_wh(house, number);
         let [import, export] = [-net, net].map(|wh| Energy::from_wh(wh.max(0).unsigned_abs()));
         let limit = limit(house, net);
-        MeteredMember {
-            member: member(house),
-            bus: grid.bus(Some(&buses[house as usize])).unwrap(),
-            limits: Limits { buy: Some(limit), sell: Some(limit), ..Limits::default() },
-            metered: Metered { measured: Some(Flow { import, export }), late: Flow::default() },
-            renewable: true,
-        }
+        let limits = Limits { buy: Some(limit), sell: Some(limit), ..Limits::default() };
+        let metered = Metered { measured: Some(Flow { import, export }), late: Flow::default() };
+        member_input(member(house), None, true, limits, Some(metered))
     };
-    let members: Vec<MeteredMember> = (0..HOUSEHOLDS).map(metered).collect();
+    let bus = |input: &MemberInput| grid.bus(Some(&buses[&input.member]));
+    let inputs = Inputs::new((0..HOUSEHOLDS).map(input).collect(), bus).unwrap();
     let (settlement, feeder) = settle_on_grid(IntervalInput {
         interval,
         rules,
         grid,
         tie_seed: &Hash::ZERO,
-        members: &members,
         readings: Vec::new(),
-        inputs: &[],
+        inputs: &inputs,
     })
     .unwrap();
     let picture = Picture {
         mechanism: rules.mechanism.clone(),
-        curves: curves(&members, rules),
-        grid: grid_use(&members, rules, grid, interval, feeder.as_ref()).unwrap(),
+        curves: curves(inputs.metered(), rules),
+        grid: grid_use(inputs.metered(), rules, grid, interval, feeder.as_ref()).unwrap(),
     };
     let settled = Settled {
         interval,
