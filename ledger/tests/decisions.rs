@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use ledger::state::State;
-use market::inputs::{Limits, member_input};
+use market::inputs::member_input;
 use protocol::{
     block::Transaction,
     certificate::Validator,
@@ -15,6 +15,7 @@ use protocol::{
     key::SecretKey,
     member::{AccountId, MemberId},
     money::Amount,
+    order::PriceLimits,
     parameters::{Fees, LineFee, Parameters},
     reading::{ChainHead, Registers},
     settlement::Settlement,
@@ -74,7 +75,7 @@ fn a_settlement_is_the_same_whenever_a_new_member_is_enrolled_before_it() {
     for (sequence, newcomer) in (1..).zip(newcomers.clone()) {
         state.apply(&community.decide(sequence, Action::RegisterMember(Box::new(newcomer)))).unwrap();
     }
-    let blank = |member| member_input(member, None, true, Limits::default(), None);
+    let blank = |member| member_input(member, None, true, PriceLimits::default(), None);
     let naming = |some: &[GenesisMember]| {
         let mut inputs = community.inputs(&state, &readings);
         assert_eq!(inputs.len(), 4);

@@ -49,10 +49,10 @@ fn net(import: u64, export: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{energy::Energy, money::Price, reading::Flow};
+    use protocol::{energy::Energy, money::Price, order::PriceLimits, reading::Flow};
 
     use super::*;
-    use crate::{grid::Grid, inputs::Limits, metering::Metered};
+    use crate::{grid::Grid, metering::Metered};
 
     const TRANSFORMER: u8 = 99;
 
@@ -77,7 +77,7 @@ mod tests {
         MeteredMember {
             member: id(member),
             bus: Grid::ROOT,
-            limits: Limits::default(),
+            limits: PriceLimits::default(),
             metered: Metered { measured, late: Flow { import: Energy::from_wh(9_999), export: Energy::ZERO } },
             renewable: false,
         }

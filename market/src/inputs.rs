@@ -1,43 +1,15 @@
 //! What a clearing knows of each member, in the form in which a settlement commits to it and a correction brings it back.
 
 use protocol::{
-    api::StandingOrder,
     correction::{MemberInput, Values},
-    energy::Energy,
     interval::Interval,
     key::DeviceId,
     member::MemberId,
-    money::Price,
-    order::Order,
+    order::PriceLimits,
     reading::Flow,
 };
 
 use crate::{grid::BusIndex, metering::Metered};
-
-/// A member's price limits and caps for one interval; without any it is a price taker.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Highest price to buy at; without it, the retail price.
-    pub buy: Option<Price>,
-    /// Lowest price to sell at; without it, the feed-in price.
-    pub sell: Option<Price>,
-    /// Most energy to buy from neighbours.
-    pub buy_cap: Option<Energy>,
-    /// Most energy to sell to neighbours.
-    pub sell_cap: Option<Energy>,
-}
-
-impl From<&StandingOrder> for Limits {
-    fn from(order: &StandingOrder) -> Limits {
-        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
-    }
-}
-
-impl From<&Order> for Limits {
-    fn from(order: &Order) -> Limits {
-        Limits { buy: order.buy, sell: order.sell, buy_cap: order.buy_cap, sell_cap: order.sell_cap }
-    }
-}
 
 /// A member that was read, as the clearing takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +19,7 @@ pub struct MeteredMember {
     /// Where on the grid.
     pub bus: BusIndex,
     /// At what prices it trades.
-    pub limits: Limits,
+    pub limits: PriceLimits,
     /// What its meter says.
     pub metered: Metered,
     /// Whether what it feeds in is renewable, so that certificates are minted for it.
@@ -117,7 +89,7 @@ pub fn member_input(
     member: MemberId,
     device: Option<DeviceId>,
     renewable: bool,
-    limits: Limits,
+    limits: PriceLimits,
     metered: Option<Metered>,
 ) -> MemberInput {
     let values = metered.map(|Metered { measured, late }| {
@@ -125,21 +97,20 @@ pub fn member_input(
         let late_only = measured.is_none();
         Values { import, export, late_import: late.import, late_export: late.export, late_only }
     });
-    let Limits { buy, sell, buy_cap, sell_cap } = limits;
+    let PriceLimits { buy, sell, buy_cap, sell_cap } = limits;
     MemberInput { member, device, renewable, buy, sell, buy_cap, sell_cap, values }
 }
 
 /// The member connected to `bus`; none if it was not read.
 fn metered_member(input: &MemberInput, bus: BusIndex) -> Option<MeteredMember> {
-    let &MemberInput { member, renewable, buy, sell, buy_cap, sell_cap, values, .. } = input;
-    let Values { import, export, late_import, late_export, late_only } = values?;
+    let Values { import, export, late_import, late_export, late_only } = input.values?;
     let measured = (!late_only).then_some(Flow { import, export });
     Some(MeteredMember {
-        member,
+        member: input.member,
         bus,
-        limits: Limits { buy, sell, buy_cap, sell_cap },
+        limits: input.limits(),
         metered: Metered { measured, late: Flow { import: late_import, export: late_export } },
-        renewable,
+        renewable: input.renewable,
     })
 }
 
@@ -155,7 +126,7 @@ impl Inputs {
 
 #[cfg(test)]
 mod tests {
-    use protocol::key::SecretKey;
+    use protocol::{energy::Energy, key::SecretKey};
 
     use super::*;
     use crate::grid::Grid;
@@ -165,7 +136,7 @@ mod tests {
         let id = |number: u8| MemberId::from_bytes([number; 16]);
         let input = |number: u8, metered: Option<Metered>| {
             let device = Some(SecretKey::from_seed(&[number; 32]).public());
-            member_input(id(number), device, false, Limits::default(), metered)
+            member_input(id(number), device, false, PriceLimits::default(), metered)
         };
         let wh = Energy::from_wh;
         let measured = Metered { measured: Some(Flow { import: wh(5), export: wh(0) }), late: Flow::default() };

@@ -15,6 +15,7 @@ use protocol::{
     limits::ENERGY_WH_MAX,
     member::{AccountId, MemberId},
     money::{Amount, Price},
+    order::PriceLimits,
     reading::Flow,
     settlement::{Line, Minted, Settlement, Trade},
 };
@@ -26,7 +27,7 @@ use crate::{
         community_price, mechanism,
     },
     grid::Grid,
-    inputs::{Inputs, Limits, MeteredMember},
+    inputs::{Inputs, MeteredMember},
     metering::netted,
 };
 
@@ -132,7 +133,7 @@ impl<'a> Position<'a> {
 
     /// What the member wants, if it has anything to trade.
     fn wish(&self, rules: &Rules) -> Option<Wish> {
-        let Limits { buy, sell, buy_cap, sell_cap } = self.of.limits;
+        let PriceLimits { buy, sell, buy_cap, sell_cap } = self.of.limits;
         let capped = |energy: Energy, cap: Option<Energy>| cap.map_or(energy, |cap| cap.min(energy));
         let to_buy = capped(self.deficit, buy_cap);
         let to_sell = capped(self.surplus, sell_cap);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use market::{
     clearing::mechanisms,
     grid::BusIndex,
-    inputs::{Inputs, Limits, MeteredMember, member_input},
+    inputs::{Inputs, MeteredMember, member_input},
     metering::Metered,
     settlement::{IntervalInput, settle},
 };
@@ -21,6 +21,7 @@ use protocol::{
     hash::Hash,
     member::MemberId,
     money::{Amount, Price},
+    order::PriceLimits,
     parameters::Parameters,
     reading::Flow,
     settlement::{Provisional, Settlement},
@@ -85,7 +86,7 @@ proptest! {
         all.members.push(MeteredMember {
             member: transformer.member,
             bus: grid().bus(Some(BUSES[0])).unwrap(),
-            limits: Limits::default(),
+            limits: PriceLimits::default(),
             metered: Metered { measured: Some(through), late },
             renewable: true,
         });
@@ -160,10 +161,10 @@ fn flow() -> impl Strategy<Value = Flow> {
     (energy(), energy()).prop_map(|(import, export)| Flow { import, export })
 }
 
-fn limits() -> impl Strategy<Value = Limits> {
+fn limits() -> impl Strategy<Value = PriceLimits> {
     let cap = || prop::option::weighted(0.2, energy());
     (prop::option::of(price()), prop::option::of(price()), cap(), cap())
-        .prop_map(|(buy, sell, buy_cap, sell_cap)| Limits { buy, sell, buy_cap, sell_cap })
+        .prop_map(|(buy, sell, buy_cap, sell_cap)| PriceLimits { buy, sell, buy_cap, sell_cap })
 }
 
 fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
@@ -176,7 +177,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
                 let member = MeteredMember {
                     member: MemberId::from_bytes([id; 16]),
                     bus: grid().bus(Some(bus)).unwrap(),
-                    limits: if price_takers { Limits::default() } else { limits },
+                    limits: if price_takers { PriceLimits::default() } else { limits },
                     metered: Metered { measured: Some(measured), late },
                     renewable: id.is_multiple_of(2),
                 };

@@ -1,6 +1,12 @@
 //! The household's standing orders: when to sign a new one, and which limits stood for an interval. Pure.
 
-use protocol::{answer::Refusal, energy::Energy, interval::Interval, order::Order, settlement::Tariffs};
+use protocol::{
+    answer::Refusal,
+    energy::Energy,
+    interval::Interval,
+    order::{Order, PriceLimits},
+    settlement::Tariffs,
+};
 
 use crate::{
     check::Limits,
@@ -66,9 +72,7 @@ impl Orders {
         let OrderConfig { buy, sell, buy_cap_wh: buy_cap, sell_cap_wh: sell_cap } = config.clone();
         let last = self.records.iter().rev().find(|record| record.state != OrderState::Refused);
         let same = match last {
-            Some(OrderRecord { order, .. }) => {
-                (order.buy, order.sell, order.buy_cap, order.sell_cap) == (buy, sell, buy_cap, sell_cap)
-            }
+            Some(OrderRecord { order, .. }) => order.limits() == PriceLimits { buy, sell, buy_cap, sell_cap },
             // Who has no order that stands is a price taker already.
             None => config.is_empty(),
         };
@@ -128,7 +132,7 @@ impl Orders {
 }
 
 fn limits_of(order: &Order, tariffs: &Tariffs) -> Limits {
-    let Order { buy, sell, buy_cap, sell_cap, .. } = *order;
+    let PriceLimits { buy, sell, buy_cap, sell_cap } = order.limits();
     Limits { buy: buy.unwrap_or(tariffs.retail_price), sell: sell.unwrap_or(tariffs.feed_in_price), buy_cap, sell_cap }
 }
 

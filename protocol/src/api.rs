@@ -32,6 +32,7 @@ use crate::{
     key::PublicKey,
     member::{AccountId, MemberId},
     money::{Amount, Price},
+    order::PriceLimits,
     settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
 };
 
@@ -299,4 +300,12 @@ pub struct StandingOrder {
     pub buy_cap: Option<Energy>,
     /// Most energy to sell to neighbours in one interval, Wh.
     pub sell_cap: Option<Energy>,
+}
+
+impl StandingOrder {
+    /// What it limits.
+    pub fn limits(&self) -> PriceLimits {
+        let StandingOrder { buy, sell, buy_cap, sell_cap } = *self;
+        PriceLimits { buy, sell, buy_cap, sell_cap }
+    }
 }

@@ -17,6 +17,7 @@ use crate::{
     limits::MEMBERS_MAX,
     member::MemberId,
     money::Price,
+    order::PriceLimits,
     settlement::Settlement,
 };
 
@@ -84,6 +85,12 @@ impl Element for MemberInput {
 }
 
 impl MemberInput {
+    /// At what prices it trades.
+    pub fn limits(&self) -> PriceLimits {
+        let MemberInput { buy, sell, buy_cap, sell_cap, .. } = *self;
+        PriceLimits { buy, sell, buy_cap, sell_cap }
+    }
+
     /// Whether a device should have measured this very interval, and did not.
     pub fn is_unread(&self) -> bool {
         self.device.is_some() && self.values.is_none_or(|values| values.late_only)

@@ -10,6 +10,20 @@ use crate::{
     money::Price,
 };
 
+/// A member's price limits and caps for one interval; without any it is a price taker. What carries them on the wire spells
+/// them out in its own encoding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PriceLimits {
+    /// Highest price to buy at, µ€/kWh; without it, the retail price.
+    pub buy: Option<Price>,
+    /// Lowest price to sell at, µ€/kWh; without it, the feed-in price.
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours, Wh; the rest comes from the supplier.
+    pub buy_cap: Option<Energy>,
+    /// Most energy to sell to neighbours, Wh; the rest goes to the supplier.
+    pub sell_cap: Option<Energy>,
+}
+
 /// A member's standing price limits, signed with the member's key. The quantities come from the meter.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -32,6 +46,14 @@ pub struct Order {
     /// Most energy to sell to neighbours in one interval; the rest goes to the supplier.
     #[n(5)]
     pub sell_cap: Option<Energy>,
+}
+
+impl Order {
+    /// What it limits.
+    pub fn limits(&self) -> PriceLimits {
+        let Order { buy, sell, buy_cap, sell_cap, .. } = *self;
+        PriceLimits { buy, sell, buy_cap, sell_cap }
+    }
 }
 
 impl Payload for Order {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use market::{
-    inputs::{Limits, measuring, member_input},
+    inputs::{measuring, member_input},
     metering::Metered,
 };
 use minicbor::{Decode, Encode};
@@ -18,7 +18,7 @@ use protocol::{
     key::{DeviceId, PublicKey},
     member::MemberId,
     money::Amount,
-    order::Order,
+    order::{Order, PriceLimits},
     reading::{ChainHead, Registers},
 };
 
@@ -223,8 +223,8 @@ impl Member {
     }
 
     /// The price limits that stand for the interval `open`; without an order, none.
-    pub fn limits(&self, open: Interval) -> Limits {
-        self.standing(open).map(Limits::from).unwrap_or_default()
+    pub fn limits(&self, open: Interval) -> PriceLimits {
+        self.standing(open).map(Order::limits).unwrap_or_default()
     }
 
     /// What the account holds.
@@ -286,11 +286,9 @@ impl Member {
     /// All of it as the HTTP API shows it, while `open` is the next interval to settle.
     pub fn status(&self, member: MemberId, open: Interval) -> MemberStatus {
         let Record { account, order_sequence, instruction_sequence, .. } = self.record;
-        let order = self.standing(open).map(|order| StandingOrder {
-            buy: order.buy,
-            sell: order.sell,
-            buy_cap: order.buy_cap,
-            sell_cap: order.sell_cap,
+        let order = self.standing(open).map(|order| {
+            let PriceLimits { buy, sell, buy_cap, sell_cap } = order.limits();
+            StandingOrder { buy, sell, buy_cap, sell_cap }
         });
         let Registration { key, device, rated_power_w, ref bus, technology } = *self.registration;
         MemberStatus {

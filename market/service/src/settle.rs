@@ -12,12 +12,12 @@ use std::{
 
 use market::{
     grid::BusIndex,
-    inputs::{Inputs, Limits, measuring, member_input, takes_part},
+    inputs::{Inputs, measuring, member_input, takes_part},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Picture, SettleError, curves, grid_use, settle_on_grid},
 };
 use protocol::{
-    api::{MemberStatus, Settled, Submitted},
+    api::{MemberStatus, Settled, StandingOrder, Submitted},
     block::Transaction,
     cbor,
     correction::MemberInput,
@@ -123,7 +123,7 @@ fn propose_some(
     {
         let Some(&Enrolled { device, bus, renewable, .. }) = roll.member(id) else { continue };
         let device = measuring(device, *read, interval);
-        let limits = snapshot.orders.get(id).map(Limits::from).unwrap_or_default();
+        let limits = snapshot.orders.get(id).map(StandingOrder::limits).unwrap_or_default();
         inputs.push(member_input(*id, device, renewable, limits, metered.get(id).copied()));
         buses.insert(*id, bus);
     }

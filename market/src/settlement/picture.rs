@@ -123,12 +123,13 @@ mod tests {
         genesis::{GridLine, GridPlan},
         hash::Hash,
         member::MemberId,
+        order::PriceLimits,
         reading::Flow,
     };
 
     use super::*;
     use crate::{
-        inputs::{Inputs, Limits},
+        inputs::Inputs,
         metering::Metered,
         settlement::{IntervalInput, settle_on_grid},
     };
@@ -151,7 +152,7 @@ mod tests {
         let member = |id: u8, bus: &str, import: u64, export: u64| MeteredMember {
             member: MemberId::from_bytes([id; 16]),
             bus: grid.bus(Some(bus)).unwrap(),
-            limits: Limits::default(),
+            limits: PriceLimits::default(),
             metered: Metered {
                 measured: Some(Flow { import: Energy::from_wh(import), export: Energy::from_wh(export) }),
                 late: Flow { import: Energy::from_wh(9_999), export: Energy::ZERO },

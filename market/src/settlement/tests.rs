@@ -29,7 +29,7 @@ fn member(id: u8, measured: Flow) -> MeteredMember {
     MeteredMember {
         member: MemberId::from_bytes([id; 16]),
         bus: Grid::ROOT,
-        limits: Limits::default(),
+        limits: PriceLimits::default(),
         metered: Metered { measured: Some(measured), late: Flow::default() },
         renewable: false,
     }
@@ -78,7 +78,7 @@ fn price_takers_trade_what_both_have_and_the_supplier_does_the_rest() {
 
 #[test]
 fn limits_and_caps_decide_who_trades_how_much() {
-    let limits = |buy: Option<&str>, sell: Option<&str>, buy_cap: Option<u64>, sell_cap: Option<u64>| Limits {
+    let limits = |buy: Option<&str>, sell: Option<&str>, buy_cap: Option<u64>, sell_cap: Option<u64>| PriceLimits {
         buy: buy.map(price),
         sell: sell.map(price),
         buy_cap: buy_cap.map(wh),
@@ -149,7 +149,7 @@ fn the_tie_seed_depends_on_what_was_settled() {
 #[test]
 fn curves_add_up_orders_of_one_price() {
     let dear = |id, flow| MeteredMember {
-        limits: Limits { buy: Some(price("0.40")), sell: Some(price("0.25")), ..Limits::default() },
+        limits: PriceLimits { buy: Some(price("0.40")), sell: Some(price("0.25")), ..PriceLimits::default() },
         ..member(id, flow)
     };
     let members = [
@@ -223,7 +223,7 @@ fn what_the_grid_earns_is_booked_to_its_operator() {
 #[test]
 fn what_a_cap_keeps_out_of_the_market_uses_the_line_too() {
     let derated = || Parameters { derate_ppm: Some(500_000), ..Parameters::default() };
-    let capped = |sell_cap| Limits { sell_cap: Some(wh(sell_cap)), ..Limits::default() };
+    let capped = |sell_cap| PriceLimits { sell_cap: Some(wh(sell_cap)), ..PriceLimits::default() };
     // The first has 200 Wh that it does not offer: of the line's 500 Wh, 300 are left for the second.
     let members = [
         member(1, flow(800, 0)),
@@ -235,7 +235,10 @@ fn what_a_cap_keeps_out_of_the_market_uses_the_line_too() {
     // A deficit that does not take part makes room instead.
     let members = [
         member(1, flow(800, 0)),
-        MeteredMember { limits: Limits { buy_cap: Some(wh(0)), ..Limits::default() }, ..member(11, flow(200, 0)) },
+        MeteredMember {
+            limits: PriceLimits { buy_cap: Some(wh(0)), ..PriceLimits::default() },
+            ..member(11, flow(200, 0))
+        },
         member(12, flow(0, 900)),
     ];
     let settlement = on_two_buses(derated(), "feeder", &members).unwrap();

@@ -17,7 +17,7 @@ use axum::{
 };
 use market::{
     grid::Grid,
-    inputs::{Inputs, Limits, member_input},
+    inputs::{Inputs, member_input},
     metering::measure,
     settlement::{IntervalInput, settle, tie_seed_after},
 };
@@ -35,7 +35,7 @@ use protocol::{
     member::MemberId,
     merkle::MerkleTree,
     money::Amount,
-    order::Order,
+    order::{Order, PriceLimits},
     reading::{ChainHead, Reading, SignedReading},
     receipt::Receipt,
     refusal::LedgerRefusal,
@@ -320,7 +320,7 @@ impl Chain {
         let metered: BTreeMap<_, _> = members.into_iter().collect();
         let input = |member: &protocol::genesis::GenesisMember| {
             let (id, renewable) = (member.member, member.technology.is_some());
-            member_input(id, Some(member.device), renewable, Limits::default(), metered.get(&id).copied())
+            member_input(id, Some(member.device), renewable, PriceLimits::default(), metered.get(&id).copied())
         };
         let inputs = Inputs::new(self.genesis.members.iter().map(input).collect(), |_| grid.bus(None)).unwrap();
         let expected = settle(IntervalInput {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use market::{
     grid::Grid,
-    inputs::{Inputs, Limits, member_input},
+    inputs::{Inputs, member_input},
     metering::Metered,
     settlement::{IntervalInput, Picture, curves, grid_use, settle_on_grid},
 };
@@ -15,6 +15,7 @@ use protocol::{
     genesis::{GridLine, GridPlan, Rules},
     hash::Hash,
     member::MemberId,
+    order::PriceLimits,
     parameters::{Fees, Parameters, Share},
     reading::Flow,
 };
@@ -89,7 +90,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
         let net = net_wh(house, number);
         let [import, export] = [-net, net].map(|wh| Energy::from_wh(wh.max(0).unsigned_abs()));
         let limit = limit(house, net);
-        let limits = Limits { buy: Some(limit), sell: Some(limit), ..Limits::default() };
+        let limits = PriceLimits { buy: Some(limit), sell: Some(limit), ..PriceLimits::default() };
         let metered = Metered { measured: Some(Flow { import, export }), late: Flow::default() };
         member_input(member(house), None, true, limits, Some(metered))
     };
