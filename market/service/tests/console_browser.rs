@@ -140,12 +140,46 @@ async fn an_operator_looks_around() {
 async fn what_cannot_be_drawn_is_said_and_leaves_nothing_busy() {
     let mut chromium = Chromium::start();
     let console = Console::serve(lived_in()).await;
-    chromium.block("*/assets/plotly.js");
+    chromium.block(&["*/assets/plotly.js"]);
     chromium.open(&console.root, DESKTOP);
     chromium.wait_for(DRAWN, "false");
     let alarm = "The market's figures could not be shown: plotly.js did not load";
     chromium.wait_for(&text("alarm"), alarm);
     assert_eq!(chromium.eval(&count("#rows > tr")), 41, "what can be shown is shown");
+    for chart in ["curves-empty", "history-empty"] {
+        assert_eq!(chromium.eval(&said(chart)), "Loading…", "{chart}: it is tried again");
+    }
+}
+
+/// What is said in a place, as long as it is.
+fn said(id: &str) -> String {
+    format!("((place) => place.hidden ? null : place.textContent)(document.getElementById('{id}'))")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
+async fn until_the_market_has_answered_nothing_is_said_of_it() {
+    let mut chromium = Chromium::start();
+    let console = Console::serve(lived_in()).await;
+    let charts = ["curves-empty", "history-empty"];
+    chromium.block(&["*/api/v1/state"]);
+    chromium.open(&console.root, DESKTOP);
+    chromium.wait_for(DRAWN, "false");
+    for place in [&charts[..], &["open-note", "price-note", "validators", "households-note"]].concat() {
+        assert_eq!(chromium.eval(&said(place)), "Loading…", "{place}: the market has not answered");
+    }
+    // It has, and has settled: the charts are on their way.
+    chromium.block(&["*/api/v1/households*"]);
+    chromium.wait_for(&text("settled"), "164");
+    for place in charts {
+        assert_eq!(chromium.eval(&said(place)), "Loading…", "{place}: nothing is waited for but the charts");
+    }
+    chromium.block(&[]);
+    for place in charts {
+        chromium.wait_for(&said(place), serde_json::Value::Null);
+    }
+    chromium.wait_for(&text("households-note"), "41 households, over 164 settled intervals");
+    chromium.wait_for(&count("#alarm[hidden]"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +204,10 @@ async fn the_page_lives_from_the_first_interval_to_the_end_and_over_a_restart() 
     assert_eq!(chromium.eval(&text("open-note")), "The ledger has not answered yet");
     assert_eq!(chromium.eval(&text("settled")), "–");
     assert_eq!(chromium.eval(&(text("accounts") + ".includes('exactly 0')")), false, "nobody knows");
-    assert_eq!(chromium.eval(&text("curves-empty")), "Waiting for the first settled interval");
+    for chart in ["curves-empty", "history-empty"] {
+        assert_eq!(chromium.eval(&said(chart)), "Waiting for the first settled interval");
+    }
+    assert_eq!(chromium.eval(&text("validators")), "None asked yet");
     assert_eq!(chromium.eval(&text("refusals-note")), "None");
 
     console.board.opened(Some(interval(0)));

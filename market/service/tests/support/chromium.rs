@@ -86,10 +86,10 @@ impl Chromium {
         assert!(opened.get("errorText").is_none(), "{url}: {opened}");
     }
 
-    /// From now on, nothing is fetched from addresses like `pattern` (`*` is any text).
+    /// From now on, nothing is fetched from addresses like one of `patterns` (`*` is any text).
     #[allow(dead_code, reason = "each test file uses its own part of this")]
-    pub(crate) fn block(&mut self, pattern: &str) {
-        self.call("Network.setBlockedURLs", json!({"urls": [pattern]}));
+    pub(crate) fn block(&mut self, patterns: &[&str]) {
+        self.call("Network.setBlockedURLs", json!({"urls": patterns}));
     }
 
     /// The value of a JavaScript expression in the page.

@@ -212,21 +212,33 @@ function drawCrossing() {
   at('crossing').replaceChildren(...pairs);
 }
 
+const LOADING = 'Loading…'; // as the page says before the market has answered
+const NONE_SETTLED = 'Waiting for the first settled interval';
+
+/** Says over a chart why nothing is drawn. */
+function blank(chart, why) {
+  put(`${chart}-empty`, why);
+  at(`${chart}-empty`).hidden = false;
+}
+
+/** Draws a chart. What is said over it stays until it is there: a library may be on its way, or lost. */
+async function uncover(chart, draw) {
+  put(`${chart}-empty`, LOADING);
+  await draw();
+  at(`${chart}-empty`).hidden = true;
+}
+
 async function drawCurvesCard() {
-  const empty = at('curves-empty');
   if (view === null) {
-    empty.textContent = intervals.length === 0 ? 'Waiting for the first settled interval' : 'This interval is no longer kept';
-    empty.hidden = false;
+    blank('curves', intervals.length === 0 ? NONE_SETTLED : 'This interval is no longer kept');
     at('crossing').replaceChildren();
     return;
   }
   drawCrossing();
   const { curves } = view;
-  if (!curves) empty.textContent = 'Settled before this market started: its curves are not known here';
-  else if (curves.demand.length + curves.supply.length === 0) empty.textContent = 'Nothing was asked for or offered';
-  const drawable = curves && curves.demand.length + curves.supply.length > 0;
-  empty.hidden = Boolean(drawable);
-  if (drawable) await drawCurves(at('curves'), view, community.currency);
+  if (!curves) blank('curves', 'Settled before this market started: its curves are not known here');
+  else if (curves.demand.length + curves.supply.length === 0) blank('curves', 'Nothing was asked for or offered');
+  else await uncover('curves', () => drawCurves(at('curves'), view, community.currency));
 }
 
 /** The grid, and who got how much by a key: of mechanisms and communities that have them. */
@@ -252,8 +264,8 @@ async function drawMechanismCard() {
 
 async function drawHistoryCard() {
   const shown = span === 0 ? intervals : intervals.slice(-Math.round((span * 15) / community.interval_minutes));
-  at('history-empty').hidden = shown.length > 0;
-  if (shown.length > 0) await drawHistory(at('history'), shown, community, looked(), choose);
+  if (shown.length === 0) blank('history', NONE_SETTLED);
+  else await uncover('history', () => drawHistory(at('history'), shown, community, looked(), choose));
 }
 
 function drawHouseholds() {

@@ -143,7 +143,6 @@ const unknown = (column) => make('td', column.edge ? 'number zero edge' : 'numbe
 
 /** Validators; ages run on by `sinceMs` since they were told. */
 export function drawValidators(validators, sinceMs) {
-  if (validators.length === 0) return;
   const rows = validators.map((validator) => {
     const name = make('th', '', validator.url.replace(/^https?:\/\//, '').replace(/\/$/, ''));
     name.scope = 'row';
@@ -156,6 +155,11 @@ export function drawValidators(validators, sinceMs) {
     return make('tr', '', name, make('td', 'number', height), make('td', 'number', old),
       make('td', validator.lag === 0 ? 'number zero' : 'number', lag), make('td', '', make('span', `badge ${look}`, word)));
   });
+  if (rows.length === 0) {
+    const none = make('td', 'none', 'None asked yet');
+    none.colSpan = 5;
+    rows.push(make('tr', '', none));
+  }
   document.getElementById('validators').replaceChildren(...rows);
 }
 
