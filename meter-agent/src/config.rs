@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use protocol::{energy::Energy, interval::Interval, member::MemberId, money::Price, reading::Registers};
 use serde::Deserialize;
+use settings::{address::Address, broker::BrokerAddress, listen::Listen};
 
 use crate::source::SourceConfig;
 
@@ -24,16 +23,16 @@ pub struct Config {
     /// Where the outbox, the receipts and (unless named otherwise) the keys are kept.
     pub state: PathBuf,
     /// The MQTT broker.
-    pub broker: Broker,
+    pub broker: BrokerAddress,
     /// The key that signs readings; by default `device.key` in `state`.
     #[serde(default)]
     pub device_key: Option<PathBuf>,
     /// The key that signs orders; by default `member.key` in `state`.
     #[serde(default)]
     pub member_key: Option<PathBuf>,
-    /// Where the status page is served.
-    #[serde(default)]
-    pub status: StatusAddress,
+    /// Where the status page is served; on any free port of this machine unless configured.
+    #[serde(default = "any_free_port")]
+    pub status: Listen,
     /// Names under which the status page is asked for, beside addresses and `localhost`.
     #[serde(default)]
     pub status_names: Vec<String>,
@@ -105,77 +104,6 @@ impl OrderConfig {
     }
 }
 
-/// The broker's address, `mqtt://HOST:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Broker {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl FromStr for Broker {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Broker, String> {
-        let expected = || format!("expected a broker such as mqtt://localhost:1883, found `{text}`");
-        let address = text.strip_prefix("mqtt://").ok_or_else(expected)?;
-        let (host, port) = match address.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0).ok_or_else(expected)?),
-            None => (address, 1883),
-        };
-        if host.is_empty() || host.contains(['/', '@', ' ']) {
-            return Err(expected());
-        }
-        Ok(Broker { host: host.into(), port })
-    }
-}
-
-impl TryFrom<String> for Broker {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Broker, String> {
-        text.parse()
-    }
-}
-
-impl std::fmt::Display for Broker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "mqtt://{}:{}", self.host, self.port)
-    }
-}
-
-/// Where the status page is served; `127.0.0.1:0` (a free port) unless configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum StatusAddress {
-    /// Nowhere.
-    Off,
-    /// At this address; port 0 is any free one.
-    At(SocketAddr),
-}
-
-impl Default for StatusAddress {
-    fn default() -> StatusAddress {
-        StatusAddress::At(SocketAddr::from(([127, 0, 0, 1], 0)))
-    }
-}
-
-impl TryFrom<String> for StatusAddress {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<StatusAddress, String> {
-        if text == "off" {
-            return Ok(StatusAddress::Off);
-        }
-        let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-        address
-            .map(StatusAddress::At)
-            .ok_or_else(|| format!("expected an address such as 127.0.0.1:8080, or off, found `{text}`"))
-    }
-}
-
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -237,6 +165,10 @@ fn yes() -> bool {
     true
 }
 
+fn any_free_port() -> Listen {
+    Listen::At(Address::loopback(0))
+}
+
 /// The commented example, which `meter-agent init` writes.
 pub(crate) const EXAMPLE: &str = include_str!("../../config/agent.toml");
 
@@ -264,6 +196,7 @@ mod tests {
             (good.replace("mqtt://h:1", "http://h:1"), 3, "expected a broker such as mqtt://"),
             (good.replace("mqtt://h:1", "mqtt://h:99999"), 3, "expected a broker such as mqtt://"),
             (good.replace("mqtt://h:1", "mqtt://:1"), 3, "expected a broker such as mqtt://"),
+            (good.replace("mqtt://h:1", "mqtt://h:+1"), 3, "write the port in digits"),
             (good.replace("\"replay\"", "\"crystal ball\""), 5, "crystal ball"),
             (good.replace("file = \"f\"\n", ""), 4, "missing field `file`"),
             (format!("{good}[order]\nbuy = \"cheap\"\n"), 8, "expected a price per kWh such as 0.125, found `cheap`"),

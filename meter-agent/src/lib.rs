@@ -35,7 +35,7 @@ pub mod cli;
 
 pub use alarm::AlarmKind;
 pub use check::{Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_transformer_entry};
-pub use config::{Broker, Config, ConfigError, OrderConfig, Registration, StatusAddress};
+pub use config::{Config, ConfigError, OrderConfig, Registration};
 pub use key::{KeyError, create_key, read_key};
 pub use signed::{Doubt, new_record};
 pub use start::{Ended, Running, StartError, start};

@@ -16,9 +16,8 @@ use rumqttc::{
     AsyncClient, Event as MqttEvent, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter,
     SubscribeReasonCode,
 };
+use settings::broker::BrokerAddress;
 use tokio::sync::mpsc;
-
-use crate::config::Broker;
 
 /// Requests on their way to the connection.
 const REQUESTS_MAX: usize = 256;
@@ -110,8 +109,8 @@ impl DeviceTopics {
 }
 
 /// The options of a session that outlives its connection: the broker queues while the agent is away.
-pub(crate) fn options(broker: &Broker, client_id: String) -> MqttOptions {
-    let mut options = MqttOptions::new(client_id, broker.host.clone(), broker.port);
+pub(crate) fn options(broker: &BrokerAddress, client_id: String) -> MqttOptions {
+    let mut options = MqttOptions::new(client_id, broker.host(), broker.port());
     options
         .set_clean_session(false)
         .set_keep_alive(Duration::from_secs(30))
@@ -122,7 +121,7 @@ pub(crate) fn options(broker: &Broker, client_id: String) -> MqttOptions {
 }
 
 /// A client and the connection that somebody has to [`poll`].
-pub(crate) fn client(broker: &Broker, device: &DeviceId) -> (AsyncClient, EventLoop) {
+pub(crate) fn client(broker: &BrokerAddress, device: &DeviceId) -> (AsyncClient, EventLoop) {
     AsyncClient::new(options(broker, device.multibase()), REQUESTS_MAX)
 }
 

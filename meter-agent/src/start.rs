@@ -17,6 +17,7 @@ use protocol::{
     topic::Topics,
 };
 use public_http::{Names, reaches_beyond, serve};
+use settings::{address::Address, listen::Listen};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
@@ -28,7 +29,7 @@ use crate::{
     alarm::{AlarmKind, Alarms},
     chain,
     check::ReceiptFault,
-    config::{Config, Registration, StatusAddress},
+    config::{Config, Registration},
     key::{KeyError, read_key},
     mqtt::{self, DeviceTopics},
     orders::Orders,
@@ -115,7 +116,7 @@ pub enum StartError {
     )]
     Status {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// What the system says.
         error: std::io::Error,
     },
@@ -311,11 +312,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
     let head = loaded.head.unwrap_or(start);
 
-    let listener = match config.status {
-        StatusAddress::Off => None,
-        StatusAddress::At(address) => {
-            let bound = TcpListener::bind(address).await;
-            Some(bound.map_err(|error| StartError::Status { address, error })?)
+    let listener = match &config.status {
+        Listen::Off => None,
+        Listen::At(address) => {
+            let bound = TcpListener::bind((address.host(), address.port())).await;
+            Some(bound.map_err(|error| StartError::Status { address: address.clone(), error })?)
         }
     };
     let status_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());

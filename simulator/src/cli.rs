@@ -204,9 +204,15 @@ mod tests {
                 "--from: expected a UTC time such as 2026-06-01T12:00:00Z, found `yesterday`",
             ),
             (vec!["--retail", "dear"], "expected a price per kWh such as 0.125, found `dear`"),
-            (vec!["--broker", "http://localhost:1"], "expected embedded, or a broker such as mqtt://127.0.0.1:1883"),
-            (vec!["--broker", "mqtt://localhost"], "expected embedded, or a broker such as"),
-            (vec!["--console", "8080"], "expected an address such as 127.0.0.1:8080, or off"),
+            (
+                vec!["--broker", "http://localhost:1"],
+                "--broker: expected embedded, or a broker such as mqtt://127.0.0.1:1883, found `http://localhost:1`",
+            ),
+            (vec!["--broker", "mqtt://localhost:+1883"], "found `mqtt://localhost:+1883`: write the port in digits"),
+            (
+                vec!["--console", "8080"],
+                "--console: expected an address such as 127.0.0.1:8080, or off, found `8080`: write the host",
+            ),
             (vec!["--colour"], "expected an option that simulator takes, found `--colour`"),
             (vec!["live", "--colour"], "see simulator live --help"),
             (vec!["init"], "expected --state <DIR>, found none; see simulator init --help"),

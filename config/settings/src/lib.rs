@@ -1,3 +1,6 @@
 //! What programs read from the files of their owners.
 
+pub mod address;
+pub mod broker;
+pub mod listen;
 pub mod owner_only;

@@ -1,14 +1,11 @@
 //! What `market serve` is told by its configuration file.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use protocol::{hash::ParseError, interval::parse_utc};
 use serde::Deserialize;
+use settings::{broker::BrokerAddress, listen::Listen};
 
-use super::address::host_and_port;
 pub use super::ledger_node::{LedgerNode, LedgerUrl};
 
 /// Longest that the gate may wait for missing readings: a day, ms.
@@ -33,11 +30,11 @@ pub struct Config {
     /// CSV file `member,name`: the names that the console shows. Without it, it shows pseudonyms.
     pub directory: Option<PathBuf>,
     /// The MQTT broker.
-    pub broker: Broker,
+    pub broker: BrokerAddress,
     /// The validators' HTTP APIs.
     pub ledger: Vec<LedgerNode>,
     /// Where the console listens.
-    pub console: ConsoleAddress,
+    pub console: Listen,
     /// Names under which the console is asked, as by a proxy, beside the one it listens on, addresses and `localhost`.
     #[serde(default)]
     pub console_names: Vec<String>,
@@ -76,57 +73,6 @@ macro_rules! text_or_number {
             }
         }
     };
-}
-
-/// A broker's address, `mqtt://HOST:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broker {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-text_or_number!(Broker, String);
-
-impl TryFrom<String> for Broker {
-    type Error = ParseError;
-
-    fn try_from(text: String) -> Result<Broker, ParseError> {
-        let error = || ParseError::new("a broker such as mqtt://127.0.0.1:1883", &text);
-        let (host, port) = host_and_port(text.strip_prefix("mqtt://").ok_or_else(error)?).ok_or_else(error)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if port == 0 { Err(error()) } else { Ok(Broker { host: host.into(), port }) }
-    }
-}
-
-impl fmt::Display for Broker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mqtt://{}:{}", self.host, self.port)
-    }
-}
-
-/// Where the console listens: `HOST:PORT`, or `off`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConsoleAddress {
-    /// No console.
-    Off,
-    /// `HOST:PORT`; port 0 takes a free one.
-    Listen(String),
-}
-
-text_or_number!(ConsoleAddress, String);
-
-impl TryFrom<String> for ConsoleAddress {
-    type Error = ParseError;
-
-    fn try_from(text: String) -> Result<ConsoleAddress, ParseError> {
-        match host_and_port(&text) {
-            _ if text == "off" => Ok(ConsoleAddress::Off),
-            Some(_) => Ok(ConsoleAddress::Listen(text)),
-            None => Err(ParseError::new("an address such as 127.0.0.1:8080, or off", &text)),
-        }
-    }
 }
 
 /// How long the gate waits, ms.
@@ -317,7 +263,14 @@ until = "2026-06-01T12:00:00Z"
                 "127.0.0.1",
                 "expected a broker such as mqtt://127.0.0.1:1883, found `127.0.0.1`",
             ),
+            (
+                "mqtt://127.0.0.1:1883",
+                "mqtts://127.0.0.1",
+                "found `mqtts://127.0.0.1`: TLS to a broker is not supported",
+            ),
             ("http://127.0.0.1:26000", "https://x", "expected a ledger node"),
+            ("http://127.0.0.1:26000", "http://127.0.0.1", "found `http://127.0.0.1`: add a port"),
+            ("http://127.0.0.1:26000", "http://127.0.0.1:0", "found `http://127.0.0.1:0`: write the port"),
             ("http://127.0.0.1:26000", "ftp://127.0.0.1:21", "expected a ledger node"),
             (
                 "token = \"market.token\"",

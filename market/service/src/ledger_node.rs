@@ -2,15 +2,13 @@
 
 use std::{fmt, path::PathBuf};
 
-use protocol::hash::ParseError;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+use settings::address::{Address, AddressError};
 
-use super::address::host_and_port;
-
-/// The HTTP API of a ledger node, `http://HOST:PORT` or `https://HOST:PORT`.
+/// The HTTP API of a ledger node, `http://HOST:PORT` or `https://HOST:PORT`: nodes have no port of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct LedgerUrl(String);
@@ -23,18 +21,17 @@ impl LedgerUrl {
 }
 
 impl TryFrom<String> for LedgerUrl {
-    type Error = ParseError;
+    type Error = AddressError;
 
-    fn try_from(text: String) -> Result<LedgerUrl, ParseError> {
+    fn try_from(text: String) -> Result<LedgerUrl, AddressError> {
         let url = text.strip_suffix('/').unwrap_or(&text);
-        let place = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-        match place.and_then(host_and_port) {
-            Some((_, port)) if port != 0 => Ok(LedgerUrl(url.into())),
-            _ => Err(ParseError::new(
-                "a ledger node such as http://127.0.0.1:26000 or https://ledger.example:26000",
-                &text,
-            )),
-        }
+        let parts = ["http://", "https://"].iter().find_map(|scheme| Some((scheme, url.strip_prefix(scheme)?)));
+        let url = match parts {
+            Some((scheme, place)) => Address::to_ask(place, None).map(|address| format!("{scheme}{address}")),
+            None => Err("begin with http:// or https://"),
+        };
+        let expected = "a ledger node such as http://127.0.0.1:26000 or https://ledger.example:26000";
+        url.map(LedgerUrl).map_err(|advice| AddressError::new(expected, &text, advice))
     }
 }
 

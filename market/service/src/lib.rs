@@ -25,7 +25,6 @@
 //! | `tasks.rs` | what runs, and what it means that one of it ends |
 //! | `console/` | what the operator sees |
 
-mod address;
 mod alarm;
 mod book;
 mod community;

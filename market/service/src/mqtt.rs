@@ -23,10 +23,10 @@ use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, Packet, Publish, QoS, StateError, SubscribeFilter,
     SubscribeReasonCode,
 };
+use settings::broker::BrokerAddress;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    config::Broker,
     connection::{Backoff, options},
     console::{Board, BrokerLink, LinkState},
     message::{Body, Delivery, Message},
@@ -72,7 +72,13 @@ impl Link {
 }
 
 /// Starts the tasks of the link.
-pub(crate) fn start(broker: &Broker, chain: &ChainId, topics: &Topics, board: &Board, tasks: &mut Tasks) -> Link {
+pub(crate) fn start(
+    broker: &BrokerAddress,
+    chain: &ChainId,
+    topics: &Topics,
+    board: &Board,
+    tasks: &mut Tasks,
+) -> Link {
     let mut options = options(broker, "market", chain);
     options.set_manual_acks(true);
     let (client, event_loop) = AsyncClient::new(options, REQUESTS_MAX);

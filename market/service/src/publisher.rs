@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use protocol::{envelope::ChainId, limits::ANSWER_BYTES_MAX};
 use rumqttc::{AsyncClient, Event, EventLoop, Packet, QoS};
+use settings::broker::BrokerAddress;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    config::Broker,
     connection::{Backoff, options},
     console::{Board, BrokerLink, LinkState},
     line::LINE_MAX,
@@ -67,7 +67,7 @@ impl Publisher {
 /// Starts the tasks; they connect when the market is listening for the first time, so that nobody answers an
 /// announcement before.
 pub(super) fn start(
-    broker: &Broker,
+    broker: &BrokerAddress,
     chain: &ChainId,
     is_listening: watch::Receiver<bool>,
     board: &Board,

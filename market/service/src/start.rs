@@ -17,7 +17,11 @@ use protocol::{
     member::MemberId,
 };
 use public_http::{self, Names, reaches_beyond};
-use settings::owner_only::{KeyFileError, read_key};
+use settings::{
+    address::Address,
+    listen::Listen,
+    owner_only::{KeyFileError, read_key},
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -25,7 +29,7 @@ use tokio::{
 
 use super::{
     community::{Community, CommunityError},
-    config::{Clock, Config, ConsoleAddress},
+    config::{Clock, Config},
     conflicts,
     console::{Board, CommunityInfo, MemberInfo},
     event_loop::{Market, Progress},
@@ -100,7 +104,7 @@ pub enum StartError {
     #[error("console: expected a free address to listen on, found {address}: {error}")]
     Console {
         /// The address.
-        address: String,
+        address: Address,
         /// Why not.
         error: std::io::Error,
     },
@@ -189,10 +193,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let board = Board::new(info(&config, &community, &names));
     let listener = match &config.console {
-        ConsoleAddress::Off => None,
-        ConsoleAddress::Listen(address) => {
+        Listen::Off => None,
+        Listen::At(address) => {
             let error = |error| StartError::Console { address: address.clone(), error };
-            Some(TcpListener::bind(address).await.map_err(error)?)
+            Some(TcpListener::bind((address.host(), address.port())).await.map_err(error)?)
         }
     };
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
@@ -260,10 +264,10 @@ async fn stopping(mut stopped: watch::Receiver<bool>) {
 /// The names under which the console is asked: those of the configuration, the one it listens on among them.
 fn console_names(config: &Config) -> Names {
     let listens_on = match &config.console {
-        ConsoleAddress::Off => None,
-        ConsoleAddress::Listen(address) => address.rsplit_once(':').map(|(name, _)| name.to_owned()),
+        Listen::Off => None,
+        Listen::At(address) => Some(address.host()),
     };
-    Names::known(config.console_names.iter().cloned().chain(listens_on))
+    Names::known(config.console_names.iter().map(String::as_str).chain(listens_on))
 }
 
 /// Whoever can reach the console sees all that it shows.

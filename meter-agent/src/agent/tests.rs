@@ -11,11 +11,11 @@ use protocol::{
     reading::{Registers, SignedReading},
     topic::Topics,
 };
+use settings::broker::BrokerAddress;
 
 use super::*;
 use crate::{
     chain,
-    config::Broker,
     mqtt::{self, Inbound},
     source::{Measurement, MeterClock, MeterError, Reading},
 };
@@ -78,7 +78,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
     for (sequence, record) in &loaded.unsettled {
         outbox.push(*sequence, record.message.hash(), record.interval);
     }
-    let broker = Broker { host: "127.0.0.1".into(), port: 1 };
+    let broker = BrokerAddress::loopback(1);
     let (client, _) = mqtt::client(&broker, &device_key.public());
     let shown = shown.iter().enumerate().map(|(count, shown)| (interval(count as i64), shown.clone())).collect();
     Agent {
@@ -224,7 +224,7 @@ async fn an_announcement_of_the_past_or_of_another_length_signs_nothing() {
 async fn an_order_that_there_is_no_room_for_is_sent_again_until_it_stands() {
     let dir = tempfile::tempdir().unwrap();
     let mut agent = agent(dir.path(), MeterClock::Market, &[]);
-    let broker = Broker { host: "127.0.0.1".into(), port: 1 };
+    let broker = BrokerAddress::loopback(1);
     let (client, _connection) = mqtt::client(&broker, &agent.identity.device_key.public());
     agent.client = client;
     agent.identity.order = OrderConfig { buy: "0.2".parse().ok(), ..OrderConfig::default() };
@@ -259,7 +259,7 @@ async fn after_a_long_outage_everything_is_sent_oldest_first_at_a_bounded_rate()
     agent.today = Some(today);
     announce(&mut agent, 299).await;
     assert_eq!((signed(&agent).len(), agent.outbox.unsettled()), (300, 300));
-    let broker = Broker { host: "127.0.0.1".into(), port: 1 };
+    let broker = BrokerAddress::loopback(1);
     let (client, _connection) = mqtt::client(&broker, &agent.identity.device_key.public());
     agent.client = client;
     let mut now = Instant::now();

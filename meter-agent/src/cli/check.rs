@@ -4,13 +4,13 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use protocol::interval::utc_text;
 use rumqttc::{AsyncClient, Event, Packet};
-use settings::owner_only;
+use settings::{broker::BrokerAddress, owner_only};
 
 use super::{Failure, print};
 use crate::{
     agent::now_s,
     clock::CLOCK_S_MIN,
-    config::{Broker, Config},
+    config::Config,
     key::read_key,
     mqtt,
     source::MeterClock,
@@ -103,7 +103,7 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
 }
 
 /// Connects once, under a name of its own: with the device's, a running agent would be disconnected.
-async fn reach(broker: &Broker, device: &str) -> Result<(), String> {
+async fn reach(broker: &BrokerAddress, device: &str) -> Result<(), String> {
     let mut options = mqtt::options(broker, format!("{device}-check"));
     options.set_clean_session(true);
     let (client, mut connection) = AsyncClient::new(options, 2);

@@ -18,6 +18,11 @@ use protocol::{
     interval::{parse_utc, utc_text},
     money::Price,
 };
+use settings::{
+    address::{Address, AddressError},
+    broker::BrokerAddress,
+    listen::Listen,
+};
 use usage::whole;
 
 use super::{Failure, bad_input};
@@ -65,12 +70,12 @@ pub(super) struct Neighbourhood {
     /// `built-in`, those of the built-in neighbourhood; or `none`, so that all are price takers [default: none]
     #[arg(long, value_name = "FILE|built-in|none", value_parser = OsStringValueParser::new().map(OrdersFrom::from))]
     orders: Option<OrdersFrom>,
-    /// MQTT broker: `embedded`, or mqtt://HOST:PORT of one that runs already
+    /// MQTT broker: `embedded`, or mqtt://HOST:PORT of one that runs already, port 1883 unless given
     #[arg(long, value_name = "BROKER", default_value = "embedded", value_parser = parse_broker)]
     broker: Broker,
     /// Where the console listens: HOST:PORT, or `off`
-    #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:8080", value_parser = parse_console)]
-    console: Console,
+    #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:8080")]
+    console: Listen,
 }
 
 #[derive(Debug, Args)]
@@ -122,12 +127,6 @@ const fn price_of(micro: i64) -> Price {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Console {
-    Off,
-    At(SocketAddr),
-}
-
 /// Where the participants' price limits come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum OrdersFrom {
@@ -148,25 +147,22 @@ impl From<OsString> for OrdersFrom {
     }
 }
 
-fn parse_console(text: &str) -> Result<Console, String> {
-    if text == "off" {
-        return Ok(Console::Off);
-    }
-    let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    address.map(Console::At).ok_or_else(|| "expected an address such as 127.0.0.1:8080, or off".to_owned())
-}
-
-fn parse_broker(text: &str) -> Result<Broker, String> {
-    let expected = || "expected embedded, or a broker such as mqtt://127.0.0.1:1883".to_owned();
+fn parse_broker(text: &str) -> Result<Broker, AddressError> {
     if text == "embedded" {
         return Ok(Broker::Embedded);
     }
-    let (host, port) = text.strip_prefix("mqtt://").and_then(|rest| rest.rsplit_once(':')).ok_or_else(expected)?;
-    let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(expected)?;
-    if host.is_empty() || host.contains(['/', '@', ' ', '?', '#']) {
-        return Err(expected());
-    }
-    Ok(Broker::Existing(format!("mqtt://{host}:{port}")))
+    let expected = "embedded, or a broker such as mqtt://127.0.0.1:1883";
+    text.parse::<BrokerAddress>().map(Broker::Existing).map_err(|error| AddressError { expected, ..error })
+}
+
+/// Where the console's address leads: the market is told, and asked there.
+fn resolve(console: &Address) -> Result<SocketAddr, Failure> {
+    let no_address = |found: String| {
+        bad_input(format!("--console: expected an address of this machine, found that {console} is none: {found}"))
+    };
+    let mut found =
+        (console.host(), console.port()).to_socket_addrs().map_err(|error| no_address(error.to_string()))?;
+    found.next().ok_or_else(|| no_address("the name has no address".into()))
 }
 
 impl Live {
@@ -253,9 +249,9 @@ impl Neighbourhood {
                 "--intervals: expected 1 to {there_are}, as the profile {profile} has{from}, found {intervals}"
             ))
         })?;
-        let console = match self.console {
-            Console::Off => None,
-            Console::At(address) => Some(address),
+        let console = match &self.console {
+            Listen::Off => None,
+            Listen::At(address) => Some(resolve(address)?),
         };
         let run = Run { broker: self.broker.clone(), console, interval_ms: self.interval_ms, until };
         let validators = self.validators.into();
@@ -280,6 +276,13 @@ mod tests {
         let Line { mut live } = Line::try_parse_from([&["live"], arguments].concat()).unwrap();
         let note = live.demonstrate();
         (note, live.neighbourhood.check().unwrap())
+    }
+
+    #[test]
+    fn a_broker_has_a_port_and_a_console_an_address() {
+        let (_, Asked { run, .. }) = asked(&["--broker", "mqtt://Broker.invalid", "--console", "localhost:7"]);
+        assert_eq!(run.broker, Broker::Existing("mqtt://broker.invalid:1883".parse().unwrap()));
+        assert!(run.console.is_some_and(|console| console.ip().is_loopback() && console.port() == 7), "{run:?}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod watch;
 use std::{path::Path, time::Duration};
 
 use protocol::money::Amount;
+use settings::broker::BrokerAddress;
 use tokio::{net::TcpStream, signal, sync::watch as channel, time::timeout};
 
 pub use broker::BrokerError;
@@ -95,15 +96,14 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 #[error("--broker: expected an MQTT broker at {address}, found: {found}")]
 pub struct NoBroker {
-    address: String,
+    address: BrokerAddress,
     found: String,
 }
 
 /// Checks beforehand that something listens where an existing broker should.
-pub async fn check_broker(address: &str) -> Result<(), NoBroker> {
-    let no_broker = |found: String| NoBroker { address: address.to_owned(), found };
-    let host = address.strip_prefix("mqtt://").unwrap_or(address);
-    match timeout(BROKER_TIMEOUT, TcpStream::connect(host)).await {
+pub async fn check_broker(address: &BrokerAddress) -> Result<(), NoBroker> {
+    let no_broker = |found: String| NoBroker { address: address.clone(), found };
+    match timeout(BROKER_TIMEOUT, TcpStream::connect((address.host(), address.port()))).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(no_broker(error.to_string())),
         Err(_) => Err(no_broker(format!("no answer within {} s", BROKER_TIMEOUT.as_secs()))),

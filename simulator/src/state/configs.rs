@@ -9,6 +9,7 @@ use std::{
 };
 
 use protocol::{genesis::Genesis, interval::Interval};
+use settings::broker::BrokerAddress;
 
 use super::{
     AGENT_STATE, GENESIS, MARKET, NAMES, Setup, StateError, agent,
@@ -24,8 +25,8 @@ use crate::orders::Limits;
 pub enum Broker {
     /// Embedded, on a free port of the loopback interface.
     Embedded,
-    /// One that runs already, `mqtt://HOST:PORT`.
-    Existing(String),
+    /// One that runs already.
+    Existing(BrokerAddress),
 }
 
 /// How a neighbourhood is to run, as far as its configuration files say it.
@@ -44,8 +45,8 @@ pub struct Run {
 /// Where the parts are to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// The MQTT broker, `mqtt://HOST:PORT`.
-    pub broker: String,
+    /// The MQTT broker.
+    pub broker: BrokerAddress,
     /// The port on which the embedded broker is to listen, if there is to be one.
     pub embedded_broker: Option<u16>,
     /// The market's HTTP API.
@@ -126,7 +127,7 @@ fn choose_addresses(
         Broker::Existing(address) => (address.clone(), None),
         Broker::Embedded => {
             let port = ports.take(earlier.port("broker"))?;
-            (format!("mqtt://{}", loopback(port)), Some(port))
+            (BrokerAddress::loopback(port), Some(port))
         }
     };
     let market = match run.console {
@@ -203,7 +204,7 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
          interval_ms = {}\n\
          # Start of the last interval.\n\
          until = \"{}\"\n",
-        quoted(&addresses.broker),
+        quoted(&addresses.broker.to_string()),
         list(&ledger),
         addresses.market,
         run.interval_ms,
@@ -211,7 +212,7 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
     )
 }
 
-fn agent_text(id: &str, broker: &str, status: SocketAddr, limits: Limits) -> String {
+fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, limits: Limits) -> String {
     let mut text = format!(
         "{HEADER}\
          name = {}\n\
@@ -229,7 +230,7 @@ fn agent_text(id: &str, broker: &str, status: SocketAddr, limits: Limits) -> Str
          kind = \"replay\"\n\
          file = \"{}\"\n",
         quoted(id),
-        quoted(broker),
+        quoted(&broker.to_string()),
         meter::FILE,
     );
     if limits != Limits::default() {

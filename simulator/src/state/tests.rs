@@ -74,7 +74,7 @@ fn every_part_reads_its_configuration_file() {
         ledger_node::node::read_key(&config.network_key).unwrap();
     }
     let market = market_service::Config::load(&state.market_config()).unwrap();
-    assert_eq!(market.broker.to_string(), state.addresses.broker);
+    assert_eq!(market.broker, state.addresses.broker);
     assert_eq!(market.ledger.len(), 4);
     for (participant, path) in state.agent_configs() {
         let config = meter_agent::Config::load(&path).unwrap();
