@@ -182,8 +182,8 @@ mod tests {
         assert_eq!(config.genesis, Path::new("/etc/voisin/genesis.json"));
         assert_eq!(config.device_key_path(), Path::new("/etc/voisin/state/device.key"));
         assert_eq!(config.order.buy, Price::from_micro(280_000));
-        let SourceConfig::Replay { file, .. } = config.source;
-        assert_eq!(file, Path::new("/etc/voisin/meter.csv"));
+        let SourceConfig::Replay(replay) = config.source else { panic!("a recording") };
+        assert_eq!(replay.file, Path::new("/etc/voisin/meter.csv"));
     }
 
     #[test]
@@ -199,6 +199,7 @@ mod tests {
             (good.replace("mqtt://h:1", "mqtt://h:+1"), 3, "write the port in digits"),
             (good.replace("\"replay\"", "\"crystal ball\""), 5, "crystal ball"),
             (good.replace("file = \"f\"\n", ""), 4, "missing field `file`"),
+            (format!("{good}fiel = \"f\"\n"), 4, "unknown field `fiel`"),
             (format!("{good}[order]\nbuy = \"cheap\"\n"), 8, "expected a price per kWh such as 0.125, found `cheap`"),
             (format!("{good}[order]\nbuy = 0.3\n"), 8, "expected a string"),
             (format!("{good}[order]\nbuy_cap_wh = -1\n"), 8, "-1"),

@@ -1,14 +1,14 @@
-//! Meters: one type a file. To add one, copy `template.rs`, add its variant to [`SourceConfig`] and its line to
-//! [`SourceConfig::open`].
+//! Meters: one type a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
+//! [`SourceConfig`].
 
 mod replay;
+#[cfg(test)]
+mod template;
 
-use std::path::{Path, PathBuf};
+use std::{error::Error, path::Path};
 
 use protocol::{energy::Energy, interval::Interval, reading::Registers};
 use serde::Deserialize;
-
-pub use replay::ReplayError;
 
 /// What a meter showed at an interval's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,42 +63,70 @@ pub trait MeterSource: Send {
     fn clock(&self) -> MeterClock;
 }
 
-/// Which meter, and how to reach it: the section `[source]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum SourceConfig {
-    /// Recorded readings from a file.
-    Replay {
-        /// A CSV file, or a gzipped one if its name ends in `.gz`.
-        file: PathBuf,
-        /// Which rows are this household's, if the file holds several.
-        #[serde(default)]
-        participant: Option<String>,
-    },
+/// The settings of one type of meter: what `[source]` says beside its `kind`.
+trait MeterConfig {
+    /// Makes its paths relative to `base`.
+    fn resolve(&mut self, base: &Path);
+
+    /// Opens the meter. Its registers stand at `registers` when `first`, the community's first interval, starts.
+    fn open(&self, first: Interval, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError>;
 }
 
-/// Why a meter cannot be used at all.
+/// Why a meter cannot be used at all, in one line: what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// A recording is not usable.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
+#[error(transparent)]
+pub struct SourceError(Box<dyn Error + Send + Sync>);
+
+impl SourceError {
+    fn new(error: impl Error + Send + Sync + 'static) -> SourceError {
+        SourceError(Box::new(error))
+    }
+}
+
+macro_rules! source_config {
+    ($($(#[$attribute:meta])* $kind:ident($config:path),)*) => {
+        /// Which meter, and how to reach it: the section `[source]`, whose `kind` is the type's name in lowercase with
+        /// underscores.
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        pub enum SourceConfig {
+            $(
+                /// A meter of this type.
+                $(#[$attribute])*
+                $kind($config),
+            )*
+        }
+
+        impl SourceConfig {
+            fn of_type(&self) -> &dyn MeterConfig {
+                match self {
+                    $($(#[$attribute])* SourceConfig::$kind(config) => config,)*
+                }
+            }
+
+            fn of_type_mut(&mut self) -> &mut dyn MeterConfig {
+                match self {
+                    $($(#[$attribute])* SourceConfig::$kind(config) => config,)*
+                }
+            }
+        }
+    };
+}
+
+source_config! {
+    Replay(replay::ReplayConfig),
+    #[cfg(test)]
+    Template(template::TemplateConfig),
 }
 
 impl SourceConfig {
     /// Makes its paths relative to `base`.
     pub(crate) fn resolve(&mut self, base: &Path) {
-        match self {
-            SourceConfig::Replay { file, .. } => *file = base.join(&*file),
-        }
+        self.of_type_mut().resolve(base);
     }
 
     /// Opens the meter. Its registers stand at `registers` when `first`, the community's first interval, starts.
     pub fn open(&self, first: Interval, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError> {
-        match self {
-            SourceConfig::Replay { file, participant } => {
-                Ok(Box::new(replay::Replay::open(file, participant.as_deref(), first, registers)?))
-            }
-        }
+        self.of_type().open(first, registers)
     }
 }

@@ -17,16 +17,40 @@ use protocol::{
     reading::Registers,
 };
 
-use super::{Gross, Measurement, MeterClock, MeterError, MeterSource, Reading};
+use serde::Deserialize;
+
+use super::{Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Reading, SourceError};
 
 const TIMESTAMP: &str = "timestamp";
 const CONSUMPTION: &str = "consumption_wh";
 const PRODUCTION: &str = "production_wh";
 const PARTICIPANT: &str = "participant_id";
 
+/// Where the recording is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayConfig {
+    /// A CSV file, or a gzipped one if its name ends in `.gz`.
+    pub file: PathBuf,
+    /// Which rows are this household's, if the file holds several.
+    #[serde(default)]
+    pub participant: Option<String>,
+}
+
+impl MeterConfig for ReplayConfig {
+    fn resolve(&mut self, base: &Path) {
+        self.file = base.join(&self.file);
+    }
+
+    fn open(&self, first: Interval, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError> {
+        let replay = Replay::open(&self.file, self.participant.as_deref(), first, registers);
+        Ok(Box::new(replay.map_err(SourceError::new)?))
+    }
+}
+
 /// Why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
+pub(crate) enum ReplayError {
     /// The file cannot be read.
     #[error("expected recorded readings in {path}: {error}")]
     Unreadable {
@@ -49,7 +73,7 @@ pub enum ReplayError {
 
 /// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RowProblem {
+pub(crate) enum RowProblem {
     /// A column is not there.
     #[error("expected a column `{expected}`, found {found}")]
     MissingColumn {
@@ -116,7 +140,7 @@ pub enum RowProblem {
 
 /// A recording, checked as a whole when it is opened.
 #[derive(Debug)]
-pub(crate) struct Replay {
+struct Replay {
     /// The interval of the first row kept.
     first: Interval,
     rows: Vec<Row>,
@@ -138,7 +162,7 @@ struct Raw {
 }
 
 impl Replay {
-    pub(crate) fn open(
+    fn open(
         path: &Path,
         participant: Option<&str>,
         first: Interval,
