@@ -5,7 +5,7 @@
 //! every validator clears again, and every agent keeps its readings until a receipt proves them settled.
 //!
 //! Nothing is acknowledged before it is on disk. Crashes and restarts are ordinary: readings that wait come back from
-//! the [store], what is settled is asked from the ledger, and a settlement handed in twice is the same settlement.
+//! the store, what is settled is asked from the ledger, and a settlement handed in twice is the same settlement.
 //!
 //! | file | what |
 //! |---|---|

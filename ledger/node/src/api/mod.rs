@@ -7,7 +7,7 @@
 //! | `auth.rs` | tokens, roles, and the role that each call needs |
 //! | `rate.rs` | calls a second, of one address and of all |
 //! | `guard.rs` | the layers around the routes: rate, role, size and time of a body |
-//! | `serve.rs` | TLS, and who keeps the door of [`server`], which has the limits on connections and their times |
+//! | `serve.rs` | TLS, and who keeps the door of [`public_http`], which has the limits on connections and their times |
 //! | `refusal.rs`, `problem.rs` | every refusal by name; the body of every error |
 //! | `openapi.rs` | roles and refusals, written into the document of the routes |
 //!
