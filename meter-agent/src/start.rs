@@ -300,33 +300,22 @@ fn open(config: &Config) -> Result<(Prepared, Store, Loaded), StartError> {
     Ok((prepared, store, loaded))
 }
 
-/// Starts an agent: returns when it runs, whether or not the broker can be reached yet.
-pub async fn start(config: Config) -> Result<Running, StartError> {
-    let config = Arc::new(config);
-    let opening = config.clone();
-    let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
-    let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
-    let Prepared { identity, registration, meter } = prepared;
-    let first = registration.first_interval;
-    let start = chain::start(first, registration.registers())
-        .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
-    let head = loaded.head.unwrap_or(start);
-
-    let listener = match &config.status {
-        Listen::Off => None,
-        Listen::At(address) => {
-            let bound = TcpListener::bind((address.host(), address.port())).await;
-            Some(bound.map_err(|error| StartError::Status { address: address.clone(), error })?)
-        }
-    };
-    let status_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    if let Some(address) = status_addr.filter(|address| reaches_beyond(*address)) {
+/// Listens for the status page, unless it is off.
+async fn listen(status: &Listen) -> Result<Option<TcpListener>, StartError> {
+    let Listen::At(address) = status else { return Ok(None) };
+    let bound = TcpListener::bind((address.host(), address.port())).await;
+    let listener = bound.map_err(|error| StartError::Status { address: address.clone(), error })?;
+    if let Some(address) = listener.local_addr().ok().filter(|address| reaches_beyond(*address)) {
         tracing::warn!(
             "the status page on {address} can be reached from other machines, and has no login: whoever reaches it sees \
              this household's figures; if only this machine is to, set `status` to 127.0.0.1"
         );
     }
+    Ok(Some(listener))
+}
 
+/// What the owner has to know of a state before anything happens.
+fn alarms(loaded: &Loaded, state: &Path) -> Alarms {
     let mut alarms = Alarms::default();
     if loaded.dropped > 0 {
         let detail =
@@ -341,7 +330,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let detail = format!(
             "{} had been lost, set back or torn off at its end; the last signature was kept apart from it. Receipts and \
              sums from before may be missing: stop the agent, and `meter-agent recover` fetches them again",
-            config.state.join(DATABASE).display()
+            state.join(DATABASE).display()
         );
         alarms.raise(AlarmKind::StateDamaged, detail);
     }
@@ -349,6 +338,25 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let detail = format!("{} receipts were refused, and are kept as evidence", loaded.receipts_refused);
         alarms.raise(AlarmKind::ReceiptDoesNotVerify, detail);
     }
+    alarms
+}
+
+/// Starts an agent: returns when it runs, whether or not the broker can be reached yet.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let config = Arc::new(config);
+    let opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
+    let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
+    let Prepared { identity, registration, meter } = prepared;
+    let first = registration.first_interval;
+    let start = chain::start(first, registration.registers())
+        .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
+    let head = loaded.head.unwrap_or(start);
+
+    let listener = listen(&config.status).await?;
+    let status_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+
+    let alarms = alarms(&loaded, &config.state);
     let mut outbox = Outbox::default();
     for (sequence, record) in &loaded.unsettled {
         outbox.push(*sequence, record.message.hash(), record.interval);

@@ -11,6 +11,8 @@ use protocol::{
     member::MemberId,
 };
 
+use crate::dataset::Dataset;
+
 use super::{
     GENESIS, MARKET, NAMES, Setup, StateError, agent,
     files::{self, Readers},
@@ -52,14 +54,29 @@ pub(super) fn check(
     names: &BTreeMap<MemberId, String>,
     setup: &Setup,
 ) -> Result<(), StateError> {
-    let differs = |what: &str, expected: String, found: String| StateError::Differs {
-        path: root.to_owned(),
-        what: what.to_owned(),
-        expected,
-        found,
-    };
-    let dataset = &setup.dataset;
-    let rules = &genesis.rules;
+    check_options(root, genesis, names, setup)?;
+    check_participants(root, genesis, names, &setup.dataset)?;
+    if genesis.rules.parameters != setup.terms.parameters(names) {
+        let what = "the parameters of the mechanism (--price, --keys, --fees, --derate)".to_owned();
+        return Err(differs(root, "in genesis.json", what, "other ones".to_owned()));
+    }
+    if genesis.grid != setup.dataset.grid {
+        return Err(differs(root, "the lines and ratings", "of the grid".to_owned(), "other ones".to_owned()));
+    }
+    check_recordings(root, &setup.dataset)
+}
+
+fn differs(root: &Path, what: &str, expected: String, found: String) -> StateError {
+    StateError::Differs { path: root.to_owned(), what: what.to_owned(), expected, found }
+}
+
+fn check_options(
+    root: &Path,
+    genesis: &Genesis,
+    names: &BTreeMap<MemberId, String>,
+    setup: &Setup,
+) -> Result<(), StateError> {
+    let (dataset, rules) = (&setup.dataset, &genesis.rules);
     for (what, expected, found) in [
         ("--validators", genesis.validators.len().to_string(), setup.validators.to_string()),
         ("--mechanism", rules.mechanism.clone(), setup.mechanism.clone()),
@@ -70,36 +87,42 @@ pub(super) fn check(
         ("a grid:", grid_text(genesis.grid.is_some()), grid_text(dataset.grid.is_some())),
     ] {
         if expected != found {
-            return Err(differs(what, expected, found));
+            return Err(differs(root, what, expected, found));
         }
     }
-    let by_name: BTreeMap<&str, &GenesisMember> = genesis
-        .members
-        .iter()
-        .filter_map(|member| names.get(&member.member).map(|name| (name.as_str(), member)))
-        .collect();
+    Ok(())
+}
+
+fn check_participants(
+    root: &Path,
+    genesis: &Genesis,
+    names: &BTreeMap<MemberId, String>,
+    dataset: &Dataset,
+) -> Result<(), StateError> {
+    let members = genesis.members.iter();
+    let by_name: BTreeMap<&str, &GenesisMember> =
+        members.filter_map(|member| Some((names.get(&member.member)?.as_str(), member))).collect();
     for participant in &dataset.participants {
         let Some(member) = by_name.get(participant.id.as_str()) else {
             let known = by_name.keys().next().copied().unwrap_or_default();
-            return Err(differs("participants such as", known.to_owned(), participant.id.clone()));
+            return Err(differs(root, "participants such as", known.to_owned(), participant.id.clone()));
         };
         if member.bus != participant.bus {
             let text = |bus: &Option<String>| bus.clone().unwrap_or_else(|| "none".to_owned());
-            return Err(differs(&format!("{} at bus", participant.id), text(&member.bus), text(&participant.bus)));
+            let what = format!("{} at bus", participant.id);
+            return Err(differs(root, &what, text(&member.bus), text(&participant.bus)));
         }
         let rated_power_w = participant.rated_power_w(meter::interval_seconds(dataset));
         if member.rated_power_w != rated_power_w {
             let what = format!("{} with a rated power in W of", participant.id);
-            return Err(differs(&what, member.rated_power_w.to_string(), rated_power_w.to_string()));
+            return Err(differs(root, &what, member.rated_power_w.to_string(), rated_power_w.to_string()));
         }
     }
-    if genesis.rules.parameters != setup.terms.parameters(names) {
-        let what = "the parameters of the mechanism (--price, --keys, --fees, --derate)".to_owned();
-        return Err(differs("in genesis.json", what, "other ones".to_owned()));
-    }
-    if genesis.grid != dataset.grid {
-        return Err(differs("the lines and ratings", "of the grid".to_owned(), "other ones".to_owned()));
-    }
+    Ok(())
+}
+
+/// Checks what each meter plays, and writes it where it is missing.
+fn check_recordings(root: &Path, dataset: &Dataset) -> Result<(), StateError> {
     for participant in &dataset.participants {
         let path = agent(root, &participant.id).join(meter::FILE);
         let given = meter::text(dataset, participant);
@@ -108,7 +131,7 @@ pub(super) fn check(
             Ok(_) => {
                 let what = format!("the energy of {}", participant.id);
                 let found = format!("other values in the profile {}", dataset.profile);
-                return Err(differs(&what, format!("in {}", path.display()), found));
+                return Err(differs(root, &what, format!("in {}", path.display()), found));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 files::write(&path, given.as_bytes(), Readers::Everyone)?;

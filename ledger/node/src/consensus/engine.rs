@@ -97,7 +97,6 @@ async fn run_as(
     byzantine: Option<Byzantine>,
 ) -> Result<(), Halt> {
     let address = listen_address(&settings.listen)?;
-    let free = |address| TcpListener::bind(address).map(drop);
     free(address).map_err(|error| Halt::Listen { address: settings.listen.clone(), error })?;
     let (record, mut silence) = match &settings.key {
         Some(key) => {
@@ -153,14 +152,7 @@ async fn run_as(
         stop_engine(&actor).await;
         stop = inputs.stop;
         app = node.into_app();
-        let deadline = Instant::now() + STOP_TIMEOUT;
-        while let Err(error) = free(address).and_then(|()| lock(&wal)).and_then(|()| given_back(record.as_ref())) {
-            if Instant::now() > deadline {
-                warn!(%error, "the port, the write-ahead log or the signing record is still in use");
-                break;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
+        wait_until_free(address, &wal, record.as_ref()).await;
         let (Some(change), Some(record)) = (outcome?, &record) else { return Ok(()) };
         silence = match change {
             Change::Vote => {
@@ -170,6 +162,22 @@ async fn run_as(
             Change::KeepSilent(doubt) => Some(begin_silence(record, doubt)?),
         };
     }
+}
+
+/// Waits until the engine has given back what the next one needs, but not for ever.
+async fn wait_until_free(address: SocketAddr, wal: &Path, record: Option<&SharedRecord>) {
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    while let Err(error) = free(address).and_then(|()| lock(wal)).and_then(|()| given_back(record)) {
+        if Instant::now() > deadline {
+            warn!(%error, "the port, the write-ahead log or the signing record is still in use");
+            return;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn free(address: SocketAddr) -> io::Result<()> {
+    TcpListener::bind(address).map(drop)
 }
 
 /// Handles inputs until the node is to stop, or to go on in another way.
