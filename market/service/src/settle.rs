@@ -11,6 +11,7 @@ use std::{
 };
 
 use market::{
+    clearing::mechanism,
     grid::BusIndex,
     inputs::{Inputs, measuring, member_input, takes_part},
     metering::{Metered, MeteringError, measure},
@@ -138,6 +139,7 @@ fn propose_some(
     })?;
     let picture = Picture {
         mechanism: roll.rules.mechanism.clone(),
+        kind: mechanism(&roll.rules.mechanism)?.picture(),
         curves: curves(inputs.metered(), &roll.rules),
         grid: grid_use(inputs.metered(), &roll.rules, &roll.grid, interval, feeder.as_ref())?,
     };

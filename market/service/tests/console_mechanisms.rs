@@ -96,6 +96,12 @@ async fn what_is_shown_of_an_interval_is_what_was_settled() {
         let console = Console::serve(morning(mechanism)).await;
         let shown = console.json(&format!("/api/v1/intervals/{}/curves", interval(NOON).start_text())).await;
         assert_eq!(shown["mechanism"], mechanism);
+        let picture = match mechanism {
+            "uniform" | "pay_as_bid" | "mcafee" => "merit_order",
+            "feeder" => "nodal_prices",
+            _ => "community_price",
+        };
+        assert_eq!(shown["picture"], picture, "{mechanism}");
         let sum =
             |steps: &Value| steps.as_array().unwrap().iter().map(|step| step["energy_wh"].as_u64().unwrap()).sum();
         let traded = shown["interval"]["traded_wh"].as_u64().unwrap();

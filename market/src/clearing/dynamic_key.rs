@@ -1,6 +1,6 @@
 //! `dynamic_key`: what is produced is allocated to the consumers pro rata to what each consumed in the interval.
 
-use super::{Book, Clearing, Context, Mechanism, posted::Posted};
+use super::{Book, Clearing, Context, Mechanism, PictureKind, posted::Posted};
 
 /// The mechanism `dynamic_key`.
 pub(super) struct DynamicKey;
@@ -12,6 +12,10 @@ impl Mechanism for DynamicKey {
 
     fn summary(&self) -> &'static str {
         "energy sharing pro rata to each interval's consumption, at the community price"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::CommunityPrice
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use protocol::{energy::Energy, hash::Hash, money::Price};
 
 use super::{
-    Book, Clearing, Context, Mechanism, Order,
+    Book, Clearing, Context, Mechanism, Order, PictureKind,
     crossing::crossing,
     pairing::{Deal, pair},
     rationing::{rank, share},
@@ -21,6 +21,10 @@ impl Mechanism for McAfee {
 
     fn summary(&self) -> &'static str {
         "McAfee's trade reduction: stating the true limits is best, the marginal trade may be given up"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::MeritOrder
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

@@ -1,6 +1,6 @@
 //! `mid_market_rate`: everyone at the midpoint of retail and feed-in price, the short side whole, the long side pro rata.
 
-use super::{Book, Clearing, Context, Mechanism, posted::Posted};
+use super::{Book, Clearing, Context, Mechanism, PictureKind, posted::Posted};
 
 /// The mechanism `mid_market_rate`.
 pub(super) struct MidMarketRate;
@@ -12,6 +12,10 @@ impl Mechanism for MidMarketRate {
 
     fn summary(&self) -> &'static str {
         "everyone at the midpoint of retail and feed-in price, the long side pro rata"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::CommunityPrice
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

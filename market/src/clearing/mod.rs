@@ -48,8 +48,23 @@ pub trait Mechanism: Sync {
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn summary(&self) -> &'static str;
+    /// How an interval that it cleared is drawn.
+    fn picture(&self) -> PictureKind;
     /// Clears a book.
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing;
+}
+
+/// What decides who is served and where prices come from, and so what there is to draw. Whoever draws goes by this, and
+/// knows no mechanism by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureKind {
+    /// The highest bids and the lowest offers trade: the gain from trade lies between the curves, up to the volume.
+    MeritOrder,
+    /// A price is set for the community, and a key says who is served: the curves need not cross there, and the
+    /// households' shares are the picture.
+    CommunityPrice,
+    /// The grid decides with the limits, and a price belongs to a bus: the map is the picture.
+    NodalPrices,
 }
 
 /// One side's wish: to buy at most, or sell at least, at a price.

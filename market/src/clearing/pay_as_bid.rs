@@ -3,7 +3,7 @@
 use protocol::money::Price;
 
 use super::{
-    Book, Clearing, Context, Mechanism,
+    Book, Clearing, Context, Mechanism, PictureKind,
     pairing::{Deal, pair},
     uniform::fill_at_crossing,
 };
@@ -18,6 +18,10 @@ impl Mechanism for PayAsBid {
 
     fn summary(&self) -> &'static str {
         "each pair at the midpoint of its own two limits, at the largest volume"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::MeritOrder
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

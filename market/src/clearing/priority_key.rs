@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::energy::Energy;
 
-use super::{Book, Clearing, Context, Mechanism, posted::Posted, rationing::share};
+use super::{Book, Clearing, Context, Mechanism, PictureKind, posted::Posted, rationing::share};
 
 /// The mechanism `priority_key`.
 pub(super) struct PriorityKey;
@@ -16,6 +16,10 @@ impl Mechanism for PriorityKey {
 
     fn summary(&self) -> &'static str {
         "energy sharing in a fixed order of consumers, at the community price"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::CommunityPrice
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

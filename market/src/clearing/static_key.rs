@@ -3,7 +3,7 @@
 use protocol::{energy::Energy, parameters::WHOLE_PPM};
 
 use super::{
-    Book, Clearing, Context, Mechanism,
+    Book, Clearing, Context, Mechanism, PictureKind,
     posted::Posted,
     rationing::{Claim, entitle, rank},
 };
@@ -18,6 +18,10 @@ impl Mechanism for StaticKey {
 
     fn summary(&self) -> &'static str {
         "energy sharing by fixed shares of the production, at the community price"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::CommunityPrice
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

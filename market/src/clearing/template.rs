@@ -1,6 +1,6 @@
 //! Template for a new mechanism. It is compiled and tested, but not part of the program.
 //!
-//! 1. Copy this file to `your_rule.rs`, rename the struct, the name and the summary.
+//! 1. Copy this file to `your_rule.rs`, rename the struct, the name and the summary, and say which picture it has.
 //! 2. In `mod.rs` add `mod your_rule;` and one line to `mechanisms()`: `&your_rule::YourRule`.
 //! 3. Describe it in `docs/mechanisms.md`: formula, source, guarantees, what it gives up, a worked example.
 //!
@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use protocol::money::Price;
 
 use super::{
-    Book, Clearing, Context, Mechanism, Order,
+    Book, Clearing, Context, Mechanism, Order, PictureKind,
     pairing::{Deal, pair},
     rationing::fill,
 };
@@ -32,6 +32,11 @@ impl Mechanism for PostedPrice {
     // One line for `--help` and the console.
     fn summary(&self) -> &'static str {
         "everyone at one posted price, the long side pro rata"
+    }
+
+    // What the console draws: here the price is set, and the shares of the households are the picture.
+    fn picture(&self) -> PictureKind {
+        PictureKind::CommunityPrice
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

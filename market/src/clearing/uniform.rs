@@ -3,7 +3,7 @@
 use protocol::{energy::Energy, money::Price};
 
 use super::{
-    Book, Clearing, Context, Mechanism,
+    Book, Clearing, Context, Mechanism, PictureKind,
     crossing::{Crossing, Side, crossing_of},
     pairing::{Deal, pair},
     rationing::share,
@@ -19,6 +19,10 @@ impl Mechanism for Uniform {
 
     fn summary(&self) -> &'static str {
         "one price for all, in the middle of the market-clearing prices, at the largest volume"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::MeritOrder
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

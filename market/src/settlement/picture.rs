@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{MeteredMember, Position, Wish};
 use crate::{
-    clearing::{FeederClearing, Network, TermsError},
+    clearing::{FeederClearing, Network, PictureKind, TermsError},
     grid::Grid,
 };
 
@@ -30,10 +30,12 @@ pub struct Curves {
 }
 
 /// The mechanism at work in an interval.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Name of the mechanism that cleared it.
     pub mechanism: String,
+    /// How it is drawn.
+    pub kind: PictureKind,
     /// Its orders, added up by price.
     pub curves: Curves,
     /// Every bus of the grid with what is above it, from the top down; empty where no grid is known.

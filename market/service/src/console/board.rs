@@ -387,6 +387,7 @@ impl Model {
         Some(CurvesView {
             interval: summary.view(),
             mechanism: picture.map(|picture| picture.mechanism.clone()),
+            picture: picture.map(|picture| picture.kind.into()),
             curves: picture.map(|picture| CurveSteps::from(&picture.curves)),
             paid: paid.collect(),
             received,

@@ -95,6 +95,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_knows_no_mechanism_by_its_name() {
+        for asset in ASSETS.iter().filter(|asset| asset.name != "plotly.js").chain([&*INDEX]) {
+            let text = std::str::from_utf8(&asset.body).unwrap();
+            for known in market::clearing::mechanisms() {
+                assert!(!text.contains(known.name()), "{} names `{}`", asset.name, known.name());
+            }
+        }
+    }
+
+    #[test]
     fn plotly_is_bare_javascript() {
         let plotly = plotly();
         assert!(plotly.starts_with("/**\n* plotly.js"), "{}", &plotly[..80.min(plotly.len())]);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use market::settlement::{BusUse, Curves, LineUse, Step};
+use market::{
+    clearing::PictureKind,
+    settlement::{BusUse, Curves, LineUse, Step},
+};
 use protocol::{
     energy::Energy,
     envelope::ChainId,
@@ -227,6 +230,8 @@ pub(crate) struct CurvesView {
     pub(crate) interval: IntervalSummary,
     /// The mechanism; none if the interval was settled before this market started.
     pub(crate) mechanism: Option<String>,
+    /// How it is drawn; none if the interval was settled before this market started.
+    pub(crate) picture: Option<PictureView>,
     /// The curves; none if the interval was settled before this market started.
     pub(crate) curves: Option<CurveSteps>,
     /// What buyers paid, from the highest price down: trade by trade.
@@ -235,6 +240,28 @@ pub(crate) struct CurvesView {
     pub(crate) received: Vec<CurveStep>,
     /// The grid, from the top down; empty where none is known.
     pub(crate) grid: Vec<Bus>,
+}
+
+/// What there is to draw of an interval, whatever the name of its mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PictureView {
+    /// The highest bids and the lowest offers traded: the gain from trade lies between the curves.
+    MeritOrder,
+    /// The price was set for the community: a key said who was served, and the households' lines say how much.
+    CommunityPrice,
+    /// The grid decided with the limits: each bus has a price of its own.
+    NodalPrices,
+}
+
+impl From<PictureKind> for PictureView {
+    fn from(kind: PictureKind) -> PictureView {
+        match kind {
+            PictureKind::MeritOrder => PictureView::MeritOrder,
+            PictureKind::CommunityPrice => PictureView::CommunityPrice,
+            PictureKind::NodalPrices => PictureView::NodalPrices,
+        }
+    }
 }
 
 /// A bus of the grid, and the line or transformer that leads to it.

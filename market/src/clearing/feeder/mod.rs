@@ -12,7 +12,7 @@ mod prices;
 use protocol::{energy::Energy, money::Price};
 
 use super::{
-    Book, Clearing, Context, FeederClearing, Mechanism, Order,
+    Book, Clearing, Context, FeederClearing, Mechanism, Order, PictureKind,
     pairing::{Deal, pair},
     terms::Network,
 };
@@ -31,6 +31,10 @@ impl Mechanism for Feeder {
 
     fn summary(&self) -> &'static str {
         "the largest welfare on the grid, with fees and capacities of its lines, at nodal prices"
+    }
+
+    fn picture(&self) -> PictureKind {
+        PictureKind::NodalPrices
     }
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {

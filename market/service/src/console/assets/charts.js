@@ -2,10 +2,12 @@
 
 import { kwh, plain, price } from './format.js';
 
-/** Mechanisms with a price that is set: there is no crossing, and who is served says a key. */
-export const KEYED = new Set(['mid_market_rate', 'static_key', 'dynamic_key', 'priority_key']);
-/** Mechanisms that serve the highest bids and the lowest offers, so that the gain lies between the curves. */
-const BY_PRICE = new Set(['uniform', 'pay_as_bid', 'mcafee']);
+// An interval says itself which picture it has; one that this page does not know has its curves and its grid.
+
+/** Whether the price was set: there is no crossing, and who is served says a key. */
+export const keyed = (view) => view.picture === 'community_price';
+/** Whether the highest bids and the lowest offers were served, so that the gain lies between the curves. */
+const byPrice = (view) => view.picture === 'merit_order';
 
 const script = document.getElementById('plotly');
 export const loaded = window.Plotly
@@ -101,7 +103,7 @@ export async function drawCurves(element, view, currency) {
     ...curve, name, type: 'scatter', mode: 'lines', line: { color, width: 2.5 }, hovertemplate: hover,
   });
   const traces = [];
-  if (tradedWh > 0 && BY_PRICE.has(view.mechanism)) {
+  if (tradedWh > 0 && byPrice(view)) {
     const above = upTo(demand, quantity);
     const below = upTo(supply, quantity);
     traces.push({
@@ -138,7 +140,7 @@ export async function drawCurves(element, view, currency) {
       { type: 'line', x0: quantity, x1: quantity, y0: 0, y1: y, yref: 'y', line: dotted },
     );
     traces.push({
-      x: [quantity], y: [y], name: KEYED.has(view.mechanism) ? 'Price of the community' : 'Crossing', type: 'scatter', mode: 'markers', showlegend: false,
+      x: [quantity], y: [y], name: keyed(view) ? 'Price of the community' : 'Crossing', type: 'scatter', mode: 'markers', showlegend: false,
       marker: { size: 11, color: colour.ink, line: { color: colour.card, width: 2 } }, hovertemplate: hover,
     });
     annotations.push(

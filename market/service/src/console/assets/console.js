@@ -1,6 +1,6 @@
 // The operator's console: fetches the market's state once, then follows its events.
 
-import { drawCurves, drawHistory, KEYED } from './charts.js';
+import { drawCurves, drawHistory, keyed } from './charts.js';
 import { clock, counted, energy, kwh, money, nano, number, price } from './format.js';
 import { drawHealth } from './health.js';
 import { drawGrid, drawShares, heaviest, loading } from './mechanism.js';
@@ -244,11 +244,11 @@ async function drawCurvesCard() {
 /** The grid, and who got how much by a key: of mechanisms and communities that have them. */
 async function drawMechanismCard() {
   const grid = view?.grid ?? [];
-  const keyed = view !== null && KEYED.has(view.mechanism);
-  at('mechanism').hidden = grid.length === 0 && !keyed;
+  const shares = view !== null && keyed(view);
+  at('mechanism').hidden = grid.length === 0 && !shares;
   at('grid-card').hidden = grid.length === 0;
-  at('shares-card').hidden = !keyed;
-  at('mechanism').classList.toggle('alone', grid.length === 0 || !keyed);
+  at('shares-card').hidden = !shares;
+  at('mechanism').classList.toggle('alone', grid.length === 0 || !shares);
   if (grid.length > 0) {
     const most = heaviest(grid);
     const prices = grid.some((bus) => bus.price !== null) ? 'nodal prices and line loading' : 'line loading';
@@ -256,7 +256,7 @@ async function drawMechanismCard() {
     put('grid-note', `${prices}${loaded}`);
     await drawGrid(at('grid'), view, shown.households, community.currency);
   }
-  if (keyed) {
+  if (shares) {
     const left = await drawShares(at('shares'), of, view);
     put('shares-note', left > 0 ? `${view.mechanism}, without ${counted(left, 'household')} in the middle` : view.mechanism);
   }
@@ -311,7 +311,7 @@ const refresh = paced('draw', async () => {
   view = curves;
   shown = { ...asked, households };
   // The lines of the interval, where the mechanism's picture is of them.
-  if (view === null || !KEYED.has(view.mechanism)) of = [];
+  if (view === null || !keyed(view)) of = [];
   else of = asked.scope === 'interval' ? households : await fetchHouseholds(start);
   drawHouseholds();
   if (!document.hidden) await drawAll([drawCurvesCard, drawHistoryCard, drawMechanismCard]);
