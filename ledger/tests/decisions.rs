@@ -256,7 +256,7 @@ fn rules_hold_from_their_interval_on() {
     assert_eq!(refused(set(1, rules("0.4"), Some(plan))), "bad_grid", "nobody says at which bus the members are");
 
     assert_eq!(apply(&mut state, &community.decide(1, set(2, rules("0.4"), None))), Ok(()));
-    let retail = |state: &State| state.rules().rules.retail_price.to_string();
+    let retail = |state: &State| state.rules_at(state.next()).0.rules.retail_price.to_string();
     let mut seen = Vec::new();
     for _ in 0..4 {
         seen.push(retail(&state));

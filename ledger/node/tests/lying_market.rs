@@ -187,8 +187,7 @@ async fn every_lie_is_refused_by_all_four_by_name_and_counted_and_the_chain_goes
     let buy_cap = Some(Energy::from_wh(100));
     let order = Order { sequence: 1, valid_from, buy: None, sell: None, buy_cap, sell_cap: None };
     take(&nodes, &community.order(member, order)).await;
-    let ordered =
-        |state: &State| state.members().any(|(id, member)| member.status(*id, state.next()).order_sequence == 1);
+    let ordered = |state: &State| state.members().any(|(_, member)| member.order_sequence() == 1);
     until(&nodes, ordered).await;
     take(&nodes, &community.transaction(community.settlement(&state, &readings), &readings)).await;
     until(&nodes, |state| state.settlements() == 1).await;

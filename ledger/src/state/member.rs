@@ -8,7 +8,6 @@ use market::{
 };
 use minicbor::{Decode, Encode};
 use protocol::{
-    api::{MemberStatus, StandingOrder},
     cbor::{self, CborError},
     correction::MemberInput,
     envelope::{Sealed, Signed},
@@ -218,7 +217,8 @@ impl Member {
         self.record.committed.as_ref()
     }
 
-    fn standing(&self, open: Interval) -> Option<&Order> {
+    /// The order that stands for the interval `open`.
+    pub fn standing(&self, open: Interval) -> Option<&Order> {
         self.record.orders.iter().take_while(|order| order.valid_from <= open).last()
     }
 
@@ -235,6 +235,16 @@ impl Member {
     /// The account.
     pub fn account(&self) -> Account {
         self.record.account
+    }
+
+    /// Sequence number of the last placed order, standing or not yet; 0 before the first.
+    pub fn order_sequence(&self) -> u64 {
+        self.record.order_sequence
+    }
+
+    /// Sequence number of the last instruction; 0 before the first.
+    pub fn instruction_sequence(&self) -> u64 {
+        self.record.instruction_sequence
     }
 
     /// Where the device's hash chain stands.
@@ -281,36 +291,6 @@ impl Member {
     pub(super) fn input(&self, member: MemberId, open: Interval, metered: Option<Metered>) -> MemberInput {
         let device = measuring(self.device(), self.head.interval, open);
         member_input(member, device, self.technology().is_some(), self.limits(open), metered)
-    }
-
-    /// All of it as the HTTP API shows it, while `open` is the next interval to settle.
-    pub fn status(&self, member: MemberId, open: Interval) -> MemberStatus {
-        let Record { account, order_sequence, instruction_sequence, .. } = self.record;
-        let order = self.standing(open).map(|order| {
-            let PriceLimits { buy, sell, buy_cap, sell_cap } = order.limits();
-            StandingOrder { buy, sell, buy_cap, sell_cap }
-        });
-        let Registration { key, device, rated_power_w, ref bus, technology } = *self.registration;
-        MemberStatus {
-            member,
-            balance: account.balance(),
-            debits: account.debits(),
-            credits: account.credits(),
-            key,
-            device,
-            rated_power_w,
-            bus: bus.clone(),
-            technology,
-            sequence: self.head.sequence,
-            reading: self.head.hash,
-            read: self.head.interval,
-            import_wh: self.head.registers.import_wh,
-            export_wh: self.head.registers.export_wh,
-            committed: self.record.committed.clone(),
-            order,
-            order_sequence,
-            instruction_sequence,
-        }
     }
 }
 

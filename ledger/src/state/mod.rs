@@ -31,7 +31,6 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 use market::grid::{Grid, GridError};
 use minicbor::{Decode, Encode};
 use protocol::{
-    api::RulesInForce,
     block::Transaction,
     cbor,
     certificate::Validator,
@@ -422,6 +421,11 @@ impl State {
         self.totals.market
     }
 
+    /// Sequence number of the last decision; 0 before the first.
+    pub fn decision_sequence(&self) -> u64 {
+        self.totals.decision_sequence
+    }
+
     /// The key of a member's device, found by its bytes.
     pub fn known_device(&self, key: &[u8; 32]) -> Option<KnownKey> {
         self.directory.known_device(key)
@@ -447,19 +451,6 @@ impl State {
         match self.rulebook.at(interval) {
             Some((version, grid)) => (version, grid),
             None => unreachable!("the genesis has rules, and the last rules are never forgotten"),
-        }
-    }
-
-    /// The rules of the next interval, as the HTTP API shows them.
-    pub fn rules(&self) -> RulesInForce {
-        let (Version { from, rules, plan }, _) = self.rules_at(self.totals.next);
-        RulesInForce {
-            interval: self.totals.next,
-            from: *from,
-            rules: rules.clone(),
-            grid: plan.clone(),
-            market: self.totals.market,
-            decision_sequence: self.totals.decision_sequence,
         }
     }
 

@@ -1,8 +1,13 @@
 //! What a node tells of its ledger: the answers of the API, from the head and the store.
 
-use ledger::{chain, state::Version};
+use ledger::{
+    chain,
+    state::{Member, State, Version},
+};
 use protocol::{
-    api::{BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, Status},
+    api::{
+        BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, StandingOrder, Status,
+    },
     block::{Block, Transaction},
     cbor,
     certificate::{CommitCertificate, Validator},
@@ -11,7 +16,9 @@ use protocol::{
     interval::Interval,
     member::{AccountId, MemberId, Movement},
     money::Amount,
+    order::PriceLimits,
     origin::Certificates,
+    reading::{ChainHead, Registers},
     receipt::{Receipt, ValidatorStep},
     settlement::{Entry, Settlement},
 };
@@ -51,12 +58,12 @@ impl Ledger {
     pub fn members(&self, after: Option<MemberId>, limit: usize) -> Vec<MemberStatus> {
         let head = self.head();
         let members = head.state.members_after(after).take(limit);
-        members.map(|(id, member)| member.status(*id, head.state.next())).collect()
+        members.map(|(id, member)| member_status(*id, member, head.state.next())).collect()
     }
 
     /// The rules of the next interval.
     pub fn rules(&self) -> RulesInForce {
-        self.head().state.rules()
+        rules_in_force(&self.head().state)
     }
 
     /// At most `limit` settled intervals from `from` on, each as it was first settled.
@@ -305,4 +312,46 @@ fn posting(height: u64, entry: &Entry, reverse: bool, event: Event) -> Option<Po
     let net = entry.line.net()?;
     let amount = if reverse { net.checked_neg()? } else { net };
     Some(Posting { height, amount, event })
+}
+
+/// A member, while `open` is the next interval to settle.
+fn member_status(id: MemberId, member: &Member, open: Interval) -> MemberStatus {
+    let ChainHead { sequence, hash, interval, registers: Registers { import_wh, export_wh } } = *member.head();
+    let account = member.account();
+    MemberStatus {
+        member: id,
+        balance: account.balance(),
+        debits: account.debits(),
+        credits: account.credits(),
+        key: member.key(),
+        device: member.device(),
+        rated_power_w: member.rated_power_w(),
+        bus: member.bus().map(str::to_owned),
+        technology: member.technology(),
+        sequence,
+        reading: hash,
+        read: interval,
+        import_wh,
+        export_wh,
+        committed: member.committed().cloned(),
+        order: member.standing(open).map(|order| {
+            let PriceLimits { buy, sell, buy_cap, sell_cap } = order.limits();
+            StandingOrder { buy, sell, buy_cap, sell_cap }
+        }),
+        order_sequence: member.order_sequence(),
+        instruction_sequence: member.instruction_sequence(),
+    }
+}
+
+/// The rules of the next interval to settle.
+fn rules_in_force(state: &State) -> RulesInForce {
+    let (Version { from, rules, plan }, _) = state.rules_at(state.next());
+    RulesInForce {
+        interval: state.next(),
+        from: *from,
+        rules: rules.clone(),
+        grid: plan.clone(),
+        market: state.market(),
+        decision_sequence: state.decision_sequence(),
+    }
 }
