@@ -1,7 +1,9 @@
 //! Asks a ledger node over HTTP, or over HTTPS with a bearer token: who the node is, and who asks.
 //!
-//! In: an address, the certificates that its own must lead to, the file with its token. Out: status and body. It knows
-//! nothing of what is asked. Certificates of the machine count for nothing here: a node is trusted by what its file says.
+//! In: an address, the certificates that its own must lead to, the file with its token, and the questions of [`api`].
+//! Out: their answers. Certificates of the machine count for nothing here: a node is trusted by what its file says.
+
+pub mod api;
 
 use std::{
     fs, io,

@@ -9,12 +9,14 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use hyper::{StatusCode, body::Bytes};
-use ledger_client::{AskError, Client, ClientError};
+use ledger_client::{
+    Client, ClientError,
+    api::{ApiError, Node},
+};
 use protocol::{
     api::{
-        BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
-        StandingOrder, Status, Submitted,
+        MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status,
+        Submitted,
     },
     block::Transaction,
     cbor,
@@ -29,14 +31,13 @@ use protocol::{
     receipt::Receipt,
     refusal::LedgerRefusal,
 };
-use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use super::config::LedgerNode;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node is asked to wait for a settlement.
-const WAIT_MS: u64 = 5_000;
+const WAIT: Duration = Duration::from_secs(5);
 /// Pause before a node that failed is asked again.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Pause before a transaction is handed in again.
@@ -91,7 +92,7 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerClient {
     chain: ChainId,
-    nodes: Arc<[Client]>,
+    nodes: Arc<[Node]>,
     /// Which nodes have said that they keep our chain.
     ours: Arc<[OnceLock<()>]>,
     settlements_per_page: usize,
@@ -101,20 +102,20 @@ impl LedgerClient {
     pub(crate) fn new(chain: ChainId, nodes: &[LedgerNode], members: usize) -> Result<LedgerClient, ClientError> {
         let client = |node: &LedgerNode| Client::new(node.url.as_str(), node.ca.as_deref(), node.token.as_deref());
         let ours = nodes.iter().map(|_| OnceLock::new()).collect();
-        let nodes = nodes.iter().map(client).collect::<Result<_, _>>()?;
+        let nodes = nodes.iter().map(|node| Ok(Node::new(client(node)?, ANSWER_TIMEOUT)));
+        let nodes = nodes.collect::<Result<_, ClientError>>()?;
         let settlements_per_page = (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX);
         Ok(LedgerClient { chain, nodes, ours, settlements_per_page })
     }
 
     /// The addresses of the nodes, in the order of their numbers.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().map(Client::url)
+        self.nodes.iter().map(Node::url)
     }
 
     /// What one node says of itself.
     pub(crate) async fn status(&self, node: usize) -> Result<Status, LedgerError> {
-        let answer = self.nodes[node].get("/v1/status", ANSWER_TIMEOUT).await;
-        let status: Status = self.answer(node, answer)?;
+        let status = self.nodes[node].status().await.map_err(|error| self.error(node, error))?;
         if status.chain != self.chain {
             return Err(LedgerError::OtherChain { url: self.url(node), expected: self.chain, found: status.chain });
         }
@@ -124,12 +125,12 @@ impl LedgerClient {
 
     /// Who votes on the next block, as one node has it.
     pub(crate) async fn voters(&self, node: usize) -> Result<Vec<Validator>, LedgerError> {
-        self.get(node, "/v1/validators", ANSWER_TIMEOUT).await
+        self.ask(node, self.nodes[node].validators()).await
     }
 
     /// The rules of the next interval, from any node that answers.
     pub(crate) async fn rules(&self) -> Result<RulesInForce, LedgerError> {
-        first_good((0..self.nodes.len()).map(|node| self.get::<RulesInForce>(node, "/v1/rules", ANSWER_TIMEOUT))).await
+        self.ask_all(Node::rules).await
     }
 
     /// What the next clearing depends on, from any node that has settled all before `at_least`; from `avoid` only where
@@ -154,7 +155,7 @@ impl LedgerClient {
                 return Err(LedgerError::Behind { url: self.url(node), expected, found: status.next });
             }
             let members = self.members(node).await?;
-            let rules: RulesInForce = self.get(node, "/v1/rules", ANSWER_TIMEOUT).await?;
+            let rules = self.ask(node, self.nodes[node].rules()).await?;
             let after = self.status(node).await?;
             // A settlement between the two answers would mix the states of two intervals.
             if after.next == status.next {
@@ -168,9 +169,8 @@ impl LedgerClient {
     async fn members(&self, node: usize) -> Result<Vec<MemberStatus>, LedgerError> {
         let mut members: Vec<MemberStatus> = Vec::new();
         loop {
-            let after = members.last().map_or_else(String::new, |last| format!("&after={}", last.member));
-            let path = format!("/v1/members?limit={MEMBERS_PER_PAGE_MAX}{after}");
-            let page: Vec<MemberStatus> = self.get(node, &path, ANSWER_TIMEOUT).await?;
+            let after = members.last().map(|last| last.member);
+            let page = self.ask(node, self.nodes[node].members(after, MEMBERS_PER_PAGE_MAX)).await?;
             let full = page.len() >= MEMBERS_PER_PAGE_MAX;
             for next in page {
                 // A node that does not go on in order would be asked for ever, and a settlement lists them in this one.
@@ -198,10 +198,8 @@ impl LedgerClient {
 
     /// The settlement of `interval`, as soon as any node has it; `None` if none does for a while.
     pub(crate) async fn wait_settled(&self, interval: Interval) -> Option<Settled> {
-        let path = format!("/v1/settlements?from={}&limit=1&wait_ms={WAIT_MS}", interval.start_text());
-        let wait = async |node| loop {
-            let timeout = Duration::from_millis(WAIT_MS) + ANSWER_TIMEOUT;
-            match self.get::<Vec<Settled>>(node, &path, timeout).await {
+        let wait = async |node: usize| loop {
+            match self.ask(node, self.nodes[node].wait_settlements(interval, 1, WAIT)).await {
                 Ok(settled) => {
                     if let Some(settled) = settled.into_iter().find(|settled| settled.interval == interval) {
                         return settled;
@@ -212,13 +210,13 @@ impl LedgerClient {
             tokio::time::sleep(PAUSE).await;
         };
         let mut waiting: FuturesUnordered<_> = (0..self.nodes.len()).map(wait).collect();
-        tokio::time::timeout(Duration::from_millis(WAIT_MS), waiting.next()).await.ok().flatten()
+        tokio::time::timeout(WAIT, waiting.next()).await.ok().flatten()
     }
 
     /// A page of settlements from the interval `from` on; never empty.
     pub(crate) async fn settlements(&self, from: Interval) -> Result<Vec<Settled>, LedgerError> {
-        let path = format!("/v1/settlements?from={}&limit={}", from.start_text(), self.settlements_per_page);
-        let page = async |node| match self.get::<Vec<Settled>>(node, &path, ANSWER_TIMEOUT).await {
+        let limit = self.settlements_per_page;
+        let page = async |node: usize| match self.ask(node, self.nodes[node].settlements(from, limit)).await {
             Ok(page) if page.first().is_some_and(|first| first.interval == from) => Ok(page),
             Ok(page) => {
                 let found = page.first().map_or("none".into(), |first| first.interval.to_string());
@@ -240,21 +238,17 @@ impl LedgerClient {
 
     /// The intervals that the block of a height settles or corrects.
     pub(crate) async fn intervals_in(&self, height: u64) -> Result<Vec<Interval>, LedgerError> {
-        let path = format!("/v1/blocks/{height}");
-        let blocks = (0..self.nodes.len()).map(|node| self.get::<BlockSummary>(node, &path, ANSWER_TIMEOUT));
-        first_good(blocks).await.map(|block| block.intervals)
+        self.ask_all(|node| node.block(height)).await.map(|block| block.intervals)
     }
 
     /// The receipts of an interval's corrections, in their order.
     pub(crate) async fn corrections(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
-        let path = format!("/v1/settlements/{}/corrections", interval.start_text());
-        first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+        self.ask_all(|node| node.corrections(interval)).await
     }
 
     /// All receipts of an interval as it was first settled.
     pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
-        let path = format!("/v1/settlements/{}/receipts", interval.start_text());
-        first_good((0..self.nodes.len()).map(|node| self.get::<Vec<Receipt>>(node, &path, ANSWER_TIMEOUT))).await
+        self.ask_all(|node| node.receipts(interval)).await
     }
 
     /// Hands a transaction to every node until one takes it, or all that answer refuse it for good.
@@ -297,35 +291,33 @@ impl LedgerClient {
     }
 
     async fn submit_to(&self, node: usize, transaction: &[u8]) -> Result<Submitted, LedgerError> {
-        let body = Bytes::copy_from_slice(transaction);
-        let answer = self.nodes[node].post_cbor("/v1/transactions", body, ANSWER_TIMEOUT).await;
-        self.answer(node, answer)
+        self.nodes[node].submit(transaction).await.map_err(|error| self.error(node, error))
     }
 
-    async fn get<T: DeserializeOwned>(&self, node: usize, path: &str, timeout: Duration) -> Result<T, LedgerError> {
+    /// Asks all nodes. The first good answer counts.
+    async fn ask_all<'a, T, F>(&'a self, question: impl Fn(&'a Node) -> F) -> Result<T, LedgerError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        first_good(self.nodes.iter().enumerate().map(|(node, asked)| self.ask(node, question(asked)))).await
+    }
+
+    /// Asks one node, once it has said that it keeps our chain.
+    async fn ask<T>(&self, node: usize, question: impl Future<Output = Result<T, ApiError>>) -> Result<T, LedgerError> {
         if self.ours[node].get().is_none() {
             self.status(node).await?;
         }
-        let answer = self.nodes[node].get(path, timeout).await;
-        self.answer(node, answer)
+        question.await.map_err(|error| self.error(node, error))
     }
 
-    fn answer<T: DeserializeOwned>(
-        &self,
-        node: usize,
-        answer: Result<(StatusCode, Bytes), AskError>,
-    ) -> Result<T, LedgerError> {
-        let (status, body) =
-            answer.map_err(|error| LedgerError::Unreachable { url: self.url(node), reason: error.to_string() })?;
-        let unexpected = |found: String| LedgerError::Unexpected {
-            url: self.url(node),
-            expected: "an answer in JSON",
-            found: found.chars().take(200).collect(),
+    fn error(&self, node: usize, error: ApiError) -> LedgerError {
+        let url = self.url(node);
+        let found = match error {
+            ApiError::Unanswered(error) => return LedgerError::Unreachable { url, reason: error.to_string() },
+            ApiError::Refused { status, body, .. } => format!("{status}: {body}"),
+            ApiError::Malformed { error, .. } => error.to_string(),
         };
-        if !status.is_success() {
-            return Err(unexpected(format!("{status}: {}", String::from_utf8_lossy(&body))));
-        }
-        serde_json::from_slice(&body).map_err(|error| unexpected(error.to_string()))
+        LedgerError::Unexpected { url, expected: "an answer in JSON", found: found.chars().take(200).collect() }
     }
 
     fn url(&self, node: usize) -> String {
