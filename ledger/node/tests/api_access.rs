@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use ledger_client::Client;
+use ledger_client::{
+    Client,
+    api::{ApiError, Node},
+};
 use ledger_node::api::{Settings, Tls, Tokens};
 use protocol::{api::Status, member::MemberId, refusal::CallRefusal};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
@@ -199,13 +202,12 @@ async fn over_tls_a_node_proves_itself_and_so_does_who_asks() {
     };
     let (node, url) = serve(authority.sign("127.0.0.1", 2999)).await;
     let ask = async |url: &str, ca: &Path, token: Option<&Path>| {
-        Client::new(url, Some(ca), token).unwrap().get("/v1/status", PATIENCE).await
+        Node::new(Client::new(url, Some(ca), token).unwrap(), PATIENCE).status().await
     };
-    let (status, body) = ask(&url, &authority.ca, Some(&file)).await.unwrap();
-    assert_eq!(status.as_u16(), 200);
-    let told: Status = serde_json::from_slice(&body).unwrap();
+    let told = ask(&url, &authority.ca, Some(&file)).await.unwrap();
     assert_eq!(told.state_root, node.ledger.status().state_root);
-    assert_eq!(ask(&url, &authority.ca, None).await.unwrap().0.as_u16(), 401);
+    let refused = ask(&url, &authority.ca, None).await;
+    assert!(matches!(refused, Err(ApiError::Refused { status: StatusCode::UNAUTHORIZED, .. })), "{refused:?}");
 
     let error = ask(&url, &stranger.ca, Some(&file)).await.unwrap_err().to_string();
     assert!(error.contains("UnknownIssuer") || error.contains("BadSignature"), "{error}");
@@ -323,19 +325,19 @@ async fn a_stopped_api_finishes_what_it_was_asked_and_takes_no_more() {
     let access = settings.open(address).unwrap();
     let stopped = async { drop(stopped.await) };
     let serving = tokio::spawn(ledger_node::api::serve(listener, ledger.clone(), u64::MAX, access, stopped));
-    let asks = Client::new(&format!("https://{address}"), Some(&authority.ca), None).unwrap();
-    assert_eq!(asks.get("/v1/status", PATIENCE).await.unwrap().0.as_u16(), 200);
+    let client = Client::new(&format!("https://{address}"), Some(&authority.ca), None).unwrap();
+    let asks = Node::new(client, PATIENCE);
+    asks.status().await.unwrap();
     // It waits for an interval that is never settled, while the API stops.
     let waiting = asks.clone();
-    let asked =
-        tokio::spawn(
-            async move { waiting.get("/v1/settlements?from=2027-06-01T12:00:00Z&wait_ms=300", PATIENCE).await },
-        );
+    let never = "2027-06-01T12:00:00Z/PT15M".parse().unwrap();
+    let asked = tokio::spawn(async move { waiting.wait_settlements(never, 1, Duration::from_millis(300)).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     stop.send(()).unwrap();
     tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
     // Asked before or after: an answer, or nobody there.
-    assert!(asked.await.unwrap().map_or(true, |(status, _)| status.as_u16() == 200));
-    assert!(asks.get("/v1/status", PATIENCE).await.is_err());
+    let answer = asked.await.unwrap();
+    assert!(matches!(answer, Ok(_) | Err(ApiError::Unanswered(_))), "{answer:?}");
+    assert!(matches!(asks.status().await, Err(ApiError::Unanswered(_))));
     assert_eq!(std::sync::Arc::strong_count(&ledger), 1, "a connection still holds the ledger");
 }

@@ -8,7 +8,7 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use ledger::state::State;
-use ledger_client::Client;
+use ledger_client::{Client, api::Node};
 use ledger_node::node::Running;
 use protocol::{
     api::Submitted,
@@ -33,10 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a node answers to a transaction over HTTP.
 async fn hand_in(node: &Running, transaction: &Transaction) -> Submitted {
     let client = Client::new(&format!("http://{}", node.api), None, None).unwrap();
-    let body = cbor::encode(transaction).into();
-    let (status, answer) = client.post_cbor("/v1/transactions", body, PATIENCE).await.unwrap();
-    assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&answer));
-    serde_json::from_slice(&answer).unwrap()
+    Node::new(client, PATIENCE).submit(&cbor::encode(transaction)).await.unwrap()
 }
 
 /// Hands a transaction to all nodes, which take it.

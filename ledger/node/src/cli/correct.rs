@@ -3,20 +3,21 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
+use ledger_client::api::Node;
 use market::{
     grid::Grid,
     inputs::Inputs,
     settlement::{IntervalInput, settle},
 };
 use protocol::{
-    api::{Correctable, MemberStatus, RulesInForce},
+    api::{Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus},
     correction::{Correction, MemberInput, Validated, Values, corrected},
     decision::{Action, Decision},
     energy::Energy,
     limits::MEMBERS_MAX,
     member::MemberId,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 use super::{Asked, Failure, bad_input, decide::Draft, failed, print_json};
 
@@ -52,9 +53,9 @@ impl Correct {
     /// Writes the draft to stdout.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let values = self.values()?;
-        let path = format!("/v1/settlements/{}/inputs", self.interval);
-        let correctable: Correctable = self.node.get(&path)?;
-        let rules: RulesInForce = self.node.get("/v1/rules")?;
+        let rules = self.node.ask(Node::rules)?;
+        let interval = super::interval(&self.interval, rules.interval.length())?;
+        let correctable = self.node.ask(async |node| node.inputs(interval).await)?;
         let members = self.node.members()?;
         let correction = correction(correctable, &members, values)?;
         let action = Action::Correct(Box::new(correction));
@@ -110,8 +111,8 @@ impl Asked {
     pub(super) fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
         let mut members: Vec<MemberStatus> = Vec::new();
         loop {
-            let after = members.last().map(|last| format!("?after={}", last.member)).unwrap_or_default();
-            let page: Vec<MemberStatus> = self.get(&format!("/v1/members{after}"))?;
+            let after = members.last().map(|last| last.member);
+            let page = self.ask(async |node| node.members(after, MEMBERS_PER_PAGE_MAX).await)?;
             if page.is_empty() {
                 return Ok(members);
             }
@@ -123,15 +124,5 @@ impl Asked {
             };
             return Err(bad_input(format!("{}/v1/members: expected members {found}; ask another node", self.url)));
         }
-    }
-
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let client = self.client()?;
-        let answer = super::runtime()?.block_on(client.get(path, super::ANSWER_TIMEOUT));
-        let (status, body) = answer.map_err(|error| super::no_node(client.url(), error))?;
-        if !status.is_success() {
-            return Err(bad_input(format!("{}{path}: {status}: {}", client.url(), String::from_utf8_lossy(&body))));
-        }
-        serde_json::from_slice(&body).map_err(failed)
     }
 }

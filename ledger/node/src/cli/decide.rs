@@ -6,7 +6,6 @@ use std::{
 };
 
 use clap::Args;
-use ledger_client::Client;
 use ledger_node::node::{read_genesis, read_key};
 use protocol::{
     api::Submitted,
@@ -20,7 +19,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Asked, Failure, bad_input, failed, print, print_json, runtime};
+use super::{Asked, Failure, bad_input, print, print_json};
 
 /// A decision on its way from validator to validator: JSON, so that everyone reads what they sign.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,7 +78,7 @@ pub(super) struct Submit {
 impl Submit {
     pub(super) fn send(&self) -> Result<(), Failure> {
         let Draft { decision, approvals } = read_json(&self.draft)?;
-        send(&self.node.client()?, &Transaction::Decide { decision: Encoded::of(&decision), approvals })
+        send(&self.node, &Transaction::Decide { decision: Encoded::of(&decision), approvals })
     }
 }
 
@@ -107,7 +106,7 @@ impl Instruct {
         let instruction: Instruction = read_json(&self.instruction)?;
         let key = read_key(&self.key).map_err(bad_input)?;
         let signed = Signed::sign(instruction, &chain(&self.genesis)?, &key);
-        send(&self.node.client()?, &Transaction::Instruct(Sealed::from(&signed)))
+        send(&self.node, &Transaction::Instruct(Sealed::from(&signed)))
     }
 }
 
@@ -127,15 +126,9 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 }
 
 /// Hands a transaction to a node, and says what it makes of it.
-fn send(client: &Client, transaction: &Transaction) -> Result<(), Failure> {
-    let body = cbor::encode(transaction).into();
-    let answer = runtime()?.block_on(client.post_cbor("/v1/transactions", body, super::ANSWER_TIMEOUT));
-    let (status, body) = answer.map_err(|error| super::no_node(client.url(), error))?;
-    if !status.is_success() {
-        return Err(failed(format!("{}: {status}: {}", client.url(), String::from_utf8_lossy(&body))));
-    }
-    let submitted: Submitted = serde_json::from_slice(&body).map_err(failed)?;
-    match submitted {
+fn send(node: &Asked, transaction: &Transaction) -> Result<(), Failure> {
+    let transaction = cbor::encode(transaction);
+    match node.ask(async |node| node.submit(&transaction).await)? {
         Submitted::Pending { transaction } | Submitted::Exists { transaction } => print(transaction),
         Submitted::Refused { refusal, detail, .. } => Err(bad_input(format!("refused as {refusal}: {detail}"))),
     }

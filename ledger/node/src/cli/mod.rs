@@ -17,9 +17,15 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger_client::Client;
+use ledger_client::{
+    Client,
+    api::{ApiError, Node},
+};
 use ledger_node::{audit, node};
-use protocol::{hash::ParseError, interval::parse_utc};
+use protocol::{
+    hash::ParseError,
+    interval::{Interval, IntervalLength, parse_utc},
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -27,8 +33,6 @@ use tracing_subscriber::EnvFilter;
 const BAD_INPUT: u8 = 2;
 /// How long a node may take to say how it is doing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most of an error that is passed on.
-const ERROR_CHARACTERS_MAX: usize = 400;
 /// Quiet where consensus and its network talk to themselves: they log every attempt to reach a node. Who comes and goes, the
 /// ledger says itself.
 const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
@@ -134,8 +138,21 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn client(&self) -> Result<Client, Failure> {
-        Client::new(&self.url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)
+    /// Asks the node something.
+    pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(&Node) -> Result<T, ApiError>) -> Result<T, Failure> {
+        let client = Client::new(&self.url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)?;
+        let node = Node::new(client, ANSWER_TIMEOUT);
+        runtime()?.block_on(question(&node)).map_err(|error| match error {
+            ApiError::Unanswered(error) => {
+                let url = node.url();
+                bad_input(format!(
+                    "expected a node at {url}, found none: {error}; start it, or name another with --url"
+                ))
+            }
+            error @ ApiError::Refused { .. } => bad_input(format!("{}{error}", node.url())),
+            // Of what was handed in nobody knows what became.
+            error @ ApiError::Malformed { .. } => failed(format!("{}{error}", node.url())),
+        })
     }
 }
 
@@ -151,14 +168,17 @@ pub(crate) fn bad_input(error: impl ToString) -> Failure {
     Failure::Input(error.to_string())
 }
 
-/// Nothing that answers is where a node should be.
-pub(crate) fn no_node(url: &str, error: impl std::fmt::Display) -> Failure {
-    bad_input(format!("expected a node at {url}, found none: {error}; start it, or name another with --url"))
-}
-
 /// Checks that a moment on the command line is one.
 pub(crate) fn moment(text: &str) -> Result<String, ParseError> {
     parse_utc(text).map(|_| text.to_owned())
+}
+
+/// The interval that starts at `text`.
+pub(crate) fn interval(text: &str, length: IntervalLength) -> Result<Interval, Failure> {
+    let start_s = parse_utc(text).map_err(bad_input)?;
+    let minutes = length.minutes();
+    let expected = || bad_input(format!("expected the start of a {minutes}-minute interval, found {text}"));
+    Interval::new(start_s, length).ok_or_else(expected)
 }
 
 pub(crate) fn failed(error: impl ToString) -> Failure {
@@ -244,16 +264,7 @@ fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
 }
 
 fn status(node: &Asked) -> Result<(), Failure> {
-    let (client, url) = (node.client()?, &node.url);
-    let (code, body) =
-        runtime()?.block_on(client.get("/v1/status", ANSWER_TIMEOUT)).map_err(|error| no_node(url, error))?;
-    if !code.is_success() {
-        let body: String = String::from_utf8_lossy(&body).chars().take(ERROR_CHARACTERS_MAX).collect();
-        return Err(bad_input(format!("{url} does not tell its status: {code}: {body}")));
-    }
-    let status: protocol::api::Status =
-        serde_json::from_slice(&body).map_err(|error| bad_input(format!("{url} is not a node: {error}")))?;
-    print_json(&status)
+    print_json(&node.ask(Node::status)?)
 }
 
 fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Result<(), Failure> {

@@ -9,12 +9,7 @@ use std::{
 use clap::Args;
 use ledger::proof::Verifier;
 use ledger_node::{audit, node};
-use protocol::{
-    interval::{Interval, parse_utc},
-    limits::ANSWER_BYTES_MAX,
-    member::MemberId,
-    settlement::Line,
-};
+use protocol::{limits::ANSWER_BYTES_MAX, member::MemberId, settlement::Line};
 
 use super::{Failure, bad_input, failed, print};
 
@@ -40,11 +35,7 @@ impl Receipt {
     pub(super) fn write(&self) -> Result<(), Failure> {
         let member = self.member()?;
         let audit::Opened { genesis, store, copy: _copy } = audit::open(&self.directory).map_err(bad_input)?;
-        let start_s = parse_utc(&self.interval).map_err(bad_input)?;
-        let length = genesis.first_interval.length();
-        let interval = Interval::new(start_s, length).ok_or_else(|| {
-            bad_input(format!("expected the start of a {}-minute interval, found {}", length.minutes(), self.interval))
-        })?;
+        let interval = super::interval(&self.interval, genesis.first_interval.length())?;
         let (ledger, _) = node::Ledger::open(genesis, Arc::new(store), None).map_err(failed)?;
         let receipts = ledger.receipts(interval).map_err(failed)?;
         let receipt = receipts

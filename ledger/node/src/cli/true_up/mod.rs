@@ -8,12 +8,11 @@ use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
 use axum::http::StatusCode;
 use clap::Args;
-use ledger_client::Client;
+use ledger_client::api::{ApiError, Node};
 use protocol::{
-    api::{MemberStatus, RulesInForce},
     cbor,
     decision::{Action, Decision},
-    interval::{Interval, IntervalLength, parse_utc},
+    interval::{Interval, IntervalLength},
     limits::TRANSACTION_BYTES_MAX,
     member::MemberId,
 };
@@ -22,9 +21,7 @@ use self::{
     plan::{Known, Plan, plan},
     values::Row,
 };
-use super::{
-    ANSWER_TIMEOUT, Asked, Failure, bad_input, correct::correction, decide::Draft, failed, print_json, runtime,
-};
+use super::{Asked, Failure, bad_input, correct::correction, decide::Draft, interval, print_json};
 
 #[derive(Args)]
 #[command(after_help = "Without --values, what readings say that came late is moved into the intervals in which their
@@ -48,7 +45,7 @@ pub(super) struct TrueUp {
 impl TrueUp {
     /// Writes the draft to stdout, and what whoever signs it should know to stderr.
     pub(super) fn write(&self) -> Result<(), Failure> {
-        let rules: RulesInForce = self.node.get("/v1/rules")?;
+        let rules = self.node.ask(Node::rules)?;
         let length = rules.interval.length();
         let rows = self.rows(length)?;
         let start = |text: &Option<String>| text.as_deref().map(|text| interval(text, length)).transpose();
@@ -59,8 +56,8 @@ impl TrueUp {
         if from > until {
             return Err(bad_input(format!("expected a period up to {until}, the last settled interval, found {from}")));
         }
-        let members: Vec<MemberStatus> = self.node.members()?;
-        let known = runtime()?.block_on(known(&self.node.client()?, from, settled))?;
+        let members = self.node.members()?;
+        let known = self.node.ask(async |node| known(node, from, settled).await)?;
         let rated = members.iter().map(|member| (member.member, member.rated_power_w)).collect();
         let given = self.checked(rows, &known, until, &rated)?;
         let Plan { values, notes } = plan(&known, &given, until).map_err(bad_input)?;
@@ -108,30 +105,17 @@ impl TrueUp {
     }
 }
 
-/// The interval that starts at `text`.
-fn interval(text: &str, length: IntervalLength) -> Result<Interval, Failure> {
-    let start_s = parse_utc(text).map_err(bad_input)?;
-    let minutes = length.minutes();
-    let expected = || bad_input(format!("expected the start of a {minutes}-minute interval, found {text}"));
-    Interval::new(start_s, length).ok_or_else(expected)
-}
-
 /// Everything that can be corrected in a period.
-async fn known(client: &Client, from: Interval, last: Interval) -> Result<Known, Failure> {
+async fn known(node: &Node, from: Interval, last: Interval) -> Result<Known, ApiError> {
     let mut known = Known::new();
     for interval in std::iter::successors(Some(from), |of| of.next()).take_while(|of| *of <= last) {
-        let path = format!("/v1/settlements/{}/inputs", interval.start_text());
-        let (status, body) = client.get(&path, ANSWER_TIMEOUT).await.map_err(bad_input)?;
-        match status {
+        match node.inputs(interval).await {
+            Ok(correctable) => {
+                known.insert(interval, correctable);
+            }
             // Pruned, or too long ago.
-            StatusCode::NOT_FOUND => {}
-            status if status.is_success() => {
-                known.insert(interval, serde_json::from_slice(&body).map_err(failed)?);
-            }
-            status => {
-                let said = String::from_utf8_lossy(&body);
-                return Err(bad_input(format!("{}{path}: {status}: {said}", client.url())));
-            }
+            Err(ApiError::Refused { status: StatusCode::NOT_FOUND, .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(known)
