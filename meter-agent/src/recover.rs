@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use ledger::proof::Verifier;
-use ledger_client::Client;
+use ledger_client::api::{ApiError, Node};
 use protocol::{
     api::{MemberStatus, Settled, Status},
     envelope::ChainId,
@@ -20,7 +20,6 @@ use protocol::{
     reading::{ChainHead, Reading, Registers},
     receipt::Receipt,
 };
-use serde::de::DeserializeOwned;
 
 use crate::{
     check::{ReceiptFault, check_correction},
@@ -29,7 +28,7 @@ use crate::{
 };
 
 /// How long a node may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often nodes are asked while they have not settled enough, or do not agree.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often nodes that disagree are asked: one may be a block behind.
@@ -99,7 +98,7 @@ pub(crate) struct Fetched {
 
 /// Asks where the chain of the device stands, once everything that it sent must be settled. `hint` is what is known here.
 pub(crate) async fn where_it_stands(
-    nodes: &[Client],
+    nodes: &[Node],
     wanted: &Wanted<'_>,
     hint: Signed,
     mut tell: impl FnMut(String),
@@ -125,7 +124,7 @@ pub(crate) async fn where_it_stands(
 }
 
 /// What the ledger says of the member, in which all nodes agree.
-async fn agreed(nodes: &[Client], wanted: &Wanted<'_>) -> Result<MemberStatus, RecoverError> {
+async fn agreed(nodes: &[Node], wanted: &Wanted<'_>) -> Result<MemberStatus, RecoverError> {
     let mut tries = 0;
     loop {
         let mut found = Vec::new();
@@ -189,7 +188,7 @@ fn joined(standing: &MemberStatus, wanted: &Wanted<'_>, hint: Signed) -> Result<
 /// Fetches the member's receipts of the intervals from `from` to before `before` that are not here, checks each, and keeps
 /// those that hold.
 pub(crate) async fn fetch_receipts(
-    node: &Client,
+    node: &Node,
     wanted: &Wanted<'_>,
     store: &Store,
     from: Interval,
@@ -199,8 +198,7 @@ pub(crate) async fn fetch_receipts(
     let mut fetched = Fetched::default();
     let mut next = from;
     loop {
-        let start = next.start_text();
-        let page: Vec<Settled> = get(node, &format!("/v1/settlements?from={start}&limit={PAGE}")).await?;
+        let page = ask(node, || node.settlements(next, PAGE)).await?;
         let Some(last) = page.last().map(|settled| settled.interval) else { return Ok(fetched) };
         tell(format!("receipts up to {last}: {} fetched", fetched.kept));
         for settled in page {
@@ -217,7 +215,7 @@ pub(crate) async fn fetch_receipts(
 }
 
 async fn fetch_one(
-    node: &Client,
+    node: &Node,
     wanted: &Wanted<'_>,
     store: &Store,
     settled: &Settled,
@@ -229,9 +227,10 @@ async fn fetch_one(
         fetched.known += 1;
         return Ok(());
     }
-    let which = if settled.corrections == 0 { "receipts" } else { "corrections" };
-    let path = format!("/v1/settlements/{}/{which}", interval.start_text());
-    let receipts: Vec<Receipt> = get(node, &path).await?;
+    let receipts = match settled.corrections {
+        0 => ask(node, || node.receipts(interval)).await?,
+        _ => ask(node, || node.corrections(interval)).await?,
+    };
     let own = receipts.into_iter().filter(|receipt| receipt.entry.line.member == wanted.member);
     let latest = own.max_by_key(|receipt| receipt.entry.correction);
     let checked = latest.ok_or("it is missing".to_string()).and_then(|receipt| {
@@ -266,38 +265,40 @@ fn check(json: &[u8], wanted: &Wanted<'_>, interval: Interval) -> Result<(), Rec
     check_correction(&receipt.entry, wanted.member)
 }
 
-async fn status(node: &Client, wanted: &Wanted<'_>) -> Result<Status, RecoverError> {
-    let status: Status = get(node, "/v1/status").await?;
+async fn status(node: &Node, wanted: &Wanted<'_>) -> Result<Status, RecoverError> {
+    let status = ask(node, || node.status()).await?;
     if status.chain == wanted.chain {
         return Ok(status);
     }
     Err(RecoverError::OtherChain { url: node.url().into(), expected: wanted.chain, found: status.chain })
 }
 
-async fn member(node: &Client, wanted: &Wanted<'_>) -> Result<MemberStatus, RecoverError> {
+async fn member(node: &Node, wanted: &Wanted<'_>) -> Result<MemberStatus, RecoverError> {
     // The page after the name before this member's.
     let number = u128::from_be_bytes(*wanted.member.as_bytes());
     let after = number.checked_sub(1).map(|before| MemberId::from_bytes(before.to_be_bytes()));
-    let after = after.map_or(String::new(), |after| format!("&after={after}"));
-    let page: Vec<MemberStatus> = get(node, &format!("/v1/members?limit=1{after}")).await?;
+    let page = ask(node, || node.members(after, 1)).await?;
     page.into_iter().find(|status| status.member == wanted.member).ok_or_else(|| RecoverError::Node {
         url: node.url().into(),
         error: format!("it knows no member {}; ask your operator", wanted.member),
     })
 }
 
-async fn get<T: DeserializeOwned>(node: &Client, path: &str) -> Result<T, RecoverError> {
-    let failed = |error: String| RecoverError::Node { url: node.url().into(), error };
+/// Asks until the node has time for it.
+async fn ask<T>(node: &Node, question: impl AsyncFn() -> Result<T, ApiError>) -> Result<T, RecoverError> {
+    let failed = |error: String| Err(RecoverError::Node { url: node.url().into(), error });
     loop {
-        let (status, body) = node.get(path, PATIENCE).await.map_err(|error| failed(error.to_string()))?;
-        match status.as_u16() {
-            200 => return serde_json::from_slice(&body).map_err(|error| failed(error.to_string())),
-            // It answers so many a second, to everyone together.
-            429 => tokio::time::sleep(PAUSE).await,
-            401 | 403 => {
-                return Err(failed(format!("it answers {status}: it wants a token of the role `read`, see --token")));
-            }
-            _ => return Err(failed(format!("it answers {path} with {status}"))),
+        match question().await {
+            Ok(answer) => return Ok(answer),
+            Err(ApiError::Refused { path, status, .. }) => match status.as_u16() {
+                // It answers so many a second, to everyone together.
+                429 => tokio::time::sleep(PAUSE).await,
+                401 | 403 => {
+                    return failed(format!("it answers {status}: it wants a token of the role `read`, see --token"));
+                }
+                _ => return failed(format!("it answers {path} with {status}")),
+            },
+            Err(error) => return failed(error.to_string()),
         }
     }
 }

@@ -142,12 +142,12 @@ impl Client {
     }
 
     /// Asks for `path`, which starts with a slash.
-    pub async fn get(&self, path: &str, timeout: Duration) -> Result<(StatusCode, Bytes), AskError> {
+    async fn get(&self, path: &str, timeout: Duration) -> Result<(StatusCode, Bytes), AskError> {
         self.ask(Method::GET, path, None, timeout).await
     }
 
     /// Hands in CBOR at `path`, which starts with a slash.
-    pub async fn post_cbor(&self, path: &str, body: Bytes, timeout: Duration) -> Result<(StatusCode, Bytes), AskError> {
+    async fn post_cbor(&self, path: &str, body: Bytes, timeout: Duration) -> Result<(StatusCode, Bytes), AskError> {
         self.ask(Method::POST, path, Some(body), timeout).await
     }
 

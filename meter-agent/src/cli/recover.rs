@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use ledger::proof::Verifier;
-use ledger_client::Client;
+use ledger_client::{Client, ClientError, api::Node};
 use protocol::{interval::Interval, key::DeviceId};
 
 use super::{ConfigFile, Failure, moment, print};
@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     key::read_key,
     new_record,
-    recover::{Wanted, fetch_receipts, where_it_stands},
+    recover::{PATIENCE, Wanted, fetch_receipts, where_it_stands},
     signed::{self, Doubt, Signed},
     start::{read_genesis, registration},
     store::{Known, Store, StoreError, set_aside},
@@ -50,7 +50,8 @@ pub(super) async fn recover(args: Recover) -> Result<ExitCode, Failure> {
     let verifier = Verifier::new(&genesis);
     let wanted = Wanted { chain, verifier: &verifier, member: registered.member, device };
     let client = |url: &String| Client::new(url, args.ca.as_deref(), args.token.as_deref());
-    let nodes = args.node.iter().map(client).collect::<Result<Vec<_>, _>>()?;
+    let nodes = args.node.iter().map(|url| Ok(Node::new(client(url)?, PATIENCE)));
+    let nodes = nodes.collect::<Result<Vec<_>, ClientError>>()?;
 
     let store = opened(&config)?;
     let known = store.known(device, chain)?;
@@ -128,7 +129,7 @@ fn never_signed(config: &Config, device: DeviceId, known: &Known) -> Result<Exit
 }
 
 /// What the ledger says of a device whose last signature is not known here.
-async fn asked(doubt: Doubt, hint: Signed, nodes: &[Client], wanted: &Wanted<'_>) -> Result<Signed, Failure> {
+async fn asked(doubt: Doubt, hint: Signed, nodes: &[Node], wanted: &Wanted<'_>) -> Result<Signed, Failure> {
     if nodes.is_empty() {
         return Err(format!(
             "{doubt}, so the ledger has to be asked: name nodes with --node, best of several operators; or \
