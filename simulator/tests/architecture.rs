@@ -285,3 +285,14 @@ fn no_file_imports_a_file_that_imports_it() {
     let circles: Vec<String> = crates().iter().flat_map(|folder| Crate::read(&root().join(folder)).circles()).collect();
     assert!(circles.is_empty(), "{} files are in circles:\n{}", circles.len(), circles.join("\n"));
 }
+
+#[test]
+fn the_pure_core_knows_no_shape_of_the_api() {
+    for folder in ["market", "ledger"] {
+        for Source { path, paths } in Crate::read(&root().join(folder)).sources.values() {
+            let of_api = |names: &[String]| names.len() > 1 && names[0] == "protocol" && names[1] == "api";
+            let found = paths.iter().find(|(_, names)| of_api(names));
+            assert!(found.is_none(), "{}: {found:?}", path.display());
+        }
+    }
+}
