@@ -205,7 +205,7 @@ pub fn clear_json_on(
     json: &[u8],
     mechanism_name: &str,
     grid: Option<&Grid>,
-    terms: &Terms,
+    terms: &Terms<'_>,
 ) -> Result<BookAnswer, BookError> {
     let mechanism = mechanism(mechanism_name)?;
     let raw = RawBook::read(json)?;

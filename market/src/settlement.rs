@@ -16,6 +16,7 @@ use protocol::{
     member::{AccountId, MemberId},
     money::{Amount, Price},
     order::PriceLimits,
+    parameters::Parameters,
     reading::Flow,
     settlement::{Line, Minted, Settlement, Trade},
 };
@@ -24,7 +25,7 @@ use crate::{
     balance::provisional,
     clearing::{
         Book, BrokenClearing, Clearing, Context, FeederClearing, Network, Order, Terms, TermsError, UnknownMechanism,
-        community_price, mechanism,
+        mechanism,
     },
     grid::Grid,
     inputs::{Inputs, MeteredMember},
@@ -196,6 +197,11 @@ fn order_id(member: MemberId, side: u8) -> [u8; 17] {
     id
 }
 
+/// Whose an order of this id is.
+fn member_of(order: &[u8]) -> Option<MemberId> {
+    order.first_chunk().copied().map(MemberId::from_bytes)
+}
+
 /// The members of a book's bids and offers, by their place among the positions, and the ids of their orders.
 struct Sides {
     buyers: Vec<(usize, [u8; 17])>,
@@ -274,9 +280,9 @@ pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<Fe
     Ok((settlement, clearing.feeder))
 }
 
-/// What the rules say to the mechanism, in the ids and buses of this interval's book.
-fn terms(input: &IntervalInput<'_>, positions: &[Position<'_>]) -> Result<Terms, TermsError> {
-    let parameters = input.rules.parameters.clone().unwrap_or_default();
+/// What the rules say to the mechanism, with what this interval's energy does to the grid.
+fn terms<'a>(input: &IntervalInput<'a>, positions: &[Position<'_>]) -> Result<Terms<'a>, TermsError> {
+    let parameters = input.rules.parameters.as_ref();
     // What members have but do not bring to the market goes to and from the supplier, over the same lines.
     let mut base = Vec::new();
     for position in positions {
@@ -293,16 +299,9 @@ fn terms(input: &IntervalInput<'_>, positions: &[Position<'_>]) -> Result<Terms,
         }
         base[bus] += i128::from(out) - i128::from(drawn);
     }
-    let network = Network::new(input.grid, &parameters, input.interval, &base)?;
-    let bid = |member: MemberId| order_id(member, BUY).to_vec();
-    let shares = parameters.shares.as_ref();
-    let priority = parameters.priority.iter().flatten();
-    Ok(Terms {
-        community_price: Some(community_price(input.rules)),
-        shares: shares.map(|shares| shares.iter().map(|share| (bid(share.member), share.ppm)).collect()),
-        priority: priority.enumerate().map(|(place, member)| (bid(*member), place)).collect(),
-        network: Some(network),
-    })
+    let network = Network::new(input.grid, parameters.unwrap_or(&Parameters::default()), input.interval, &base)?;
+    let midpoint = Some(Price::midpoint(input.rules.feed_in_price, input.rules.retail_price));
+    Ok(Terms { parameters, member_of, midpoint, network: Some(network) })
 }
 
 /// Books a clearing's fills and trades to the positions, and names the trades' members.

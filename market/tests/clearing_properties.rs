@@ -11,7 +11,14 @@ use market::{
     grid::Grid,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use protocol::{energy::Energy, hash::Hash, limits::ENERGY_WH_MAX, money::Price};
+use protocol::{
+    energy::Energy,
+    hash::Hash,
+    limits::ENERGY_WH_MAX,
+    member::MemberId,
+    money::Price,
+    parameters::{Parameters, Share},
+};
 
 #[path = "support/generators.rs"]
 mod generators;
@@ -48,6 +55,13 @@ fn side(ids: std::ops::Range<u16>) -> impl Strategy<Value = Vec<Wish>> {
     })
 }
 
+/// Whoever has an order of this id.
+fn member(id: &[u8]) -> MemberId {
+    let mut bytes = [0; 16];
+    bytes[..id.len()].copy_from_slice(id);
+    MemberId::from_bytes(bytes)
+}
+
 /// Bid, offer, energy and price of a match.
 type NamedTrade = (Vec<u8>, Vec<u8>, Energy, Price);
 
@@ -56,7 +70,8 @@ struct Wishes {
     bids: Vec<Wish>,
     offers: Vec<Wish>,
     seed: Hash,
-    terms: Terms,
+    parameters: Parameters,
+    network: Option<Network>,
 }
 
 fn wishes() -> impl Strategy<Value = Wishes> {
@@ -64,7 +79,8 @@ fn wishes() -> impl Strategy<Value = Wishes> {
         bids,
         offers,
         seed: Hash::of(&seed),
-        terms: Terms::default(),
+        parameters: Parameters::default(),
+        network: None,
     })
 }
 
@@ -72,15 +88,16 @@ fn wishes() -> impl Strategy<Value = Wishes> {
 fn wishes_on_terms() -> impl Strategy<Value = Wishes> {
     let ids = || prop::collection::btree_map(0..1_000u16, 0..100_000u32, 0..10);
     (wishes(), parameters(), prop::option::of(ids())).prop_map(|(wishes, parameters, ids)| {
-        let bids = wishes.bids.iter().map(|wish| wish.id.clone()).zip([250_000, 100_000, 33_333]);
+        let named = wishes.bids.iter().map(|wish| member(&wish.id)).zip([250_000, 100_000, 33_333]);
+        let bids = named.map(|(member, ppm)| Share { member, ppm });
         let interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
-        let terms = Terms {
-            community_price: parameters.community_price,
+        let network = Network::new(&grid(), &parameters, interval, &[0, 20, 0, -300, 0, 1_000, 7]).unwrap();
+        let parameters = Parameters {
             shares: ids.as_ref().map(|_| bids.collect()),
-            priority: wishes.bids.iter().rev().map(|wish| wish.id.clone()).take(4).zip(0..).collect(),
-            network: Some(Network::new(&grid(), &parameters, interval, &[0, 20, 0, -300, 0, 1_000, 7]).unwrap()),
+            priority: Some(wishes.bids.iter().rev().map(|wish| member(&wish.id)).take(4).collect()),
+            ..parameters
         };
-        Wishes { terms, ..wishes }
+        Wishes { parameters, network: Some(network), ..wishes }
     })
 }
 
@@ -101,9 +118,12 @@ impl Wishes {
     fn clear(&self, mechanism_name: &str) -> Clearing {
         let grid = grid();
         let book = self.book(&grid);
+        let member_of = |id: &[u8]| Some(member(id));
+        let network = self.network.clone();
+        let terms = Terms { parameters: Some(&self.parameters), member_of, network, ..Terms::default() };
         let clearing = mechanism(mechanism_name)
             .unwrap()
-            .clear(&book, &Context { grid: &grid, tie_seed: &self.seed, terms: &self.terms });
+            .clear(&book, &Context { grid: &grid, tie_seed: &self.seed, terms: &terms });
         assert_eq!(clearing.check(&book), Ok(()));
         clearing
     }
@@ -247,7 +267,7 @@ proptest! {
         for name in ["mid_market_rate", "static_key", "dynamic_key", "priority_key"] {
             let clearing = wishes.clear(name);
             let Some(price) = clearing.price else { continue };
-            prop_assert!(wishes.terms.community_price.is_none_or(|said| said == price));
+            prop_assert!(wishes.parameters.community_price.is_none_or(|said| said == price));
             let bids = wishes.bids.iter().zip(&clearing.bids);
             prop_assert!(bids.clone().all(|(wish, fill)| wish.price >= price || fill.is_zero()));
             let supply = total(&wishes.offers, |limit| limit <= price);
@@ -255,8 +275,9 @@ proptest! {
             match name {
                 "static_key" => {
                     for (wish, fill) in bids {
-                        let Some(shares) = &wishes.terms.shares else { continue };
-                        let share = u128::from(shares.get(&wish.id).copied().unwrap_or(0));
+                        let Some(shares) = &wishes.parameters.shares else { continue };
+                        let share = shares.iter().find(|share| share.member == member(&wish.id));
+                        let share = share.map_or(0, |share| u128::from(share.ppm));
                         prop_assert!(u128::from(fill.wh()) <= supply * share / 1_000_000 + 1);
                     }
                 }

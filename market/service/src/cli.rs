@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use market::{
     book::{BOOK_BYTES_MAX, BookError, clear_json_on},
-    clearing::{Network, Terms, mechanisms},
+    clearing::{Network, Terms, mechanisms, member_by_name},
 };
 use market_service::files;
 use market_service::{self, Config};
@@ -152,15 +152,13 @@ fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failu
     let grid = options.feeder.as_deref().map(files::grid).transpose().map_err(bad_input)?;
     let keys = options.keys.as_deref().map(files::keys).transpose().map_err(bad_input)?.unwrap_or_default();
     let fees = options.fees.as_deref().map(files::fees).transpose().map_err(bad_input)?;
-    let parameters = Parameters { derate_ppm: Some(options.derate), fees, ..Parameters::default() };
+    let (shares, priority) = keys.by_member(member_by_name);
+    let parameters =
+        Parameters { community_price: options.price, shares, priority, derate_ppm: Some(options.derate), fees };
     parameters.check().map_err(bad_input)?;
     let network = grid.as_ref().map(|grid| Network::new(grid, &parameters, quarter_hour(), &[]));
-    let terms = Terms {
-        community_price: options.price,
-        shares: keys.shares,
-        priority: keys.priority,
-        network: network.transpose().map_err(bad_input)?,
-    };
+    let terms =
+        Terms { parameters: Some(&parameters), network: network.transpose().map_err(bad_input)?, ..Terms::default() };
 
     let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let json = read_book(path).map_err(|error| bad_input(format!("{name}: cannot be read: {error}")))?;

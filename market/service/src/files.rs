@@ -8,8 +8,9 @@ use std::{
 
 use protocol::{
     genesis::{GridLine, GridPlan},
+    member::MemberId,
     money::Price,
-    parameters::{Fees, LineFee, WHOLE_PPM},
+    parameters::{Fees, LineFee, Share, WHOLE_PPM},
 };
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -199,6 +200,19 @@ pub struct Keys {
     pub shares: Option<BTreeMap<Vec<u8>, u32>>,
     /// Places in the order of the file, by id.
     pub priority: BTreeMap<Vec<u8>, usize>,
+}
+
+impl Keys {
+    /// The same as rules state them, of the members for whom the ids stand. Who has none is left out.
+    pub fn by_member(&self, member: impl Fn(&[u8]) -> Option<MemberId>) -> (Option<Vec<Share>>, Option<Vec<MemberId>>) {
+        let share = |(id, ppm): (&Vec<u8>, &u32)| Some(Share { member: member(id)?, ppm: *ppm });
+        let shares = self.shares.as_ref().map(|shares| shares.iter().filter_map(share).collect());
+        let mut first: Vec<(usize, MemberId)> =
+            self.priority.iter().filter_map(|(id, place)| Some((*place, member(id)?))).collect();
+        first.sort_unstable();
+        let priority = (!first.is_empty()).then(|| first.into_iter().map(|(_, member)| member).collect());
+        (shares, priority)
+    }
 }
 
 /// The consumers in the order of a file, with their shares if it has that column.

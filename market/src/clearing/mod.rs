@@ -8,6 +8,7 @@ mod dynamic_key;
 mod feeder;
 mod mcafee;
 mod mid_market_rate;
+mod network;
 mod pairing;
 mod pay_as_bid;
 mod posted;
@@ -23,7 +24,8 @@ use protocol::{energy::Energy, hash::Hash, money::Price};
 
 use crate::grid::{BusIndex, Grid};
 
-pub use terms::{Edge, Network, Terms, TermsError, community_price};
+pub use network::{Edge, Network, TermsError};
+pub use terms::{Terms, member_by_name};
 
 /// Every mechanism, the default first.
 pub fn mechanisms() -> &'static [&'static dyn Mechanism] {
@@ -97,7 +99,7 @@ pub struct Context<'a> {
     /// Decides who gets a Wh that cannot be shared; nobody could know it when the orders were placed.
     pub tie_seed: &'a Hash,
     /// What the rules say beside the mechanism's name.
-    pub terms: &'a Terms,
+    pub terms: &'a Terms<'a>,
 }
 
 /// Energy from an offer to a bid.

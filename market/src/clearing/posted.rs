@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use protocol::{energy::Energy, money::Price};
 
 use super::{
-    Book, Clearing, Context, Order,
+    Book, Clearing, Context, Order, Terms,
     pairing::{Deal, pair},
     rationing::fill,
 };
@@ -24,7 +24,7 @@ pub(super) struct Posted<'a> {
 impl<'a> Posted<'a> {
     /// None where nothing can be traded.
     pub(super) fn new(book: &'a Book<'a>, context: &'a Context<'a>) -> Option<Posted<'a>> {
-        let price = context.terms.price(book)?;
+        let price = community_price(book, context.terms)?;
         let mut posted = Posted { book, context, price, demand: 0, supply: 0 };
         posted.demand = total(book.bids.iter().filter(|bid| posted.accepts_bid(bid)));
         posted.supply = total(book.offers.iter().filter(|offer| posted.accepts_offer(offer)));
@@ -56,6 +56,15 @@ impl<'a> Posted<'a> {
         let trades = pair(self.book, &bids, &offers, self.context.grid, |_, _| Deal::at(self.price));
         Clearing { quantity, price: Some(self.price), bids, offers, trades, ..Clearing::nothing(self.book) }
     }
+}
+
+/// The price that the rules name, else the midpoint of the supplier's two prices; where there is no supplier, that of
+/// the book's highest bid and lowest offer: none where one side is empty.
+fn community_price(book: &Book<'_>, terms: &Terms<'_>) -> Option<Price> {
+    let highest = || book.bids.iter().filter(|bid| !bid.quantity.is_zero()).map(|bid| bid.price).max();
+    let lowest = || book.offers.iter().filter(|offer| !offer.quantity.is_zero()).map(|offer| offer.price).min();
+    let said = terms.said(|parameters| parameters.community_price).or(terms.midpoint);
+    said.or_else(|| Some(Price::midpoint(lowest()?, highest()?)))
 }
 
 /// Where `fill` places an order: among those that share, or among those that get nothing.

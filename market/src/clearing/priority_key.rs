@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use protocol::energy::Energy;
+use protocol::{energy::Energy, member::MemberId};
 
-use super::{Book, Clearing, Context, Mechanism, PictureKind, posted::Posted, rationing::share};
+use super::{Book, Clearing, Context, Mechanism, PictureKind, Terms, posted::Posted, rationing::share};
 
 /// The mechanism `priority_key`.
 pub(super) struct PriorityKey;
@@ -24,10 +24,10 @@ impl Mechanism for PriorityKey {
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {
         let Some(posted) = Posted::new(book, context) else { return Clearing::nothing(book) };
-        let place = |id: &[u8]| context.terms.priority.get(id).copied().unwrap_or(usize::MAX);
+        let places = Places::of(context.terms);
         let mut queue: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (index, bid) in book.bids.iter().enumerate().filter(|(_, bid)| posted.accepts_bid(bid)) {
-            queue.entry(place(bid.id)).or_default().push(index);
+            queue.entry(places.place(bid.id)).or_default().push(index);
         }
         let mut fills = vec![Energy::ZERO; book.bids.len()];
         let mut left = posted.supply;
@@ -37,5 +37,25 @@ impl Mechanism for PriorityKey {
             left -= among.iter().map(|&index| u128::from(fills[index].wh())).sum::<u128>();
         }
         posted.clearing(fills)
+    }
+}
+
+/// The order in which consumers are served, as the rules name it.
+struct Places {
+    by_member: BTreeMap<MemberId, usize>,
+    member_of: fn(&[u8]) -> Option<MemberId>,
+}
+
+impl Places {
+    fn of(terms: &Terms<'_>) -> Places {
+        let priority = terms.said(|parameters| parameters.priority.as_ref()).into_iter().flatten();
+        Places { by_member: priority.copied().zip(0..).collect(), member_of: terms.member_of }
+    }
+
+    /// The place of whose bid this is: the last, if it is not named.
+    fn place(&self, bid: &[u8]) -> usize {
+        // Where nobody is named, nobody need be looked for.
+        let member = if self.by_member.is_empty() { None } else { (self.member_of)(bid) };
+        member.and_then(|member| self.by_member.get(&member).copied()).unwrap_or(usize::MAX)
     }
 }

@@ -1,9 +1,11 @@
 //! `static_key`: every consumer is entitled to a fixed part of what is produced, whether it can use it or not.
 
-use protocol::{energy::Energy, parameters::WHOLE_PPM};
+use std::collections::BTreeMap;
+
+use protocol::{energy::Energy, member::MemberId, parameters::WHOLE_PPM};
 
 use super::{
-    Book, Clearing, Context, Mechanism, PictureKind,
+    Book, Clearing, Context, Mechanism, Order, PictureKind, Terms,
     posted::Posted,
     rationing::{Claim, entitle, rank},
 };
@@ -27,10 +29,10 @@ impl Mechanism for StaticKey {
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {
         let Some(posted) = Posted::new(book, context) else { return Clearing::nothing(book) };
         let consumers = || book.bids.iter().enumerate().filter(|(_, bid)| posted.accepts_bid(bid));
-        let (claims, whole): (Vec<Claim>, u128) = match &context.terms.shares {
+        let (claims, whole): (Vec<Claim>, u128) = match Shares::of(context.terms) {
             Some(shares) => {
-                let weight = |id: &[u8]| shares.get(id).copied().unwrap_or(0).into();
-                (consumers().map(|(index, bid)| Claim { index, weight: weight(bid.id) }).collect(), WHOLE_PPM.into())
+                let claim = |(index, bid): (usize, &Order<'_>)| Claim { index, weight: shares.ppm(bid.id).into() };
+                (consumers().map(claim).collect(), WHOLE_PPM.into())
             }
             None => {
                 let claims: Vec<Claim> = consumers().map(|(index, _)| Claim { index, weight: 1 }).collect();
@@ -51,5 +53,25 @@ impl Mechanism for StaticKey {
             },
         );
         posted.clearing(fills)
+    }
+}
+
+/// Parts per million of all that is offered, as the rules name them.
+struct Shares {
+    by_member: BTreeMap<MemberId, u32>,
+    member_of: fn(&[u8]) -> Option<MemberId>,
+}
+
+impl Shares {
+    /// None where the rules name no shares: then all have equal ones.
+    fn of(terms: &Terms<'_>) -> Option<Shares> {
+        let shares = terms.said(|parameters| parameters.shares.as_ref())?;
+        let by_member = shares.iter().map(|share| (share.member, share.ppm)).collect();
+        Some(Shares { by_member, member_of: terms.member_of })
+    }
+
+    /// The share of whose bid this is: nothing, if it is not named.
+    fn ppm(&self, bid: &[u8]) -> u32 {
+        (self.member_of)(bid).and_then(|member| self.by_member.get(&member).copied()).unwrap_or(0)
     }
 }

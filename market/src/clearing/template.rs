@@ -4,7 +4,8 @@
 //! 2. In `mod.rs` add `mod your_rule;` and one line to `mechanisms()`: `&your_rule::YourRule`.
 //! 3. Describe it in `docs/mechanisms.md`: formula, source, guarantees, what it gives up, a worked example.
 //!
-//! A rule that needs parameters finds them in `context.terms`; `protocol::parameters` is where rules state them.
+//! A rule that needs parameters reads them from `context.terms` into a struct of its own, here in its file, as
+//! `static_key` does; `protocol::parameters` is where rules state them.
 //!
 //! `clear` is a pure function: no clock, no randomness, no floating-point number, and no dependence on the order of the
 //! orders. Every validator calls it and must get the same bytes. It has nothing to refuse: any book has a clearing, if

@@ -24,7 +24,7 @@ pub(crate) struct RandomBook {
     pub(crate) parents: Vec<usize>,
     /// The number in the grid of each bus.
     pub(crate) numbers: Vec<usize>,
-    pub(crate) terms: Terms,
+    pub(crate) terms: Terms<'static>,
     ids: Vec<[u8; 8]>,
     /// Price, Wh and bus of each order; the first half are bids.
     pub(crate) orders: Vec<(Price, Energy, usize, BusIndex)>,

@@ -13,8 +13,8 @@ use protocol::{energy::Energy, money::Price};
 
 use super::{
     Book, Clearing, Context, FeederClearing, Mechanism, Order, PictureKind,
+    network::Network,
     pairing::{Deal, pair},
-    terms::Network,
 };
 use crate::grid::Grid;
 use curve::{Curves, NIL};

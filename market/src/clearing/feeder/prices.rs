@@ -2,7 +2,7 @@
 
 use protocol::money::Price;
 
-use super::{super::terms::Network, Flows};
+use super::{super::network::Network, Flows};
 use crate::grid::Grid;
 
 /// The keys of the units around some point of a curve.
