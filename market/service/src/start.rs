@@ -192,23 +192,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         None => BTreeMap::new(),
     };
     let board = Board::new(info(&config, &community, &names));
-    let listener = match &config.console {
-        Listen::Off => None,
-        Listen::At(address) => {
-            let error = |error| StartError::Console { address: address.clone(), error };
-            Some(TcpListener::bind((address.host(), address.port())).await.map_err(error)?)
-        }
-    };
+    let listener = listen(&config.console).await?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
-    // The genesis says who signs, until a decision of the validators says otherwise.
-    let signs = match ledger.rules().await {
-        Ok(rules) => rules.market,
-        Err(LedgerError::OtherChain { url, expected, found }) => {
-            return Err(StartError::OtherChain { url, expected, found });
-        }
-        Err(_) => community.genesis.market,
-    };
-    community.check_key(signs).map_err(|error| StartError::Community { path: config.genesis.clone(), error })?;
+    check_key(&config, &community, &ledger).await?;
     let store = Store::open(&config.state, &community.chain)?;
 
     let (stop, stopped) = watch::channel(false);
@@ -254,6 +240,26 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     tasks.spawn(MARKET, market.run());
     Ok(Running { console_addr, board, refusals, stop, progress: progress_receiver, forwarded, tasks })
+}
+
+/// Listens for the console, unless it is off.
+async fn listen(console: &Listen) -> Result<Option<TcpListener>, StartError> {
+    let Listen::At(address) = console else { return Ok(None) };
+    let error = |error| StartError::Console { address: address.clone(), error };
+    Ok(Some(TcpListener::bind((address.host(), address.port())).await.map_err(error)?))
+}
+
+/// Checks that the community takes settlements that are signed with this key.
+async fn check_key(config: &Config, community: &Community, ledger: &LedgerClient) -> Result<(), StartError> {
+    // The genesis says who signs, until a decision of the validators says otherwise.
+    let signs = match ledger.rules().await {
+        Ok(rules) => rules.market,
+        Err(LedgerError::OtherChain { url, expected, found }) => {
+            return Err(StartError::OtherChain { url, expected, found });
+        }
+        Err(_) => community.genesis.market,
+    };
+    community.check_key(signs).map_err(|error| StartError::Community { path: config.genesis.clone(), error })
 }
 
 async fn stopping(mut stopped: watch::Receiver<bool>) {
