@@ -59,8 +59,8 @@ pub type PrunedHeads = Vec<(DeviceId, Hash)>;
 pub enum Readings {
     /// Nothing: their signatures have to be verified.
     Sealed,
-    /// They were [opened](open_blocks) for this chain: their signatures hold. One item for each transaction; what in it is
-    /// not the transaction's has to be verified.
+    /// They were [opened](open_blocks) for this chain: their signatures hold. One item for each transaction; what in it
+    /// is not the transaction's has to be verified.
     Opened(Vec<Opened>),
     /// They were [pruned](prune): one item for each settlement.
     Pruned(Vec<PrunedHeads>),
@@ -212,9 +212,9 @@ pub fn build_foreseen<T: Borrow<Transaction>, O: Into<Opened>>(
     (Block { header, transactions: taken }, executed, refused)
 }
 
-/// The settlements and readings of some blocks, in their order, each opened: all their signatures, and those of the blocks'
-/// certificates, verified together. `None` if any of them does not hold or cannot be opened; executing the blocks and
-/// verifying their certificates then says which and why.
+/// The settlements and readings of some blocks, in their order, each opened: all their signatures, and those of the
+/// blocks' certificates, verified together. `None` if any of them does not hold or cannot be opened; executing the
+/// blocks and verifying their certificates then says which and why.
 pub fn open_blocks(chain: &ChainId, blocks: &[Block], certificates: &[CommitCertificate]) -> Option<Vec<Vec<Opened>>> {
     let transactions = || blocks.iter().flat_map(|block| &block.transactions);
     let settlements = transactions().filter_map(Transaction::settlement);
@@ -416,8 +416,8 @@ pub fn receipts(
     entries.into_iter().enumerate().filter_map(receipt).collect()
 }
 
-/// A block without its readings, and what is left of them: for each settlement the hashes of each device's last reading;
-/// and the last readings themselves, by which later ones are measured.
+/// A block without its readings, and what is left of them: for each settlement the hashes of each device's last
+/// reading; and the last readings themselves, by which later ones are measured.
 pub fn prune(chain: &ChainId, block: &Block) -> Result<(Block, Vec<PrunedHeads>, Vec<SignedReading>), EnvelopeError> {
     let mut pruned = block.clone();
     let mut heads = Vec::new();

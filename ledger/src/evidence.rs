@@ -1,5 +1,5 @@
-//! Evidence against a validator: two messages that it signed and that contradict one another. Anybody can check it, with
-//! nothing but the genesis.
+//! Evidence against a validator: two messages that it signed and that contradict one another. Anybody can check it,
+//! with nothing but the genesis.
 
 use protocol::{
     certificate::{VoteKind, proposal_bytes, vote_bytes},
@@ -122,8 +122,8 @@ impl Evidence {
         }
     }
 
-    /// Checks that the validator signed both messages, for the chain of this genesis, and that they contradict one another.
-    /// Whether it was a validator at that height, the ledger says.
+    /// Checks that the validator signed both messages, for the chain of this genesis, and that they contradict one
+    /// another. Whether it was a validator at that height, the ledger says.
     pub fn verify(&self, genesis: &Genesis) -> Result<(), EvidenceError> {
         let expected = genesis.chain();
         if self.chain != expected {

@@ -1,6 +1,6 @@
-//! The shared ledger, as pure functions that a light client needs too: [`state`], the deterministic state machine that recomputes
-//! every clearing, [`chain`], blocks built from it and checked against it, [`proof`], receipts checked against nothing but
-//! the genesis, and [`evidence`], what proves that a validator contradicted itself.
+//! The shared ledger, as pure functions that a light client needs too: [`state`], the deterministic state machine that
+//! recomputes every clearing, [`chain`], blocks built from it and checked against it, [`proof`], receipts checked
+//! against nothing but the genesis, and [`evidence`], what proves that a validator contradicted itself.
 //!
 //! They know no clock, no randomness, no network and no disk.
 

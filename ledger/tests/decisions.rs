@@ -56,8 +56,8 @@ fn a_decision_takes_more_than_two_thirds_of_the_power() {
     assert_eq!(apply(&mut state, &community.decide(1, other)), Err("decision_not_next".into()));
 }
 
-/// The market need not know of an enrolment that is decided while it clears; one that names whom it knows, as markets did
-/// before, settles the same.
+/// The market need not know of an enrolment that is decided while it clears; one that names whom it knows, as markets
+/// did before, settles the same.
 #[test]
 fn a_settlement_is_the_same_whenever_a_new_member_is_enrolled_before_it() {
     let mut community = Community::new(6, 1);

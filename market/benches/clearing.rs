@@ -54,9 +54,9 @@ fn main() {
     }
 }
 
-/// The allocator (glibc's) hands large pieces of memory back to the system when they are freed, and whether the next ones
-/// cost page faults then depends on what lies beside them. Once it was given back a piece this large, it keeps them: so
-/// all that is compared here works in memory that is warm.
+/// The allocator (glibc's) hands large pieces of memory back to the system when they are freed, and whether the next
+/// ones cost page faults then depends on what lies beside them. Once it was given back a piece this large, it keeps
+/// them: so all that is compared here works in memory that is warm.
 fn keep_memory() {
     drop(black_box(Vec::<u8>::with_capacity(31 << 20)));
 }

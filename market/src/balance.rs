@@ -1,5 +1,5 @@
-//! Whether an interval closes: whether every meter was read, and whether the members' sum is what the transformer's meter
-//! says. Where it does not, what was measured is settled all the same, as provisional. Nothing is scaled to fit.
+//! Whether an interval closes: whether every meter was read, and whether the members' sum is what the transformer's
+//! meter says. Where it does not, what was measured is settled all the same, as provisional. Nothing is scaled to fit.
 
 use protocol::{
     genesis::{Rules, TransformerMeter},

@@ -1,4 +1,5 @@
-//! What a clearing knows of each member, in the form in which a settlement commits to it and a correction brings it back.
+//! What a clearing knows of each member, in the form in which a settlement commits to it and a correction brings it
+//! back.
 
 use protocol::{
     correction::{MemberInput, Values},
@@ -26,8 +27,8 @@ pub struct MeteredMember {
     pub renewable: bool,
 }
 
-/// The inputs of all members, in ascending order, and those of them that were read. The second follows from the first, and
-/// is made nowhere else, so that what is cleared is what the settlement commits to.
+/// The inputs of all members, in ascending order, and those of them that were read. The second follows from the first,
+/// and is made nowhere else, so that what is cleared is what the settlement commits to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inputs {
     all: Vec<MemberInput>,
@@ -35,8 +36,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Takes the inputs in any order. `bus` says where each member is connected, and is asked in ascending order of member,
-    /// also for who was not read: a member that has no bus is an error before it is first read.
+    /// Takes the inputs in any order. `bus` says where each member is connected, and is asked in ascending order of
+    /// member, also for who was not read: a member that has no bus is an error before it is first read.
     pub fn new<E>(
         mut inputs: Vec<MemberInput>,
         mut bus: impl FnMut(&MemberInput) -> Result<BusIndex, E>,
@@ -78,8 +79,8 @@ pub fn measuring(device: Option<DeviceId>, read: Interval, interval: Interval) -
     device.filter(|_| takes_part(read, interval))
 }
 
-/// Whether a member takes part in `interval`, whose last reading before ended `read`: who was registered while an interval
-/// was open does from the next one on.
+/// Whether a member takes part in `interval`, whose last reading before ended `read`: who was registered while an
+/// interval was open does from the next one on.
 pub fn takes_part(read: Interval, interval: Interval) -> bool {
     read < interval
 }

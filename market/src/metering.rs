@@ -108,8 +108,8 @@ pub struct Metered {
     pub late: Flow,
 }
 
-/// Most Wh that a meter may show behind a connection of this rating, after so many seconds. Registers count whole Wh, so it may
-/// show up to one Wh more than has flowed.
+/// Most Wh that a meter may show behind a connection of this rating, after so many seconds. Registers count whole Wh,
+/// so it may show up to one Wh more than has flowed.
 pub fn plausible_wh(rated_power_w: u64, seconds: u64) -> u64 {
     let wh = (u128::from(rated_power_w) * u128::from(seconds)).div_ceil(HOUR_S);
     u64::try_from(wh).unwrap_or(u64::MAX)
@@ -216,8 +216,8 @@ pub struct Late {
     pub flow: Flow,
 }
 
-/// What of the late energy that [`measure`] finds in the same readings is of which intervals. `None` where the readings do
-/// not follow `head`.
+/// What of the late energy that [`measure`] finds in the same readings is of which intervals. `None` where the readings
+/// do not follow `head`.
 pub fn late(head: &ChainHead, readings: &[SignedReading], interval: Interval) -> Option<Vec<Late>> {
     let mut head = *head;
     let mut late = Vec::new();

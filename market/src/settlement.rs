@@ -47,7 +47,8 @@ pub struct IntervalInput<'a> {
     pub tie_seed: &'a Hash,
     /// Commitments to the readings, copied into the settlement.
     pub readings: Vec<Hash>,
-    /// What is known of all members: the settlement commits to it, clears those that were read, and names those that were not.
+    /// What is known of all members: the settlement commits to it, clears those that were read, and names those that
+    /// were not.
     pub inputs: &'a Inputs,
 }
 
@@ -346,8 +347,8 @@ fn check_balance(settlement: &Settlement) -> Result<(), SettleError> {
     if sum == 0 { Ok(()) } else { Err(SettleError::Unbalanced { nano: sum }) }
 }
 
-/// The seed of the tie-breaks in the interval after the settlement of this [content](Settlement::content_hash): its hash. It
-/// covers readings that nobody knows before that interval's orders are fixed.
+/// The seed of the tie-breaks in the interval after the settlement of this [content](Settlement::content_hash): its
+/// hash. It covers readings that nobody knows before that interval's orders are fixed.
 pub fn tie_seed_after(content: Hash) -> Hash {
     content
 }

@@ -1,5 +1,5 @@
-//! A clearing takes memory by the book and by the bus, never by the order: ten times the orders are a few more pieces of
-//! memory, each of them larger.
+//! A clearing takes memory by the book and by the bus, never by the order: ten times the orders are a few more pieces
+//! of memory, each of them larger.
 
 #![allow(clippy::unwrap_used)]
 

@@ -214,8 +214,8 @@ impl Agent {
             self.live.refilled = Some(now);
             self.live.budget = BURST;
         }
-        // The order before the readings: the gate of the open interval closes after them, so that an order on its way is
-        // on the ledger before the next one is cleared.
+        // The order before the readings: the gate of the open interval closes after them, so that an order on its way
+        // is on the ledger before the next one is cleared.
         let order_due = self.live.order_sent.is_none_or(|sent| now.duration_since(sent) >= ORDER_RETRY);
         if let Some(record) = self.orders.open().filter(|_| order_due) {
             let message = record.message.bytes().to_vec();

@@ -1,21 +1,23 @@
 //! How far an announcement of the market is believed. Pure: the time is a parameter.
 //!
-//! Announcements are unsigned: whoever reaches the broker can announce any interval, and retain it. But the validators settle
-//! one interval after the other, and receipts prove how far they are. So an announcement is believed as far as the latest
-//! receipt bears it out, and some way beyond, because receipts come after the announcement of the next interval, and not
-//! at all while a household is away. Where the meter goes by this machine's clock, the clock bears out what has ended.
+//! Announcements are unsigned: whoever reaches the broker can announce any interval, and retain it. But the validators
+//! settle one interval after the other, and receipts prove how far they are. So an announcement is believed as far as
+//! the latest receipt bears it out, and some way beyond, because receipts come after the announcement of the next
+//! interval, and not at all while a household is away. Where the meter goes by this machine's clock, the clock bears
+//! out what has ended.
 
 use protocol::interval::Interval;
 
 use crate::{clock::CLOCK_S_MIN, source::MeterClock};
 
-/// Most intervals beyond what is borne out that a recording is read ahead: a day of quarter hours, so that who was away for a
-/// day catches up in one go, and who believed a forged announcement has read no more than that too early.
+/// Most intervals beyond what is borne out that a recording is read ahead: a day of quarter hours, so that who was away
+/// for a day catches up in one go, and who believed a forged announcement has read no more than that too early.
 pub(crate) const AHEAD_MAX: i64 = 96;
-/// Most intervals beyond what is borne out from which an order may stand. One that stands from next year on would leave the
-/// household without any until then.
+/// Most intervals beyond what is borne out from which an order may stand. One that stands from next year on would leave
+/// the household without any until then.
 pub(crate) const ORDERS_AHEAD_MAX: i64 = 8;
-/// An interval so far beyond what is borne out can be open by now: the one before may be settled and its receipt on its way.
+/// An interval so far beyond what is borne out can be open by now: the one before may be settled and its receipt on its
+/// way.
 const OPEN_MAX: i64 = 2;
 
 /// How far the time of the market has come for sure.
@@ -25,8 +27,8 @@ pub(crate) struct Horizon {
 }
 
 impl Horizon {
-    /// Of a household whose latest receipt is of `settled`, or whose first interval comes after `before_first`, with a meter on
-    /// `clock`, at `now_s` seconds after 1970.
+    /// Of a household whose latest receipt is of `settled`, or whose first interval comes after `before_first`, with a
+    /// meter on `clock`, at `now_s` seconds after 1970.
     pub(crate) fn of(before_first: Interval, settled: Option<Interval>, clock: MeterClock, now_s: i64) -> Horizon {
         let proved = settled.map_or(before_first, |settled| settled.max(before_first));
         let ended = match clock {
@@ -38,8 +40,8 @@ impl Horizon {
         Horizon { borne_out: ended.map_or(proved, |ended| ended.max(proved)) }
     }
 
-    /// The interval up to which the meter is read, where `announced` is said to be open. A meter on this machine's clock is
-    /// read up to what has ended, which the clock knows better.
+    /// The interval up to which the meter is read, where `announced` is said to be open. A meter on this machine's
+    /// clock is read up to what has ended, which the clock knows better.
     pub(crate) fn open(self, announced: Interval, clock: MeterClock) -> Interval {
         match clock {
             MeterClock::Real => announced,

@@ -2,8 +2,8 @@
 //!
 //! Traps of rumqttc 0.25: whoever polls must not wait for the request channel (it alone empties it), so this task only
 //! uses `try_*`; un-acked publishes are forgotten whenever the broker forgot the session, so nothing here is trusted to
-//! remember them, the outbox sends again; it reconnects at once and for ever, so the pauses are ours; it acknowledges on
-//! receipt, so acknowledgements are ours too, after what was received is stored.
+//! remember them, the outbox sends again; it reconnects at once and for ever, so the pauses are ours; it acknowledges
+//! on receipt, so acknowledgements are ours too, after what was received is stored.
 
 use std::time::Duration;
 
@@ -146,7 +146,8 @@ pub(crate) async fn poll(
             Ok(MqttEvent::Incoming(Packet::ConnAck(_))) => {
                 failures = 0;
                 number += 1;
-                // Again on every connection: the broker may have forgotten the session, and retained messages come anew.
+                // Again on every connection: the broker may have forgotten the session, and retained messages come
+                // anew.
                 subscribed = client.try_subscribe_many(topics.filters()).is_ok();
                 Event::Connected { connection: number }
             }

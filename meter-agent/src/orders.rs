@@ -97,7 +97,8 @@ impl Orders {
         self.records.last().filter(|record| record.state == OrderState::Open)
     }
 
-    /// Notes the market's answer to the order whose message has this hash; says what it means, and which order that was.
+    /// Notes the market's answer to the order whose message has this hash; says what it means, and which order that
+    /// was.
     pub(crate) fn answered(
         &mut self,
         message: &protocol::hash::Hash,
@@ -114,8 +115,8 @@ impl Orders {
         Some((became, record))
     }
 
-    /// The limits that stood for `interval`, where `tariffs` were in force. An order that was not answered may stand or not: the wider limit counts,
-    /// so that no receipt is refused for an answer that was lost.
+    /// The limits that stood for `interval`, where `tariffs` were in force. An order that was not answered may stand or
+    /// not: the wider limit counts, so that no receipt is refused for an answer that was lost.
     pub(crate) fn limits(&self, interval: Interval, tariffs: &Tariffs) -> Limits {
         let mut wide: Option<Limits> = None;
         let standing = self.records.iter().rev().filter(|record| record.order.valid_from <= interval);

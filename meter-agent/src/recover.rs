@@ -1,9 +1,9 @@
 //! What the ledger knows of a household that has lost some of its state: where its chain of readings stands, and its
 //! receipts, each checked against the genesis.
 //!
-//! Where the chain stands is the word of the nodes that are asked, which must all say the same. It is believed only when
-//! the last signature is not known here, and only after two more intervals were settled: whatever the device had sent, and
-//! the market had taken in, is in the first or the second of them.
+//! Where the chain stands is the word of the nodes that are asked, which must all say the same. It is believed only
+//! when the last signature is not known here, and only after two more intervals were settled: whatever the device had
+//! sent, and the market had taken in, is in the first or the second of them.
 
 use std::time::Duration;
 
@@ -96,7 +96,8 @@ pub(crate) struct Fetched {
     pub(crate) refused: u64,
 }
 
-/// Asks where the chain of the device stands, once everything that it sent must be settled. `hint` is what is known here.
+/// Asks where the chain of the device stands, once everything that it sent must be settled. `hint` is what is known
+/// here.
 pub(crate) async fn where_it_stands(
     nodes: &[Node],
     wanted: &Wanted<'_>,
@@ -148,8 +149,8 @@ async fn agreed(nodes: &[Node], wanted: &Wanted<'_>) -> Result<MemberStatus, Rec
     }
 }
 
-/// What was signed, by what the ledger has settled and what is known here: the later of the two, if the one leads to the
-/// other.
+/// What was signed, by what the ledger has settled and what is known here: the later of the two, if the one leads to
+/// the other.
 fn joined(standing: &MemberStatus, wanted: &Wanted<'_>, hint: Signed) -> Result<Signed, RecoverError> {
     let Wanted { chain, member, device, .. } = *wanted;
     if standing.device != Some(device) {
@@ -185,8 +186,8 @@ fn joined(standing: &MemberStatus, wanted: &Wanted<'_>, hint: Signed) -> Result<
     Ok(Signed { chain: Some(chain), unsettled, order, ..hint })
 }
 
-/// Fetches the member's receipts of the intervals from `from` to before `before` that are not here, checks each, and keeps
-/// those that hold.
+/// Fetches the member's receipts of the intervals from `from` to before `before` that are not here, checks each, and
+/// keeps those that hold.
 pub(crate) async fn fetch_receipts(
     node: &Node,
     wanted: &Wanted<'_>,
@@ -252,7 +253,8 @@ async fn fetch_one(
     Ok(())
 }
 
-/// A receipt is kept as one that came by itself would be: read from its bytes, proved, this member's, its amounts right.
+/// A receipt is kept as one that came by itself would be: read from its bytes, proved, this member's, its amounts
+/// right.
 fn check(json: &[u8], wanted: &Wanted<'_>, interval: Interval) -> Result<(), ReceiptFault> {
     if json.len() > ANSWER_BYTES_MAX {
         return Err(ReceiptFault::TooLarge { max: ANSWER_BYTES_MAX, found: json.len() });

@@ -100,7 +100,8 @@ struct Kept {
     signed: Signed,
 }
 
-/// Makes the record of a new device key, which has signed nothing, in the state directory; never over one that is there.
+/// Makes the record of a new device key, which has signed nothing, in the state directory; never over one that is
+/// there.
 pub fn new_record(state: &Path, device: DeviceId) -> io::Result<()> {
     if [FILE, COPY].iter().any(|name| state.join(name).exists()) {
         return Err(ErrorKind::AlreadyExists.into());

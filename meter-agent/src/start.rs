@@ -244,8 +244,8 @@ pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, StartError> {
     Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.into(), error })
 }
 
-/// How this household was registered: as its configuration has it, or by the genesis, as the member whose device this is,
-/// if `member_key` is that member's.
+/// How this household was registered: as its configuration has it, or by the genesis, as the member whose device this
+/// is, if `member_key` is that member's.
 pub(crate) fn registration(
     config: &Config,
     genesis: &Genesis,

@@ -7,8 +7,8 @@
 //! its batch is flushed. Receipts are kept in the database rather than as files: a year has 35,000 of them, and an SD
 //! card has few inodes and no love for small files. `meter-agent statement --export` writes them out.
 //!
-//! Traps of sled 0.34: its flush does not reach the disk (no fsync), so this store syncs the file itself; what is
-//! over a quarter of a segment becomes a file of its own that nobody syncs, and so does a leaf of its tree, which is some
+//! Traps of sled 0.34: its flush does not reach the disk (no fsync), so this store syncs the file itself; what is over
+//! a quarter of a segment becomes a file of its own that nobody syncs, and so does a leaf of its tree, which is some
 //! neighbouring values together: receipts are kept compressed, and in chunks; its default cache is 1 GB.
 
 mod join;
@@ -44,7 +44,8 @@ use crate::{
 const CACHE_BYTES: u64 = 1 << 20;
 /// A segment is also the size of the write buffer, bytes. Fixed once a database exists.
 const SEGMENT_BYTES: usize = 128 << 10;
-/// Most bytes of one value: two dozen of them, more than a leaf of sled's tree ever has, are less than a quarter of a segment.
+/// Most bytes of one value: two dozen of them, more than a leaf of sled's tree ever has, are less than a quarter of a
+/// segment.
 const CHUNK_BYTES: usize = 1_200;
 const _: () = assert!(24 * (CHUNK_BYTES + 64) < SEGMENT_BYTES / 4);
 /// The one who had it open may still be letting go of the lock.

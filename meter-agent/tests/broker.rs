@@ -217,7 +217,8 @@ async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_rest
     assert_eq!((status.totals.receipts_verified, status.totals.imported_wh), (1, 50));
     assert_eq!(status.balance, Amount::from_nano(-(150 * 190_000 + 50 * 300_000)));
 
-    // What was in force before changes nothing; two entries under one number are a lie, and so are amounts that do not follow.
+    // What was in force before changes nothing; two entries under one number are a lie, and so are amounts that do not
+    // follow.
     market.forward(first).await;
     market.forward(corrected(0, 1, [140, 0, 60, 0])).await;
     until(&mut running, "a lie", |status| status.receipts_refused == 1).await;
@@ -249,8 +250,8 @@ async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_rest
     running.stop().await;
 }
 
-/// Everything that somebody with access to the broker can deliver: what was said to others, elsewhere or before, and what was
-/// never said. None of it makes the validators liars; two entries that they did sign do.
+/// Everything that somebody with access to the broker can deliver: what was said to others, elsewhere or before, and
+/// what was never said. None of it makes the validators liars; two entries that they did sign do.
 #[tokio::test]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn the_gravest_alarm_cannot_be_faked_nor_buried() {
@@ -385,7 +386,8 @@ async fn a_forged_announcement_makes_no_honest_interval_late() {
     for open in 1..8 {
         market.forward(home.receipt(open - 1, 100, 0, 0, 0).to_json()).await;
         market.announce(open).await;
-        // What is due comes at once, whatever was refused before; what comes beside it is one more of the forged future.
+        // What is due comes at once, whatever was refused before; what comes beside it is one more of the forged
+        // future.
         loop {
             match market.heard().await {
                 Heard::Reading(reading) if reading.interval == interval(open) => {

@@ -101,7 +101,8 @@ names! {
         Stale = "Stale",
         /// An order that would stand for an interval already open or closed.
         OrderTooLate = "OrderTooLate",
-        /// As many of the member's orders as may wait for their interval do so already. It passes with the next interval.
+        /// As many of the member's orders as may wait for their interval do so already. It passes with the next
+        /// interval.
         TooManyOrders = "TooManyOrders",
     }
 }

@@ -189,7 +189,8 @@ pub struct Late {
     pub member: MemberId,
     /// The first interval that it measures.
     pub from: Interval,
-    /// The last one: the same, unless intervals before were not read; how the energy is spread over several nobody knows.
+    /// The last one: the same, unless intervals before were not read; how the energy is spread over several nobody
+    /// knows.
     pub to: Interval,
     /// Drawn, Wh; netted where it is of one interval.
     pub import: Energy,
@@ -253,8 +254,9 @@ pub struct MemberStatus {
     pub sequence: u64,
     /// Hash of the device's last settled reading.
     pub reading: Hash,
-    /// The interval that the last settled reading ended; where there is none yet, the one that was open when the member or its
-    /// meter was registered. It takes part in clearings from the next one on: this holds from the interval after this one.
+    /// The interval that the last settled reading ended; where there is none yet, the one that was open when the member
+    /// or its meter was registered. It takes part in clearings from the next one on: this holds from the interval after
+    /// this one.
     pub read: Interval,
     /// Import register at the last settled reading, Wh.
     pub import_wh: u64,

@@ -1,10 +1,11 @@
 //! Batches of signatures by known keys, where strangers may have forged some of them.
 //!
-//! A signature is valid when its key [verifies](PublicKey::verifies) it alone, by ZIP 215, whose equation has the cofactor.
-//! Batches are asked with the equation of `ed25519-dalek`, which lacks it but takes points that were worked out before.
-//! Where that holds, each signature of the batch is valid but for a chance of 2⁻¹²⁸: the parts of prime order, each times a
-//! factor drawn from a hash of them all, sum to zero only if each of them is zero, and then the cofactor clears the rest.
-//! Where it does not hold, that says nothing yet, and smaller batches are asked, at last each signature alone.
+//! A signature is valid when its key [verifies](PublicKey::verifies) it alone, by ZIP 215, whose equation has the
+//! cofactor. Batches are asked with the equation of `ed25519-dalek`, which lacks it but takes points that were worked
+//! out before. Where that holds, each signature of the batch is valid but for a chance of 2⁻¹²⁸: the parts of prime
+//! order, each times a factor drawn from a hash of them all, sum to zero only if each of them is zero, and then the
+//! cofactor clears the rest. Where it does not hold, that says nothing yet, and smaller batches are asked, at last each
+//! signature alone.
 
 use std::ops::Range;
 
@@ -44,10 +45,10 @@ impl Claims {
 
     /// Which claims hold, in their order: the same answers as asking each alone, several times faster where all do.
     ///
-    /// They are asked in batches of `batch`, which [`batch_where`] chooses. Where a batch does not pass, it is asked in small
-    /// batches, and those of a small batch that does not pass one by one. So no claim is looked at more than three times,
-    /// however many are forged and wherever they are: whoever floods us with forged claims makes us work at most about
-    /// twice as much as if each were asked alone.
+    /// They are asked in batches of `batch`, which [`batch_where`] chooses. Where a batch does not pass, it is asked in
+    /// small batches, and those of a small batch that does not pass one by one. So no claim is looked at more than
+    /// three times, however many are forged and wherever they are: whoever floods us with forged claims makes us work
+    /// at most about twice as much as if each were asked alone.
     pub fn which_hold(&self, batch: usize) -> Vec<bool> {
         which_hold(self.keys.len(), batch, |claims| self.all_hold(claims))
     }
@@ -67,8 +68,8 @@ impl Claims {
     }
 }
 
-/// The size of batches of which few fail, where lately `forged` of `asked` claims did not hold: as large as can be where
-/// none was, and never smaller than a small batch, because below that each claim costs nearly what it does alone.
+/// The size of batches of which few fail, where lately `forged` of `asked` claims did not hold: as large as can be
+/// where none was, and never smaller than a small batch, because below that each claim costs nearly what it does alone.
 pub fn batch_where(forged: usize, asked: usize) -> usize {
     asked.checked_div(BATCHES_PER_FORGED * forged).map_or(usize::MAX, |batch| batch.max(SMALL_BATCH))
 }

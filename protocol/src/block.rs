@@ -50,8 +50,8 @@ pub enum Transaction {
         #[cbor(decode_with = "cbor::list::<_, _, VALIDATORS_MAX>")]
         approvals: Vec<CommitSignature>,
     },
-    /// Suspend a device that signed two [`Reading`](crate::reading::Reading)s under one sequence number. Whoever knows them
-    /// may report it: the signatures are the proof.
+    /// Suspend a device that signed two [`Reading`](crate::reading::Reading)s under one sequence number. Whoever knows
+    /// them may report it: the signatures are the proof.
     #[n(5)]
     ReportConflict {
         /// The one with the lower hash, so that the two make one transaction.

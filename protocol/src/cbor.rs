@@ -71,9 +71,9 @@ pub fn decode<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T,
     }
 }
 
-/// Checks that bytes are one item of the forms that our types have, and nothing else: integers, strings, arrays, booleans
-/// and null, with every length in the shortest form. It takes no memory, and what it lets through has none of the forms
-/// (lists without an end, nested in each other) for which reading past them would.
+/// Checks that bytes are one item of the forms that our types have, and nothing else: integers, strings, arrays,
+/// booleans and null, with every length in the shortest form. It takes no memory, and what it lets through has none of
+/// the forms (lists without an end, nested in each other) for which reading past them would.
 pub fn check_form(bytes: &[u8]) -> Result<(), CborError> {
     match item(&mut Decoder::new(bytes))?.len() {
         len if len == bytes.len() => Ok(()),

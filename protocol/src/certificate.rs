@@ -85,9 +85,9 @@ pub fn vote_bytes(chain: &Hash, kind: VoteKind, height: u64, round: u32, block: 
     cbor::encode(&("voisin/vote/v1", chain, kind, height, round, block))
 }
 
-/// The bytes a validator signs when it proposes a block: deterministic CBOR of
-/// `["voisin/proposal/v1", chain, height, round, pol_round or null, block]`, where `pol_round` is the earlier round in which the block
-/// gathered its prevotes, if it is proposed again.
+/// The bytes a validator signs when it proposes a block: deterministic CBOR of `["voisin/proposal/v1", chain, height,
+/// round, pol_round or null, block]`, where `pol_round` is the earlier round in which the block gathered its prevotes,
+/// if it is proposed again.
 pub fn proposal_bytes(chain: &Hash, height: u64, round: u32, pol_round: Option<u32>, block: &Hash) -> Vec<u8> {
     cbor::encode(&("voisin/proposal/v1", chain, height, round, pol_round, block))
 }

@@ -154,8 +154,8 @@ impl Action {
         }
     }
 
-    /// The money that it moves beside what its corrections book. Whoever adds an action says here whether it moves any, and so
-    /// statements show it.
+    /// The money that it moves beside what its corrections book. Whoever adds an action says here whether it moves any,
+    /// and so statements show it.
     pub fn movement(&self) -> Option<Movement<'_>> {
         match self {
             Action::Transfer { from, to, amount, reference } => {
@@ -205,7 +205,8 @@ impl Encoded<Decision> {
         cbor::encode(&(DOMAIN, chain, self))
     }
 
-    /// Checks that validators with more than two thirds of the power approve: before anything in the decision is decoded.
+    /// Checks that validators with more than two thirds of the power approve: before anything in the decision is
+    /// decoded.
     pub fn check_approvals(
         &self,
         chain: &ChainId,

@@ -96,9 +96,9 @@ impl<T: Payload> Signed<T> {
     }
 
     /// Opens many messages as [`open`](Self::open) does one, with their signatures verified together: all of them, or
-    /// the position and fault of the first that cannot be opened. `known` finds the key of a signer who may send them by
-    /// its bytes, so that a key that was found to be one before need not be looked at again; where anyone may send them,
-    /// it is [`PublicKey::from_bytes`].
+    /// the position and fault of the first that cannot be opened. `known` finds the key of a signer who may send them
+    /// by its bytes, so that a key that was found to be one before need not be looked at again; where anyone may send
+    /// them, it is [`PublicKey::from_bytes`].
     pub fn open_all<'a>(
         messages: impl IntoIterator<Item = &'a Sealed>,
         chain: &ChainId,
@@ -119,8 +119,8 @@ impl<T: Payload> Signed<T> {
     }
 
     /// Opens each of many messages as [`open`](Self::open) does one, with their signatures verified together: for what
-    /// strangers may have sent, where a bad message says nothing about the others. `known` finds the key of these bytes if
-    /// its holder may send such messages. `batch` is for [`Claims::which_hold`].
+    /// strangers may have sent, where a bad message says nothing about the others. `known` finds the key of these bytes
+    /// if its holder may send such messages. `batch` is for [`Claims::which_hold`].
     pub fn open_each<'a>(
         messages: impl IntoIterator<Item = &'a Sealed>,
         chain: &ChainId,
@@ -145,8 +145,8 @@ impl<T: Payload> Signed<T> {
     }
 }
 
-/// The one accepted form of envelope: a COSE_Sign1 message, untagged. It is read here and not by `coset`, which signs: a
-/// tree of values for each of thousands of messages would cost a tenth of verifying them.
+/// The one accepted form of envelope: a COSE_Sign1 message, untagged. It is read here and not by `coset`, which signs:
+/// a tree of values for each of thousands of messages would cost a tenth of verifying them.
 #[derive(Encode, Decode, CborLen)]
 #[cbor(array)]
 struct Wire<'a> {
@@ -187,8 +187,8 @@ impl<'b, C> Decode<'b, C> for NoHeader {
 /// The first byte of an envelope.
 const ARRAY_OF_FOUR: u8 = 0x84;
 
-/// What the protected header says before the key's 32 bytes: a map of two; the algorithm (1) is EdDSA (-8), the key id (4)
-/// a byte string.
+/// What the protected header says before the key's 32 bytes: a map of two; the algorithm (1) is EdDSA (-8), the key id
+/// (4) a byte string.
 const PROTECTED: [u8; 6] = [0xa2, 0x01, 0x27, 0x04, 0x58, 0x20];
 
 impl<'a> Wire<'a> {
@@ -283,8 +283,9 @@ fn read_all<'a, T: Payload>(
 /// Messages of two kinds, opened.
 pub type OpenedPair<A, B> = (Vec<Signed<A>>, Vec<Signed<B>>);
 
-/// Opens messages of two kinds that anyone may have signed as [`Signed::open_all`] does, with all their signatures and some
-/// other `claims` verified in one batch: the larger it is, the less each costs. `None` if any of it is not as it should be.
+/// Opens messages of two kinds that anyone may have signed as [`Signed::open_all`] does, with all their signatures and
+/// some other `claims` verified in one batch: the larger it is, the less each costs. `None` if any of it is not as it
+/// should be.
 pub fn open_all_with<'a, A: Payload, B: Payload>(
     some: impl IntoIterator<Item = &'a Sealed>,
     others: impl IntoIterator<Item = &'a Sealed>,
@@ -307,8 +308,8 @@ fn check_size<T: Payload>(bytes: &[u8]) -> Result<(), EnvelopeError> {
     if found > max { Err(EnvelopeError::TooLarge { max, found }) } else { Ok(()) }
 }
 
-/// Checks that a message of the kind `T` names a signer who may send it: all that can be told without verifying, copying or
-/// decoding anything.
+/// Checks that a message of the kind `T` names a signer who may send it: all that can be told without verifying,
+/// copying or decoding anything.
 pub fn check_signer<T: Payload>(
     bytes: &[u8],
     is_known: impl FnOnce(&PublicKey) -> bool,
@@ -398,8 +399,8 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
     }
 }
 
-/// Bytes of a signed message that has not been opened yet, and their hash; lowercase hex at the edges. Shared when cloned,
-/// because a message is in many hands on its way: a book, a settlement, a pool, a block.
+/// Bytes of a signed message that has not been opened yet, and their hash; lowercase hex at the edges. Shared when
+/// cloned, because a message is in many hands on its way: a book, a settlement, a pool, a block.
 #[derive(Clone)]
 pub struct Sealed {
     bytes: Arc<[u8]>,

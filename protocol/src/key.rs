@@ -98,8 +98,8 @@ impl FromStr for PublicKey {
 
 serde_as_text!(PublicKey, "An Ed25519 key as did:key:z6Mk…");
 
-/// A public key with its point of the curve, which to work out from the key's bytes is a fifth of verifying a signature.
-/// For keys that are asked often: it takes six times their memory.
+/// A public key with its point of the curve, which to work out from the key's bytes is a fifth of verifying a
+/// signature. For keys that are asked often: it takes six times their memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KnownKey(pub(crate) VerifyingKey);
 

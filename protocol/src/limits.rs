@@ -21,7 +21,8 @@ pub const BLOCK_HEADER_BYTES_MAX: usize = 512;
 pub const BLOCK_TRANSACTIONS_MAX: usize = 1_000;
 /// Least bytes of a signed message: its frame, the 32 bytes of a key, the 64 of a signature, and one of content.
 pub const SIGNED_BYTES_MIN: usize = 110;
-/// Least bytes of a signed [`Reading`](crate::reading::Reading): of the first second of 1970, with registers below 24 Wh.
+/// Least bytes of a signed [`Reading`](crate::reading::Reading): of the first second of 1970, with registers below 24
+/// Wh.
 pub const READING_BYTES_MIN: usize = 169;
 /// Most readings of one settlement: as many as fit a transaction.
 pub const SETTLEMENT_READINGS_MAX: usize = TRANSACTION_BYTES_MAX / READING_BYTES_MIN;

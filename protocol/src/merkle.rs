@@ -28,8 +28,8 @@ impl HashReader for Nodes {
     }
 }
 
-/// What a tree is known by: its root and its size, as the tree head of RFC 6962 §3.5. Without the size, one leaf could be
-/// proved at more than one place.
+/// What a tree is known by: its root and its size, as the tree head of RFC 6962 §3.5. Without the size, one leaf could
+/// be proved at more than one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -80,8 +80,8 @@ impl MerkleTree {
         tree
     }
 
-    /// Makes this the tree over the leaves of these [hashes](leaf_hash). What is above leaves that stay the same is not hashed
-    /// again.
+    /// Makes this the tree over the leaves of these [hashes](leaf_hash). What is above leaves that stay the same is not
+    /// hashed again.
     pub fn set_leaves(&mut self, leaves: impl ExactSizeIterator<Item = Hash>) {
         let before = self.leaves;
         self.leaves = leaves.len() as u64;

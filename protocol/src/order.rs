@@ -10,8 +10,8 @@ use crate::{
     money::Price,
 };
 
-/// A member's price limits and caps for one interval; without any it is a price taker. What carries them on the wire spells
-/// them out in its own encoding.
+/// A member's price limits and caps for one interval; without any it is a price taker. What carries them on the wire
+/// spells them out in its own encoding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PriceLimits {
     /// Highest price to buy at, µ€/kWh; without it, the retail price.

@@ -1,5 +1,5 @@
-//! The names of refusals, one enum for each who refuses. What programs do about a refusal of the ledger is said beside its name,
-//! once and without a catch-all, so that a new one does not compile until each of them has an answer to it.
+//! The names of refusals, one enum for each who refuses. What programs do about a refusal of the ledger is said beside
+//! its name, once and without a catch-all, so that a new one does not compile until each of them has an answer to it.
 
 use crate::{answer::Refusal, names::names};
 
@@ -129,15 +129,15 @@ enum Lasts {
 }
 
 impl LedgerRefusal {
-    /// What is to be done about it: how long it lasts, and what the market tells an agent whose order it refuses; nothing for what
-    /// an order is never refused for.
+    /// What is to be done about it: how long it lasts, and what the market tells an agent whose order it refuses;
+    /// nothing for what an order is never refused for.
     #[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
     const fn judged(self) -> (Lasts, Option<Refusal>) {
         match self {
             LedgerRefusal::Malformed => (Lasts::Forever, Some(Refusal::Malformed)),
             LedgerRefusal::BadSignature => (Lasts::Forever, Some(Refusal::BadSignature)),
-            // A block that is yet to come may admit the signer. But to forgive them all would let anyone send what a key made up
-            // on the spot has signed.
+            // A block that is yet to come may admit the signer. But to forgive them all would let anyone send what a
+            // key made up on the spot has signed.
             LedgerRefusal::UnknownSigner => (Lasts::Forever, Some(Refusal::UnknownDevice)),
             LedgerRefusal::AmountNotPositive
             | LedgerRefusal::SameAccount
@@ -209,8 +209,8 @@ impl LedgerRefusal {
         self.judged().1
     }
 
-    /// The refusal that an answer of the ledger names, whatever field ends its name; none if there is none, which a program of a
-    /// later version may have.
+    /// The refusal that an answer of the ledger names, whatever field ends its name; none if there is none, which a
+    /// program of a later version may have.
     pub fn of_answer(name: &str) -> Option<LedgerRefusal> {
         let of_field = |refusal: &LedgerRefusal| {
             let field = name.strip_prefix(refusal.name()).and_then(|rest| rest.strip_prefix('_'));

@@ -149,8 +149,8 @@ impl Balance {
     }
 }
 
-/// Why a settlement is provisional: not all that flowed in the interval was measured, or not all that was measured can be
-/// right. What was measured is settled all the same, and nothing else: it is never scaled to fit.
+/// Why a settlement is provisional: not all that flowed in the interval was measured, or not all that was measured can
+/// be right. What was measured is settled all the same, and nothing else: it is never scaled to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,8 @@ use crate::{
     hash::Hash,
 };
 
-/// The signed messages of a [`Transaction`](crate::block::Transaction) that say who stands behind it, found in its bytes.
+/// The signed messages of a [`Transaction`](crate::block::Transaction) that say who stands behind it, found in its
+/// bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unopened<'a> {
     /// A settlement, without the readings beside it.

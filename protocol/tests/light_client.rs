@@ -1,5 +1,6 @@
-//! A light client, written from `docs/protocol.md` and with nothing of this project but its published vectors: whoever writes
-//! one in another language does the same. It believes a genesis, and of everybody else only what validators have signed.
+//! A light client, written from `docs/protocol.md` and with nothing of this project but its published vectors: whoever
+//! writes one in another language does the same. It believes a genesis, and of everybody else only what validators have
+//! signed.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 

@@ -29,10 +29,10 @@ docs/researcher.md has the files, the summary and the exit codes.";
 
 /// Whole neighbourhoods on one machine, through the same code as production.
 ///
-/// Without a subcommand, `live` runs with the options given. With no option at all, or with none but --console, --broker,
-/// --interval-ms and --validators, it plays the demonstration: the built-in summer from an early morning on, with members
-/// that have prices of their own, as with --from 2016-07-04T04:00:00Z --orders built-in. With any other option, each
-/// missing one has the default that stands beside it.
+/// Without a subcommand, `live` runs with the options given. With no option at all, or with none but --console,
+/// --broker, --interval-ms and --validators, it plays the demonstration: the built-in summer from an early morning on,
+/// with members that have prices of their own, as with --from 2016-07-04T04:00:00Z --orders built-in. With any other
+/// option, each missing one has the default that stands beside it.
 #[derive(Debug, Parser)]
 #[command(name = "simulator", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Cli {

@@ -1,5 +1,5 @@
-//! What the mechanism of a live neighbourhood is told beside the two prices of the supplier: the same files and options as
-//! `market clear` takes, with participants for ids.
+//! What the mechanism of a live neighbourhood is told beside the two prices of the supplier: the same files and options
+//! as `market clear` takes, with participants for ids.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -20,15 +20,16 @@ use crate::dataset::Dataset;
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct TermsOptions {
-    /// Price per kWh within the community, of `mid_market_rate` and the keys [default: midpoint of --retail and --feed-in]
+    /// Price per kWh within the community, of `mid_market_rate` and the keys [default: midpoint of --retail and
+    /// --feed-in]
     #[arg(long, value_name = "PRICE", allow_hyphen_values = true)]
     price: Option<Price>,
     /// Participants of the keys, a CSV: `id,share` for `static_key` (shares as decimals, in all at most 1); `id` in the
     /// order in which `priority_key` serves them [default: equal shares, no order]
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Fees of `feeder`, decimal per kWh, a CSV: `line_id,fee`, the transformer by its `trafo_id`; or `class,fee`, all that a
-    /// trade `same_bus`, `same_feeder` or `beyond_transformer` pays [default: no fees]
+    /// Fees of `feeder`, decimal per kWh, a CSV: `line_id,fee`, the transformer by its `trafo_id`; or `class,fee`, all
+    /// that a trade `same_bus`, `same_feeder` or `beyond_transformer` pays [default: no fees]
     #[arg(long, value_name = "FILE")]
     fees: Option<PathBuf>,
     /// Part of every rating that `feeder` may use, from 0 to 1 [default: 1]

@@ -1,8 +1,8 @@
-//! The map in `ARCHITECTURE.md` is true: no file imports, directly or round a corner, a file that imports it, and crates import
-//! only what is drawn there.
+//! The map in `ARCHITECTURE.md` is true: no file imports, directly or round a corner, a file that imports it, and
+//! crates import only what is drawn there.
 //!
-//! A file's imports are the paths in it that lead to another file of its crate, through whatever hands the name on. That a
-//! file names the files of its own modules is no import: they are its parts. Tests inside a file are left out.
+//! A file's imports are the paths in it that lead to another file of its crate, through whatever hands the name on.
+//! That a file names the files of its own modules is no import: they are its parts. Tests inside a file are left out.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 

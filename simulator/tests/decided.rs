@@ -1,5 +1,5 @@
-//! What the validators decide while an interval is open: real processes, a real Mosquitto, a decision at every moment of
-//! the market's round. What the market cleared from is what the validators have, so that nothing is refused.
+//! What the validators decide while an interval is open: real processes, a real Mosquitto, a decision at every moment
+//! of the market's round. What the market cleared from is what the validators have, so that nothing is refused.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -27,7 +27,8 @@ use spread::{Neighbourhood, Process, audits, eventually, get};
 use testkit::mosquitto::Mosquitto;
 
 const INTERVALS: usize = 24;
-/// Time between two decisions, ms: no divisor of the time between two intervals, so that they fall into all of its phases.
+/// Time between two decisions, ms: no divisor of the time between two intervals, so that they fall into all of its
+/// phases.
 const BETWEEN_MS: u64 = 170;
 const INTERVAL_MS: u64 = 400;
 const DECISIONS: u8 = 40;

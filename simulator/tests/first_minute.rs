@@ -1,5 +1,5 @@
-//! What who starts the program without saying anything sees: by the console's API, within the intervals that half a minute
-//! holds at the default pace.
+//! What who starts the program without saying anything sees: by the console's API, within the intervals that half a
+//! minute holds at the default pace.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,6 +1,6 @@
-//! The console of the real programs in a real browser, as whoever starts them sees it: before the first interval, at night, by
-//! day, over a restart, without half of the validators, without the broker, without anything. No alarm without a cause, no
-//! complaint, no empty card, nothing busy for ever, and nothing that axe-core finds.
+//! The console of the real programs in a real browser, as whoever starts them sees it: before the first interval, at
+//! night, by day, over a restart, without half of the validators, without the broker, without anything. No alarm
+//! without a cause, no complaint, no empty card, nothing busy for ever, and nothing that axe-core finds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 

@@ -1,6 +1,6 @@
-//! A disk that is really full, under the market, a validator and an agent, one after the other, in a neighbourhood of real
-//! processes: each of them says so and claims no success; with room on the disk all goes on, and the totals are the ground
-//! truth.
+//! A disk that is really full, under the market, a validator and an agent, one after the other, in a neighbourhood of
+//! real processes: each of them says so and claims no success; with room on the disk all goes on, and the totals are
+//! the ground truth.
 //!
 //! Needs root on Linux, for small file systems in memory.
 

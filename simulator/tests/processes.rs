@@ -1,5 +1,5 @@
-//! The neighbourhood spread over real processes, with a real Mosquitto in the middle, as the README shows it: the market
-//! and a validator are killed in mid-run, and the totals are the ground truth all the same.
+//! The neighbourhood spread over real processes, with a real Mosquitto in the middle, as the README shows it: the
+//! market and a validator are killed in mid-run, and the totals are the ground truth all the same.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -77,7 +77,8 @@ fn killed_processes_lose_nothing_and_settle_nothing_twice() {
     erase_a_member(run);
 }
 
-/// Without its name, a member is a pseudonym that leads nowhere; its old receipts are proofs as before, and so is the ledger.
+/// Without its name, a member is a pseudonym that leads nowhere; its old receipts are proofs as before, and so is the
+/// ledger.
 fn erase_a_member(run: &Path) {
     let names = run.join("market/members.csv");
     let (member, name) = {

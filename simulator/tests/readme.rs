@@ -4,7 +4,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// The files and directories that the commands of a text in Markdown write: what follows an option or sign that names one.
+/// The files and directories that the commands of a text in Markdown write: what follows an option or sign that names
+/// one.
 fn written(markdown: &str) -> BTreeSet<&str> {
     let blocks = markdown.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
     let words: Vec<&str> = blocks.flat_map(str::split_whitespace).collect();

@@ -1,5 +1,6 @@
 //! Households that lose their state while the neighbourhood goes on, over real processes with a real Mosquitto in the
-//! middle: one has only its keys left, one a damaged database. Both go on, no number is signed twice, no energy is lost.
+//! middle: one has only its keys left, one a damaged database. Both go on, no number is signed twice, no energy is
+//! lost.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -24,8 +25,8 @@ fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
     let truth = truth::of(profile_of_a_day(&summer).as_bytes(), INTERVALS);
     let neighbourhood = Neighbourhood::init(directory.path(), &summer, broker.port, INTERVALS, 300);
     let validators: Vec<Process> = (0..4).map(|n| neighbourhood.validator(n)).collect();
-    // A market that waits a while for a household that is away, and then goes on without it: what is left of the recording is
-    // enough for the commands below, also on a busy machine.
+    // A market that waits a while for a household that is away, and then goes on without it: what is left of the
+    // recording is enough for the commands below, also on a busy machine.
     neighbourhood.wait_for_readings(4_000);
     let market = neighbourhood.market();
 
@@ -37,7 +38,8 @@ fn households_that_lose_their_state_go_on_and_sign_no_number_twice() {
     let (lost, damaged) = (&configs[0], &configs[1]);
     running.drain(..2).for_each(Process::kill);
     fs::remove_dir_all(lost.with_file_name("data")).unwrap();
-    // The end of the database cut off would be a torn write, and mended from the record at once; this one does not open.
+    // The end of the database cut off would be a torn write, and mended from the record at once; this one does not
+    // open.
     let settings = damaged.with_file_name("data").join("db/conf");
     let length = fs::read(&settings).unwrap().len();
     fs::write(&settings, vec![0xff; length]).unwrap();

@@ -154,8 +154,8 @@ async fn whether_readings_come_once_or_two_to_a_hundred_times_the_ledger_has_the
     let once = ledger_of(|_| 1).await;
     let often = |reading: usize| DELIVERIES_MIN + reading % (DELIVERIES_MAX - DELIVERIES_MIN + 1);
     let again = ledger_of(often).await;
-    // Headers and transactions. A certificate says in which round the validators agreed, which is later on a busy machine, so
-    // it is left out; it is the one part of a stored block that is not the block's.
+    // Headers and transactions. A certificate says in which round the validators agreed, which is later on a busy
+    // machine, so it is left out; it is the one part of a stored block that is not the block's.
     assert_eq!(once.0.len(), 1 + INTERVALS, "the first block, and one for each settlement");
     for (height, (one, other)) in (1..).zip(once.0.iter().zip(&again.0)) {
         assert!(one == other, "the bytes of block {height} differ");
@@ -170,8 +170,8 @@ enum Killed {
     Before,
     /// It hands the settlement in, and none has arrived.
     During,
-    /// The node has taken the settlement in, and nobody told the market. After the restart the market hands it in again, and
-    /// this is so slow that it is committed meanwhile.
+    /// The node has taken the settlement in, and nobody told the market. After the restart the market hands it in
+    /// again, and this is so slow that it is committed meanwhile.
     Taken,
     /// The settlement is committed, and nobody told the market.
     Committed,

@@ -1,8 +1,8 @@
 //! Under which names a server is to be asked.
 //!
-//! A page of a stranger can have a browser ask this machine, under a name of the stranger's that leads here (DNS rebinding),
-//! and read the answer. The name is in the request's head: so only names that are known here are answered. An address is
-//! nobody's name: no such page has one.
+//! A page of a stranger can have a browser ask this machine, under a name of the stranger's that leads here (DNS
+//! rebinding), and read the answer. The name is in the request's head: so only names that are known here are answered.
+//! An address is nobody's name: no such page has one.
 
 use std::net::IpAddr;
 

@@ -32,8 +32,8 @@ impl Limits {
         }
     }
 
-    /// The same, with no more connections than leave [`DESCRIPTORS_RESERVED`] for everything else, where so many files can
-    /// be open at once.
+    /// The same, with no more connections than leave [`DESCRIPTORS_RESERVED`] for everything else, where so many files
+    /// can be open at once.
     pub(super) fn within(mut self, descriptors: u64) -> Limits {
         let left = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX);
         self.connections_max = self.connections_max.min(left.max(1));

@@ -1,7 +1,7 @@
 //! What only its owner may read: files of secrets, keys among them, and the directories of what a program keeps.
 //!
-//! A key file holds a 32-byte seed as 64 lowercase hex digits and a newline. Its text is wiped from memory once it is read or
-//! written, as that of every secret is.
+//! A key file holds a 32-byte seed as 64 lowercase hex digits and a newline. Its text is wiped from memory once it is
+//! read or written, as that of every secret is.
 
 use std::{
     fs::{self, File},

@@ -1,12 +1,12 @@
 //! How fast four validators settle, beside the same engine with an application that only stores the same bytes.
 //!
-//! `cargo bench -p ledger-node --bench settle` settles 40 intervals of 1,000 members with each, in one process, over real TCP
-//! on loopback, every block synced to disk; `-- INTERVALS MEMBERS` takes other numbers. Both decide the very same bodies,
-//! one block an interval, the next handed in as soon as the one before is committed everywhere.
+//! `cargo bench -p ledger-node --bench settle` settles 40 intervals of 1,000 members with each, in one process, over
+//! real TCP on loopback, every block synced to disk; `-- INTERVALS MEMBERS` takes other numbers. Both decide the very
+//! same bodies, one block an interval, the next handed in as soon as the one before is committed everywhere.
 //!
-//! Four validators on one machine share its cores, so the ratio of their block rates says little of validators that have
-//! a machine each. What counts for these is the CPU time of one, beside the least that it needs: to store the same bytes
-//! with the same engine, and to verify the signatures of the block's readings in one batch.
+//! Four validators on one machine share its cores, so the ratio of their block rates says little of validators that
+//! have a machine each. What counts for these is the CPU time of one, beside the least that it needs: to store the same
+//! bytes with the same engine, and to verify the signatures of the block's readings in one batch.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 
@@ -337,7 +337,8 @@ async fn settle(community: &Community, transactions: &[Transaction]) -> Run {
     Run { times, cpu }
 }
 
-/// Where the time of one node goes, block by block, on one core. Returns what bare verification takes of it, ms a block.
+/// Where the time of one node goes, block by block, on one core. Returns what bare verification takes of it, ms a
+/// block.
 fn work_of_one_node(community: &Community, blocks: &[(Hash, Bytes)]) -> f64 {
     let chain = community.genesis.chain();
     let mut state: State = community.state();

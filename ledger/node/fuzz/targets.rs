@@ -1,4 +1,5 @@
-//! What is done with the bytes of strangers, target by target: by the fuzzer, and by `ledger/node/tests/corpus.rs` over the corpora.
+//! What is done with the bytes of strangers, target by target: by the fuzzer, and by `ledger/node/tests/corpus.rs` over
+//! the corpora.
 
 use ledger_node::consensus;
 use market::book;
@@ -31,8 +32,8 @@ pub struct Target {
 
 /// What anyone may send takes at most four times its bytes.
 const ANYONE: u64 = protocol::limits::MEMORY_PER_BYTE_MAX as u64;
-/// A decision is decoded after more than two thirds of the validators have signed it. Its shortest elements are lines of a grid
-/// without a name, of which there are at most 40,000.
+/// A decision is decoded after more than two thirds of the validators have signed it. Its shortest elements are lines
+/// of a grid without a name, of which there are at most 40,000.
 const VALIDATORS: u64 = 17;
 
 /// All targets.

@@ -1,7 +1,8 @@
 //! A validator or replica of the shared [`ledger`].
 //!
-//! [`store`] keeps blocks and state on disk, [`consensus`] agrees on blocks with the other validators, [`node`] ties them
-//! together, [`api`] answers over HTTP, [`audit`] redoes everything from genesis, [`export`] writes it out as tables.
+//! [`store`] keeps blocks and state on disk, [`consensus`] agrees on blocks with the other validators, [`node`] ties
+//! them together, [`api`] answers over HTTP, [`audit`] redoes everything from genesis, [`export`] writes it out as
+//! tables.
 
 pub mod api;
 pub mod audit;

@@ -1,8 +1,8 @@
 //! One of four real validators is Byzantine, and so is its network.
 //!
 //! It runs twice with one key, each twin with a log and ideas of its own, so that it signs contradicting votes and
-//! proposals, the more so as each is told another order of the same member; and whatever it says or hears passes through
-//! relays that delay, lose and garble it by a seeded dice. Its peers must agree, go on, and count the evidence.
+//! proposals, the more so as each is told another order of the same member; and whatever it says or hears passes
+//! through relays that delay, lose and garble it by a seeded dice. Its peers must agree, go on, and count the evidence.
 //!
 //! The seed fixes the dice of every connection, not how TCP cuts the bytes nor how threads run: a replay is the same
 //! weather, not the same second. No test asserts a time: the one timeout makes a hung test fail.

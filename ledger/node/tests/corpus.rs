@@ -1,6 +1,6 @@
-//! What strangers may send to every decoder: the fuzzer's corpora, and large messages made from short descriptions. Each is
-//! decoded as the programs decode it, as a whole, cut off at a hundred places and with a bit flipped there; and whatever it is, it takes no more
-//! memory than a few times its bytes.
+//! What strangers may send to every decoder: the fuzzer's corpora, and large messages made from short descriptions.
+//! Each is decoded as the programs decode it, as a whole, cut off at a hundred places and with a bit flipped there; and
+//! whatever it is, it takes no more memory than a few times its bytes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
@@ -46,7 +46,8 @@ fn files(kind: &str, target: &Target) -> BTreeMap<String, Vec<u8>> {
     paths.iter().map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
 }
 
-/// The message that a description is of. Each line is bytes in hex, or a text in single quotes, perhaps so many times: `1000 * 40`.
+/// The message that a description is of. Each line is bytes in hex, or a text in single quotes, perhaps so many times:
+/// `1000 * 40`.
 fn described(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {

@@ -196,10 +196,10 @@ fn killed_at_any_moment() {
     println!("killed at any moment, {kills} times ... ok");
 }
 
-/// Every byte of every file of a small store, spoilt in turn in four ways: two of its bits flipped, one after the other, and
-/// the byte made zero and all ones; each file cut short, emptied, filled and lost. A store that still opens says what was
-/// written, all of it; where it does not, the directory and what to do are named. What is over the end of what was written,
-/// zeros, is spoilt at every 4,096th byte.
+/// Every byte of every file of a small store, spoilt in turn in four ways: two of its bits flipped, one after the
+/// other, and the byte made zero and all ones; each file cut short, emptied, filled and lost. A store that still opens
+/// says what was written, all of it; where it does not, the directory and what to do are named. What is over the end of
+/// what was written, zeros, is spoilt at every 4,096th byte.
 fn damage_is_found() {
     let directory = scratch();
     let small = Small::new(directory.path());

@@ -1,5 +1,6 @@
-//! A node under a flood: thousands of connections, and garbage on those that it lets in. The node is a process of its own,
-//! whose memory can be looked at; so is each of those that hold connections, because one process may not open so many.
+//! A node under a flood: thousands of connections, and garbage on those that it lets in. The node is a process of its
+//! own, whose memory can be looked at; so is each of those that hold connections, because one process may not open so
+//! many.
 //!
 //! No test asserts a time. That consensus keeps its latency under a flood is read off the blocks: none of them needed a
 //! second round, which begins where a proposal or votes are late. How long blocks took is printed beside it.
@@ -53,14 +54,14 @@ const CONNECTIONS_EACH: usize = 900;
 const FORGERS: u64 = 6;
 const BABBLERS: u64 = 4;
 const MESSAGES_EACH: u64 = 300;
-/// Peers and callers that send 4 MiB of empty readings, and how often; the peers under a new name each time, so that nobody is
-/// cut off for it.
+/// Peers and callers that send 4 MiB of empty readings, and how often; the peers under a new name each time, so that
+/// nobody is cut off for it.
 const SWELLERS: u64 = 4;
 const SWOLLEN_EACH: u64 = 5;
 /// Peers that send a validator frames which are longer than any that it takes.
 const STRETCHERS: u64 = 2;
-/// What such a message may cost, times its bytes: of a caller while it is answered; of a peer as long as it stays, because its
-/// connection keeps the room that the frame took.
+/// What such a message may cost, times its bytes: of a caller while it is answered; of a peer as long as it stays,
+/// because its connection keeps the room that the frame took.
 const CALLED_TIMES_MAX: u64 = 4;
 const FRAMED_TIMES_MAX: u64 = 2;
 /// What a connection may cost a node beside the messages that wait: a window of its stream, and room to handshake in.
@@ -368,8 +369,8 @@ async fn a_flooded_node_stays_small_and_hears_its_peers() {
     assert!(memory <= memory_max, "expected at most {memory_max} bytes of memory, found {memory}");
 }
 
-/// A validator that is flooded. Each line that it is sent makes it say how many connections it has refused, and how many
-/// messages because nobody knows who signed them.
+/// A validator that is flooded. Each line that it is sent makes it say how many connections it has refused, and how
+/// many messages because nobody knows who signed them.
 async fn validator(config: &Path) {
     let running = start(Config::load(config).unwrap()).await.unwrap();
     let ledger = running.ledger.clone();
@@ -389,8 +390,8 @@ async fn validator(config: &Path) {
     running.stop().await.unwrap();
 }
 
-/// A process that knocks at several doors until its input ends, and knocks again wherever it was shown out. Then it says
-/// how often it was let in or shown out.
+/// A process that knocks at several doors until its input ends, and knocks again wherever it was shown out. Then it
+/// says how often it was let in or shown out.
 async fn knock(source: Ipv4Addr, targets: &[&str]) {
     let targets: Vec<SocketAddr> = targets.iter().map(|target| target.parse().unwrap()).collect();
     let opened = Arc::new(AtomicU64::new(0));

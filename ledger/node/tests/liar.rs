@@ -1,5 +1,5 @@
-//! One of four validators lies in each way that the engine's own proxy knows. The others agree, go on, and see what can be
-//! seen. Needs the feature `byzantine`; `byzantine.rs` has a liar with bodies of its own, and a bad network.
+//! One of four validators lies in each way that the engine's own proxy knows. The others agree, go on, and see what can
+//! be seen. Needs the feature `byzantine`; `byzantine.rs` has a liar with bodies of its own, and a bad network.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 

@@ -1,5 +1,5 @@
-//! A market that lies to four real validators, over their real API: each lie is refused by its name at every one of them and
-//! counted, none of it waits for a block, and the chain goes on with the honest settlement.
+//! A market that lies to four real validators, over their real API: each lie is refused by its name at every one of
+//! them and counted, none of it waits for a block, and the chain goes on with the honest settlement.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

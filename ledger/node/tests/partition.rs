@@ -2,8 +2,8 @@
 //!
 //! Needs root on Linux, `ip` and `curl`, so it is ignored unless it is asked for; `.ci/run` has them and asks.
 //!
-//! No test asserts a time: the one timeout makes a hung test fail. That nothing is decided "for a while" is read off the
-//! nodes' own age of the last block, a hundred times as long as a block takes.
+//! No test asserts a time: the one timeout makes a hung test fail. That nothing is decided "for a while" is read off
+//! the nodes' own age of the last block, a hundred times as long as a block takes.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
@@ -62,7 +62,8 @@ fn ip(arguments: &str) {
     try_ip(arguments).unwrap();
 }
 
-/// A namespace for each node, wired to the bridge `whole` of a fifth. Dropped, also by a panic, it leaves nothing behind.
+/// A namespace for each node, wired to the bridge `whole` of a fifth. Dropped, also by a panic, it leaves nothing
+/// behind.
 struct Lan {
     directory: TempDir,
     configs: Vec<PathBuf>,

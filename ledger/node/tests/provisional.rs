@@ -1,5 +1,5 @@
-//! Intervals that do not close: a meter that was not read, a sum that is not what the transformer's meter says. They are
-//! settled as provisional, for every validator to see, until a correction closes them.
+//! Intervals that do not close: a meter that was not read, a sum that is not what the transformer's meter says. They
+//! are settled as provisional, for every validator to see, until a correction closes them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

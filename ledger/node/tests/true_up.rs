@@ -1,5 +1,5 @@
-//! From readings that come late, and from the grid operator's validated values, to corrections on the ledger: with a real
-//! node, the program's own commands, and an audit at the end.
+//! From readings that come late, and from the grid operator's validated values, to corrections on the ledger: with a
+//! real node, the program's own commands, and an audit at the end.
 //!
 //! No test asserts a time: the one timeout makes a hung test fail.
 

@@ -8,9 +8,9 @@ use super::Refusal;
 /// An account: all that was ever booked to either side. What one account is credited another is debited, so over all
 /// accounts the two sums are equal.
 ///
-/// Where a side would pass the range of an [`Amount`], 9.2 billion, the account is carried forward first: what both sides have in
-/// common is taken from both. So an account is full only when its balance is, however long it is used; ten thousand households
-/// that spend 2,000 a year take the supplier's there in 460 years.
+/// Where a side would pass the range of an [`Amount`], 9.2 billion, the account is carried forward first: what both
+/// sides have in common is taken from both. So an account is full only when its balance is, however long it is used;
+/// ten thousand households that spend 2,000 a year take the supplier's there in 460 years.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Account {

@@ -1,5 +1,5 @@
-//! A device that contradicts itself: two readings signed under one sequence number suspend it. Either the agent lost its
-//! state, or somebody else has its key; what it says next is worth nothing in both cases.
+//! A device that contradicts itself: two readings signed under one sequence number suspend it. Either the agent lost
+//! its state, or somebody else has its key; what it says next is worth nothing in both cases.
 
 use protocol::{envelope::Sealed, member::MemberId};
 

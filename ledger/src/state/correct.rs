@@ -13,7 +13,8 @@ use super::{
 };
 
 impl State {
-    /// Checks that the correction reverses what is in force, and that its values lead to what it books; then books both.
+    /// Checks that the correction reverses what is in force, and that its values lead to what it books; then books
+    /// both.
     pub(super) fn correct(&mut self, correction: &Correction) -> Result<Booked, Refusal> {
         let Correction { reversed, inputs, values, settlement, number } = correction;
         let interval = correction.interval();

@@ -1,8 +1,8 @@
 //! The state as entries: what is stored, and what the root is made of.
 //!
 //! A leaf of the root is an entry's key and the hash of its value. Both are kept, and only what a block has touched is
-//! encoded and hashed again. What grows with every interval (what it was settled from, and its certificates) has one leaf
-//! a day, which is the root over that day's intervals; so the tree stays small.
+//! encoded and hashed again. What grows with every interval (what it was settled from, and its certificates) has one
+//! leaf a day, which is the root over that day's intervals; so the tree stays small.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -132,8 +132,8 @@ impl Leaves {
         self.root
     }
 
-    /// Hashes what was touched, and makes the root. `write` appends an entry's value, or says that there is none. Returns
-    /// what has changed since the last time.
+    /// Hashes what was touched, and makes the root. `write` appends an entry's value, or says that there is none.
+    /// Returns what has changed since the last time.
     pub(super) fn seal(&mut self, write: impl Fn(Key, &mut Vec<u8>) -> bool) -> (MerkleRoot, Changed) {
         let mut touched = std::mem::take(&mut self.touched);
         touched.sort();

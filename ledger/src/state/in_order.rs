@@ -1,5 +1,5 @@
-//! Looking up many entries of a map that are asked for in the order of the map, as members are in a settlement: a step for
-//! each instead of a search.
+//! Looking up many entries of a map that are asked for in the order of the map, as members are in a settlement: a step
+//! for each instead of a search.
 
 use std::{cmp::Ordering, iter::Peekable};
 

@@ -1,8 +1,8 @@
 //! The state machine: pure, deterministic, the same on every validator.
 //!
-//! In: a [`Genesis`] and [`Transaction`]s in the order of the blocks. Out: accounts whose balances sum to zero, the chain
-//! heads of all devices, the orders that stand, the rules, who holds which certificates, who validates; or a named
-//! [`Refusal`], and then nothing has changed.
+//! In: a [`Genesis`] and [`Transaction`]s in the order of the blocks. Out: accounts whose balances sum to zero, the
+//! chain heads of all devices, the orders that stand, the rules, who holds which certificates, who validates; or a
+//! named [`Refusal`], and then nothing has changed.
 //!
 //! Everything that a clearing depends on, except the readings themselves, is in the state before the interval before it
 //! is settled: an order placed now, or a key changed, stands from the interval after the open one. So the market and
@@ -247,8 +247,8 @@ impl State {
         self.leaves = leaves;
     }
 
-    /// Whether entries are all that the store keeps of this very state. If so, it would be [read](Self::from_entries) back
-    /// from them.
+    /// Whether entries are all that the store keeps of this very state. If so, it would be [read](Self::from_entries)
+    /// back from them.
     pub fn is_stored_as(&self, entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> bool {
         let mut value = Vec::new();
         let mut same = |key: Key| {

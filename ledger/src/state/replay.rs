@@ -15,8 +15,8 @@ use super::{Booked, Refusal, State, settle::Heads};
 
 impl State {
     /// Books a settlement whose readings were pruned. `heads` are the hashes of each device's last reading in it. The
-    /// market's signature, the tariffs and the sum of the transfers are checked; that the settlement is what the readings led to only
-    /// the validators could tell, and their signatures are on the block.
+    /// market's signature, the tariffs and the sum of the transfers are checked; that the settlement is what the
+    /// readings led to only the validators could tell, and their signatures are on the block.
     pub fn apply_pruned(&mut self, settlement: &Sealed, heads: &[(DeviceId, Hash)]) -> Result<Booked, Refusal> {
         let proposed = self.open_settlement(settlement)?;
         self.check_next(&proposed)?;

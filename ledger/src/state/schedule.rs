@@ -1,7 +1,7 @@
 //! Changes that wait for their interval.
 //!
-//! A clearing is computed by the market and again by every validator, while transactions go on coming. So nothing that a
-//! clearing of the open interval depends on changes before that interval is settled.
+//! A clearing is computed by the market and again by every validator, while transactions go on coming. So nothing that
+//! a clearing of the open interval depends on changes before that interval is settled.
 
 use std::collections::BTreeMap;
 

@@ -69,8 +69,8 @@ pub(super) enum Heads {
 type Measured = (MemberId, (Metered, ChainHead));
 
 impl State {
-    /// Recomputes the settlement from the signed readings and books it. What is in `opened` was verified already, if it is
-    /// the very settlement, or its very readings.
+    /// Recomputes the settlement from the signed readings and books it. What is in `opened` was verified already, if it
+    /// is the very settlement, or its very readings.
     pub(super) fn settle(&mut self, sealed: &Sealed, readings: &[Sealed], opened: &Opened) -> Result<Booked, Refusal> {
         let proposed = match &opened.settlement {
             Some(known) if known.sealed() == sealed && known.signer() == self.totals.market => Cow::Borrowed(&**known),
@@ -137,8 +137,8 @@ impl State {
 
     /// What the clearing of the interval knows of every member that takes part in it.
     ///
-    /// Who was registered while the interval was open takes part from the next one on. A settlement may name them all the
-    /// same, as settlements did before: without a device, limits or values, they change nothing else in it.
+    /// Who was registered while the interval was open takes part from the next one on. A settlement may name them all
+    /// the same, as settlements did before: without a device, limits or values, they change nothing else in it.
     fn inputs(&self, proposed: &Settlement, measured: &[Measured]) -> Vec<MemberInput> {
         let interval = proposed.interval;
         let inputs = |taking_part: fn(&super::Member, Interval) -> bool| -> Vec<MemberInput> {
@@ -157,7 +157,8 @@ impl State {
         if inputs_hash(&all) == proposed.inputs { all } else { taking_part }
     }
 
-    /// Clears an interval, as it was to be cleared at its time, and gives the inputs back, in ascending order of member.
+    /// Clears an interval, as it was to be cleared at its time, and gives the inputs back, in ascending order of
+    /// member.
     pub(super) fn recompute(
         &self,
         interval: Interval,
@@ -177,8 +178,8 @@ impl State {
         Ok((cleared.map_err(Refusal::CannotSettle)?, inputs.into_all()))
     }
 
-    /// Moves the accounts, mints the certificates, and opens the next interval. Whatever can be refused comes before the
-    /// first change. `content` is the hash of the settlement's content.
+    /// Moves the accounts, mints the certificates, and opens the next interval. Whatever can be refused comes before
+    /// the first change. `content` is the hash of the settlement's content.
     pub(super) fn book(
         &mut self,
         settlement: Settlement,

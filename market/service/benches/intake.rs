@@ -1,10 +1,10 @@
 //! How fast readings are taken in (sifted, opened, verified, decided about, stored with `fsync`), beside the least that
-//! any intake must do: verify the same signatures in batches on the same cores. That is done twice: by keys whose points
-//! are worked out, as the market does it, and by the bytes of the keys, as whoever does not know them must.
+//! any intake must do: verify the same signatures in batches on the same cores. That is done twice: by keys whose
+//! points are worked out, as the market does it, and by the bytes of the keys, as whoever does not know them must.
 //!
-//! `cargo bench -p market-service --bench intake` prints all ratios of one run; `-- short` does so for a small community. Where
-//! others use the machine, too, trust the ratio of the CPU times: whoever hands work from one thread to another waits
-//! at each step until it is its turn.
+//! `cargo bench -p market-service --bench intake` prints all ratios of one run; `-- short` does so for a small
+//! community. Where others use the machine, too, trust the ratio of the CPU times: whoever hands work from one thread
+//! to another waits at each step until it is its turn.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 

@@ -1,4 +1,5 @@
-//! The alarm of an interval that does not close: in the log, with the numbers. The console and the metrics show the same.
+//! The alarm of an interval that does not close: in the log, with the numbers. The console and the metrics show the
+//! same.
 
 use protocol::{api::Settled, settlement::Provisional};
 

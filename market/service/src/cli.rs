@@ -104,8 +104,8 @@ struct ClearTerms {
     /// the transformer for whoever is beyond it
     #[arg(long, value_name = "DIR")]
     feeder: Option<PathBuf>,
-    /// Fees of `feeder`, decimal per kWh, a CSV: `line_id,fee`, the transformer by its `trafo_id`; or `class,fee`, all that a
-    /// trade `same_bus`, `same_feeder` or `beyond_transformer` pays [default: no fees]
+    /// Fees of `feeder`, decimal per kWh, a CSV: `line_id,fee`, the transformer by its `trafo_id`; or `class,fee`, all
+    /// that a trade `same_bus`, `same_feeder` or `beyond_transformer` pays [default: no fees]
     #[arg(long, value_name = "FILE", requires = "feeder")]
     fees: Option<PathBuf>,
     /// Part of every rating that `feeder` may use, from 0 to 1; the interval is a quarter of an hour

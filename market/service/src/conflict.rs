@@ -8,7 +8,8 @@ use protocol::{
 /// A second reading under a sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict {
-    /// The one that was taken in; none where it is settled and a restart left no more than its hash, which the ledger has too.
+    /// The one that was taken in; none where it is settled and a restart left no more than its hash, which the ledger
+    /// has too.
     pub(crate) taken: Option<Sealed>,
     /// The one that came after it.
     pub(crate) second: SignedReading,

@@ -1,5 +1,5 @@
-//! Devices that contradict themselves: two readings signed under one sequence number. Both are kept, and the ledger is told,
-//! which suspends the device whoever it was that used its key twice.
+//! Devices that contradict themselves: two readings signed under one sequence number. Both are kept, and the ledger is
+//! told, which suspends the device whoever it was that used its key twice.
 
 use std::sync::Arc;
 

@@ -215,8 +215,8 @@ impl Running {
         Now { ms, utc_s: i64::try_from(utc_s).unwrap_or(i64::MAX) }
     }
 
-    /// Lets the gate do what is due; nothing while the book holds what may not be on disk yet, because what is cleared has
-    /// to be there after a crash.
+    /// Lets the gate do what is due; nothing while the book holds what may not be on disk yet, because what is cleared
+    /// has to be there after a crash.
     fn step(&mut self) {
         while !self.line.is_storing() {
             match self.gate.step(self.now(), self.read()) {

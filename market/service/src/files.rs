@@ -1,5 +1,5 @@
-//! Files that people write for a mechanism: the grid, its fees, and the keys. `market clear` reads them beside the book,
-//! and the simulator for a neighbourhood.
+//! Files that people write for a mechanism: the grid, its fees, and the keys. `market clear` reads them beside the
+//! book, and the simulator for a neighbourhood.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! The ledger, seen through the HTTP APIs of its validators. Every question goes to all of them at once and the
-//! fastest good answer counts, so that a dead or slow validator delays nothing. No answer counts of a node that has not said
+//! The ledger, seen through the HTTP APIs of its validators. Every question goes to all of them at once and the fastest
+//! good answer counts, so that a dead or slow validator delays nothing. No answer counts of a node that has not said
 //! that it keeps our chain.
 
 use std::{

@@ -2,7 +2,8 @@
 //! then what is verified by then is decided about, in the order in which it came, and stored with one `fsync`. So all
 //! cores verify while the disk writes, and the more there is to take in, the more messages share one `fsync`.
 //!
-//! There is a bound to what the line holds. What does not fit waits in the inbox, then in the connection, then at the broker.
+//! There is a bound to what the line holds. What does not fit waits in the inbox, then in the connection, then at the
+//! broker.
 
 use std::{num::NonZero, sync::Arc, thread};
 

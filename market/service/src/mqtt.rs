@@ -1,9 +1,11 @@
-//! The link to the MQTT broker: two connections, one that only listens, and [one that only publishes](super::publisher).
+//! The link to the MQTT broker: two connections, one that only listens, and [one that only
+//! publishes](super::publisher).
 //!
 //! All queues are bounded. When the market is slower than its agents, it stops reading from the connection that listens
-//! until there is room: then the broker has to keep what it cannot send. On one connection for both, that would also stop
-//! the broker's acknowledgements of answers, and the answers are what the market would wait for. That the broker itself
-//! lets only so many messages be in flight is not enough: Mosquitto 2.0.11 lets more be with each acknowledgement.
+//! until there is room: then the broker has to keep what it cannot send. On one connection for both, that would also
+//! stop the broker's acknowledgements of answers, and the answers are what the market would wait for. That the broker
+//! itself lets only so many messages be in flight is not enough: Mosquitto 2.0.11 lets more be with each
+//! acknowledgement.
 //!
 //! A message is acknowledged when the market says so, so that what a crash took away is delivered again. The session
 //! outlives the connection.

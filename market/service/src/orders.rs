@@ -101,7 +101,8 @@ async fn place(ledger: &LedgerClient, order: &SignedOrder) -> Outcome {
     }
 }
 
-/// The market's name for a refusal of the ledger. What no order is refused for, or a later version refuses, is no order to this one.
+/// The market's name for a refusal of the ledger. What no order is refused for, or a later version refuses, is no order
+/// to this one.
 fn refusal_named(name: &str) -> Refusal {
     LedgerRefusal::of_answer(name).and_then(LedgerRefusal::of_an_order).unwrap_or(Refusal::Malformed)
 }

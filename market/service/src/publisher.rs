@@ -1,6 +1,6 @@
 //! What the market tells its agents, on a connection to the broker of its own: announcements, answers and receipts. One
-//! task does nothing but poll it; another one publishes, because a client that publishes from the polling task waits for
-//! itself as soon as a queue is full.
+//! task does nothing but poll it; another one publishes, because a client that publishes from the polling task waits
+//! for itself as soon as a queue is full.
 
 use std::sync::Arc;
 
@@ -131,7 +131,8 @@ struct Outbox {
 }
 
 impl Outbox {
-    /// Hands all of it to the client, only while there is a connection; announcements only while the market listens, too.
+    /// Hands all of it to the client, only while there is a connection; announcements only while the market listens,
+    /// too.
     async fn publish_all(mut self) {
         loop {
             let is_connected = *self.is_connected.borrow();

@@ -1,12 +1,12 @@
 //! Forwarding receipts: each member's, to its device, when an interval is settled, and again when an agent seems to
 //! have missed it.
 //!
-//! An interval may be corrected long after. So the forwarder follows the chain block by block, and forwards the receipts of
-//! corrections, too.
+//! An interval may be corrected long after. So the forwarder follows the chain block by block, and forwards the
+//! receipts of corrections, too.
 //!
 //! How far the forwarding got is on disk, so that a restart goes on from there; the last settled interval is always
-//! forwarded again after a restart. An agent that misses a receipt all the same (the broker forgot it) sends its reading
-//! again: the intake finds it settled, and asks here for the receipt.
+//! forwarded again after a restart. An agent that misses a receipt all the same (the broker forgot it) sends its
+//! reading again: the intake finds it settled, and asks here for the receipt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

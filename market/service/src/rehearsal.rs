@@ -1,5 +1,5 @@
-//! The intake alone, with neither broker nor ledger, to measure it: messages go the way that they go in a market, through
-//! the same code, from where the broker's client hands them over to where they are on disk and can be answered.
+//! The intake alone, with neither broker nor ledger, to measure it: messages go the way that they go in a market,
+//! through the same code, from where the broker's client hands them over to where they are on disk and can be answered.
 
 use std::{collections::BTreeMap, path::Path};
 

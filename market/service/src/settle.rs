@@ -118,7 +118,8 @@ fn propose_some(
     }
     let mut inputs: Vec<MemberInput> = Vec::new();
     let mut buses: BTreeMap<MemberId, BusIndex> = BTreeMap::new();
-    // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was asked.
+    // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was
+    // asked.
     for MemberStatus { member: id, read, .. } in
         snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
     {

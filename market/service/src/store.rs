@@ -33,8 +33,9 @@ use super::{book::Gone, conflict::Conflict};
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 /// File in the state directory that names the chain that the state belongs to.
 const CHAIN_FILE: &str = "chain";
-/// Bytes of readings from which on a pack is full. sled writes a leaf of its tree, some neighbouring packs, in one piece, and
-/// what has more than a quarter of a segment, 128 KiB, into a file that it never syncs. A leaf has never two dozen entries.
+/// Bytes of readings from which on a pack is full. sled writes a leaf of its tree, some neighbouring packs, in one
+/// piece, and what has more than a quarter of a segment, 128 KiB, into a file that it never syncs. A leaf has never two
+/// dozen entries.
 const PACK_BYTES: usize = 4 * 1_024;
 const _: () = assert!(24 * (PACK_BYTES + MESSAGE_BYTES_MAX) < 124 * 1_024);
 const FORWARDED: &[u8] = b"receipts_forwarded";
@@ -102,8 +103,8 @@ pub(crate) struct Store {
     file: Arc<File>,
 }
 
-/// Two readings signed under one sequence number, as they are kept: the second one, the one that was taken, and whether the
-/// ledger was told.
+/// Two readings signed under one sequence number, as they are kept: the second one, the one that was taken, and whether
+/// the ledger was told.
 type Evidence = (Sealed, Option<Sealed>, bool);
 
 /// Evidence that the ledger was not told of.
@@ -254,7 +255,8 @@ impl Store {
         Ok(unreported)
     }
 
-    /// Notes that the ledger was told of a pair. It reaches the disk with what is kept next: told twice, it suspends once.
+    /// Notes that the ledger was told of a pair. It reaches the disk with what is kept next: told twice, it suspends
+    /// once.
     pub(crate) fn mark_reported(&self, Unreported { name, second, taken }: Unreported) -> Result<(), StoreError> {
         let evidence: Evidence = (second, taken, true);
         self.evidence.insert(name, cbor::encode(&evidence)).map_err(|error| self.error(error))?;
@@ -290,8 +292,8 @@ impl Store {
         Ok(mark.and_then(|mark| Some(u64::from_be_bytes(mark.as_ref().try_into().ok()?))))
     }
 
-    /// Notes that all blocks up to this height were looked at for corrections. It reaches the disk with what is kept next:
-    /// an agent that gets a receipt twice knows it.
+    /// Notes that all blocks up to this height were looked at for corrections. It reaches the disk with what is kept
+    /// next: an agent that gets a receipt twice knows it.
     pub(crate) fn mark_followed(&self, height: u64) -> Result<(), StoreError> {
         self.marks.insert(FOLLOWED, &height.to_be_bytes()).map_err(|error| self.error(error))?;
         Ok(())

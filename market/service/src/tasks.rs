@@ -1,5 +1,5 @@
-//! The tasks of a market. Each of them runs until the market is stopped: one that ends before has failed, and the market
-//! with it.
+//! The tasks of a market. Each of them runs until the market is stopped: one that ends before has failed, and the
+//! market with it.
 
 use std::{collections::HashMap, io, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The access rules that come with Voisin, in a real broker: no device writes or reads what is another's. (That signatures
-//! protect the market where there are no such rules, `service.rs` shows.)
+//! The access rules that come with Voisin, in a real broker: no device writes or reads what is another's. (That
+//! signatures protect the market where there are no such rules, `service.rs` shows.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,5 +1,5 @@
-//! What strangers can take from a market through its console: the real program under the usual limit of open files, a real
-//! Mosquitto.
+//! What strangers can take from a market through its console: the real program under the usual limit of open files, a
+//! real Mosquitto.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]

@@ -136,7 +136,8 @@ async fn a_browser_draws_every_mechanism_on_every_screen() {
     for mechanism in mechanisms().iter().map(|mechanism| mechanism.name()) {
         let console = Console::serve(morning(mechanism)).await;
         let keyed = matches!(mechanism, "mid_market_rate" | "static_key" | "dynamic_key" | "priority_key");
-        // Demand and supply, and: the gain, and the crossing; or each trade's price; or what is paid and what is received.
+        // Demand and supply, and: the gain, and the crossing; or each trade's price; or what is paid and what is
+        // received.
         let traces = match mechanism {
             "uniform" | "pay_as_bid" => 4,
             "mcafee" => 5,

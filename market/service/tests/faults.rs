@@ -1,5 +1,5 @@
-//! What happens to the real program `market`: killed at each point of an interval, and sent what no market should have to
-//! read, over a real Mosquitto.
+//! What happens to the real program `market`: killed at each point of an interval, and sent what no market should have
+//! to read, over a real Mosquitto.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
@@ -20,7 +20,8 @@ use support::{
 const HUGE: usize = 10 << 20;
 const HUGE_ONES: u64 = 4;
 
-/// An interval in which the market is killed while its ledger is like this, and started again with a ledger that commits.
+/// An interval in which the market is killed while its ledger is like this, and started again with a ledger that
+/// commits.
 async fn killed(mode: Mode) -> Settlement {
     let world = World::new().await;
     let config = world.write("market.toml", &world.config());
@@ -57,7 +58,8 @@ async fn killed(mode: Mode) -> Settlement {
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn killed_at_any_point_of_an_interval_the_market_settles_it_once_and_the_same() {
     let mut all = Vec::new();
-    // Cleared and not handed in; while it is handed in; handed in and not committed; committed and not told so; committed.
+    // Cleared and not handed in; while it is handed in; handed in and not committed; committed and not told so;
+    // committed.
     for mode in [Mode::Away, Mode::Deaf, Mode::Hold, Mode::Mute, Mode::Commit] {
         let settlement = killed(mode).await;
         assert_eq!(settlement.trades.len(), 1);

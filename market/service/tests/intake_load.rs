@@ -1,5 +1,6 @@
-//! One interval's readings of ten thousand devices, through a real broker into the real program, with duplicates and bad
-//! ones among them: every good one is settled once, every bad one is refused under its name, and memory stays bounded.
+//! One interval's readings of ten thousand devices, through a real broker into the real program, with duplicates and
+//! bad ones among them: every good one is settled once, every bad one is refused under its name, and memory stays
+//! bounded.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

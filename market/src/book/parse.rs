@@ -37,8 +37,8 @@ pub(super) struct RawBook<'a> {
     pub(super) offers: Orders<'a>,
 }
 
-/// The orders of one side, or the first bad one and its place, from 0. Of what comes after a bad one nothing is kept: a list of
-/// millions of empty objects is as good as its first.
+/// The orders of one side, or the first bad one and its place, from 0. Of what comes after a bad one nothing is kept: a
+/// list of millions of empty objects is as good as its first.
 pub(super) struct Orders<'a>(pub(super) Result<Vec<NamedOrder<'a>>, (usize, Box<BadOrder>)>);
 
 impl<'a> RawBook<'a> {

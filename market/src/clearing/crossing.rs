@@ -3,8 +3,8 @@
 //! The lowest clearing price is the smallest price up to which at least as much is offered as is bid above it. As the
 //! price rises, supply up to it only grows and demand above it only shrinks, so the crossing can be searched for. It is
 //! found without sorting: the orders are summed up in buckets of equal width, and the bucket with the crossing is
-//! divided again, until it is one price wide. The whole book is looked at once; from then on only prices and quantities,
-//! which are a third of its bytes, and after the first buckets only what is in one of them.
+//! divided again, until it is one price wide. The whole book is looked at once; from then on only prices and
+//! quantities, which are a third of its bytes, and after the first buckets only what is in one of them.
 
 use protocol::{energy::Energy, limits::PRICE_MICRO_MAX, money::Price};
 
@@ -249,8 +249,8 @@ mod tests {
     fn the_edges_of_buckets_are_nothing_special() {
         const MAX: i64 = PRICE_MICRO_MAX;
         let mut books = 0;
-        // With both extremes in a large book a bucket of the first pass is 2^20 prices wide, one of the second 2^9; in a
-        // small one, 2^27 and 2^23. Orders of nothing make a book large.
+        // With both extremes in a large book a bucket of the first pass is 2^20 prices wide, one of the second 2^9; in
+        // a small one, 2^27 and 2^23. Orders of nothing make a book large.
         let edges = [1 << 20, 900 << 20, (900 << 20) + (3 << 9), 1 << 27, 9 << 27, (9 << 27) + (3 << 23)];
         for (edge, nothings) in edges.into_iter().flat_map(|edge| [(edge - MAX, 0), (edge - MAX, 4096)]) {
             let prices = [edge - 1, edge, edge + 1];

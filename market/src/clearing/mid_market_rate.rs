@@ -1,4 +1,5 @@
-//! `mid_market_rate`: everyone at the midpoint of retail and feed-in price, the short side whole, the long side pro rata.
+//! `mid_market_rate`: everyone at the midpoint of retail and feed-in price, the short side whole, the long side pro
+//! rata.
 
 use super::{Book, Clearing, Context, Mechanism, PictureKind, posted::Posted};
 

@@ -21,7 +21,8 @@ use super::{
     rationing::fill,
 };
 
-/// This example trades at a posted price: whoever accepts it takes part, the short side in full, the long side pro rata.
+/// This example trades at a posted price: whoever accepts it takes part, the short side in full, the long side pro
+/// rata.
 pub(super) struct PostedPrice(pub(super) Price);
 
 impl Mechanism for PostedPrice {
@@ -64,7 +65,8 @@ impl Mechanism for PostedPrice {
         // buyer pay more than the seller receives: the difference is booked to the grid operator.
         let trades = pair(book, &bids, &offers, context.grid, |_, _| Deal::at(price));
 
-        // A mechanism without one price has `price: None`; `price_interval` is for those that know every clearing price.
+        // A mechanism without one price has `price: None`; `price_interval` is for those that know every clearing
+        // price.
         Clearing { quantity, price: Some(price), bids, offers, trades, ..Clearing::nothing(book) }
     }
 }

@@ -1,4 +1,5 @@
-//! `uniform`: the k-double auction, pay-as-clear. The largest volume, at one price in the middle of all clearing prices.
+//! `uniform`: the k-double auction, pay-as-clear. The largest volume, at one price in the middle of all clearing
+//! prices.
 
 use protocol::{energy::Energy, money::Price};
 

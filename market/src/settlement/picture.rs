@@ -1,4 +1,5 @@
-//! What an operator looks at: an interval's supply and demand, and what its energy does to the grid. Shown, never settled.
+//! What an operator looks at: an interval's supply and demand, and what its energy does to the grid. Shown, never
+//! settled.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What the agent hears: announcements and answers, and [receipts](super::receipts). None of it is believed without proof.
+//! What the agent hears: announcements and answers, and [receipts](super::receipts). None of it is believed without
+//! proof.
 
 use std::time::Instant;
 

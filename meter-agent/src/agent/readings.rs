@@ -18,8 +18,8 @@ const BATCH: usize = 96;
 const METER_RETRY: Duration = Duration::from_secs(5);
 
 impl Agent {
-    /// Reads and signs every interval after the last one, up to the open one, as far as that is believed. Each is stored before
-    /// it can be sent.
+    /// Reads and signs every interval after the last one, up to the open one, as far as that is believed. Each is
+    /// stored before it can be sent.
     pub(super) async fn read_meter(&mut self) {
         let Some(open) = self.open() else { return };
         while self.read_until < open && !self.live.over && !self.live.halted {

@@ -69,8 +69,8 @@ impl Agent {
             Ok(receipt) => receipt,
             Err(fault) => return Ok(Verdict::Bad(fault)),
         };
-        // Before anything that it says of an interval: whose it is. An honest receipt of somebody else proves nothing about
-        // this household, whatever was settled here.
+        // Before anything that it says of an interval: whose it is. An honest receipt of somebody else proves nothing
+        // about this household, whatever was settled here.
         if let Err(fault) = self.is_ours(&receipt) {
             return Ok(Verdict::NotOurs(fault));
         }
@@ -211,7 +211,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Marks readings as settled, by a receipt that is kept, or not where another one has replaced it already. No sum changes.
+    /// Marks readings as settled, by a receipt that is kept, or not where another one has replaced it already. No sum
+    /// changes.
     async fn cover(&mut self, interval: Interval, json: Option<Vec<u8>>, covered: Covered) -> Result<(), StoreError> {
         let sequences: Vec<u64> = covered.iter().map(|(sequence, _)| *sequence).collect();
         let (totals, today) = (self.totals, self.today);

@@ -64,8 +64,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         genesis: PathBuf,
     },
-    /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from the
-    /// ledger, each verified. The agent must not run.
+    /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from
+    /// the ledger, each verified. The agent must not run.
     Recover(recover::Recover),
     /// Print your own statement, from the receipts that this agent verified.
     Statement(StatementArgs),

@@ -34,8 +34,8 @@ pub(super) struct Recover {
     /// Fetch receipts from this moment on (UTC) only; without it, all of them.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<i64>,
-    /// Say that the device key has never signed anything, on this machine or any other: it is new, and `init` did not make
-    /// it. If it has, the device is suspended.
+    /// Say that the device key has never signed anything, on this machine or any other: it is new, and `init` did not
+    /// make it. If it has, the device is suspended.
     #[arg(long, conflicts_with_all = ["node", "from"])]
     never_signed: bool,
 }

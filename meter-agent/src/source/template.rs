@@ -1,11 +1,12 @@
 //! Template for a type of meter. It is compiled and tested, but not part of the program.
 //!
-//! 1. Copy this file to `your_meter.rs`, rename the two structs, and say here how the meter is reached, which registers it
-//!    has and what it cannot do.
+//! 1. Copy this file to `your_meter.rs`, rename the two structs, and say here how the meter is reached, which registers
+//!    it has and what it cannot do.
 //! 2. In `mod.rs` add `mod your_meter;` and one line to `SourceConfig`: `YourMeter(your_meter::YourMeterConfig),`.
 //! 3. Describe it in `config/agent.toml` and `docs/prosumer.md`. It is chosen by `kind = "your_meter"`.
 //!
-//! This example reads what another program writes into a file once a minute: both registers in kWh, as `1234.567 89.012`.
+//! This example reads what another program writes into a file once a minute: both registers in kWh, as `1234.567
+//! 89.012`.
 
 use std::{
     fs::File,
@@ -99,8 +100,8 @@ impl Template {
     }
 }
 
-/// Whole Wh of a register in kWh. With integers, and what is less than a Wh cut off, never rounded up: so a register never
-/// runs backwards.
+/// Whole Wh of a register in kWh. With integers, and what is less than a Wh cut off, never rounded up: so a register
+/// never runs backwards.
 fn watt_hours(kwh: &str) -> Option<u64> {
     let (whole, decimals) = kwh.split_once('.').unwrap_or((kwh, ""));
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

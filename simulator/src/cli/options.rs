@@ -42,8 +42,8 @@ pub(super) struct Neighbourhood {
     /// Which profile to use; `summer` and `winter` are built in [default: summer]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Start of the first interval to play, UTC, such as 2016-07-04T04:00:00Z: one of the profile's. Meters begin at what
-    /// they would show by then [default: the start of the profile]
+    /// Start of the first interval to play, UTC, such as 2016-07-04T04:00:00Z: one of the profile's. Meters begin at
+    /// what they would show by then [default: the start of the profile]
     #[arg(long, value_name = "START", value_parser = parse_utc)]
     from: Option<i64>,
     /// How many intervals, counted from --from, earlier starts included [default: all that the profile has]
@@ -66,8 +66,8 @@ pub(super) struct Neighbourhood {
     /// What the supplier gives for a kWh [default: 0.08]
     #[arg(long, value_name = "PRICE", allow_hyphen_values = true)]
     feed_in: Option<Price>,
-    /// Price limits per kWh that participants place: a CSV file participant_id,buy,sell, where an empty field is no limit;
-    /// `built-in`, those of the built-in neighbourhood; or `none`, so that all are price takers [default: none]
+    /// Price limits per kWh that participants place: a CSV file participant_id,buy,sell, where an empty field is no
+    /// limit; `built-in`, those of the built-in neighbourhood; or `none`, so that all are price takers [default: none]
     #[arg(long, value_name = "FILE|built-in|none", value_parser = OsStringValueParser::new().map(OrdersFrom::from))]
     orders: Option<OrdersFrom>,
     /// MQTT broker: `embedded`, or mqtt://HOST:PORT of one that runs already, port 1883 unless given

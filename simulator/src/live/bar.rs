@@ -6,8 +6,8 @@ use console::Term;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
 const TEMPLATE: &str = "{wide_bar} {pos}/{len} intervals{left}";
-/// Columns at the right edge that stay free. What the terminal itself writes when someone presses Ctrl-C (`^C`) must not begin
-/// another line: the bar is cleared on its own.
+/// Columns at the right edge that stay free. What the terminal itself writes when someone presses Ctrl-C (`^C`) must
+/// not begin another line: the bar is cleared on its own.
 const FREE: u16 = 4;
 
 /// A bar over `intervals`; hidden where standard error is no terminal.

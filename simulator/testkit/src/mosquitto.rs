@@ -1,9 +1,9 @@
 //! A Mosquitto of a test's own; the tests of several crates include this file.
 //!
-//! Who clones this has Rust and a C compiler, and `cargo test` must neither fail for want of more nor pass over anything in
-//! silence. So whatever needs Mosquitto, Chromium or a network of its own is `#[ignore]`d with that as the reason, which `cargo
-//! test` shows and counts; `.ci/run` installs what is needed and runs those too, as `cargo test --workspace --tests -- --ignored`
-//! does.
+//! Who clones this has Rust and a C compiler, and `cargo test` must neither fail for want of more nor pass over
+//! anything in silence. So whatever needs Mosquitto, Chromium or a network of its own is `#[ignore]`d with that as the
+//! reason, which `cargo test` shows and counts; `.ci/run` installs what is needed and runs those too, as `cargo test
+//! --workspace --tests -- --ignored` does.
 
 #![allow(clippy::expect_used, reason = "a test may panic")]
 

@@ -7,8 +7,9 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// A port that this function gives to nobody else, and below those from which systems take outgoing connections. Processes
-/// begin far from each other: a port is free while its node is stopped, and must not go to another test's node then.
+/// A port that this function gives to nobody else, and below those from which systems take outgoing connections.
+/// Processes begin far from each other: a port is free while its node is stopped, and must not go to another test's
+/// node then.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Steps of the golden ratio spread the ids of neighbours evenly.

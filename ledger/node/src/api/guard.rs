@@ -57,8 +57,8 @@ async fn let_through(State(guard): State<Arc<Guard>>, request: Request, next: Ne
     }
 }
 
-/// In the order of what it costs: the rate before the role, so that tokens cannot be tried out fast; the role and the content
-/// type before the body, so that a stranger's is never read.
+/// In the order of what it costs: the rate before the role, so that tokens cannot be tried out fast; the role and the
+/// content type before the body, so that a stranger's is never read.
 async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> {
     if let Some(client) = request.extensions().get::<Client>() {
         guard.take(*client)?;
@@ -68,8 +68,8 @@ async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> 
     Ok(whole_body(request, TRANSACTION_BYTES_MAX, guard.access.limits.body_ms_max).await?)
 }
 
-/// What is handed in is CBOR, and says so. A page of another origin cannot: a browser lets it send, unasked, only what a form
-/// could send, and asks the node first for anything else.
+/// What is handed in is CBOR, and says so. A page of another origin cannot: a browser lets it send, unasked, only what
+/// a form could send, and asks the node first for anything else.
 fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<(), CallRefusal> {
     if *method != Method::POST || headers.get(CONTENT_TYPE).is_some_and(|found| found == CBOR) {
         return Ok(());

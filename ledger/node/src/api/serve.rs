@@ -22,8 +22,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// Serves the API of `ledger`, which is unhealthy when its last block is `height_age_ms_max` old, until `stop` resolves.
-/// Connections that are still open then finish the call they are at; dropping the future closes them.
+/// Serves the API of `ledger`, which is unhealthy when its last block is `height_age_ms_max` old, until `stop`
+/// resolves. Connections that are still open then finish the call they are at; dropping the future closes them.
 pub async fn serve(
     listener: TcpListener,
     ledger: Arc<Ledger>,

@@ -33,8 +33,8 @@ pub struct Report {
     pub blocks: u64,
     /// Settlements in them.
     pub settlements: u64,
-    /// Of these, the ones that could not be computed again, because their readings were pruned: the first in the ledger.
-    /// Their transfers, certificates and roots were followed, and the validators' signatures on them verified.
+    /// Of these, the ones that could not be computed again, because their readings were pruned: the first in the
+    /// ledger. Their transfers, certificates and roots were followed, and the validators' signatures on them verified.
     pub settlements_pruned: u64,
     /// The first interval that was computed again; none if all readings were pruned.
     pub recomputed_from: Option<Interval>,

@@ -1,5 +1,5 @@
-//! Opening a state directory to read it, also where nothing may be written: sled writes when it opens, so then a private
-//! copy is opened, which is gone when the reading ends.
+//! Opening a state directory to read it, also where nothing may be written: sled writes when it opens, so then a
+//! private copy is opened, which is gone when the reading ends.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -106,8 +106,8 @@ pub(super) fn correction(
 }
 
 impl Asked {
-    /// All members, page by page, as long as each is after the one before and there are no more than there can be: a node
-    /// that says otherwise would be asked for ever.
+    /// All members, page by page, as long as each is after the one before and there are no more than there can be: a
+    /// node that says otherwise would be asked for ever.
     pub(super) fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
         let mut members: Vec<MemberStatus> = Vec::new();
         loop {

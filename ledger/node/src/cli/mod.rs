@@ -33,8 +33,8 @@ use tracing_subscriber::EnvFilter;
 const BAD_INPUT: u8 = 2;
 /// How long a node may take to say how it is doing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Quiet where consensus and its network talk to themselves: they log every attempt to reach a node. Who comes and goes, the
-/// ledger says itself.
+/// Quiet where consensus and its network talk to themselves: they log every attempt to reach a node. Who comes and
+/// goes, the ledger says itself.
 const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
                            informalsystems_malachitebft=warn,libp2p=error,sled=warn";
 
@@ -88,7 +88,8 @@ enum Command {
     Status(Asked),
     /// Draft the correction of an interval from validated values, as a decision to be approved
     Correct(correct::Correct),
-    /// Draft the corrections that readings which came late, or validated values, lead to, as one decision to be approved
+    /// Draft the corrections that readings which came late, or validated values, lead to, as one decision to be
+    /// approved
     TrueUp(true_up::TrueUp),
     /// Approve a decision with a validator's key
     Approve(decide::Approve),

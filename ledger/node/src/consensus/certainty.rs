@@ -1,5 +1,5 @@
-//! Whether a validator can be sure of what it has signed: from what is on disk when it starts, and from what is found out
-//! later.
+//! Whether a validator can be sure of what it has signed: from what is on disk when it starts, and from what is found
+//! out later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,8 +13,8 @@ use super::{
     silence::Silence,
 };
 
-/// The record of the key, and the silence to begin with if what is on disk does not tell all that it has signed. `next` is
-/// the height after the last one committed.
+/// The record of the key, and the silence to begin with if what is on disk does not tell all that it has signed. `next`
+/// is the height after the last one committed.
 pub(super) fn open_record(
     settings: &Settings,
     validator: ValidatorId,

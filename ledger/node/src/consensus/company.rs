@@ -1,5 +1,5 @@
-//! Which other nodes are connected, said when it changes: once when one comes, once when one goes. The engine itself would
-//! log each of its attempts to reach one.
+//! Which other nodes are connected, said when it changes: once when one comes, once when one goes. The engine itself
+//! would log each of its attempts to reach one.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -32,8 +32,8 @@ pub(super) async fn follow(engine: mpsc::Sender<NetworkRequest>, configured: usi
     }
 }
 
-/// The nodes that are connected and either configured here or validators, by id, with their names; `None` once the engine
-/// has ended. Whoever else connects is none of ours, and could fill the log by coming and going.
+/// The nodes that are connected and either configured here or validators, by id, with their names; `None` once the
+/// engine has ended. Whoever else connects is none of ours, and could fill the log by coming and going.
 async fn ask(engine: &mpsc::Sender<NetworkRequest>) -> Option<BTreeMap<String, String>> {
     let (reply, answer): (Reply<_>, _) = oneshot::channel();
     engine.send(NetworkRequest::DumpState(reply)).await.ok()?;
@@ -52,8 +52,8 @@ struct Company {
 }
 
 impl Company {
-    /// What there is to say, now that these are connected. Those that are away at first are missed once, when they had their
-    /// time.
+    /// What there is to say, now that these are connected. Those that are away at first are missed once, when they had
+    /// their time.
     fn look(&mut self, connected: BTreeMap<String, String>, had_time: bool) -> Vec<String> {
         let before = std::mem::replace(&mut self.connected, connected);
         let came = self.connected.iter().filter(|(id, _)| !before.contains_key(*id));

@@ -68,9 +68,9 @@ const ASK_INTERVAL: Duration = Duration::from_secs(1);
 #[cfg(not(feature = "byzantine"))]
 type Byzantine = std::convert::Infallible;
 
-/// Takes part in consensus until `stop` resolves. On return the port, the write-ahead log and the signing record are free
-/// again, so that a node may be started anew at once, in this process or another. To be awaited to its end: dropped
-/// before, it would leave the engine running.
+/// Takes part in consensus until `stop` resolves. On return the port, the write-ahead log and the signing record are
+/// free again, so that a node may be started anew at once, in this process or another. To be awaited to its end:
+/// dropped before, it would leave the engine running.
 pub async fn run(
     settings: Settings,
     app: impl Application,
@@ -193,8 +193,8 @@ async fn follow(node: &mut Node<impl Application>, inputs: &mut Inputs) -> Resul
     }
 }
 
-/// Stops the engine's actors one by one. Left to itself, their supervisor would kill them all at once; and a network that
-/// is killed, not asked to stop, goes on listening.
+/// Stops the engine's actors one by one. Left to itself, their supervisor would kill them all at once; and a network
+/// that is killed, not asked to stop, goes on listening.
 async fn stop_engine(supervisor: &NodeRef) {
     let actors = supervisor.get_children();
     actors.iter().for_each(|actor| actor.unlink(supervisor.get_cell()));
@@ -382,8 +382,8 @@ fn lock(wal: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether the engine's signer has let go of the record, whose lock would keep the next run out: an actor's end is reported
-/// before what it held is dropped.
+/// Whether the engine's signer has let go of the record, whose lock would keep the next run out: an actor's end is
+/// reported before what it held is dropped.
 fn given_back(record: Option<&SharedRecord>) -> io::Result<()> {
     match record.map_or(1, Arc::strong_count) {
         1 => Ok(()),

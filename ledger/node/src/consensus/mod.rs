@@ -1,14 +1,14 @@
 //! Agreement on blocks: a narrow trait, and Malachite behind it.
 //!
-//! In: an [`Application`], which builds, judges, stores and serves blocks; [`Settings`], which name the chain, the key and
-//! the peers. Out: calls of that trait, in an order that keeps a validator honest across crashes. What a block means is
-//! none of this module's business: a block is a hash and a body of bytes. No type of the engine appears in the public
-//! interface, because every minor release of the engine changes its own.
+//! In: an [`Application`], which builds, judges, stores and serves blocks; [`Settings`], which name the chain, the key
+//! and the peers. Out: calls of that trait, in an order that keeps a validator honest across crashes. What a block
+//! means is none of this module's business: a block is a hash and a body of bytes. No type of the engine appears in the
+//! public interface, because every minor release of the engine changes its own.
 //!
 //! How it works, in one paragraph: the engine agrees on 32-byte hashes; bodies travel beside its votes in signed parts
-//! (`parts`). Whoever has work starts the next height; the others follow once they see a validator's signature for it, and
-//! nobody starts one without a reason, so that an idle chain stands still (`pace`). What a validator signs is on record
-//! before it leaves (`record`); one that cannot be sure of what it has signed follows until it can (`silence`).
+//! (`parts`). Whoever has work starts the next height; the others follow once they see a validator's signature for it,
+//! and nobody starts one without a reason, so that an idle chain stands still (`pace`). What a validator signs is on
+//! record before it leaves (`record`); one that cannot be sure of what it has signed follows until it can (`silence`).
 
 use std::{
     fmt, io,
@@ -59,8 +59,8 @@ pub use engine::run_byzantine;
 pub use metrics::Metrics;
 pub use validators::proposer;
 
-/// Makes the record of what a validator has signed, for a key that has signed nothing at a height above `signed`: 0 for a
-/// new key. Replaces one that is there, so it is for whoever knows that, and for nobody else.
+/// Makes the record of what a validator has signed, for a key that has signed nothing at a height above `signed`: 0 for
+/// a new key. Replaces one that is there, so it is for whoever knows that, and for nobody else.
 pub fn new_record(path: &Path, validator: ValidatorId, signed: u64) -> io::Result<()> {
     record::Record::create(path, validator, signed, None).map(drop)
 }
@@ -98,9 +98,9 @@ pub trait Application: Send + 'static {
 
     /// Called after each commit: a future that resolves when there is something worth a block or the heartbeat is due.
     /// It is dropped if the others start the next height first; only the next proposer then waits half of
-    /// [`Timeouts::propose_ms`] for it, so as not to propose a block without what the others have. The first height after
-    /// a start of the program does not wait for it, because the engine cannot catch up with the others before it has
-    /// started one.
+    /// [`Timeouts::propose_ms`] for it, so as not to propose a block without what the others have. The first height
+    /// after a start of the program does not wait for it, because the engine cannot catch up with the others before it
+    /// has started one.
     fn work(&mut self) -> Work;
 
     /// Builds the block for this height and round and stores it. If asked again, also after a crash, it must return the
@@ -146,8 +146,9 @@ pub struct Settings {
     pub chain: Hash,
     /// The validator's key. A node without one follows and serves, and never votes.
     pub key: Option<SecretKey>,
-    /// The record of what the key has signed, one file, made with the key ([`new_record`]). Where it is missing, older than
-    /// what the key has signed, or a copy, the node keeps silent until the others are past what it may have voted for.
+    /// The record of what the key has signed, one file, made with the key ([`new_record`]). Where it is missing, older
+    /// than what the key has signed, or a copy, the node keeps silent until the others are past what it may have voted
+    /// for.
     pub record_path: PathBuf,
     /// Seed of the key that authenticates connections. Not the validator's, and stable: peers know the node by it.
     pub network_seed: [u8; 32],
@@ -184,8 +185,8 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// The first key that cannot be, with what was expected and found. A wait of nothing decides nothing, and one that never
-    /// grows may be too short for ever.
+    /// The first key that cannot be, with what was expected and found. A wait of nothing decides nothing, and one that
+    /// never grows may be too short for ever.
     pub fn check(&self) -> Result<(), String> {
         let Timeouts { propose_ms, prevote_ms, precommit_ms, step_ms, max_ms } = *self;
         let named = [

@@ -286,8 +286,9 @@ impl<A: Application> Node<A> {
         }
     }
 
-    /// Whether a block holds a vote of ours that our record doesn't know. From a peer's history that means that the record
-    /// is old. While we decide blocks with the others, that another node votes with our key: silence would not stop it.
+    /// Whether a block holds a vote of ours that our record doesn't know. From a peer's history that means that the
+    /// record is old. While we decide blocks with the others, that another node votes with our key: silence would not
+    /// stop it.
     fn find_unknown_vote(&self, certificate: &CommitCertificate) -> Option<Doubt> {
         let (key, record) = (self.key.as_ref()?, self.record.as_ref()?);
         let me = key.public();
@@ -400,8 +401,8 @@ impl<A: Application> Node<A> {
             return;
         }
         match self.pace.due() {
-            // What they have started it for is on its way to us or being checked. Proposed without it, the block would be
-            // empty, and it would have to wait for another one.
+            // What they have started it for is on its way to us or being checked. Proposed without it, the block would
+            // be empty, and it would have to wait for another one.
             Some(Due::Heard) if self.proposes_next() => {
                 let wait = self.timeouts.propose / 2;
                 self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));

@@ -1,10 +1,10 @@
 //! When the next height may start.
 //!
 //! The engine would decide empty blocks back to back. So a node holds it back until there is work here, or until a
-//! validator shows by its signature that it has started: by a vote, a proposal, a part of a body, or a note that says just
-//! that; or until a peer's history proves that the height is decided already. Unsigned hearsay (a peer's status) starts
-//! nothing, and neither does a claim about any but the very next height: one lying validator can make the others decide
-//! an empty block now and then, under its own name, and nobody else can make them do anything. Pure.
+//! validator shows by its signature that it has started: by a vote, a proposal, a part of a body, or a note that says
+//! just that; or until a peer's history proves that the height is decided already. Unsigned hearsay (a peer's status)
+//! starts nothing, and neither does a claim about any but the very next height: one lying validator can make the others
+//! decide an empty block now and then, under its own name, and nobody else can make them do anything. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,8 +1,9 @@
 //! Bodies in parts: cutting one up to be published, and putting parts together as they arrive in any order.
 //!
-//! Gossip is open to anyone, is relayed before we can judge it, and has no order. So every part says everything about the
-//! stream it belongs to (its [`Outline`]) and is signed by the validator that sends it. What is kept is therefore bounded
-//! by the number of validators, and nobody else can slip a chunk into a validator's stream. Pure: no network, no clock.
+//! Gossip is open to anyone, is relayed before we can judge it, and has no order. So every part says everything about
+//! the stream it belongs to (its [`Outline`]) and is signed by the validator that sends it. What is kept is therefore
+//! bounded by the number of validators, and nobody else can slip a chunk into a validator's stream. Pure: no network,
+//! no clock.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! What a validator has signed last, kept in a small file of its own and on disk before a signature leaves.
 //!
-//! The write-ahead log is the engine's, and it can be lost, or put back from a copy together with the blocks. The record is
-//! the last word: whatever the engine asks for, a second message of one kind for one height and round is not signed. It
-//! also knows the very file it was written to (its inode and the moment of its birth), so that a copy of it, restored with
-//! yesterday's directory, is known for a copy.
+//! The write-ahead log is the engine's, and it can be lost, or put back from a copy together with the blocks. The
+//! record is the last word: whatever the engine asks for, a second message of one kind for one height and round is not
+//! signed. It also knows the very file it was written to (its inode and the moment of its birth), so that a copy of it,
+//! restored with yesterday's directory, is known for a copy.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -232,8 +232,8 @@ fn lock(file: &File) -> io::Result<()> {
 const LOG_VERSION: u32 = 1;
 const LOG_HEADER_BYTES: usize = 12;
 
-/// Whether the header of a write-ahead log is one: the engine says of any other only that it did not start. An empty log is
-/// made anew.
+/// Whether the header of a write-ahead log is one: the engine says of any other only that it did not start. An empty
+/// log is made anew.
 pub(super) fn check_log(wal: &Path) -> Result<(), Halt> {
     let unreadable = |error| Halt::Wal { path: wal.to_owned(), error };
     let mut header = Vec::new();

@@ -1,6 +1,6 @@
 //! What validators sign, and checking it: deterministic CBOR that begins with a tag of its kind and names the chain, so
-//! that no signature means anything in another place. Votes are signed as `protocol` defines them, because light clients
-//! check them too.
+//! that no signature means anything in another place. Votes are signed as `protocol` defines them, because light
+//! clients check them too.
 
 use std::{future::pending, sync::PoisonError};
 
@@ -160,7 +160,8 @@ impl Signer {
             Ok(Err(doubt)) => Ok(doubt),
             Err(halt) => Err(halt),
         };
-        // The node stops the engine. Until then it may not go on: an error would make it stop by itself, without a reason.
+        // The node stops the engine. Until then it may not go on: an error would make it stop by itself, without a
+        // reason.
         let _ = self.refusals.send(refusal);
         pending().await
     }

@@ -1,11 +1,11 @@
-//! A validator that cannot know what it has signed keeps silent: it follows like a node without a key until no height is
-//! left at which it may have voted.
+//! A validator that cannot know what it has signed keeps silent: it follows like a node without a key until no height
+//! is left at which it may have voted.
 //!
 //! Why the others can tell: to vote at a height, it had to see the one before decided, so more than two thirds of the
 //! power had begun that one, and had the block before it. It asks everyone, with a random word so that no old answer
-//! passes for a new one. Once validators with two thirds of all power, its own not counted, have said which block they have,
-//! at least one honest one among them was there, and **the highest of their heights plus two is the last at which it can
-//! have voted**. Others that keep silent do not answer: they may know less than they once did. Pure.
+//! passes for a new one. Once validators with two thirds of all power, its own not counted, have said which block they
+//! have, at least one honest one among them was there, and **the highest of their heights plus two is the last at which
+//! it can have voted**. Others that keep silent do not answer: they may know less than they once did. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Our own words as the engine wants them: newtypes, because neither its traits nor `protocol`'s types are defined here.
+//! Our own words as the engine wants them: newtypes, because neither its traits nor `protocol`'s types are defined
+//! here.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! The export: accounts, certificates, settlements, lines and trades of a ledger as tables, for billing and research.
 //!
-//! Everything is a whole number with its unit in the column's name, or an ISO 8601 time in UTC, so nothing is rounded on
-//! the way. An export believes what is stored; [the audit](crate::audit) is what checks it.
+//! Everything is a whole number with its unit in the column's name, or an ISO 8601 time in UTC, so nothing is rounded
+//! on the way. An export believes what is stored; [the audit](crate::audit) is what checks it.
 
 mod csv;
 mod parquet;

@@ -36,8 +36,8 @@ impl App {
         App { ledger, heartbeat, evidence, executed: BTreeMap::new() }
     }
 
-    /// Decodes a body and executes it on the head, outside the event loop: both take as long as a block has readings. `None` if it
-    /// is no block; a block beside `None` is not what the head leads to.
+    /// Decodes a body and executes it on the head, outside the event loop: both take as long as a block has readings.
+    /// `None` if it is no block; a block beside `None` is not what the head leads to.
     async fn look_at(&self, body: Bytes) -> Result<Option<(Block, Option<Executed>)>, Halt> {
         let ledger = self.ledger.clone();
         let look = move || {
@@ -239,8 +239,8 @@ mod tests {
         Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// All others of the node wait on the one worker of this runtime. Blocks are looked at elsewhere: while the only thread for that
-    /// is taken, nothing comes of one, and the worker is free.
+    /// All others of the node wait on the one worker of this runtime. Blocks are looked at elsewhere: while the only
+    /// thread for that is taken, nothing comes of one, and the worker is free.
     #[test]
     fn a_block_is_looked_at_while_the_worker_does_something_else() {
         let runtime =
@@ -281,7 +281,8 @@ mod tests {
         genesis.grid = None;
         genesis.members.iter_mut().for_each(|member| member.bus = Some("root".into()));
         let mut app = app(genesis.clone(), &key);
-        // Each applies after the one before only. So they have to wait together, as they could if the head moved meanwhile.
+        // Each applies after the one before only. So they have to wait together, as they could if the head moved
+        // meanwhile.
         let mut transactions = Vec::new();
         for sequence in 1..=3 {
             let from = genesis.first_interval.offset(i64::try_from(sequence).unwrap()).unwrap();

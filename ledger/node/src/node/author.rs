@@ -11,9 +11,9 @@ use protocol::{
     unopened::Unopened,
 };
 
-/// Checks that whoever signed a transaction may do so in this state, before anything else of it is decoded. A settlement, which
-/// may be large, by its signature; the others by the name of their signer, because they are small and verified when they are
-/// opened; a decision not at all, because it stays as it is until its approvals are checked.
+/// Checks that whoever signed a transaction may do so in this state, before anything else of it is decoded. A
+/// settlement, which may be large, by its signature; the others by the name of their signer, because they are small and
+/// verified when they are opened; a decision not at all, because it stays as it is until its approvals are checked.
 pub(super) fn check_author(unopened: &Unopened<'_>, state: &State) -> Result<(), Refusal> {
     let is_member = |key: &PublicKey| state.is_members_key(key);
     let is_device = |key: &PublicKey| state.known_device(key.as_bytes()).is_some();

@@ -55,8 +55,8 @@ pub struct Config {
     /// Milliseconds between two blocks while there is nothing to settle.
     #[serde(default = "heartbeat_ms_default")]
     pub heartbeat_ms: u64,
-    /// Days after which readings are forgotten: they are needed to correct an interval and to clear it again, not for any
-    /// proof. Without it, they are kept.
+    /// Days after which readings are forgotten: they are needed to correct an interval and to clear it again, not for
+    /// any proof. Without it, they are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
     /// Most inbound connections from one address, for consensus and for transactions each.

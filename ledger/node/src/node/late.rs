@@ -1,5 +1,5 @@
-//! Readings that came late: which of them a settlement took in, and of which intervals they are. A reading says only where
-//! the registers stand, so what it measures follows from the one before it, which an earlier settlement took in.
+//! Readings that came late: which of them a settlement took in, and of which intervals they are. A reading says only
+//! where the registers stand, so what it measures follows from the one before it, which an earlier settlement took in.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ use protocol::{
 use super::{Ledger, LedgerError};
 
 impl Ledger {
-    /// What came late and was settled with an interval. Nothing of a device whose reading before was pruned, or stood in
-    /// the decision that registered it.
+    /// What came late and was settled with an interval. Nothing of a device whose reading before was pruned, or stood
+    /// in the decision that registered it.
     pub(super) fn late(&self, interval: Interval, inputs: &[MemberInput]) -> Result<Vec<Late>, LedgerError> {
         let Some(Settling { settlement, readings }) = self.settling(interval)? else { return Ok(Vec::new()) };
         let unread = settlement.provisional.map(|provisional| provisional.unread).unwrap_or_default();

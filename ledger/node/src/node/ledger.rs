@@ -31,8 +31,8 @@ use crate::store::{Store, StoreError, StoredBlock, damaged};
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
 const OUTGOING_MAX: usize = 256;
 
-/// Waiting transactions that are looked at again after each block. Each costs about a signature; the pool's ten thousand
-/// have all had their turn after some 160 blocks.
+/// Waiting transactions that are looked at again after each block. Each costs about a signature; the pool's ten
+/// thousand have all had their turn after some 160 blocks.
 const LOOKED_AT_AGAIN_MAX: usize = 64;
 
 /// What became of a transaction.
@@ -71,8 +71,8 @@ pub struct Ledger {
     pool: Mutex<Pool>,
     /// What the settlement that was checked last leads to, so that no block has to apply it again.
     foreseen: Mutex<Option<Arc<Foreseen>>>,
-    /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify it,
-    /// too.
+    /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify
+    /// it, too.
     settling: Mutex<()>,
     work: Notify,
     committed: watch::Sender<u64>,
@@ -139,7 +139,8 @@ impl Ledger {
         Ok(self.answer(id, self.take_in(transaction)?))
     }
 
-    /// Takes in the encoding of a transaction as [`submit`](Self::submit) does. The inner error says why the bytes are none.
+    /// Takes in the encoding of a transaction as [`submit`](Self::submit) does. The inner error says why the bytes are
+    /// none.
     ///
     /// Decoding and checking take as long as a settlement has readings: not for a task that others wait for.
     pub fn submit_encoded(&self, bytes: &[u8]) -> Result<Result<Submitted, CborError>, LedgerError> {
@@ -373,8 +374,8 @@ impl Ledger {
         }
     }
 
-    /// Drops what waits and no longer applies, a few at a time. Whoever builds a block does so as well; a node without a
-    /// key never builds one, and a validator only when it is its turn.
+    /// Drops what waits and no longer applies, a few at a time. Whoever builds a block does so as well; a node without
+    /// a key never builds one, and a validator only when it is its turn.
     fn look_again(&self) {
         let head = self.head();
         let waiting = lock(&self.pool).next_in_turn(LOOKED_AT_AGAIN_MAX);

@@ -170,8 +170,8 @@ impl Running {
         }
     }
 
-    /// Stops cleanly: afterwards the state directory can be opened again. An error if consensus could not go on before it
-    /// was stopped, unless [`failed`](Self::failed) has told it.
+    /// Stops cleanly: afterwards the state directory can be opened again. An error if consensus could not go on before
+    /// it was stopped, unless [`failed`](Self::failed) has told it.
     pub async fn stop(self) -> Result<(), Halt> {
         let _ = self.stop.send(true);
         let outcome = match self.consensus {

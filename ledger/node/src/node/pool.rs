@@ -32,7 +32,8 @@ struct Waiting {
     bytes: usize,
 }
 
-/// The memory that a transaction takes while it waits. Its readings are there as they came and opened, and share their bytes.
+/// The memory that a transaction takes while it waits. Its readings are there as they came and opened, and share their
+/// bytes.
 fn footprint(transaction: &Transaction, opened: &[SignedReading]) -> usize {
     let sealed = |message: &Sealed| size_of::<Sealed>() + message.bytes().len();
     let content = match transaction {

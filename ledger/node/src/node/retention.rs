@@ -54,8 +54,8 @@ fn forget(
 }
 
 impl Ledger {
-    /// Forgets the readings of all blocks, from the first on, whose intervals ended more than `retention_days` before the
-    /// last settled one. Returns how many blocks that were; at most so many as one look takes.
+    /// Forgets the readings of all blocks, from the first on, whose intervals ended more than `retention_days` before
+    /// the last settled one. Returns how many blocks that were; at most so many as one look takes.
     pub fn prune(&self, retention_days: u32) -> Result<usize, LedgerError> {
         let head = self.head();
         let Some(settled) = head.state.settled() else { return Ok(0) };

@@ -243,7 +243,8 @@ impl Ledger {
         Ok(postings)
     }
 
-    /// The certificates of at most `limit` intervals from `from` on that a member holds or has retired; all, without one.
+    /// The certificates of at most `limit` intervals from `from` on that a member holds or has retired; all, without
+    /// one.
     pub fn certificates(&self, holder: Option<MemberId>, from: Interval, limit: usize) -> Vec<Certificates> {
         let head = self.head();
         let recorded = head.state.recorded().skip_while(|interval| *interval < from).take(limit);

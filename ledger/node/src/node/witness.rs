@@ -9,7 +9,8 @@ use ledger::evidence::Evidence;
 
 /// The evidence inside a node's state directory.
 pub const EVIDENCE_DIRECTORY: &str = "evidence";
-/// Most files that are kept. The first ones count: one is enough, and a validator that lies at every height must not fill the disk.
+/// Most files that are kept. The first ones count: one is enough, and a validator that lies at every height must not
+/// fill the disk.
 const FILES_MAX: usize = 256;
 
 /// Keeps evidence, if it is new and there is room; says where.

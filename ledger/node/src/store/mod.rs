@@ -204,8 +204,8 @@ pub trait Store: Send + Sync {
     /// The state's entries after the last committed block.
     fn entries(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>;
 
-    /// Appends the block after the last one, with all that it changes, in one atomic and durable write. Candidates up to
-    /// its height are forgotten.
+    /// Appends the block after the last one, with all that it changes, in one atomic and durable write. Candidates up
+    /// to its height are forgotten.
     fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError>;
 
     /// Keeps a candidate and its body, durably.

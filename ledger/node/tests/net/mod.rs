@@ -239,7 +239,8 @@ impl Net {
         net
     }
 
-    /// Whether all other nodes hold a node's vote for one block above `height`. Each keeps the votes that it heard first.
+    /// Whether all other nodes hold a node's vote for one block above `height`. Each keeps the votes that it heard
+    /// first.
     pub(crate) fn has_vote_above(&self, height: u64, index: usize) -> bool {
         let voter = self.nodes[index].key.as_ref().map(SecretKey::public);
         let voted = |node: &Node| -> BTreeSet<u64> {

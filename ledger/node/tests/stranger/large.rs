@@ -42,8 +42,8 @@ pub(crate) fn swollen(community: &Community, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// Peers of a node that stay, each with one message for it: first those whose message is longer than any that a node takes,
-/// then those whose message swells. They send one after the other.
+/// Peers of a node that stay, each with one message for it: first those whose message is longer than any that a node
+/// takes, then those whose message swells. They send one after the other.
 pub(crate) struct LargeMessages {
     /// Whose turn it is.
     turn: Arc<AtomicU64>,

@@ -1,5 +1,5 @@
-//! A ledger in which everything happens that can: settlements, transfers, retired certificates, corrections, two changes of
-//! the validators, and a device that contradicts itself.
+//! A ledger in which everything happens that can: settlements, transfers, retired certificates, corrections, two
+//! changes of the validators, and a device that contradicts itself.
 
 use ledger::{
     chain::{Tip, build},

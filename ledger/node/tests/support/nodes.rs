@@ -62,8 +62,8 @@ impl NodeFiles<'_> {
     }
 }
 
-/// Real nodes in this process, over TCP, that know each other's blocks, and nothing of what waits with the others; the first ones
-/// are the validators.
+/// Real nodes in this process, over TCP, that know each other's blocks, and nothing of what waits with the others; the
+/// first ones are the validators.
 pub(crate) async fn start_all(
     directory: &Path,
     community: &Community,

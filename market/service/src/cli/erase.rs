@@ -1,4 +1,5 @@
-//! Taking a member's name out of the directory of names: what is left of it on the ledger is a pseudonym that leads nowhere.
+//! Taking a member's name out of the directory of names: what is left of it on the ledger is a pseudonym that leads
+//! nowhere.
 
 use std::{
     fs::File,

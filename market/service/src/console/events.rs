@@ -1,6 +1,6 @@
 //! Server-sent events. Each listener is told the market's status and the intervals settled since it was last told, at
-//! most every [`EVENT_SPACING_MS_MIN`], at least every [`EVENT_SPACING_MS_MAX`]. Nothing is queued for it: a browser that reads slowly gets fewer, later
-//! events, and one that missed too much is told to fetch everything anew.
+//! most every [`EVENT_SPACING_MS_MIN`], at least every [`EVENT_SPACING_MS_MAX`]. Nothing is queued for it: a browser
+//! that reads slowly gets fewer, later events, and one that missed too much is told to fetch everything anew.
 
 use std::{convert::Infallible, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Whether the market does its work, and if not: what is the matter, since when, what it means and what to do. Pure: from
-//! [what was heard](super::signs) and the moment.
+//! Whether the market does its work, and if not: what is the matter, since when, what it means and what to do. Pure:
+//! from [what was heard](super::signs) and the moment.
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 

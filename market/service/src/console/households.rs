@@ -50,8 +50,8 @@ impl Households {
         changed
     }
 
-    /// A member's household. A member that is not in the community's list is listed by its pseudonym: what it traded must not
-    /// be missing from the sums.
+    /// A member's household. A member that is not in the community's list is listed by its pseudonym: what it traded
+    /// must not be missing from the sums.
     fn of(&mut self, member: MemberId) -> &mut (MemberInfo, Sums) {
         let place = *self.places.entry(member).or_insert_with(|| {
             let name = self.names.get(&member).cloned().unwrap_or_else(|| member.to_string());

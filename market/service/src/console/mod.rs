@@ -53,7 +53,8 @@ pub mod limits {
     pub const SUMMARIES_MAX: usize = 100_000;
     /// Most settled intervals of which curves and households' lines are kept.
     pub const DETAILS_MAX: usize = 200;
-    /// Most lines, curve steps and buses kept in all of these together, about 40 MB: large communities keep fewer intervals.
+    /// Most lines, curve steps and buses kept in all of these together, about 40 MB: large communities keep fewer
+    /// intervals.
     pub const DETAIL_ITEMS_MAX: usize = 500_000;
     /// Most intervals in one answer, and in the page's first load.
     pub const INTERVALS_PER_PAGE_MAX: usize = 1_000;
@@ -272,7 +273,8 @@ impl Board {
         self.0.pulse.send_modify(|pulse| pulse.closed = true);
     }
 
-    /// The page, its files, the JSON API with its events and documentation, and the metrics; to be asked under these names.
+    /// The page, its files, the JSON API with its events and documentation, and the metrics; to be asked under these
+    /// names.
     pub fn site(&self, names: Names) -> Site<Page> {
         let router = api::router(self.clone());
         Page::site("the console", router, page::CONTENT_SECURITY_POLICY, names, "console_names")

@@ -4,10 +4,11 @@
 //! export above its price. So a curve is one ordered sequence. Its first `import` Wh are what the subtree draws from
 //! above if nothing is exported; what follows is what it could send up.
 //!
-//! Equal prices of one side are one group: who of them gets how much is for [`super::groups`] to say. The sequence is cut
-//! into runs of some dozen groups, and the runs are a treap: a search tree by price, a heap by random numbers. Adding to
-//! all prices of a part is one addition at its top, and what is merged is split only where it falls into the other. Most
-//! curves are short, because a line cuts off what it cannot carry: one run, in one place, that is merged by walking it.
+//! Equal prices of one side are one group: who of them gets how much is for [`super::groups`] to say. The sequence is
+//! cut into runs of some dozen groups, and the runs are a treap: a search tree by price, a heap by random numbers.
+//! Adding to all prices of a part is one addition at its top, and what is merged is split only where it falls into the
+//! other. Most curves are short, because a line cuts off what it cannot carry: one run, in one place, that is merged by
+//! walking it.
 
 use super::groups::Group;
 
@@ -332,8 +333,8 @@ impl Curves {
         (key, group, self.update(curve))
     }
 
-    /// The keys of the units just before and just after the first `wh`, which are no more than all; none where there is no
-    /// such unit.
+    /// The keys of the units just before and just after the first `wh`, which are no more than all; none where there is
+    /// no such unit.
     pub(super) fn keys_around(&self, curve: u32, mut wh: u128) -> (Option<i64>, Option<i64>) {
         let (mut at, mut added, mut passed) = (curve, 0, None);
         while at != NIL {
@@ -372,8 +373,8 @@ impl Curves {
         last
     }
 
-    /// Ends a curve: visits every group of it, in no order, with a key whose last bit is right, for what is added is always
-    /// even.
+    /// Ends a curve: visits every group of it, in no order, with a key whose last bit is right, for what is added is
+    /// always even.
     pub(super) fn drain(&mut self, curve: u32, mut visit: impl FnMut(&Group, i64)) {
         let mut open = vec![curve];
         while let Some(at) = open.pop() {

@@ -1,8 +1,8 @@
 //! `feeder`: the most welfare that trades over the radial grid can reach, with a fee and a capacity on every line.
 //!
-//! One pass up the tree merges what each subtree can export at which price; a line moves the prices of what crosses it by
-//! its fee and cuts off what it cannot carry. What the root neither sends nor draws decides who trades. One pass down
-//! gives every bus its price. All in integers: prices are doubled, and bids one above their double, so that of all
+//! One pass up the tree merges what each subtree can export at which price; a line moves the prices of what crosses it
+//! by its fee and cuts off what it cannot carry. What the root neither sends nor draws decides who trades. One pass
+//! down gives every bus its price. All in integers: prices are doubled, and bids one above their double, so that of all
 //! optimal clearings the one with the largest volume comes out.
 
 mod curve;
@@ -76,8 +76,8 @@ struct Placed {
     wh: u64,
 }
 
-/// The orders that want or have anything, bus by bus, in order of their keys. What the passes look at lies together, and not
-/// where the book has it.
+/// The orders that want or have anything, bus by bus, in order of their keys. What the passes look at lies together,
+/// and not where the book has it.
 struct Places {
     buses: usize,
     /// Where in `orders` each bus begins, and the end.

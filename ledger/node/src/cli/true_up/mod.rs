@@ -1,5 +1,5 @@
-//! `ledger true-up`: from what came late, and from the grid operator's validated values, to the draft of one decision that
-//! corrects every interval they touch.
+//! `ledger true-up`: from what came late, and from the grid operator's validated values, to the draft of one decision
+//! that corrects every interval they touch.
 
 mod plan;
 mod values;

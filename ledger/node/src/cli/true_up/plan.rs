@@ -1,8 +1,8 @@
 //! What a true-up changes: pure, from what is in force, what came late, and what the grid operator has validated.
 //!
 //! A reading that came late was settled with the supplier, in the settlement after it. Once its energy is booked in the
-//! interval in which it flowed, it is taken out there. What is left of a reading over a gap stays: how that is spread over
-//! its intervals nobody knows. So whatever was booked before, the same call again finds nothing to do.
+//! interval in which it flowed, it is taken out there. What is left of a reading over a gap stays: how that is spread
+//! over its intervals nobody knows. So whatever was booked before, the same call again finds nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 

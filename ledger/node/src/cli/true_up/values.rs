@@ -1,7 +1,7 @@
 //! The grid operator's validated values, as CSV: `interval,member,import_kwh,export_kwh`.
 //!
-//! Whole Wh only: a value with more than three digits after the point is refused, not rounded. Whatever is wrong is named
-//! by its line.
+//! Whole Wh only: a value with more than three digits after the point is refused, not rounded. Whatever is wrong is
+//! named by its line.
 
 use std::{collections::BTreeMap, fmt, io::Read};
 

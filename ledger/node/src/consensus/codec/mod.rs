@@ -1,6 +1,6 @@
 //! How the engine's messages are written: deterministic CBOR arrays, on the wire and, behind a version byte, in the
-//! write-ahead log. A change of any form here is a change of both: raise [`WAL_VERSION`] and the version in the protocol
-//! names with it.
+//! write-ahead log. A change of any form here is a change of both: raise [`WAL_VERSION`] and the version in the
+//! protocol names with it.
 
 use arc_malachitebft_app_channel::app::{
     consensus::{LivenessMsg, ProposedValue, SignedConsensusMsg},
@@ -94,8 +94,8 @@ impl<T: Written> Codec<T> for WalCodec {
     }
 }
 
-/// Whether bytes can be read as any message between validators, or as any entry of the vote log: for tests of what nobody has
-/// written.
+/// Whether bytes can be read as any message between validators, or as any entry of the vote log: for tests of what
+/// nobody has written.
 pub fn can_be_read(bytes: &[u8]) -> bool {
     fn read<T: Written>(bytes: &Bytes) -> bool {
         let wire = WireCodec { certificates: mpsc::channel(1).0 };

@@ -90,8 +90,8 @@ impl Checks {
         matches!(allowance.check_n(at_least_one(units)), Ok(Ok(())))
     }
 
-    /// Forgets the allowance of a peer that has left. Whoever comes again for a new one pays with a handshake, and finds
-    /// the queue as long as before.
+    /// Forgets the allowance of a peer that has left. Whoever comes again for a new one pays with a handshake, and
+    /// finds the queue as long as before.
     pub(super) fn forget(&mut self, peer: &PeerId) {
         self.allowances.remove(peer);
     }

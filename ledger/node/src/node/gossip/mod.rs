@@ -1,10 +1,10 @@
 //! Transactions that any node was handed, on their way to every node.
 //!
-//! In: what [`Ledger::submit`] took, and what peers send over gossipsub, on a swarm of its own beside that of consensus.
-//! Out: every transaction that this ledger takes into its pool goes on to the other nodes, if no block has it soon, and
-//! nothing else does: a message is passed on only after the ledger has taken it (`verdict`). Nothing a peer sends costs
-//! more than the limits allow (`limits`, `checks`), and a peer that sends what no honest node sends is cut off
-//! (`scoring`).
+//! In: what [`Ledger::submit`] took, and what peers send over gossipsub, on a swarm of its own beside that of
+//! consensus. Out: every transaction that this ledger takes into its pool goes on to the other nodes, if no block has
+//! it soon, and nothing else does: a message is passed on only after the ledger has taken it (`verdict`). Nothing a
+//! peer sends costs more than the limits allow (`limits`, `checks`), and a peer that sends what no honest node sends is
+//! cut off (`scoring`).
 //!
 //! A lost message is no loss: the node that was handed the transaction proposes it when its turn comes.
 
@@ -82,9 +82,10 @@ pub enum GossipError {
     Network(String),
 }
 
-/// How long a transaction that this node was handed waits for a block before the other nodes are told. Whoever hands one
-/// in hands it to every node that it reaches; many are in a block by then, and nobody need be told of those. A proposer
-/// that was handed nothing itself waits longer than this, half of `propose_ms`, for what made the others start.
+/// How long a transaction that this node was handed waits for a block before the other nodes are told. Whoever hands
+/// one in hands it to every node that it reaches; many are in a block by then, and nobody need be told of those. A
+/// proposer that was handed nothing itself waits longer than this, half of `propose_ms`, for what made the others
+/// start.
 const TELL_AFTER: Duration = Duration::from_millis(200);
 /// Transactions that wait to be told of; one above that is not sent, its own node will propose it.
 const UNSENT_MAX: usize = 10_000;
@@ -130,7 +131,8 @@ pub struct Gossip {
 }
 
 impl Gossip {
-    /// Listens, and dials nobody yet. `submitted` is the queue that [`Ledger::open`] returned. An error changes nothing.
+    /// Listens, and dials nobody yet. `submitted` is the queue that [`Ledger::open`] returned. An error changes
+    /// nothing.
     pub async fn open(
         settings: Settings,
         ledger: Arc<Ledger>,

@@ -14,8 +14,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict on a transaction that was refused. A peer that is a block ahead or behind honestly passes on what does not
-    /// apply here; one that is wronged because its signer is admitted later is back after [`EXILE`](super::scoring::EXILE).
+    /// The verdict on a transaction that was refused. A peer that is a block ahead or behind honestly passes on what
+    /// does not apply here; one that is wronged because its signer is admitted later is back after
+    /// [`EXILE`](super::scoring::EXILE).
     pub(in crate::node) fn refused(refusal: &Refusal) -> Verdict {
         let name = refusal.name();
         if refusal.word().is_hopeless() { Verdict::Rejected(name) } else { Verdict::Ignored(name) }

@@ -1,6 +1,6 @@
-//! The state as it is written: the changes of each block together at once, and entry by entry some blocks later. A block of
-//! a large community changes thousands of small entries, most of which the next block changes again; each of them written
-//! each time cost sled more than all else in a block.
+//! The state as it is written: the changes of each block together at once, and entry by entry some blocks later. A
+//! block of a large community changes thousands of small entries, most of which the next block changes again; each of
+//! them written each time cost sled more than all else in a block.
 
 use std::collections::BTreeMap;
 

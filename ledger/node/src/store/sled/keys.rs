@@ -1,15 +1,16 @@
-//! Keys and values as sled holds them: the first byte of a key says what it holds, a value carries a checksum over its key
-//! and itself.
+//! Keys and values as sled holds them: the first byte of a key says what it holds, a value carries a checksum over its
+//! key and itself.
 
 use protocol::{cbor, hash::Hash, interval::Interval, member::AccountId};
 
 use super::super::StoreError;
 
 /// Most bytes of one value: anything that can be longer is cut into chunks. sled writes a leaf of its tree, up to
-/// [`LEAF_VALUES`] neighbours, in one piece, and what is longer than a quarter of a segment into a file that it never syncs.
+/// [`LEAF_VALUES`] neighbours, in one piece, and what is longer than a quarter of a segment into a file that it never
+/// syncs.
 pub(super) const CHUNK_BYTES: usize = 5 * 1024;
-/// Most values in a leaf of sled's tree: it is split when it has 17 and the next one comes, and one of fewer than 4 is added
-/// to its neighbour. Some more, to be sure.
+/// Most values in a leaf of sled's tree: it is split when it has 17 and the next one comes, and one of fewer than 4 is
+/// added to its neighbour. Some more, to be sure.
 const LEAF_VALUES: usize = 24;
 /// A quarter of sled's segment, less what it adds to a leaf: a header, and each key.
 const LEAF_BYTES_MAX: usize = 128 * 1024 - 4 * 1024;

@@ -2,8 +2,8 @@
 //!
 //! What sled alone does not give, and what is done about it here:
 //!
-//! - `flush` reaches the operating system, not the disk: after it the database file is synced through a handle of our own
-//!   (fsync works per file, whoever wrote to it).
+//! - `flush` reaches the operating system, not the disk: after it the database file is synced through a handle of our
+//!   own (fsync works per file, whoever wrote to it).
 //! - What is over about 128 KB goes into files that are never synced, and so does a leaf of its tree, which is some
 //!   neighbouring values together: what can be long is cut into chunks so small that no leaf is.
 //! - A flipped bit goes unnoticed: every value carries a checksum over its key and itself.

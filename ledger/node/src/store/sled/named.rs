@@ -1,8 +1,8 @@
-//! The store as others see it: every error names its directory, a panic of sled is an error, and a height that was reached
-//! is not forgotten in silence.
+//! The store as others see it: every error names its directory, a panic of sled is an error, and a height that was
+//! reached is not forgotten in silence.
 //!
-//! sled takes a damaged end of its log for a write that was never finished, and drops it. So the height of the last block
-//! is also in a small file beside it, written after each block: a tree that is behind it has lost blocks.
+//! sled takes a damaged end of its log for a write that was never finished, and drops it. So the height of the last
+//! block is also in a small file beside it, written after each block: a tree that is behind it has lost blocks.
 
 use std::{
     collections::BTreeMap,
