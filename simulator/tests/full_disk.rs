@@ -22,7 +22,9 @@ use std::{
 use spread::{Neighbourhood, Process, agents, eventually, get, program, value};
 use testkit::mosquitto::Mosquitto;
 
-const INTERVALS: usize = 24;
+/// So many that what is left after the last disk is full would fill it many times over: the last two pages of a file may
+/// hold what ten intervals write.
+const INTERVALS: usize = 72;
 
 /// A file system of its own, of a few megabytes.
 struct Disk(PathBuf);
@@ -80,7 +82,7 @@ fn a_full_disk_ends_what_needs_it_with_a_word_and_nothing_that_was_acknowledged_
     let directory = tempfile::tempdir().unwrap();
     let summer = truth::built_in("summer");
     let neighbourhood = Neighbourhood::init(directory.path(), &summer, broker.port, INTERVALS, 150);
-    let truth = truth::of(spread::profile_of_a_day(&summer).as_bytes(), INTERVALS);
+    let truth = truth::of(spread::profile_of_days(&summer).as_bytes(), INTERVALS);
     let agent_configs = agents(&neighbourhood.run);
     let agent = &agent_configs[2];
 
