@@ -11,8 +11,7 @@ use std::{
 };
 
 use market::{
-    clearing::mechanism,
-    grid::BusIndex,
+    grid::Grid,
     inputs::{Inputs, measuring, member_input, takes_part},
     metering::{Metered, MeteringError, measure},
     settlement::{IntervalInput, Picture, SettleError, curves, grid_use, settle_on_grid},
@@ -117,19 +116,19 @@ fn propose_some(
         readings.extend(due);
     }
     let mut inputs: Vec<MemberInput> = Vec::new();
-    let mut buses: BTreeMap<MemberId, BusIndex> = BTreeMap::new();
     // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was
     // asked.
     for MemberStatus { member: id, read, .. } in
         snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
     {
-        let Some(&Enrolled { device, bus, renewable, .. }) = roll.member(id) else { continue };
+        let Some(&Enrolled { device, renewable, .. }) = roll.member(id) else { continue };
         let device = measuring(device, *read, interval);
         let limits = snapshot.orders.get(id).map(StandingOrder::limits).unwrap_or_default();
         inputs.push(member_input(*id, device, renewable, limits, metered.get(id).copied()));
-        buses.insert(*id, bus);
     }
-    let Ok(inputs) = Inputs::new(inputs, |input| Ok::<_, Infallible>(buses[&input.member]));
+    // All of them are on the roll.
+    let bus = |input: &MemberInput| Ok::<_, Infallible>(roll.member(&input.member).map_or(Grid::ROOT, |of| of.bus));
+    let Ok(inputs) = Inputs::new(inputs, bus);
     let (settlement, feeder) = settle_on_grid(IntervalInput {
         interval,
         rules: &roll.rules,
@@ -140,7 +139,6 @@ fn propose_some(
     })?;
     let picture = Picture {
         mechanism: roll.rules.mechanism.clone(),
-        kind: mechanism(&roll.rules.mechanism)?.picture(),
         curves: curves(inputs.metered(), &roll.rules),
         grid: grid_use(inputs.metered(), &roll.rules, &roll.grid, interval, feeder.as_ref())?,
     };

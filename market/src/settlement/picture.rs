@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{MeteredMember, Position, Wish};
 use crate::{
-    clearing::{FeederClearing, Network, PictureKind, TermsError},
+    clearing::{FeederClearing, Network, TermsError},
     grid::Grid,
 };
 
@@ -31,12 +31,10 @@ pub struct Curves {
 }
 
 /// The mechanism at work in an interval.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
     /// Name of the mechanism that cleared it.
     pub mechanism: String,
-    /// How it is drawn.
-    pub kind: PictureKind,
     /// Its orders, added up by price.
     pub curves: Curves,
     /// Every bus of the grid with what is above it, from the top down; empty where no grid is known.

@@ -26,7 +26,7 @@ use super::{
     signs::Signs,
     view::{
         Bus, Community, CurveStep, CurveSteps, CurvesView, HouseholdPage, IntervalPage, IntervalSummary, NotedCount,
-        Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
+        Phase, PictureView, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
     },
 };
 
@@ -387,7 +387,7 @@ impl Model {
         Some(CurvesView {
             interval: summary.view(),
             mechanism: picture.map(|picture| picture.mechanism.clone()),
-            picture: picture.map(|picture| picture.kind.into()),
+            picture: picture.and_then(|picture| PictureView::of(&picture.mechanism)),
             curves: picture.map(|picture| CurveSteps::from(&picture.curves)),
             paid: paid.collect(),
             received,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use market::{
-    clearing::PictureKind,
+    clearing::{PictureKind, mechanism},
     settlement::{BusUse, Curves, LineUse, Step},
 };
 use protocol::{
@@ -254,13 +254,14 @@ pub(crate) enum PictureView {
     NodalPrices,
 }
 
-impl From<PictureKind> for PictureView {
-    fn from(kind: PictureKind) -> PictureView {
-        match kind {
+impl PictureView {
+    /// What the mechanism of this name says of itself.
+    pub(crate) fn of(name: &str) -> Option<PictureView> {
+        Some(match mechanism(name).ok()?.picture() {
             PictureKind::MeritOrder => PictureView::MeritOrder,
             PictureKind::CommunityPrice => PictureView::CommunityPrice,
             PictureKind::NodalPrices => PictureView::NodalPrices,
-        }
+        })
     }
 }
 

@@ -1,10 +1,7 @@
 //! A made-up neighbourhood for the console's tests: 41 households, 16 of them with solar panels, a June day. Its
 //! figures look like a real one's; how they come about is simple, and the same each time.
 
-use market::{
-    clearing::PictureKind,
-    settlement::{Curves, Picture, Step},
-};
+use market::settlement::{Curves, Picture, Step};
 use market_service::console::{CommunityInfo, MemberInfo};
 use protocol::{
     api::Settled,
@@ -63,10 +60,7 @@ pub(crate) fn settled(number: u64) -> (Settled, Picture) {
         }
     }
     let curves = Curves { demand: steps(&bids), supply: steps(&offers) };
-    (
-        clear(interval, number, bids, offers),
-        Picture { mechanism: "uniform".into(), kind: PictureKind::MeritOrder, curves, grid: Vec::new() },
-    )
+    (clear(interval, number, bids, offers), Picture { mechanism: "uniform".into(), curves, grid: Vec::new() })
 }
 
 /// What a household feeds in (draws, if negative) in the interval `number` after the first, Wh.

@@ -1,9 +1,6 @@
 //! A settlement small enough to check by hand, and validators to list.
 
-use market::{
-    clearing::PictureKind,
-    settlement::{Curves, Picture, Step},
-};
+use market::settlement::{Curves, Picture, Step};
 use market_service::console::ValidatorView;
 use protocol::{
     api::Settled,
@@ -49,7 +46,7 @@ pub(crate) fn small_settlement(number: i64) -> (Settled, Picture) {
         tariffs: neighbourhood::tariffs(),
     };
     let curves = Curves { demand: vec![step(300_000, 1_011)], supply: vec![step(80_001, 1_006)] };
-    (settled, Picture { mechanism: "uniform".into(), kind: PictureKind::MeritOrder, curves, grid: Vec::new() })
+    (settled, Picture { mechanism: "uniform".into(), curves, grid: Vec::new() })
 }
 
 pub(crate) fn validator(port: u16, height: u64, reachable: bool) -> ValidatorView {

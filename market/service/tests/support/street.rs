@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use market::{
-    clearing::mechanism,
     grid::Grid,
     inputs::{Inputs, member_input},
     metering::Metered,
@@ -108,7 +107,6 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
     .unwrap();
     let picture = Picture {
         mechanism: rules.mechanism.clone(),
-        kind: mechanism(&rules.mechanism).unwrap().picture(),
         curves: curves(inputs.metered(), rules),
         grid: grid_use(inputs.metered(), rules, grid, interval, feeder.as_ref()).unwrap(),
     };
