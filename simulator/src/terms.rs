@@ -12,7 +12,7 @@ use market_service::files::{self, FileError, Keys};
 use protocol::{
     member::MemberId,
     money::Price,
-    parameters::{Fees, Parameters, ParametersError, Share, WHOLE_PPM},
+    parameters::{Fees, Parameters, ParametersError, WHOLE_PPM},
 };
 
 use crate::dataset::Dataset;
@@ -113,19 +113,11 @@ impl TermsOptions {
 impl Terms {
     /// The rules' parameters, in the members of `names`; none where nothing was said.
     pub fn parameters(&self, names: &BTreeMap<MemberId, String>) -> Option<Parameters> {
-        let Keys { shares, priority } = &self.keys;
-        let shares = shares.as_ref().map(|shares| {
-            let share = |(member, name): (&MemberId, &String)| {
-                Some(Share { member: *member, ppm: *shares.get(name.as_bytes())? })
-            };
-            names.iter().filter_map(share).collect()
-        });
-        let mut first: Vec<(usize, MemberId)> =
-            names.iter().filter_map(|(member, name)| Some((*priority.get(name.as_bytes())?, *member))).collect();
-        first.sort_unstable();
+        let by_name: BTreeMap<&[u8], MemberId> =
+            names.iter().map(|(member, name)| (name.as_bytes(), *member)).collect();
+        let (shares, priority) = self.keys.by_member(|id| by_name.get(id).copied());
         // A file with shares says nothing of who comes first.
-        let priority =
-            (shares.is_none() && !first.is_empty()).then(|| first.into_iter().map(|(_, member)| member).collect());
+        let priority = priority.filter(|_| shares.is_none());
         let parameters = Parameters {
             community_price: self.price,
             shares,
@@ -139,6 +131,8 @@ impl Terms {
 
 #[cfg(test)]
 mod tests {
+    use protocol::parameters::Share;
+
     use super::*;
     use crate::dataset::Source;
 

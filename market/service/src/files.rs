@@ -203,10 +203,15 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The same as rules state them, of the members for whom the ids stand. Who has none is left out.
+    /// The same as rules state them, of the members for whom the ids stand, shares in ascending order of member. Whose
+    /// id stands for nobody is left out.
     pub fn by_member(&self, member: impl Fn(&[u8]) -> Option<MemberId>) -> (Option<Vec<Share>>, Option<Vec<MemberId>>) {
         let share = |(id, ppm): (&Vec<u8>, &u32)| Some(Share { member: member(id)?, ppm: *ppm });
-        let shares = self.shares.as_ref().map(|shares| shares.iter().filter_map(share).collect());
+        let shares = self.shares.as_ref().map(|shares| {
+            let mut shares: Vec<Share> = shares.iter().filter_map(share).collect();
+            shares.sort_unstable_by_key(|share| share.member);
+            shares
+        });
         let mut first: Vec<(usize, MemberId)> =
             self.priority.iter().filter_map(|(id, place)| Some((*place, member(id)?))).collect();
         first.sort_unstable();
