@@ -22,8 +22,8 @@ use std::{
 use spread::{Neighbourhood, Process, agents, eventually, get, program, value};
 use testkit::mosquitto::Mosquitto;
 
-/// So many that what is left after the last disk is full would fill it many times over: the last two pages of a file may
-/// hold what ten intervals write.
+/// So many that what is left after the last disk is full would fill it many times over: the last two pages of a file
+/// may hold what ten intervals write.
 const INTERVALS: usize = 72;
 
 /// A file system of its own, of a few megabytes.
