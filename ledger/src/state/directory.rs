@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use protocol::{
     key::{DeviceId, KnownKey, PublicKey},
     member::MemberId,
@@ -17,7 +18,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn of(members: &BTreeMap<MemberId, Member>) -> Directory {
+    pub(super) fn of(members: &LiteMap<MemberId, Member>) -> Directory {
         let mut directory = Directory::default();
         members.iter().for_each(|(id, member)| directory.add(*id, member));
         directory

@@ -26,8 +26,9 @@ mod rulebook;
 mod schedule;
 mod settle;
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, convert::identity, sync::Arc};
 
+use litemap::LiteMap;
 use market::grid::{Grid, GridError};
 use minicbor::{Decode, Encode};
 use protocol::{
@@ -96,7 +97,7 @@ struct Totals {
 pub struct State {
     chain: ChainId,
     totals: Totals,
-    members: BTreeMap<MemberId, Member>,
+    members: LiteMap<MemberId, Member>,
     directory: Arc<Directory>,
     rulebook: Arc<Rulebook>,
     schedule: Schedule,
@@ -154,7 +155,7 @@ impl State {
         let first = genesis.first_interval;
         let before = first.offset(-1).ok_or(StateError::FirstInterval(first))?;
         let version = Version { from: first, rules: genesis.rules.clone(), plan: genesis.grid.clone() };
-        let mut members = BTreeMap::new();
+        let mut members = LiteMap::new_vec();
         let mut directory = Directory::default();
         let grid = Grid::of(genesis.grid.as_ref())?;
         for registered in &genesis.members {
@@ -442,8 +443,9 @@ impl State {
     }
 
     /// The members after one of this pseudonym, in ascending order; all without one.
-    pub fn members_after(&self, after: Option<MemberId>) -> impl Iterator<Item = (&MemberId, &Member)> {
-        self.members.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+    pub fn members_after(&self, last: Option<MemberId>) -> impl Iterator<Item = (&MemberId, &Member)> {
+        let after = |after| self.members.find_index(after).map_or_else(identity, |found| found + 1);
+        self.members.iter().skip(last.as_ref().map_or(0, after))
     }
 
     /// The rules of an interval, as far as they are known, and its grid.
