@@ -10,7 +10,7 @@ use protocol::{
 };
 
 use super::*;
-use crate::{community::Community, ledger_client::Snapshot, orders};
+use crate::{community::Community, orders, snapshot::Snapshot};
 
 const RATED_W: u64 = 10_000;
 

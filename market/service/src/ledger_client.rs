@@ -3,7 +3,6 @@
 //! that it keeps our chain.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,26 +13,19 @@ use ledger_client::{
     api::{ApiError, Node},
 };
 use protocol::{
-    api::{
-        MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, StandingOrder, Status,
-        Submitted,
-    },
+    api::{MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
     block::Transaction,
     cbor,
     certificate::Validator,
-    envelope::{ChainId, Sealed},
-    hash::Hash,
+    envelope::ChainId,
     interval::Interval,
-    key::DeviceId,
     limits::MEMBERS_MAX,
-    member::MemberId,
-    reading::{ChainHead, Registers},
     receipt::Receipt,
     refusal::LedgerRefusal,
 };
 use tokio::task::JoinSet;
 
-use super::config::LedgerNode;
+use super::{config::LedgerNode, snapshot::Snapshot};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node is asked to wait for a settlement.
@@ -63,29 +55,6 @@ pub(crate) enum LedgerError {
     /// There is nobody to ask.
     #[error("no ledger node to ask")]
     Nobody,
-}
-
-/// All that the next clearing depends on beside the readings, as one validator has it.
-#[derive(Debug, Clone)]
-pub(crate) struct Snapshot {
-    /// Which node it is from.
-    pub(crate) source: usize,
-    /// The last settled interval.
-    pub(crate) settled: Option<Interval>,
-    /// The next interval to settle.
-    pub(crate) next: Interval,
-    pub(crate) tie_seed: Hash,
-    /// Where each device's chain is settled to.
-    pub(crate) heads: BTreeMap<DeviceId, ChainHead>,
-    /// Readings that the next settlement must not leave out.
-    pub(crate) committed: Vec<Sealed>,
-    /// Standing orders of the next interval.
-    pub(crate) orders: BTreeMap<MemberId, StandingOrder>,
-    /// Sequence number of each member's last order.
-    pub(crate) order_sequences: BTreeMap<MemberId, u64>,
-    /// All that is known of the members.
-    pub(crate) members: Vec<MemberStatus>,
-    pub(crate) rules: Box<RulesInForce>,
 }
 
 /// Asks the ledger. Clones share connections.
@@ -159,7 +128,7 @@ impl LedgerClient {
             let after = self.status(node).await?;
             // A settlement between the two answers would mix the states of two intervals.
             if after.next == status.next {
-                return Ok(snapshot(node, &status, members, rules));
+                return Ok(Snapshot::new(node, &status, members, rules));
             }
             status = after;
         }
@@ -322,26 +291,6 @@ impl LedgerClient {
 
     fn url(&self, node: usize) -> String {
         self.nodes[node].url().into()
-    }
-}
-
-fn snapshot(source: usize, status: &Status, members: Vec<MemberStatus>, rules: RulesInForce) -> Snapshot {
-    let head = |member: &MemberStatus| {
-        let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
-        let head = ChainHead { sequence: member.sequence, hash: member.reading, interval: member.read, registers };
-        Some((member.device?, head))
-    };
-    Snapshot {
-        source,
-        settled: status.settled,
-        next: status.next,
-        tie_seed: status.tie_seed,
-        heads: members.iter().filter_map(head).collect(),
-        committed: members.iter().filter_map(|member| member.committed.clone()).collect(),
-        orders: members.iter().filter_map(|member| Some((member.member, member.order.clone()?))).collect(),
-        order_sequences: members.iter().map(|member| (member.member, member.order_sequence)).collect(),
-        members,
-        rules: Box::new(rules),
     }
 }
 

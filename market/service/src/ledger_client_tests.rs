@@ -18,8 +18,12 @@ use axum::{
     serve::Listener,
 };
 use protocol::{
+    api::StandingOrder,
+    envelope::Sealed,
     genesis::Rules,
+    hash::Hash,
     key::{PublicKey, SecretKey},
+    member::MemberId,
     money::Amount,
 };
 use serde::Deserialize;

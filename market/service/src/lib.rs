@@ -9,19 +9,20 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `event_loop.rs` | what happens when: one loop, one list of events |
+//! | `decide.rs` | what happens when: events in, effects out; pure |
+//! | `event_loop.rs` | the loop around it, which owns broker, disk and clock |
 //! | `gate.rs` | when an interval opens and closes; pure |
 //! | `intake.rs`, `group.rs` | which reading is taken, which refused and why: alone, and many together; pure |
 //! | `line.rs` | from the broker to the disk, on all cores |
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `rehearsal.rs` | the intake alone, to be measured |
-//! | `orders.rs` | standing orders, on their way to the ledger |
+//! | `orders.rs`, `desk.rs` | standing orders, and handing them to the ledger |
 //! | `conflict.rs`, `conflicts.rs` | a device that contradicts itself, and telling the ledger |
-//! | `settle.rs` | clearing, signing, handing in |
+//! | `settle.rs`, `push.rs` | clearing and signing (pure), and handing in |
 //! | `alarm.rs` | says which interval does not close, and by how much |
 //! | `receipts.rs` | each receipt to its device |
 //! | `mqtt.rs`, `publisher.rs`, `connection.rs`, `message.rs` | the broker: what comes from it, what goes to it, what both have in common |
-//! | `ledger_client.rs`, `ledger_node.rs` | the validators |
+//! | `snapshot.rs`, `ledger_client.rs`, `ledger_node.rs` | the validators: what they say, and how they are asked |
 //! | `tasks.rs` | what runs, and what it means that one of it ends |
 //! | `console/` | what the operator sees |
 
@@ -33,6 +34,8 @@ mod conflict;
 mod conflicts;
 mod connection;
 pub mod console;
+mod decide;
+mod desk;
 mod event_loop;
 pub mod files;
 mod gate;
@@ -45,10 +48,12 @@ mod message;
 mod mqtt;
 mod orders;
 mod publisher;
+mod push;
 mod receipts;
 mod refusals;
 pub mod rehearsal;
 mod settle;
+mod snapshot;
 mod start;
 mod store;
 mod tasks;

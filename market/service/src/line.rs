@@ -86,11 +86,6 @@ impl Line {
         self.messages
     }
 
-    /// Whether something that is in the book may not be on disk yet.
-    pub(crate) fn is_storing(&self) -> bool {
-        !self.storing.is_empty()
-    }
-
     /// Puts a group on the line.
     pub(crate) fn verify(&mut self, group: Group, roll: Arc<Roll>) {
         let (chain, batch) = (self.chain, self.batch);

@@ -32,9 +32,10 @@ use super::{
     config::{Clock, Config},
     conflicts,
     console::{Board, CommunityInfo, MemberInfo},
+    desk,
     event_loop::{Market, Progress},
     ledger_client::{LedgerClient, LedgerError},
-    mqtt, orders,
+    mqtt,
     receipts::Forwarder,
     refusals::Refusals,
     store::{Store, StoreError},
@@ -209,7 +210,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         tasks.spawn_endless("the console", public_http::serve(listener, site, stopping(stopped.clone())));
     }
     let link = mqtt::start(&config.broker, &community.chain, &community.topics, &board, &mut tasks);
-    let desk = orders::start(ledger.clone(), &mut tasks);
+    let desk = desk::start(ledger.clone(), &mut tasks);
     let conflicts = conflicts::start(store.clone(), ledger.clone(), &mut tasks);
     let (forwarder, receipts) =
         Forwarder::new(community.clone(), ledger.clone(), link.publisher.clone(), store.clone(), board.clone());
