@@ -2,12 +2,15 @@
 //! task does nothing but poll it; another one publishes, because a client that publishes from the polling task waits
 //! for itself as soon as a queue is full.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use protocol::{envelope::ChainId, limits::ANSWER_BYTES_MAX};
 use rumqttc::{AsyncClient, Event, EventLoop, Packet, QoS};
 use settings::broker::BrokerAddress;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Interval, MissedTickBehavior, interval},
+};
 
 use super::{
     connection::{Backoff, options},
@@ -22,6 +25,9 @@ const RECEIPTS_MAX: usize = 4_096;
 const ANSWERS_MAX: usize = 2 * LINE_MAX;
 /// rumqttc's own queue, between the publishing and the polling task.
 const REQUESTS_MAX: usize = 64;
+/// The announcement is said again after this long: announcements are unsigned, and whoever reaches the broker could
+/// have retained another one since.
+const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
 
 /// A message to an agent, or to all of them.
 #[derive(Debug, Clone)]
@@ -134,6 +140,8 @@ impl Outbox {
     /// Hands all of it to the client, only while there is a connection; announcements only while the market listens,
     /// too.
     async fn publish_all(mut self) {
+        let mut again = interval(ANNOUNCE_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_connected = *self.is_connected.borrow();
             let is_listening = *self.is_listening.borrow();
@@ -141,7 +149,8 @@ impl Outbox {
                 biased;
                 Ok(()) = self.is_connected.changed() => self.announced.mark_changed(),
                 Ok(()) = self.is_listening.changed() => self.announced.mark_changed(),
-                Ok(()) = self.announced.changed(), if is_connected && is_listening => {
+                Some(()) = due(&mut self.announced, &mut again), if is_connected && is_listening => {
+                    again.reset();
                     let announcement = self.announced.borrow_and_update().clone();
                     if let Some(announcement) = announcement {
                         self.publish(announcement, true).await;
@@ -164,6 +173,15 @@ impl Outbox {
         if let Err(error) = self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await {
             tracing::error!(%error, "a message could not be published");
         }
+    }
+}
+
+/// Waits until there is a new announcement, or it is time to say the last one again.
+async fn due(announced: &mut watch::Receiver<Option<Outgoing>>, again: &mut Interval) -> Option<()> {
+    tokio::select! {
+        biased;
+        changed = announced.changed() => changed.ok(),
+        _ = again.tick() => Some(()),
     }
 }
 

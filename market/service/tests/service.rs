@@ -128,6 +128,23 @@ async fn bad_readings_are_refused_by_name_and_good_ones_settled_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn a_forged_announcement_does_not_stay_the_last_word() {
+    let world = World::new().await;
+    let market = world.market().await;
+    let mut ada = world.agent(1).await;
+    ada.wait_open(Some(interval(0))).await;
+    for forged in [None, Some(interval(-9)), Some(interval(1_000_000))] {
+        ada.forge_announcement(forged).await;
+        ada.wait_open(forged).await;
+        ada.forget();
+        // Nobody was read: nothing else makes the market say anything.
+        ada.wait_open(Some(interval(0))).await;
+    }
+    market.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_reading_delivered_two_to_a_hundred_times_settles_like_one_delivered_once() {
     let mut ledgers = Vec::new();
     for [of_ada, of_bob] in [[1, 1], [2, 100], [37, 2]] {

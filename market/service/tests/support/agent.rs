@@ -106,6 +106,17 @@ impl Agent {
         self.next(|heard| matches!(heard, Heard::Gate(gate) if gate.open == interval).then_some(())).await;
     }
 
+    /// Retains an announcement that is not the market's.
+    pub(crate) async fn forge_announcement(&self, open: Option<Interval>) {
+        let forged = serde_json::to_vec(&Announcement { open, orders_from: None }).unwrap();
+        self.client.publish(self.topics.gate(), QoS::AtLeastOnce, true, forged).await.unwrap();
+    }
+
+    /// Forgets what it heard so far, without having waited for it.
+    pub(crate) fn forget(&mut self) {
+        self.kept.clear();
+    }
+
     /// The next receipt of this interval.
     pub(crate) async fn receipt(&mut self, interval: Interval) -> Receipt {
         self.next(|heard| match heard {
