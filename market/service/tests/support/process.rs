@@ -23,6 +23,8 @@ pub(crate) async fn started() -> (World, Process) {
 pub(crate) struct Process {
     process: Child,
     pub(crate) console: SocketAddr,
+    /// What it said before it said where its console is.
+    pub(crate) said_first: String,
 }
 
 impl Process {
@@ -32,9 +34,14 @@ impl Process {
         command.args(["-c", "ulimit -n 1024; exec \"$0\" serve --config \"$1\"", env!("CARGO_BIN_EXE_market")]);
         let mut process = command.arg(config).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let console = log.find_map(|line| Some(line.split_once("console: http://")?.1.parse().unwrap()));
+        let mut said_first = String::new();
+        let console = log.find_map(|line| {
+            said_first += &format!("{line}\n");
+            Some(line.split_once("console: http://")?.1.parse().unwrap())
+        });
         std::thread::spawn(move || log.for_each(|line| println!("market: {line}")));
-        Process { process, console: console.expect("the market says where its console is") }
+        let console = console.unwrap_or_else(|| panic!("the market says where its console is: {said_first}"));
+        Process { process, console, said_first }
     }
 
     /// The most memory it ever had, in KiB.
