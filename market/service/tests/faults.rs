@@ -75,19 +75,19 @@ async fn ten_megabytes_and_other_nonsense_are_refused_by_name_in_bounded_memory(
     let (mut ada, bob) = (world.agent(1).await, world.agent(2).await);
     ada.wait_open(Some(interval(0))).await;
     assert_eq!(ada.send(readings(1, 1)[0].bytes()).await, None);
-    let nested = |byte: u8| vec![byte; 4_000];
-    let nonsense: [Vec<u8>; 9] = [
+    // The one is longer than any message; the other has to be read.
+    let nested = |byte: u8| [4_000, 1_000].map(|depth| vec![byte; depth]);
+    let nonsense: [Vec<u8>; 6] = [
         Vec::new(),
         b"NaN".to_vec(),
         b"{\"import_wh\": 1e400}".to_vec(),
         b"-1".to_vec(),
         vec![0xff, 0xfe, 0xc3, 0x28],
-        // CBOR: arrays, tags and indefinite maps within one another, and a text of 2^64 - 1 bytes.
-        nested(0x81),
-        nested(0xc6),
-        nested(0xbf),
+        // CBOR: a text of 2^64 - 1 bytes; then arrays of known and unknown length, tags and maps within one another.
         [&[0x7b][..], &[0xff; 8]].concat(),
     ];
+    let nonsense: Vec<Vec<u8>> =
+        nonsense.into_iter().chain([0x81, 0x9f, 0xc6, 0xbf].into_iter().flat_map(nested)).collect();
     let expected = nonsense.len() as u64;
     for bytes in nonsense {
         assert_eq!(ada.send(&bytes).await, Some(Refusal::Malformed), "{:x?}", &bytes[..bytes.len().min(9)]);
