@@ -13,7 +13,13 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    process,
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
 };
 
 use ledger_node::{node::Ledger, store::MemoryStore};
@@ -39,6 +45,9 @@ const MEMORY_FLOOR: u64 = 160 * 1_024;
 /// Places of a message at which it is damaged.
 const PLACES_MAX: usize = 100;
 
+/// A message takes milliseconds; only a decoder that hangs takes so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn files(kind: &str, target: &Target) -> BTreeMap<String, Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(target.name);
     let paths = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
@@ -61,6 +70,23 @@ fn described(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// Ends the test where a message is not dealt with in a time in which any is: a decoder that hangs says of what.
+struct Watchdog(#[expect(dead_code, reason = "dropping it calls the dog off")] Sender<()>);
+
+impl Watchdog {
+    fn over(name: &str) -> Watchdog {
+        let (calls_off, called_off) = channel();
+        let name = name.to_owned();
+        thread::spawn(move || {
+            if called_off.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("{name}: not decoded after {} s", PATIENCE.as_secs());
+                process::abort();
+            }
+        });
+        Watchdog(calls_off)
+    }
+}
+
 /// Decodes, and looks at what that takes. Whether the bytes were accepted.
 fn decode(target: &Target, bytes: &[u8], of: &str) -> bool {
     let mut accepted = false;
@@ -77,6 +103,7 @@ fn what_is_in_a_corpus_is_decoded_as_its_name_says_whole_or_damaged() {
         let corpus = files("corpus", target);
         assert!(corpus.len() > 1, "{}: too few to be a corpus", target.name);
         for (name, bytes) in &corpus {
+            let _dog = Watchdog::over(name);
             let accepted = decode(target, bytes, name);
             assert_eq!(accepted, !name.contains("/bad-"), "{name}");
             for end in (0..bytes.len()).step_by(1 + bytes.len() / PLACES_MAX) {
@@ -93,6 +120,7 @@ fn what_is_in_a_corpus_is_decoded_as_its_name_says_whole_or_damaged() {
 fn a_large_message_takes_at_most_so_many_times_its_bytes_of_memory() {
     for target in &TARGETS {
         for (name, text) in files("large", target) {
+            let _dog = Watchdog::over(&name);
             let bytes = described(std::str::from_utf8(&text).unwrap());
             let accepted = decode(target, &bytes, &name);
             assert_eq!(accepted, !name.contains("/bad-"), "{name}");
