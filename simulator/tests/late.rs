@@ -5,46 +5,22 @@
 
 #[path = "support/spread.rs"]
 mod spread;
+#[path = "support/true_up.rs"]
+mod true_up;
 #[path = "support/truth.rs"]
 mod truth;
 
-use std::{fs, process::Command};
+use std::fs;
 
 use serde_json::Value;
-use spread::{Neighbourhood, Process, agents, audits, eventually, get, profile_of_a_day, program, value};
+use spread::{Neighbourhood, Process, agents, audits, eventually, get, profile_of_a_day, value};
 use testkit::mosquitto::Mosquitto;
+use true_up::{in_force, sum, true_up};
 
 const INTERVALS: usize = 24;
 /// Settled while one household is offline, at least.
 const WITHOUT: usize = 4;
 const FIRST: &str = "2016-07-04T06:00:00Z";
-
-/// What a command prints, if it succeeds.
-fn succeeds(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Settled intervals, each with its lines in force.
-fn in_force(api: &str) -> Vec<(Value, Vec<Value>)> {
-    let settled = get(&format!("{api}/v1/settlements?limit=200")).unwrap();
-    let lines = |settled: &Value| -> Vec<Value> {
-        let corrections = &settled["corrections"];
-        if *corrections == 0 {
-            return settled["lines"].as_array().unwrap().clone();
-        }
-        let start = settled["interval"].as_str().unwrap().split('/').next().unwrap().to_owned();
-        let receipts = get(&format!("{api}/v1/settlements/{start}/corrections")).unwrap();
-        let last = receipts.as_array().unwrap().iter().filter(|receipt| receipt["entry"]["correction"] == *corrections);
-        last.map(|receipt| receipt["entry"]["line"].clone()).collect()
-    };
-    settled.as_array().unwrap().iter().map(|settled| (settled.clone(), lines(settled))).collect()
-}
-
-fn sum(settled: &[(Value, Vec<Value>)], field: &str) -> u64 {
-    settled.iter().flat_map(|(_, lines)| lines).map(|line| line[field].as_u64().unwrap()).sum()
-}
 
 #[test]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
@@ -85,21 +61,7 @@ fn a_household_that_was_offline_is_made_up_for() {
     assert_eq!(net(&before), truth.imported_wh as i64 - truth.exported_wh as i64);
     assert_ne!(sum(&before, "imported"), truth.imported_wh);
 
-    let draft = neighbourhood.root.join("draft.json");
-    let ledger = || Command::new(program("ledger"));
-    fs::write(&draft, succeeds(ledger().args(["true-up", "--from", FIRST, "--url", &api]))).unwrap();
-    for n in 0..3 {
-        let key = run.join(format!("validator-{n}/validator.key"));
-        let mut approve = ledger();
-        approve.arg("approve").arg(&draft).arg("--key").arg(key).arg("--genesis").arg(run.join("genesis.json"));
-        let approved = succeeds(&mut approve);
-        fs::write(&draft, approved).unwrap();
-    }
-    succeeds(ledger().arg("submit").arg(&draft).args(["--url", &api]));
-    let after = eventually("the true-up", || {
-        let after = in_force(&api);
-        after.iter().any(|(settled, _)| settled["corrections"] == 1).then_some(after)
-    });
+    let after = true_up(&neighbourhood, FIRST);
     let still = |settled: &Value| !settled["provisional"].is_null() && settled["corrections"] == 0;
     assert!(!after.iter().any(|(settled, _)| still(settled)), "one decision corrects them all");
     assert_eq!((sum(&after, "bought"), sum(&after, "sold")), (truth.traded_wh, truth.traded_wh));
