@@ -32,6 +32,8 @@ const INTERVALS: usize = 24;
 const BETWEEN_MS: u64 = 170;
 const INTERVAL_MS: u64 = 400;
 const DECISIONS: u8 = 40;
+/// Kinds of decisions.
+const KINDS: u8 = 5;
 
 fn key(number: u8, of: u8) -> SecretKey {
     let mut seed = [of; 32];
@@ -39,11 +41,12 @@ fn key(number: u8, of: u8) -> SecretKey {
     SecretKey::from_seed(&seed)
 }
 
-/// One household after the other: enrolled, then with another key, then with another meter; and new rules.
+/// One household after the other: enrolled, then with another key, then with another meter; new rules; then without
+/// a device.
 fn action(number: u8, genesis: &Genesis, open: Interval) -> Action {
-    let household = number / 4;
+    let household = number / KINDS;
     let member = MemberId::from_bytes([200 + household; 16]);
-    match number % 4 {
+    match number % KINDS {
         0 => Action::RegisterMember(Box::new(GenesisMember {
             member,
             key: key(household, 101).public(),
@@ -58,6 +61,7 @@ fn action(number: u8, genesis: &Genesis, open: Interval) -> Action {
             rated_power_w: 5_000,
             technology: None,
         },
+        3 => Action::RevokeDevice { member },
         // Not so soon that it could be settled before the validators hear of it.
         _ => Action::SetRules { from: open.offset(8).unwrap(), rules: genesis.rules.clone(), grid: None },
     }
@@ -115,7 +119,7 @@ fn whatever_is_decided_while_an_interval_is_open_no_settlement_is_refused() {
     }
     neighbourhood.settled(0, INTERVALS);
     let members = get(&format!("{}/v1/members", neighbourhood.api(0))).unwrap();
-    assert_eq!(members.as_array().unwrap().len(), genesis.members.len() + usize::from(DECISIONS / 4));
+    assert_eq!(members.as_array().unwrap().len(), genesis.members.len() + usize::from(DECISIONS / KINDS));
 
     let log = neighbourhood.log("market.log");
     assert!(!log.contains("refuses the settlement") && !log.contains("ERROR"), "{log}");
