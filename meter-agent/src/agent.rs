@@ -4,8 +4,6 @@ mod inbound;
 mod readings;
 mod receipts;
 
-pub(crate) use receipts::day_of;
-
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -25,14 +23,14 @@ use tokio::{
 
 use crate::{
     alarm::{AlarmKind, Alarms},
-    config::OrderConfig,
     gate::Horizon,
     mqtt::{DeviceTopics, Event, FAILURES_ALARM},
-    orders::Orders,
+    orders::{OrderConfig, Orders},
     outbox::Outbox,
+    record::Today,
     source::MeterSource,
     status::Status,
-    store::{Store, StoreError, Today},
+    store::{Store, StoreError},
     totals::Totals,
 };
 

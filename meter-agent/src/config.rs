@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use protocol::{energy::Energy, interval::Interval, member::MemberId, money::Price, reading::Registers};
+use protocol::{interval::Interval, member::MemberId, reading::Registers};
 use serde::Deserialize;
 use settings::{address::Address, broker::BrokerAddress, listen::Listen};
 
-use crate::source::SourceConfig;
+use crate::{orders::OrderConfig, source::SourceConfig};
 
 /// What an agent needs to know before it starts.
 #[derive(Debug, Clone, Deserialize)]
@@ -75,32 +75,6 @@ impl Registration {
     /// The registers at the start.
     pub fn registers(&self) -> Registers {
         Registers { import_wh: self.import_wh, export_wh: self.export_wh }
-    }
-}
-
-/// The household's standing order. What is not given is not limited: a price taker buys up to the retail price and
-/// sells down to the feed-in price.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrderConfig {
-    /// Highest price to buy at, per kWh.
-    #[serde(default)]
-    pub buy: Option<Price>,
-    /// Lowest price to sell at, per kWh.
-    #[serde(default)]
-    pub sell: Option<Price>,
-    /// Most energy to buy from neighbours in one interval, Wh.
-    #[serde(default)]
-    pub buy_cap_wh: Option<Energy>,
-    /// Most energy to sell to neighbours in one interval, Wh.
-    #[serde(default)]
-    pub sell_cap_wh: Option<Energy>,
-}
-
-impl OrderConfig {
-    /// Whether nothing is limited.
-    pub fn is_empty(&self) -> bool {
-        *self == OrderConfig::default()
     }
 }
 
@@ -174,6 +148,8 @@ pub(crate) const EXAMPLE: &str = include_str!("../../config/agent.toml");
 
 #[cfg(test)]
 mod tests {
+    use protocol::money::Price;
+
     use super::*;
 
     #[test]

@@ -4,15 +4,42 @@ use protocol::{
     answer::Refusal,
     energy::Energy,
     interval::Interval,
+    money::Price,
     order::{Order, PriceLimits},
     settlement::Tariffs,
 };
+use serde::Deserialize;
 
 use crate::{
     check::Limits,
-    config::OrderConfig,
     record::{OrderRecord, OrderState},
 };
+
+/// The household's standing order. What is not given is not limited: a price taker buys up to the retail price and
+/// sells down to the feed-in price.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderConfig {
+    /// Highest price to buy at, per kWh.
+    #[serde(default)]
+    pub buy: Option<Price>,
+    /// Lowest price to sell at, per kWh.
+    #[serde(default)]
+    pub sell: Option<Price>,
+    /// Most energy to buy from neighbours in one interval, Wh.
+    #[serde(default)]
+    pub buy_cap_wh: Option<Energy>,
+    /// Most energy to sell to neighbours in one interval, Wh.
+    #[serde(default)]
+    pub sell_cap_wh: Option<Energy>,
+}
+
+impl OrderConfig {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        *self == OrderConfig::default()
+    }
+}
 
 /// Every order ever signed, oldest first.
 #[derive(Debug, Default)]

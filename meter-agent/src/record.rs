@@ -1,9 +1,11 @@
-//! What is kept of each reading and order: small CBOR records, one per key of the store.
+//! What is kept of each reading and order, and of the day: small CBOR records, one per key of the store.
 
 use minicbor::{Decode, Encode};
 use protocol::{energy::Energy, envelope::Sealed, interval::Interval, reading::Flow};
 
-use crate::{check::OwnReading, source::Gross};
+use crate::{check::OwnReading, source::Gross, totals::Totals};
+
+const DAY_S: i64 = 86_400;
 
 /// A signed reading, with what the household needs to check its receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -75,4 +77,22 @@ pub(crate) struct OrderRecord {
     /// What became of it.
     #[n(2)]
     pub(crate) state: OrderState,
+}
+
+/// The totals of one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct Today {
+    #[n(0)]
+    pub(crate) day: u64,
+    #[n(1)]
+    pub(crate) totals: Totals,
+    /// The last interval that a verified receipt covers.
+    #[n(2)]
+    pub(crate) settled_until: Option<Interval>,
+}
+
+/// The UTC day that an interval begins in, days after 1970.
+pub(crate) fn day_of(interval: Interval) -> u64 {
+    interval.start_s().div_euclid(DAY_S).unsigned_abs()
 }

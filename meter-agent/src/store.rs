@@ -35,7 +35,7 @@ use settings::owner_only;
 
 pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
-    record::{OrderRecord, ReadingRecord},
+    record::{OrderRecord, ReadingRecord, Today},
     signed::{self, Doubt, Signed},
     totals::Totals,
 };
@@ -140,19 +140,6 @@ struct Owner {
     device: DeviceId,
     #[n(1)]
     chain: ChainId,
-}
-
-/// The totals of one UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub(crate) struct Today {
-    #[n(0)]
-    pub(crate) day: u64,
-    #[n(1)]
-    pub(crate) totals: Totals,
-    /// The last interval that a verified receipt covers.
-    #[n(2)]
-    pub(crate) settled_until: Option<Interval>,
 }
 
 /// What an agent finds when it starts.

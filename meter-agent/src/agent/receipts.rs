@@ -13,12 +13,10 @@ use super::Agent;
 use crate::{
     alarm::AlarmKind,
     check::{ReceiptFault, check_correction, check_entry, check_transformer_entry},
-    record::ReadingRecord,
+    record::{ReadingRecord, Today, day_of},
     status::in_words,
-    store::{Settling, StoreError, Today},
+    store::{Settling, StoreError},
 };
-
-const DAY_S: i64 = 86_400;
 
 /// Readings that a receipt settles, by sequence number.
 type Covered = Vec<(u64, ReadingRecord)>;
@@ -276,9 +274,4 @@ impl Agent {
     fn count(&mut self, fault: &ReceiptFault) {
         *self.live.receipts_refused.entry(fault.name().to_string()).or_default() += 1;
     }
-}
-
-/// The UTC day that an interval begins in, days after 1970.
-pub(crate) fn day_of(interval: Interval) -> u64 {
-    interval.start_s().div_euclid(DAY_S).unsigned_abs()
 }

@@ -7,8 +7,11 @@ use std::{
 
 use protocol::{cbor, interval::Interval, receipt::Receipt};
 
-use super::{DATABASE, Store, StoreError, TODAY, TOTALS, Today, receipt_key};
-use crate::{agent::day_of, totals::Totals};
+use super::{DATABASE, Store, StoreError, TODAY, TOTALS, receipt_key};
+use crate::{
+    record::{Today, day_of},
+    totals::Totals,
+};
 
 /// Moves the database in the state directory `dir` aside; says where it is now.
 pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
