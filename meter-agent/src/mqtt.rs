@@ -19,6 +19,8 @@ use rumqttc::{
 use settings::broker::BrokerAddress;
 use tokio::sync::mpsc;
 
+use crate::agent::core::Inbound;
+
 /// Requests on their way to the connection.
 const REQUESTS_MAX: usize = 256;
 /// Publishes that the broker has not acknowledged.
@@ -27,12 +29,10 @@ const INFLIGHT_MAX: u16 = 64;
 const HEADER_BYTES_MAX: usize = 1_024;
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// Connections that fail in a row before it is worth an alarm.
-pub(crate) const FAILURES_ALARM: u32 = 5;
 
-/// Everything that can happen to an agent.
+/// What comes from the connection.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum Incoming {
     /// The broker accepted the connection; messages of it carry the same number.
     Connected {
         /// Counts connections.
@@ -56,21 +56,6 @@ pub(crate) enum Event {
         /// The message.
         publish: Publish,
     },
-    /// Something is due.
-    Wake,
-    /// The agent shall stop.
-    Stop,
-}
-
-/// The topics an agent reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Inbound {
-    /// Which interval is open.
-    Gate,
-    /// An answer to a message.
-    Answer,
-    /// A receipt.
-    Receipt,
 }
 
 /// The topics of one device.
@@ -133,7 +118,7 @@ pub(crate) async fn poll(
     client: AsyncClient,
     topics: DeviceTopics,
     jitter: Duration,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Incoming>,
 ) {
     let mut number = 0;
     let mut failures: u32 = 0;
@@ -149,16 +134,16 @@ pub(crate) async fn poll(
                 // Again on every connection: the broker may have forgotten the session, and retained messages come
                 // anew.
                 subscribed = client.try_subscribe_many(topics.filters()).is_ok();
-                Event::Connected { connection: number }
+                Incoming::Connected { connection: number }
             }
             Ok(MqttEvent::Incoming(Packet::Publish(publish))) => match topics.kind(&publish.topic) {
-                Some(kind) => Event::Message { connection: number, kind, publish },
+                Some(kind) => Incoming::Message { connection: number, kind, publish },
                 None => continue,
             },
             Ok(MqttEvent::Incoming(Packet::SubAck(ack)))
                 if ack.return_codes.contains(&SubscribeReasonCode::Failure) =>
             {
-                Event::SubscriptionRefused
+                Incoming::SubscriptionRefused
             }
             Ok(MqttEvent::Outgoing(Outgoing::Disconnect)) => return,
             Ok(_) => continue,
@@ -166,7 +151,7 @@ pub(crate) async fn poll(
                 // The outbox sends again what matters, oldest first; leftovers would come before.
                 connection.pending.clear();
                 failures = failures.saturating_add(1);
-                if events.send(Event::Disconnected { failures, error: error.to_string() }).await.is_err() {
+                if events.send(Incoming::Disconnected { failures, error: error.to_string() }).await.is_err() {
                     return;
                 }
                 let pause = PAUSE_MIN.saturating_mul(1 << (failures - 1).min(10)).min(PAUSE_MAX);

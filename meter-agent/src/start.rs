@@ -25,7 +25,10 @@ use tokio::{
 };
 
 use crate::{
-    agent::{Agent, Identity, Live},
+    agent::{
+        self, Agent, Link,
+        core::{Core, Identity, Live, Work},
+    },
     alarm::{AlarmKind, Alarms},
     chain,
     check::ReceiptFault,
@@ -285,6 +288,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         verifier: Verifier::new(&genesis),
         member: registration.member,
         transformer: registration.transformer,
+        clock: meter.clock(),
         genesis,
         member_key,
         device_key,
@@ -372,12 +376,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let store = Arc::new(store);
     let shown_store = Arc::downgrade(&store);
-    let mut agent = Agent {
+    let mut core = Core {
         identity,
-        meter,
-        store,
-        client,
-        topics,
         head,
         before_first: start.interval,
         read_until: head.interval,
@@ -389,9 +389,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         receipts_refused: loaded.receipts_refused,
         alarms,
         live: Live::default(),
+        work: Work::default(),
     };
     let (stop, stopped) = oneshot::channel();
-    let (shown, status) = watch::channel(agent.status());
+    let (shown, status) = watch::channel(core.status(agent::now()));
+    let agent = Agent { core, meter, store, link: Link::new(client, topics) };
     let agent = tokio::spawn(agent.run(inbox, stopped, shown));
 
     let server = listener.map(|listener| {

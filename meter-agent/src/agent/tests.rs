@@ -2,23 +2,39 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
+use ledger::proof::Verifier;
 use protocol::{
-    answer::{Announcement, Answer, Outcome, Refusal},
+    answer::{self, Announcement, Answer, Refusal},
     certificate::Validator,
-    genesis::{GenesisMember, Rules},
+    genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,
+    key::SecretKey,
+    member::MemberId,
     money::Price,
     reading::{Registers, SignedReading},
     topic::Topics,
 };
+use rumqttc::{EventLoop, Publish, QoS};
 use settings::broker::BrokerAddress;
 
-use super::*;
-use crate::{
-    chain,
-    mqtt::{self, Inbound},
-    source::{Measurement, MeterClock, MeterError, Reading},
+use super::{
+    core::{Identity, Inbound, Live, Work},
+    *,
 };
+use crate::{
+    alarm::Alarms,
+    chain,
+    mqtt::{self, DeviceTopics},
+    orders::{OrderConfig, Orders},
+    outbox::Outbox,
+    record::Today,
+    source::{Measurement, MeterClock, MeterError},
+    totals::Totals,
+};
+
+/// Pauses of the agent that the tests wait for.
+const ORDER_RETRY: Duration = Duration::from_secs(10);
+const REFILL: Duration = Duration::from_millis(250);
 
 /// A meter that shows what the test says.
 struct Scripted {
@@ -78,11 +94,8 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
     for (sequence, record) in &loaded.unsettled {
         outbox.push(*sequence, record.message.hash(), record.interval);
     }
-    let broker = BrokerAddress::loopback(1);
-    let (client, _) = mqtt::client(&broker, &device_key.public());
     let shown = shown.iter().enumerate().map(|(count, shown)| (interval(count as i64), shown.clone())).collect();
-    Agent {
-        topics: DeviceTopics::new(&Topics::new(&chain), &device_key.public()),
+    let core = Core {
         identity: Identity {
             name: None,
             verifier: Verifier::new(&genesis),
@@ -90,13 +103,11 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             chain,
             member,
             transformer: false,
+            clock,
             member_key,
             device_key,
             order: OrderConfig::default(),
         },
-        meter: Box::new(Scripted { clock, shown }),
-        store: Arc::new(store),
-        client,
         head,
         before_first: interval(-1),
         read_until: head.interval,
@@ -108,23 +119,56 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         receipts_refused: loaded.receipts_refused,
         alarms: Alarms::default(),
         live: Live::default(),
+        work: Work::default(),
+    };
+    let meter = Box::new(Scripted { clock, shown });
+    let (link, _) = link(&core.identity);
+    Agent { core, meter, store: Arc::new(store), link }
+}
+
+/// A connection that queues what it is handed, as long as whoever should poll it is there.
+fn link(identity: &Identity) -> (Link, EventLoop) {
+    let device = identity.device_key.public();
+    let (client, connection) = mqtt::client(&BrokerAddress::loopback(1), &device);
+    (Link::new(client, DeviceTopics::new(&Topics::new(&identity.chain), &device)), connection)
+}
+
+impl Agent {
+    fn status(&mut self) -> Status {
+        self.core.status(now())
     }
+}
+
+async fn hear(agent: &mut Agent, incoming: Incoming, at: Instant) {
+    let event = agent.link.take(incoming);
+    agent.drive(event, || Now { monotonic: at, ..now() }).await;
+}
+
+async fn message(agent: &mut Agent, kind: Inbound, json: Vec<u8>) {
+    let publish = Publish::new("topic", QoS::AtLeastOnce, json);
+    hear(agent, Incoming::Message { connection: 1, kind, publish }, Instant::now()).await;
+}
+
+/// Time has passed.
+async fn wake(agent: &mut Agent, at: Instant) {
+    agent.drive(Event::Wake, || Now { monotonic: at, ..now() }).await;
 }
 
 async fn announce(agent: &mut Agent, at: i64) {
     let json = serde_json::to_vec(&Announcement { open: Some(interval(at)), orders_from: None }).unwrap();
-    agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
+    message(agent, Inbound::Gate, json).await;
 }
 
-async fn answer(agent: &mut Agent, message: Hash, refusal: Option<Refusal>) {
-    let outcome = refusal.map_or(Outcome::Accepted, |refusal| Outcome::Refused { refusal, detail: "so".into() });
-    let json = serde_json::to_vec(&Answer { message, outcome }).unwrap();
-    agent.message(1, Inbound::Answer, Publish::new("answer", QoS::AtLeastOnce, json)).await;
+async fn answer(agent: &mut Agent, of: Hash, refusal: Option<Refusal>) {
+    let outcome =
+        refusal.map_or(answer::Outcome::Accepted, |refusal| answer::Outcome::Refused { refusal, detail: "so".into() });
+    let json = serde_json::to_vec(&Answer { message: of, outcome }).unwrap();
+    message(agent, Inbound::Answer, json).await;
 }
 
 fn signed(agent: &Agent) -> Vec<SignedReading> {
     let readings = (1..).map_while(|sequence| agent.store.reading(sequence).unwrap());
-    readings.map(|record| record.message.open(&agent.identity.chain, |_| true).unwrap()).collect()
+    readings.map(|record| record.message.open(&agent.core.identity.chain, |_| true).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -133,7 +177,7 @@ async fn a_full_disk_stops_signing_and_a_restart_goes_on_where_it_stopped() {
     let shown = [shows(10, 0), shows(20, 0), shows(30, 0)];
     let mut one = agent(dir.path(), MeterClock::Market, &shown);
     announce(&mut one, 0).await;
-    assert_eq!((one.outbox.unsettled(), one.live.acks.len()), (1, 1));
+    assert_eq!((one.core.outbox.unsettled(), one.link.waiting()), (1, 1));
     one.store.disk_full.store(true, Ordering::SeqCst);
     announce(&mut one, 1).await;
     let status = one.status();
@@ -142,7 +186,7 @@ async fn a_full_disk_stops_signing_and_a_restart_goes_on_where_it_stopped() {
         "{status:?}"
     );
     assert_eq!((status.outbox, status.last_interval), (1, Some(interval(0))));
-    assert_eq!(one.live.acks.len(), 1, "what could not be stored is not acknowledged");
+    assert_eq!(one.link.waiting(), 1, "what could not be stored is not acknowledged");
     // Space alone does not help: what reached the disk has to be read anew first.
     one.store.disk_full.store(false, Ordering::SeqCst);
     announce(&mut one, 2).await;
@@ -163,15 +207,15 @@ async fn a_wrong_clock_signs_nothing_and_says_why() {
     // By the real clock, the last of these ends long after today.
     let mut agent = agent(dir.path(), MeterClock::Real, &[shows(10, 0)]);
     let far = "9998-01-01T00:00:00Z/PT15M".parse::<Interval>().unwrap();
-    agent.read_until = far.offset(-1).unwrap();
-    agent.live.announced = Some(far);
-    agent.read_meter().await;
+    agent.core.read_until = far.offset(-1).unwrap();
+    let json = serde_json::to_vec(&Announcement { open: Some(far), orders_from: None }).unwrap();
+    message(&mut agent, Inbound::Gate, json).await;
     assert!(
         agent.status().alarms[0].starts_with("clock wrong: the market asks for 9998"),
         "{:?}",
         agent.status().alarms
     );
-    assert_eq!((signed(&agent).len(), agent.live.meter_retry.is_some()), (0, true));
+    assert_eq!((signed(&agent).len(), agent.core.live.meter_retry.is_some()), (0, true));
 }
 
 #[tokio::test]
@@ -185,25 +229,25 @@ async fn a_missed_reading_is_a_gap_and_a_failing_meter_is_asked_again() {
     );
     announce(&mut agent, 3).await;
     assert!(agent.status().alarms[0].contains("meter failed: the meter could not be read: no answer on"));
-    assert!(agent.next_wake().is_some());
+    assert!(agent.core.wake_at(now()).is_some());
     let intervals = |agent: &Agent| signed(agent).iter().map(|r| r.interval).collect::<Vec<_>>();
     assert_eq!(intervals(&agent), [interval(0), interval(2)]);
     assert!(!agent.store.reading(2).unwrap().unwrap().consecutive);
 
-    agent.read_until = interval(3);
+    agent.core.read_until = interval(3);
     announce(&mut agent, 4).await;
     assert!(
         agent.status().alarms[0].contains("meter failed: the meter shows import 20 Wh"),
         "{:?}",
         agent.status().alarms
     );
-    agent.read_until = interval(4);
+    agent.core.read_until = interval(4);
     announce(&mut agent, 5).await;
     assert_eq!(intervals(&agent), [interval(0), interval(2), interval(5)]);
     assert!(agent.status().alarms.is_empty());
-    assert!(!agent.live.over);
+    assert!(!agent.core.live.over);
     announce(&mut agent, 6).await;
-    assert!(agent.live.over && !agent.status().finished);
+    assert!(agent.core.live.over && !agent.status().finished);
 }
 
 #[tokio::test]
@@ -215,38 +259,36 @@ async fn an_announcement_of_the_past_or_of_another_length_signs_nothing() {
     announce(&mut agent, 0).await;
     assert_eq!(signed(&agent).len(), 1);
     let json = br#"{"open":"2026-06-01T13:00:00Z/PT1H","orders_from":null}"#.to_vec();
-    agent.message(1, Inbound::Gate, Publish::new("gate", QoS::AtLeastOnce, json)).await;
+    message(&mut agent, Inbound::Gate, json).await;
     assert!(agent.status().alarms[0].starts_with("market unclear: expected intervals of 15 minutes"));
-    assert_eq!(agent.live.announced, Some(interval(0)));
+    assert_eq!(agent.core.live.announced, Some(interval(0)));
 }
 
 #[tokio::test]
 async fn an_order_that_there_is_no_room_for_is_sent_again_until_it_stands() {
     let dir = tempfile::tempdir().unwrap();
     let mut agent = agent(dir.path(), MeterClock::Market, &[]);
-    let broker = BrokerAddress::loopback(1);
-    let (client, _connection) = mqtt::client(&broker, &agent.identity.device_key.public());
-    agent.client = client;
-    agent.identity.order = OrderConfig { buy: "0.2".parse().ok(), ..OrderConfig::default() };
-    (agent.live.connection, agent.live.orders_from) = (Some(1), Some(interval(1)));
-    agent.place_order().await;
-    let order = agent.orders.open().unwrap().message.clone();
+    let (link, _connection) = link(&agent.core.identity);
+    agent.link = link;
+    agent.core.identity.order = OrderConfig { buy: "0.2".parse().ok(), ..OrderConfig::default() };
+    let json = serde_json::to_vec(&Announcement { open: None, orders_from: Some(interval(1)) }).unwrap();
+    message(&mut agent, Inbound::Gate, json).await;
     let mut now = Instant::now();
-    agent.send(now);
-    assert_eq!(agent.live.order_sent, Some(now));
+    hear(&mut agent, Incoming::Connected { connection: 1 }, now).await;
+    let order = agent.core.orders.open().unwrap().message.clone();
+    assert_eq!(agent.core.live.order_sent, Some(now));
     for _ in 0..3 {
         answer(&mut agent, order.hash(), Some(Refusal::TooManyOrders)).await;
         assert!(agent.status().alarms[0].starts_with("order refused: TooManyOrders"), "{:?}", agent.status().alarms);
         // Not another one, and not at once.
-        agent.place_order().await;
-        agent.send(now);
-        assert_eq!(agent.orders.open().map(|record| record.message.hash()), Some(order.hash()));
+        wake(&mut agent, now).await;
+        assert_eq!(agent.core.orders.open().map(|record| record.message.hash()), Some(order.hash()));
         now += ORDER_RETRY;
-        agent.send(now);
-        assert_eq!(agent.live.order_sent, Some(now), "the same again");
+        wake(&mut agent, now).await;
+        assert_eq!(agent.core.live.order_sent, Some(now), "the same again");
     }
     answer(&mut agent, order.hash(), None).await;
-    assert!(agent.orders.open().is_none() && agent.status().alarms.is_empty(), "{:?}", agent.status().alarms);
+    assert!(agent.core.orders.open().is_none() && agent.status().alarms.is_empty(), "{:?}", agent.status().alarms);
 }
 
 #[tokio::test]
@@ -256,22 +298,20 @@ async fn after_a_long_outage_everything_is_sent_oldest_first_at_a_bounded_rate()
     let mut agent = agent(dir.path(), MeterClock::Market, &shown);
     // Receipts of others of its readings came before the outage.
     let today = Today { day: 0, totals: Totals::default(), settled_until: Some(interval(250)) };
-    agent.today = Some(today);
+    agent.core.today = Some(today);
     announce(&mut agent, 299).await;
-    assert_eq!((signed(&agent).len(), agent.outbox.unsettled()), (300, 300));
-    let broker = BrokerAddress::loopback(1);
-    let (client, _connection) = mqtt::client(&broker, &agent.identity.device_key.public());
-    agent.client = client;
+    assert_eq!((signed(&agent).len(), agent.core.outbox.unsettled()), (300, 300));
+    let (link, _connection) = link(&agent.core.identity);
+    agent.link = link;
     let mut now = Instant::now();
-    agent.send(now);
-    assert_eq!(agent.outbox.due(now, None, 1), [1], "nothing is sent without a connection");
-    agent.live.connection = Some(1);
-    agent.live.acks.clear();
+    wake(&mut agent, now).await;
+    assert_eq!(agent.core.outbox.due(now, None, 1), [1], "nothing is sent without a connection");
+    hear(&mut agent, Incoming::Connected { connection: 1 }, now).await;
     // The client queues 256 requests; nobody takes them out here.
     for (sent, next) in [(64, 65), (128, 129), (192, 193), (256, 257), (256, 257)] {
-        agent.send(now);
-        agent.send(now);
-        assert_eq!(agent.outbox.due(now, None, 1), [next], "after {sent}");
+        wake(&mut agent, now).await;
+        wake(&mut agent, now).await;
+        assert_eq!(agent.core.outbox.due(now, None, 1), [next], "after {sent}");
         now += REFILL;
     }
 }

@@ -9,13 +9,13 @@ use protocol::{
     settlement::{Entry, Line},
 };
 
-use super::Agent;
+use super::{Core, Now, Records, StoreFault, Then, Turn, Write};
 use crate::{
     alarm::AlarmKind,
     check::{ReceiptFault, check_correction, check_entry, check_transformer_entry},
     record::{ReadingRecord, Today, day_of},
     status::in_words,
-    store::{Settling, StoreError},
+    totals::Totals,
 };
 
 /// Readings that a receipt settles, by sequence number.
@@ -24,7 +24,7 @@ type Covered = Vec<(u64, ReadingRecord)>;
 /// A receipt that was judged.
 enum Verdict {
     /// It proves what it must, and settles these readings; perhaps in the place of an earlier line of its interval.
-    Good { receipt: Box<Receipt>, covered: Covered, before: Option<Box<Line>> },
+    Good { entry: Box<Entry>, covered: Covered, before: Option<Box<Line>> },
     /// It was verified before.
     Known,
     /// A later one of its interval was verified before. It settles these readings all the same.
@@ -39,30 +39,39 @@ enum Verdict {
     InPlaceOfUnreadable { interval: Interval, covered: Covered },
 }
 
-impl Agent {
-    pub(super) async fn receipt(&mut self, json: &[u8]) {
-        let verdict = match self.judge(json) {
-            Ok(verdict) => verdict,
-            Err(error) => return self.halt(&error),
-        };
-        let result = match verdict {
-            Verdict::Known => Ok(()),
-            Verdict::Good { receipt, covered, before } => self.settle(&receipt, json, covered, before.as_deref()).await,
-            Verdict::Superseded { interval, covered } => self.cover(interval, None, covered).await,
-            Verdict::NotOurs(fault) => {
-                self.misdelivered(&fault);
-                Ok(())
-            }
-            Verdict::Bad(fault) => self.refuse(&fault, json).await,
-            Verdict::Contradicts { interval, known } => self.contradicts(interval, known, json).await,
-            Verdict::InPlaceOfUnreadable { interval, covered } => self.replace(interval, json, covered).await,
-        };
-        if let Err(error) = result {
-            self.halt(&error);
+/// What a receipt changes here, once that is stored.
+pub(super) struct Settled {
+    sequences: Vec<u64>,
+    /// What changes of the sums; none where no sum does.
+    booked: Option<Booked>,
+}
+
+/// An entry with the sums that it makes.
+struct Booked {
+    entry: Box<Entry>,
+    /// The line whose place it takes.
+    before: Option<Box<Line>>,
+    totals: Totals,
+    today: Today,
+    /// Whether it is of a later interval than all receipts before.
+    latest: bool,
+}
+
+impl Core {
+    pub(super) fn receipt(&mut self, turn: &mut Turn<'_>, json: Vec<u8>) {
+        match self.judge(turn.records, &json) {
+            Ok(Verdict::Known) => {}
+            Ok(Verdict::Good { entry, covered, before }) => self.settle(turn, entry, json, covered, before),
+            Ok(Verdict::Superseded { interval, covered }) => self.cover(turn, interval, None, covered),
+            Ok(Verdict::NotOurs(fault)) => self.misdelivered(&fault),
+            Ok(Verdict::Bad(fault)) => self.refuse(turn, fault, json),
+            Ok(Verdict::Contradicts { interval, known }) => self.contradicts(turn, interval, known, json),
+            Ok(Verdict::InPlaceOfUnreadable { interval, covered }) => self.replace(turn, interval, json, covered),
+            Err(fault) => self.halt(&fault),
         }
     }
 
-    fn judge(&self, json: &[u8]) -> Result<Verdict, StoreError> {
+    fn judge(&self, records: &dyn Records, json: &[u8]) -> Result<Verdict, StoreFault> {
         let receipt = match self.parsed(json) {
             Ok(receipt) => receipt,
             Err(fault) => return Ok(Verdict::Bad(fault)),
@@ -75,28 +84,31 @@ impl Agent {
         if let Err(fault) = self.is_proved(&receipt) {
             return Ok(Verdict::Bad(fault));
         }
-        let entry = &receipt.entry;
+        let entry = Box::new(receipt.entry);
         let interval = entry.interval;
-        let Some(json_known) = self.store.receipt(interval)? else {
-            return Ok(match self.check(entry)? {
-                Ok(covered) => Verdict::Good { receipt: Box::new(receipt), covered, before: None },
+        let Some(json_known) = records.receipt(interval)? else {
+            return Ok(match self.check(records, &entry)? {
+                Ok(covered) => Verdict::Good { entry, covered, before: None },
                 Err(fault) => Verdict::Bad(fault),
             });
         };
         // Only a receipt that can be read, is of this household and of this interval, can be contradicted.
         let known = Receipt::from_json(&json_known).ok().filter(|known| known.entry.interval == interval);
         let Some(Receipt { entry: known, .. }) = known.filter(|known| self.is_ours(known).is_ok()) else {
-            return Ok(Verdict::InPlaceOfUnreadable { interval, covered: self.check(entry)?.unwrap_or_default() });
+            let covered = self.check(records, &entry)?.unwrap_or_default();
+            return Ok(Verdict::InPlaceOfUnreadable { interval, covered });
         };
         Ok(match entry.correction.cmp(&known.correction) {
             // Another certificate of the same entry is as good; another entry under the same number is a lie.
             Ordering::Equal if known == *entry => Verdict::Known,
             Ordering::Equal => Verdict::Contradicts { interval, known: json_known },
-            Ordering::Less => Verdict::Superseded { interval, covered: self.check(entry)?.unwrap_or_default() },
-            Ordering::Greater => match check_correction(entry, self.identity.member) {
+            Ordering::Less => {
+                Verdict::Superseded { interval, covered: self.check(records, &entry)?.unwrap_or_default() }
+            }
+            Ordering::Greater => match check_correction(&entry, self.identity.member) {
                 Ok(()) => {
                     let before = Some(Box::new(known.line));
-                    Verdict::Good { receipt: Box::new(receipt), covered: Vec::new(), before }
+                    Verdict::Good { entry, covered: Vec::new(), before }
                 }
                 Err(fault) => Verdict::Bad(fault),
             },
@@ -104,10 +116,10 @@ impl Agent {
     }
 
     /// Checks an entry that is proved, against the readings that no receipt covers yet: which of them it settles.
-    fn check(&self, entry: &Entry) -> Result<Result<Covered, ReceiptFault>, StoreError> {
+    fn check(&self, records: &dyn Records, entry: &Entry) -> Result<Result<Covered, ReceiptFault>, StoreFault> {
         let mut readings = Vec::new();
         for sequence in self.outbox.up_to(entry.interval) {
-            readings.extend(self.store.reading(sequence)?.map(|record| (sequence, record)));
+            readings.extend(records.reading(sequence)?.map(|record| (sequence, record)));
         }
         let own: Vec<_> = readings.iter().map(|(sequence, record)| record.own(*sequence)).collect();
         let member = self.identity.member;
@@ -158,16 +170,17 @@ impl Agent {
         Ok(())
     }
 
-    /// Stores a good receipt with everything that changes by it; `before` is the line whose place it takes.
-    async fn settle(
+    /// Has a good receipt stored with everything that changes by it; `before` is the line whose place it takes.
+    fn settle(
         &mut self,
-        receipt: &Receipt,
-        json: &[u8],
+        turn: &mut Turn<'_>,
+        entry: Box<Entry>,
+        json: Vec<u8>,
         covered: Covered,
-        before: Option<&Line>,
-    ) -> Result<(), StoreError> {
-        let Entry { interval, line, tariffs, correction, .. } = receipt.entry;
-        let with = |totals: crate::Totals| match before {
+        before: Option<Box<Line>>,
+    ) {
+        let Entry { interval, line, .. } = *entry;
+        let with = |totals: Totals| match &before {
             Some(before) => totals.corrected(before, &line),
             None => totals.with(&line, covered.iter().filter_map(|(_, record)| record.gross())),
         };
@@ -175,60 +188,68 @@ impl Agent {
         let is_today = day.day == day_of(interval);
         let today_totals = if is_today { with(day.totals) } else { Some(day.totals) };
         let (Some(totals), Some(today_totals)) = (with(self.totals), today_totals) else {
-            return self.refuse(&ReceiptFault::OutOfRange, json).await;
+            return self.refuse(turn, ReceiptFault::OutOfRange, json);
         };
         let settled_until = day.settled_until.max(Some(interval));
-        let today = Some(Today { totals: today_totals, settled_until, ..day });
-        let sequences: Vec<u64> = covered.iter().map(|(sequence, _)| *sequence).collect();
-        let json = json.to_vec();
-        self.write(move |store| {
-            store.settle(&Settling { interval, json: Some(&json), covered: &covered, totals, today })
-        })
-        .await?;
+        let today = Today { totals: today_totals, settled_until, ..day };
+        let latest = day.settled_until < Some(interval);
+        let booked = Some(Booked { entry, before, totals, today, latest });
+        let settled = Settled { sequences: sequences_of(&covered), booked };
+        let write = Write::Receipt { interval, json: Some(json), covered, totals, today: Some(today) };
+        self.write(turn, write, Then::Settle(Box::new(settled)));
+    }
+
+    /// A receipt and what it settles are stored.
+    pub(super) fn settled(&mut self, now: Now, settled: Settled) {
+        let Settled { sequences, booked } = settled;
+        sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
+        let Some(booked) = booked else { return };
+        self.book(booked);
+        // It may bear out more of what was announced.
+        if self.live.meter_retry.is_none() {
+            self.begin_round(now);
+        }
+    }
+
+    fn book(&mut self, booked: Booked) {
+        let Booked { entry, before, totals, today, latest } = booked;
+        let Entry { interval, line, tariffs, correction, .. } = *entry;
         self.totals = totals;
-        self.today = today;
+        self.today = Some(today);
         // Receipts may come in any order: the tariffs shown are those of the latest interval.
-        if day.settled_until < Some(interval)
-            && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs)
-        {
+        if latest && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs) {
             let currency = &self.identity.genesis.currency;
             let (now, before) = (in_words(&tariffs, currency), in_words(&earlier, currency));
             tracing::info!("in {interval}: {now}; before: {before}; decided by the validators, and proved");
         }
-        if let (Some(before), Some(was), Some(is)) = (before, before.and_then(Line::net), line.net()) {
+        if let Some(before) = before
+            && let (Some(was), Some(is)) = (before.net(), line.net())
+        {
             let (was_wh, is_wh) = (before.bought.wh() + before.sold.wh(), line.bought.wh() + line.sold.wh());
             tracing::info!(
-                %interval, correction, "corrected: {is} instead of {was}, {is_wh} Wh instead of {was_wh} with neighbours"
+                %interval,
+                correction,
+                "corrected: {is} instead of {was}, {is_wh} Wh instead of {was_wh} with neighbours"
             );
         }
-        sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
-        // It may bear out more of what was announced.
-        if self.live.meter_retry.is_none() {
-            self.read_meter().await;
-        }
-        Ok(())
     }
 
-    /// Marks readings as settled, by a receipt that is kept, or not where another one has replaced it already. No sum
-    /// changes.
-    async fn cover(&mut self, interval: Interval, json: Option<Vec<u8>>, covered: Covered) -> Result<(), StoreError> {
-        let sequences: Vec<u64> = covered.iter().map(|(sequence, _)| *sequence).collect();
+    /// Has readings marked as settled, by a receipt that is kept, or not where another one has replaced it already. No
+    /// sum changes.
+    fn cover(&mut self, turn: &mut Turn<'_>, interval: Interval, json: Option<Vec<u8>>, covered: Covered) {
+        let settled = Settled { sequences: sequences_of(&covered), booked: None };
         let (totals, today) = (self.totals, self.today);
-        self.write(move |store| {
-            store.settle(&Settling { interval, json: json.as_deref(), covered: &covered, totals, today })
-        })
-        .await?;
-        sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
-        Ok(())
+        let write = Write::Receipt { interval, json, covered, totals, today };
+        self.write(turn, write, Then::Settle(Box::new(settled)));
     }
 
-    async fn replace(&mut self, interval: Interval, json: &[u8], covered: Covered) -> Result<(), StoreError> {
+    fn replace(&mut self, turn: &mut Turn<'_>, interval: Interval, json: Vec<u8>, covered: Covered) {
         let detail = format!(
-            "the receipt of {interval} could not be read any more; one that came again is kept in its place, and no sum was \
-             changed by it"
+            "the receipt of {interval} could not be read any more; one that came again is kept in its place, and no \
+             sum was changed by it"
         );
         self.alarms.raise(AlarmKind::StateDamaged, detail);
-        self.cover(interval, Some(json.to_vec()), covered).await
+        self.cover(turn, interval, Some(json), covered);
     }
 
     /// The day's sums so far; new ones if `interval` begins a later day. A receipt of an earlier day changes no sum of
@@ -237,31 +258,31 @@ impl Agent {
         let day = day_of(interval);
         match self.today {
             Some(today) if today.day >= day => today,
-            earlier => Today {
-                day,
-                totals: crate::Totals::default(),
-                settled_until: earlier.and_then(|today| today.settled_until),
-            },
+            earlier => {
+                Today { day, totals: Totals::default(), settled_until: earlier.and_then(|today| today.settled_until) }
+            }
         }
     }
 
-    async fn refuse(&mut self, fault: &ReceiptFault, json: &[u8]) -> Result<(), StoreError> {
-        self.count(fault);
-        let json = json.to_vec();
-        self.receipts_refused = self.write(move |store| store.keep_evidence(&json)).await?;
-        let count = self.receipts_refused;
-        self.alarms.raise(AlarmKind::ReceiptDoesNotVerify, format!("{fault} ({count} so far, kept as evidence)"));
-        Ok(())
+    fn refuse(&mut self, turn: &mut Turn<'_>, fault: ReceiptFault, json: Vec<u8>) {
+        self.count(&fault);
+        self.write(turn, Write::Evidence(json), Then::Accuse(fault));
     }
 
-    /// Two entries of this household, both proved, under one number: the gravest alarm. Both receipts are kept.
-    async fn contradicts(&mut self, interval: Interval, known: Vec<u8>, json: &[u8]) -> Result<(), StoreError> {
+    /// Two entries of this household, both proved, under one number. Both receipts are kept.
+    fn contradicts(&mut self, turn: &mut Turn<'_>, interval: Interval, known: Vec<u8>, received: Vec<u8>) {
         let fault = ReceiptFault::Contradiction(interval);
         self.count(&fault);
-        let json = json.to_vec();
-        self.receipts_refused = self.write(move |store| store.keep_contradiction(&known, &json)).await?;
-        self.alarms.raise(AlarmKind::TwoTruths, format!("{fault}; both receipts are kept as evidence"));
-        Ok(())
+        self.write(turn, Write::Contradiction { known, received }, Then::Accuse(fault));
+    }
+
+    /// The evidence is kept: the alarm is raised, the gravest for a contradiction.
+    pub(super) fn accuse(&mut self, fault: &ReceiptFault) {
+        if let ReceiptFault::Contradiction(_) = fault {
+            return self.alarms.raise(AlarmKind::TwoTruths, format!("{fault}; both receipts are kept as evidence"));
+        }
+        let count = self.receipts_refused;
+        self.alarms.raise(AlarmKind::ReceiptDoesNotVerify, format!("{fault} ({count} so far, kept as evidence)"));
     }
 
     /// It proves nothing against anybody, so it is counted, and neither kept nor held against the validators.
@@ -274,4 +295,8 @@ impl Agent {
     fn count(&mut self, fault: &ReceiptFault) {
         *self.live.receipts_refused.entry(fault.name().to_string()).or_default() += 1;
     }
+}
+
+fn sequences_of(covered: &Covered) -> Vec<u64> {
+    covered.iter().map(|(sequence, _)| *sequence).collect()
 }

@@ -1,31 +1,17 @@
 //! What the agent hears: announcements and answers, and [receipts](super::receipts). None of it is believed without
 //! proof.
 
-use std::time::Instant;
-
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
+    hash::Hash,
     limits::ANSWER_BYTES_MAX,
 };
-use rumqttc::Publish;
 
-use super::Agent;
-use crate::{alarm::AlarmKind, mqtt::Inbound, orders::Became, outbox::Advice};
+use super::{Core, Now, Then, Turn, Write};
+use crate::{alarm::AlarmKind, orders::Became, outbox::Advice};
 
-impl Agent {
-    pub(super) async fn message(&mut self, connection: u32, kind: Inbound, publish: Publish) {
-        match kind {
-            Inbound::Gate => self.announcement(&publish.payload).await,
-            Inbound::Answer => self.answer(&publish.payload).await,
-            Inbound::Receipt => self.receipt(&publish.payload).await,
-        }
-        // What could not be stored is not acknowledged: the broker delivers it again.
-        if !self.live.halted {
-            self.live.acks.push_back((connection, publish));
-        }
-    }
-
-    async fn announcement(&mut self, json: &[u8]) {
+impl Core {
+    pub(super) fn announcement(&mut self, now: Now, json: &[u8]) {
         let Some(Announcement { open, orders_from }) = self.parse(json, "an announcement") else { return };
         let length = self.head.interval.length();
         if let Some(other) = [open, orders_from].into_iter().flatten().find(|interval| interval.length() != length) {
@@ -36,17 +22,17 @@ impl Agent {
         self.live.announced = open;
         self.live.orders_from = orders_from;
         self.live.ended = open.is_none();
-        if let Some(open) = self.open() {
-            let horizon = self.horizon();
+        if let Some(open) = self.open(now) {
+            let horizon = self.horizon(now);
             self.outbox.opened(|interval| interval == open || horizon.may_be_open(interval));
             if let Some(announced) = self.live.announced.filter(|announced| *announced > open) {
                 tracing::info!("{announced} is announced as open; without a later receipt, readings go up to {open}");
             }
         }
-        self.read_meter().await;
+        self.begin_round(now);
     }
 
-    async fn answer(&mut self, json: &[u8]) {
+    pub(super) fn answer(&mut self, turn: &mut Turn<'_>, json: &[u8]) {
         let Some(Answer { message, outcome }) = self.parse(json, "an answer") else { return };
         let refusal = match &outcome {
             Outcome::Accepted => None,
@@ -55,15 +41,15 @@ impl Agent {
         if let Some((refusal, _)) = refusal {
             *self.live.refused.entry(refusal.name().to_string()).or_default() += 1;
         }
-        if let Some(advice) = self.outbox.answered(&message, &outcome, Instant::now()) {
+        if let Some(advice) = self.outbox.answered(&message, &outcome, turn.now.monotonic) {
             if let Some((refusal, detail)) = refusal {
                 self.reading_refused(refusal, &detail);
             }
             if advice == Advice::ReachBack {
-                self.reach_back();
+                self.reach_back(turn);
             }
         } else {
-            self.order_answered(message, refusal).await;
+            self.order_answered(turn, message, refusal);
         }
     }
 
@@ -74,9 +60,9 @@ impl Agent {
             Refusal::SequenceConflict => self.alarms.raise(
                 AlarmKind::SequenceConflict,
                 format!(
-                    "the market knows another reading under the same number ({detail}). Either this agent lost its state \
-                     and counts anew, or somebody else signs with this device's key. Stop it, restore no older copy of \
-                     the state, and ask your operator to register a new device key"
+                    "the market knows another reading under the same number ({detail}). Either this agent lost its \
+                     state and counts anew, or somebody else signs with this device's key. Stop it, restore no older \
+                     copy of the state, and ask your operator to register a new device key"
                 ),
             ),
             _ => self.alarms.raise(AlarmKind::ReadingRefused, format!("{refusal}: {detail}")),
@@ -84,19 +70,19 @@ impl Agent {
     }
 
     /// The market lacks readings that are settled already: it lost them, or they were never its. They go again.
-    fn reach_back(&mut self) {
+    fn reach_back(&mut self, turn: &Turn<'_>) {
         let Some((oldest, _)) = self.outbox.oldest() else { return };
-        match self.store.settled_before(oldest) {
+        match turn.records.settled_before(oldest) {
             Ok(readings) => {
                 for (sequence, record) in readings {
                     self.outbox.push_settled(sequence, record.message.hash(), record.interval);
                 }
             }
-            Err(error) => self.halt(&error),
+            Err(fault) => self.halt(&fault),
         }
     }
 
-    async fn order_answered(&mut self, message: protocol::hash::Hash, refusal: Option<(Refusal, String)>) {
+    fn order_answered(&mut self, turn: &mut Turn<'_>, message: Hash, refusal: Option<(Refusal, String)>) {
         let name = refusal.as_ref().map(|(refusal, _)| *refusal);
         let Some((became, record)) = self.orders.answered(&message, name) else { return };
         let record = record.clone();
@@ -113,9 +99,7 @@ impl Agent {
                 self.order_alarm(refusal);
             }
         }
-        if let Err(error) = self.write(move |store| store.put_order(&record)).await {
-            self.halt(&error);
-        }
+        self.write(turn, Write::Order(record), Then::Nothing);
     }
 
     fn order_alarm(&mut self, refusal: Option<(Refusal, String)>) {

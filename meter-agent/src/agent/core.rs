@@ -1,0 +1,293 @@
+//! What an agent decides. Pure: events go in, effects come out.
+//!
+//! It knows no clock, no socket, no disk and no randomness. The time comes with each event, the salt with what the
+//! meter showed, and what was written before is read from [`Records`]. Signing is here: with these keys it is
+//! arithmetic, and the same reading has the same signature each time. What it logs, nothing depends on.
+//!
+//! An event is dealt with from one end to the other before the next: its message is judged, the meter is read, the
+//! message is acknowledged, an order is signed and what is due is sent. Where that takes something that only the
+//! world can do, the effects end with it, and [`Core::done`] goes on when it is done. So a reading is sent after it
+//! is stored, a message is acknowledged after what it says is stored, and after a write that failed neither is signed
+//! nor acknowledged any more.
+
+mod event;
+mod inbound;
+mod readings;
+mod receipts;
+mod sending;
+mod summary;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
+
+use ledger::proof::Verifier;
+use protocol::{
+    envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, reading::ChainHead,
+    settlement::Tariffs,
+};
+
+pub(crate) use self::event::{
+    Delivery, Effect, Event, Inbound, Now, Outcome, Outgoing, Records, Shown, StoreFault, Write,
+};
+use self::{
+    readings::{Round, Stored},
+    receipts::Settled,
+    sending::Sent,
+};
+use crate::{
+    alarm::{AlarmKind, Alarms},
+    check::ReceiptFault,
+    gate::Horizon,
+    orders::{OrderConfig, Orders},
+    outbox::Outbox,
+    record::{OrderRecord, Today},
+    source::MeterClock,
+    totals::Totals,
+};
+
+/// Connections that fail in a row before it is worth an alarm.
+const FAILURES_ALARM: u32 = 5;
+
+/// Who the agent is, and for whom.
+pub(crate) struct Identity {
+    pub(crate) name: Option<String>,
+    pub(crate) genesis: Genesis,
+    pub(crate) verifier: Verifier,
+    pub(crate) chain: ChainId,
+    pub(crate) member: MemberId,
+    /// Whether the meter is the transformer's.
+    pub(crate) transformer: bool,
+    /// Whose time the meter follows.
+    pub(crate) clock: MeterClock,
+    pub(crate) member_key: SecretKey,
+    pub(crate) device_key: SecretKey,
+    pub(crate) order: OrderConfig,
+}
+
+/// What decides for a household.
+pub(crate) struct Core {
+    pub(crate) identity: Identity,
+    pub(crate) head: ChainHead,
+    /// The interval before the household's first.
+    pub(crate) before_first: Interval,
+    /// The last interval that the meter was asked for.
+    pub(crate) read_until: Interval,
+    pub(crate) outbox: Outbox,
+    pub(crate) orders: Orders,
+    pub(crate) totals: Totals,
+    pub(crate) today: Option<Today>,
+    /// Of the latest verified receipt.
+    pub(crate) tariffs: Option<Tariffs>,
+    pub(crate) receipts_refused: u64,
+    pub(crate) alarms: Alarms,
+    pub(crate) live: Live,
+    pub(crate) work: Work,
+}
+
+/// What an agent knows of the world since it started.
+#[derive(Default)]
+pub(crate) struct Live {
+    connected: bool,
+    /// The interval that was announced as open. It is believed as far as the [horizon](Core::horizon).
+    pub(super) announced: Option<Interval>,
+    orders_from: Option<Interval>,
+    /// The market announced the end of its time.
+    ended: bool,
+    /// The recording is over.
+    pub(super) over: bool,
+    /// Nothing can be stored any more: nothing is signed until the agent is started again.
+    halted: bool,
+    /// When to ask the meter again that could not be read.
+    pub(super) meter_retry: Option<Instant>,
+    /// The time of the last signature, s.
+    signed_s: i64,
+    /// When the open order was sent on this connection.
+    pub(super) order_sent: Option<Instant>,
+    /// An order was refused for what it says: the same would be refused again.
+    order_refused: bool,
+    budget: usize,
+    refilled: Option<Instant>,
+    refused: BTreeMap<String, u64>,
+    /// Receipts that were refused, by the name of what is wrong with them.
+    receipts_refused: BTreeMap<String, u64>,
+}
+
+/// What the core is at.
+#[derive(Default)]
+pub(crate) struct Work {
+    stage: Stage,
+    awaited: Option<Awaited>,
+    /// The message that is dealt with.
+    heard: Option<Delivery>,
+    /// The readings that are being taken.
+    round: Option<Round>,
+    /// What happened in the meantime, oldest first.
+    later: VecDeque<Event>,
+}
+
+/// How far an event is dealt with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Idle,
+    Reading,
+    Acknowledging,
+    Ordering,
+    Sending,
+}
+
+/// The outcome that the core waits for, and what it is needed for.
+enum Awaited {
+    Meter(Interval),
+    Write(Then),
+    Publish(Vec<Sent>),
+}
+
+/// What follows once something is written.
+enum Then {
+    Nothing,
+    Queue(Vec<Stored>),
+    Order(OrderRecord),
+    Settle(Box<Settled>),
+    Accuse(ReceiptFault),
+}
+
+/// One call of the core: what it is given, and what it wants done.
+struct Turn<'a> {
+    now: Now,
+    records: &'a dyn Records,
+    effects: Vec<Effect>,
+}
+
+impl Core {
+    /// Takes an event, and says what is to be done. While an outcome is awaited, events wait.
+    pub(crate) fn on(&mut self, now: Now, event: Event, records: &dyn Records) -> Vec<Effect> {
+        let mut turn = Turn { now, records, effects: Vec::new() };
+        self.work.later.push_back(event);
+        self.go_on(&mut turn);
+        turn.effects
+    }
+
+    /// Takes the outcome of the last effect, and says what is to be done next. One that is not awaited changes nothing.
+    pub(crate) fn done(&mut self, now: Now, outcome: Outcome, records: &dyn Records) -> Vec<Effect> {
+        let mut turn = Turn { now, records, effects: Vec::new() };
+        match (self.work.awaited.take(), outcome) {
+            (Some(Awaited::Meter(interval)), Outcome::MeterRead(shown)) => self.meter_read(now, interval, shown),
+            (Some(Awaited::Publish(sent)), Outcome::Published { taken }) => self.published(now, &sent, taken),
+            (Some(Awaited::Write(then)), Outcome::Written { receipts_refused }) => {
+                self.receipts_refused = receipts_refused.unwrap_or(self.receipts_refused);
+                self.written(now, then);
+            }
+            (Some(Awaited::Write(_)), Outcome::StoreFailed(fault)) => self.halt(&fault),
+            (awaited, _) => self.work.awaited = awaited,
+        }
+        self.go_on(&mut turn);
+        turn.effects
+    }
+
+    /// Goes from stage to stage and from event to event, until an outcome is awaited or nothing is left.
+    fn go_on(&mut self, turn: &mut Turn<'_>) {
+        while self.work.awaited.is_none() {
+            match self.work.stage {
+                Stage::Idle => {
+                    let Some(event) = self.work.later.pop_front() else { return };
+                    self.work.stage = Stage::Reading;
+                    self.begin(turn, event);
+                }
+                Stage::Reading if self.work.round.is_some() => self.read_on(turn),
+                Stage::Reading => self.work.stage = Stage::Acknowledging,
+                Stage::Acknowledging => {
+                    self.work.stage = Stage::Ordering;
+                    // What could not be stored is not acknowledged: the broker delivers it again.
+                    let stored = self.work.heard.take().filter(|_| !self.live.halted);
+                    turn.effects.extend(stored.map(Effect::Acknowledge));
+                }
+                Stage::Ordering => {
+                    self.work.stage = Stage::Sending;
+                    self.place_order(turn);
+                }
+                Stage::Sending => {
+                    self.work.stage = Stage::Idle;
+                    self.send(turn);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, turn: &mut Turn<'_>, event: Event) {
+        match event {
+            Event::Wake => {
+                if self.live.meter_retry.is_some_and(|at| at <= turn.now.monotonic) {
+                    self.live.meter_retry = None;
+                    self.begin_round(turn.now);
+                }
+            }
+            Event::Connected => {
+                tracing::info!(device = %self.identity.device_key.public(), "connected to the broker");
+                self.live.connected = true;
+                self.live.order_sent = None;
+                self.outbox.reconnected();
+                self.alarms.clear(AlarmKind::BrokerUnreachable);
+            }
+            Event::Disconnected { failures, error } => {
+                self.live.connected = false;
+                tracing::debug!("no connection to the broker, attempt {failures}: {error}");
+                if failures >= FAILURES_ALARM {
+                    self.alarms.raise(AlarmKind::BrokerUnreachable, error);
+                }
+            }
+            Event::SubscriptionRefused => self.alarms.raise(
+                AlarmKind::BrokerRefuses,
+                "it does not let this device read its own topics; ask the operator for this device's access",
+            ),
+            Event::Message { delivery, kind, payload } => {
+                self.work.heard = Some(delivery);
+                match kind {
+                    Inbound::Gate => self.announcement(turn.now, &payload),
+                    Inbound::Answer => self.answer(turn, &payload),
+                    Inbound::Receipt => self.receipt(turn, payload),
+                }
+            }
+        }
+    }
+
+    /// Has something written; `then` follows once it is.
+    fn write(&mut self, turn: &mut Turn<'_>, write: Write, then: Then) {
+        turn.effects.push(Effect::Write(Box::new(write)));
+        self.work.awaited = Some(Awaited::Write(then));
+    }
+
+    fn written(&mut self, now: Now, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Queue(stored) => self.appended(now, stored),
+            Then::Order(record) => {
+                self.orders.push(record);
+                self.live.order_sent = None;
+            }
+            Then::Settle(settled) => self.settled(now, *settled),
+            Then::Accuse(fault) => self.accuse(&fault),
+        }
+    }
+
+    /// Nothing can be stored: from now on nothing is signed and nothing acknowledged.
+    fn halt(&mut self, fault: &StoreFault) {
+        self.live.halted = true;
+        self.work.round = None;
+        let detail = format!("{fault} Nothing is signed until the agent is started again.");
+        self.alarms.raise(AlarmKind::StorageFailed, detail);
+    }
+
+    /// How far the time of the market has come for sure.
+    fn horizon(&self, now: Now) -> Horizon {
+        let settled = self.today.and_then(|today| today.settled_until);
+        Horizon::of(self.before_first, settled, self.identity.clock, now.utc_s)
+    }
+
+    /// The open interval, as far as it is believed.
+    fn open(&self, now: Now) -> Option<Interval> {
+        self.live.announced.map(|announced| self.horizon(now).open(announced, self.identity.clock))
+    }
+}

@@ -1,0 +1,94 @@
+//! What is sent, and when: orders before readings, the oldest reading first, at a bounded rate.
+
+use std::time::{Duration, Instant};
+
+use super::{Awaited, Core, Effect, Now, Outgoing, Turn};
+use crate::alarm::AlarmKind;
+
+/// Readings sent at once; as many again after each [`REFILL`].
+pub(super) const BURST: usize = 64;
+pub(super) const REFILL: Duration = Duration::from_millis(250);
+/// An unanswered order is sent again after this long.
+pub(super) const ORDER_RETRY: Duration = Duration::from_secs(10);
+
+/// What was handed to the connection.
+pub(super) enum Sent {
+    Order,
+    Reading(u64),
+}
+
+impl Core {
+    /// When something is due, if nothing happens before.
+    pub(crate) fn wake_at(&self, now: Now) -> Option<Instant> {
+        let mut wakes = vec![self.live.meter_retry];
+        if self.live.connected {
+            let (at, open) = (now.monotonic, self.open(now));
+            let due = if self.outbox.due(at, open, 1).is_empty() {
+                self.outbox.next_due(open)
+            } else {
+                Some(self.live.refilled.map_or(at, |refilled| refilled + REFILL))
+            };
+            wakes.push(due);
+            if self.orders.open().is_some() {
+                wakes.push(Some(self.live.order_sent.map_or(at + REFILL, |sent| sent + ORDER_RETRY)));
+            }
+        }
+        wakes.into_iter().flatten().min()
+    }
+
+    /// Hands on what is due, oldest first, at a bounded rate.
+    pub(super) fn send(&mut self, turn: &mut Turn<'_>) {
+        if !self.live.connected {
+            return;
+        }
+        let now = turn.now.monotonic;
+        if self.live.refilled.is_none_or(|at| now.duration_since(at) >= REFILL) {
+            self.live.refilled = Some(now);
+            self.live.budget = BURST;
+        }
+        let (mut messages, mut sent) = (Vec::new(), Vec::new());
+        // The order before the readings: the gate of the open interval closes after them, so that an order on its way
+        // is on the ledger before the next one is cleared.
+        let order_due = self.live.order_sent.is_none_or(|sent| now.duration_since(sent) >= ORDER_RETRY);
+        if let Some(record) = self.orders.open().filter(|_| order_due) {
+            messages.push(Outgoing::Order(record.message.clone()));
+            sent.push(Sent::Order);
+        }
+        for sequence in self.outbox.due(now, self.open(turn.now), self.live.budget) {
+            match turn.records.reading(sequence) {
+                Ok(Some(record)) => {
+                    messages.push(Outgoing::Reading(sequence, record.message));
+                    sent.push(Sent::Reading(sequence));
+                }
+                Ok(None) => {
+                    let detail = format!("reading {sequence} can no longer be read from the state, and is not sent");
+                    self.alarms.raise(AlarmKind::StateDamaged, detail);
+                    self.outbox.remove(sequence);
+                }
+                Err(fault) => {
+                    self.halt(&fault);
+                    break;
+                }
+            }
+        }
+        if !messages.is_empty() {
+            turn.effects.push(Effect::Publish(messages));
+            self.work.awaited = Some(Awaited::Publish(sent));
+        }
+    }
+
+    /// Notes what the connection took. If it is busy, the rest of the readings goes with the next refill.
+    pub(super) fn published(&mut self, now: Now, sent: &[Sent], taken: usize) {
+        for (place, message) in sent.iter().enumerate() {
+            match message {
+                Sent::Order if place < taken => self.live.order_sent = Some(now.monotonic),
+                Sent::Order => {}
+                Sent::Reading(sequence) if place < taken => {
+                    self.live.budget = self.live.budget.saturating_sub(1);
+                    self.outbox.sent(*sequence, now.monotonic);
+                }
+                Sent::Reading(_) => self.live.budget = 0,
+            }
+        }
+    }
+}

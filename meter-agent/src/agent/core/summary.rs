@@ -1,0 +1,53 @@
+//! What the agent says of itself.
+
+use protocol::money::Amount;
+
+use super::{Core, Identity, Now};
+use crate::{alarm::AlarmKind, status::Status};
+
+/// Intervals behind the latest receipt after which a missing one is worth an alarm.
+const RECEIPT_LATE_INTERVALS: i64 = 4;
+
+impl Core {
+    /// What the agent says of itself; alarms that come and go by themselves are looked at again.
+    pub(crate) fn status(&mut self, now: Now) -> Status {
+        if !self.outbox.has_refused() {
+            self.alarms.clear(AlarmKind::ReadingRefused);
+        }
+        let settled_until = self.today.and_then(|today| today.settled_until);
+        match self.outbox.oldest().zip(settled_until) {
+            Some(((sequence, interval), until))
+                if until.since(interval).is_some_and(|late| late > RECEIPT_LATE_INTERVALS) =>
+            {
+                let detail = format!(
+                    "reading {sequence} of {interval} is not proved settled, while {until} is; it is kept and sent \
+                     again, ask the operator for its receipt"
+                );
+                self.alarms.raise(AlarmKind::ReceiptMissing, detail);
+            }
+            _ => self.alarms.clear(AlarmKind::ReceiptMissing),
+        }
+        let Identity { name, genesis, member, device_key, .. } = &self.identity;
+        Status {
+            name: name.clone(),
+            community: genesis.community.clone(),
+            currency: genesis.currency.clone(),
+            member: *member,
+            device: device_key.public(),
+            connected: self.live.connected,
+            open: self.open(now),
+            last_interval: (self.head.sequence > 0).then_some(self.head.interval),
+            settled_until,
+            tariffs: self.tariffs,
+            outbox: self.outbox.unsettled() as u64,
+            receipts_refused: self.receipts_refused,
+            totals: self.totals,
+            balance: self.totals.balance().unwrap_or(Amount::ZERO),
+            today: self.today.map(|today| today.totals).unwrap_or_default(),
+            refused: self.live.refused.clone(),
+            receipts_refused_as: self.live.receipts_refused.clone(),
+            alarms: self.alarms.lines(),
+            finished: (self.live.ended || self.live.over) && self.outbox.unsettled() == 0,
+        }
+    }
+}
