@@ -291,3 +291,6 @@ impl Core {
         self.live.announced.map(|announced| self.horizon(now).open(announced, self.identity.clock))
     }
 }
+
+#[cfg(test)]
+mod tests;

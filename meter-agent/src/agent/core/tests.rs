@@ -1,0 +1,266 @@
+//! The core alone: lists of events, and the effects that they have.
+
+mod home;
+mod properties;
+mod watch;
+
+use std::time::Duration;
+
+use protocol::answer::Refusal;
+
+use self::home::{Home, interval};
+use super::{
+    sending::{BURST, ORDER_RETRY, REFILL},
+    *,
+};
+use crate::{
+    record::{OrderState, ReadingRecord},
+    source::Reading,
+};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn readings_are_stored_then_sent_and_what_was_announced_is_acknowledged_in_between() {
+    let mut home = Home::new(None);
+    assert_eq!(home.connects(), NOTHING);
+    assert_eq!(home.announced(1, None), ["read 0"]);
+    assert_eq!(home.shows(10), ["read 1"]);
+    assert_eq!(home.shows(20), ["store 1 2"]);
+    assert_eq!(home.core.outbox.unsettled(), 0);
+    assert_eq!(home.writes(), ["acknowledge 1", "publish 1 2"]);
+    assert_eq!(home.takes(2), NOTHING);
+    assert_eq!((home.core.outbox.unsettled(), home.core.head.sequence), (2, 2));
+    // The same again: nothing to read, and nothing is due.
+    assert_eq!(home.announced(1, None), ["acknowledge 2"]);
+}
+
+#[test]
+fn what_happens_while_something_is_done_waits_in_its_order() {
+    let mut home = Home::new(None);
+    assert_eq!(home.announced(0, None), ["read 0"]);
+    assert_eq!(home.connects(), NOTHING);
+    assert_eq!(home.announced(1, None), NOTHING);
+    // An outcome that nobody waits for changes nothing.
+    assert_eq!(home.core.done(home.now, Outcome::Published { taken: 9 }, &home.memory), []);
+    assert_eq!(home.shows(10), ["store 1"]);
+    assert_eq!(home.writes(), ["acknowledge 1", "publish 1"]);
+    assert_eq!(home.takes(1), ["read 1"]);
+    assert_eq!(home.shows(10), ["store 2"]);
+    assert_eq!(home.writes(), ["acknowledge 2", "publish 2"]);
+}
+
+#[test]
+fn after_a_write_that_failed_nothing_is_signed_or_acknowledged_and_what_is_stored_is_sent() {
+    let mut home = Home::new(Some("0.2"));
+    home.announced(0, None);
+    home.all_goes_well();
+    assert_eq!(home.announced(1, None), ["read 1"]);
+    assert_eq!(home.shows(10), ["store 2"]);
+    assert_eq!(home.fails_to_write(false), NOTHING);
+    assert_eq!((home.core.head.sequence, home.core.outbox.unsettled()), (1, 1));
+    let alarm = "storage failed: the disk is full. Nothing is signed until the agent is started again.";
+    assert_eq!(home.alarms(), [alarm]);
+    assert_eq!(home.announced(2, Some(3)), NOTHING);
+    assert_eq!(home.connects(), ["publish 1"]);
+    assert_eq!(home.takes(1), NOTHING);
+    assert_eq!(home.receives(&home.receipt(0, 10)), ["store receipt 0 covering 1"]);
+    assert_eq!(home.writes(), NOTHING);
+}
+
+#[test]
+fn a_state_that_cannot_be_read_halts_too() {
+    let mut home = Home::new(None);
+    home.announced(0, None);
+    home.all_goes_well();
+    home.memory.broken = true;
+    assert_eq!(home.connects(), NOTHING);
+    assert!(home.alarms()[0].starts_with("storage failed: the disk is gone."), "{:?}", home.alarms());
+    assert_eq!(home.announced(1, None), NOTHING);
+}
+
+#[test]
+fn a_reading_that_is_lost_is_said_to_be_and_the_others_are_sent() {
+    let mut home = Home::new(None);
+    home.announced(1, None);
+    home.all_goes_well();
+    home.memory.readings.remove(&1);
+    assert_eq!(home.connects(), ["publish 2"]);
+    assert!(home.alarms()[0].starts_with("state damaged: reading 1 can no longer be read"), "{:?}", home.alarms());
+}
+
+#[test]
+fn nothing_is_sent_without_a_connection_and_all_that_was_not_taken_in_with_the_next_one() {
+    let mut home = Home::new(None);
+    home.announced(2, None);
+    assert_eq!(home.all_goes_well(), ["read 1", "read 2", "store 1 2 3", "acknowledge 1"]);
+    assert_eq!((home.passes(REFILL), home.core.wake_at(home.now)), (vec![], None));
+    assert_eq!(home.connects(), ["publish 1 2 3"]);
+    home.all_goes_well();
+    let second = home.memory.readings[&2].message.clone();
+    assert_eq!(home.answered(&second, None), ["acknowledge 2"]);
+    for failures in 1..FAILURES_ALARM {
+        assert_eq!((home.disconnects(failures), home.alarms()), (vec![], vec![]));
+    }
+    assert_eq!(home.disconnects(FAILURES_ALARM), NOTHING);
+    assert_eq!(home.alarms(), ["broker unreachable: connection refused"]);
+    assert_eq!(home.connects(), ["publish 1 3"]);
+    assert!(home.alarms().is_empty());
+}
+
+#[test]
+fn readings_are_stored_in_batches_and_sent_in_bursts() {
+    let mut home = Home::new(None);
+    home.connects();
+    // A first receipt bears out more.
+    home.announced(0, None);
+    home.all_goes_well();
+    home.receives(&home.receipt(0, 10));
+    home.all_goes_well();
+    home.now.monotonic += REFILL;
+    home.announced(100, None);
+    let done = home.all_goes_well();
+    let stored = done.iter().filter(|words| words.starts_with("store ")).map(|words| words.split(' ').count() - 1);
+    assert_eq!(stored.collect::<Vec<_>>(), [96]);
+    let sent = |words: &[String]| {
+        let published = words.iter().filter(|words| words.starts_with("publish"));
+        published.map(|words| words.split(' ').count() - 1).sum::<usize>()
+    };
+    assert_eq!(sent(&done), BURST);
+    assert_eq!(home.passes(REFILL / 2), NOTHING);
+    assert_eq!(home.core.wake_at(home.now), Some(home.now.monotonic + REFILL / 2));
+    assert_eq!(sent(&home.passes(REFILL / 2)), 96 - BURST);
+    // Of those the connection takes two, and the rest with the next refill.
+    home.takes(2);
+    assert_eq!(home.passes(Duration::from_millis(1)), NOTHING);
+    assert_eq!(sent(&home.passes(REFILL)), 96 - BURST - 2);
+}
+
+#[test]
+fn a_meter_that_fails_is_asked_again_after_a_while_and_one_that_missed_an_interval_is_not() {
+    let mut home = Home::new(None);
+    home.announced(2, None);
+    let missed = Shown { reading: Reading::Missed, salt: [0; 16] };
+    assert_eq!(home.done(Outcome::MeterRead(Ok(missed))), ["read 1"]);
+    assert_eq!(home.done(Outcome::MeterRead(Err("no answer".into()))), ["acknowledge 1"]);
+    assert_eq!(home.alarms(), ["meter failed: no answer"]);
+    let retry = home.core.wake_at(home.now).unwrap() - home.now.monotonic;
+    assert_eq!(home.passes(retry - REFILL), NOTHING);
+    assert_eq!(home.passes(REFILL), ["read 1"]);
+    assert_eq!(home.shows(10), ["read 2"]);
+    let over = Shown { reading: Reading::Over, salt: [0; 16] };
+    assert_eq!(home.done(Outcome::MeterRead(Ok(over))), ["store 1"]);
+    assert_eq!(home.writes(), NOTHING);
+    assert!(home.alarms().is_empty());
+    assert_eq!(home.announced(3, None), ["acknowledge 2"]);
+}
+
+#[test]
+fn an_order_is_stored_then_sent_before_readings_and_its_answer_decides_what_follows() {
+    let mut home = Home::new(Some("0.2"));
+    home.announced(0, Some(1));
+    home.all_goes_well();
+    assert_eq!(home.connects(), ["store order 1 Open"]);
+    assert_eq!(home.writes(), ["publish order 1"]);
+    assert_eq!(home.takes(2), NOTHING);
+    let mut order = home.memory.orders[&1].message.clone();
+    // There is no room for it: the same again, later.
+    let full = home.answered(&order, Some(Refusal::TooManyOrders));
+    assert_eq!(full, ["store order 1 Open"]);
+    assert_eq!(home.writes(), ["acknowledge 2"]);
+    assert_eq!(home.alarms(), ["order refused: TooManyOrders: so"]);
+    assert_eq!(home.passes(ORDER_RETRY), ["publish order 1"]);
+    home.all_goes_well();
+    // It is too late: another one for a later interval.
+    assert_eq!(home.answered(&order, Some(Refusal::OrderTooLate)), ["store order 1 Refused"]);
+    assert_eq!(home.writes(), ["acknowledge 3", "store order 2 Open"]);
+    assert_eq!(home.writes(), ["publish order"]);
+    home.all_goes_well();
+    assert!(home.memory.orders[&2].order.valid_from > home.memory.orders[&1].order.valid_from);
+    order = home.memory.orders[&2].message.clone();
+    assert_eq!(home.answered(&order, None), ["store order 2 Accepted"]);
+    assert_eq!(home.writes(), ["acknowledge 4"]);
+    assert!(home.alarms().is_empty());
+    // It stands. What the household wants next is refused for what it says: no other is signed.
+    home.core.identity.order = OrderConfig { buy: "0.1".parse().ok(), ..OrderConfig::default() };
+    assert_eq!(home.passes(REFILL), ["store order 3 Open"]);
+    home.all_goes_well();
+    order = home.memory.orders[&3].message.clone();
+    assert_eq!(home.answered(&order, Some(Refusal::Malformed)), ["store order 3 Refused"]);
+    assert_eq!(home.writes(), ["acknowledge 5"]);
+    assert_eq!(home.memory.orders[&3].state, OrderState::Refused);
+    assert_eq!(home.passes(ORDER_RETRY * 2), ["publish 1"]);
+}
+
+#[test]
+fn an_order_that_cannot_be_stored_is_not_sent() {
+    let mut home = Home::new(Some("0.2"));
+    home.connects();
+    assert_eq!(home.announced(0, Some(1)), ["read 0"]);
+    assert_eq!(home.shows(10), ["store 1"]);
+    assert_eq!(home.writes(), ["acknowledge 1", "store order 1 Open"]);
+    assert_eq!(home.fails_to_write(false), ["publish 1"]);
+    assert!(home.core.orders.open().is_none());
+}
+
+#[test]
+fn receipts_settle_what_they_prove_once_and_prove_nothing_of_others() {
+    let mut home = Home::new(None);
+    home.announced(1, None);
+    home.all_goes_well();
+    let good = home.receipt(0, 10);
+    assert_eq!(home.receives(&good), ["store receipt 0 covering 1"]);
+    assert_eq!(home.core.totals.imported_wh, 0);
+    assert_eq!(home.writes(), ["acknowledge 2"]);
+    assert_eq!((home.core.totals.imported_wh, home.core.outbox.unsettled()), (10, 1));
+    assert_eq!(home.receives(&good), ["acknowledge 3"], "it is known");
+    assert_eq!(home.receives(&home.receipt_of_the_neighbour(1)), ["acknowledge 4"]);
+    assert!(home.alarms()[0].starts_with("receipt misdelivered: "), "{:?}", home.alarms());
+    // It is proved, and says more than this meter did.
+    assert_eq!(home.receives(&home.receipt(1, 11)), ["store evidence"]);
+    assert_eq!(home.writes(), ["acknowledge 5"]);
+    assert!(home.alarms()[0].contains("expected 10 Wh from what this meter signed (1 so far, kept as evidence)"));
+    // Another truth about what is settled.
+    assert_eq!(home.receives(&home.receipt(0, 11)), ["store contradiction"]);
+    assert_eq!(home.writes(), ["acknowledge 6"]);
+    assert!(home.alarms()[0].starts_with("two truths: "), "{:?}", home.alarms());
+    assert_eq!((home.core.totals.imported_wh, home.core.receipts_refused), (10, 2));
+}
+
+#[test]
+fn a_receipt_that_cannot_be_stored_settles_nothing_and_is_not_acknowledged() {
+    let mut home = Home::new(None);
+    home.announced(0, None);
+    home.all_goes_well();
+    assert_eq!(home.receives(&home.receipt(0, 10)), ["store receipt 0 covering 1"]);
+    assert_eq!(home.fails_to_write(false), NOTHING);
+    assert_eq!((home.core.totals.imported_wh, home.core.outbox.unsettled()), (0, 1));
+}
+
+#[test]
+fn a_receipt_bears_out_more_of_what_was_announced() {
+    let mut home = Home::new(None);
+    // Believed to a day beyond what is borne out.
+    home.announced(96, None);
+    home.all_goes_well();
+    assert_eq!(home.core.read_until, interval(95));
+    home.receives(&home.receipt(0, 10));
+    assert_eq!(home.writes(), ["read 96"]);
+    assert_eq!(home.shows(10), ["store 97"]);
+    assert_eq!(home.writes(), ["acknowledge 2"]);
+}
+
+#[test]
+fn a_chain_that_stays_broken_is_sent_again_from_before_what_is_unsettled() {
+    let mut home = Home::new(None);
+    home.connects();
+    home.announced(1, None);
+    home.all_goes_well();
+    home.receives(&home.receipt(0, 10));
+    home.all_goes_well();
+    let second = home.memory.readings[&2].message.clone();
+    assert_eq!(home.answered(&second, Some(Refusal::ChainBroken)), ["acknowledge 3", "publish 2"]);
+    home.all_goes_well();
+    home.now.monotonic += Duration::from_secs(3);
+    assert_eq!(home.answered(&second, Some(Refusal::ChainBroken)), ["acknowledge 4", "publish 1 2"]);
+}
