@@ -236,6 +236,25 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 }
 
+/// What brings a clock, a socket, a disk, threads or randomness along, as paths begin or go on.
+const IMPURE: [&[&str]; 15] = [
+    &["tokio"],
+    &["rumqttc"],
+    &["axum"],
+    &["public_http"],
+    &["ledger_client"],
+    &["sled"],
+    &["getrandom"],
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "io"],
+    &["std", "net"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["SystemTime"],
+    &["Instant", "now"],
+];
+
 /// The root of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -294,5 +313,23 @@ fn the_pure_core_knows_no_shape_of_the_api() {
             let found = paths.iter().find(|(_, names)| of_api(names));
             assert!(found.is_none(), "{}: {found:?}", path.display());
         }
+    }
+}
+
+#[test]
+fn what_the_agents_core_imports_knows_no_clock_no_socket_no_disk_and_no_randomness() {
+    let agent = Crate::read(&root().join("meter-agent"));
+    let arrows = agent.arrows();
+    let core = Module::from(["agent".to_owned(), "core".to_owned()]);
+    let mut open: Vec<&Module> = agent.sources.keys().filter(|module| module.starts_with(&core)).collect();
+    assert!(open.len() > 5, "the core is in {}", core.join("::"));
+    let mut reached: BTreeSet<&Module> = open.iter().copied().collect();
+    while let Some(module) = open.pop() {
+        let paths = &agent.sources[module].paths;
+        let is_impure =
+            |path: &[String]| IMPURE.iter().any(|names| path.windows(names.len()).any(|part| part == *names));
+        let found = paths.iter().find(|(_, path)| is_impure(path));
+        assert!(found.is_none(), "{}: {found:?}", agent.named(module));
+        open.extend(arrows[module].iter().filter(|target| reached.insert(target)));
     }
 }
