@@ -3,8 +3,8 @@
 //! Announcements are unsigned: whoever reaches the broker can announce any interval, and retain it. But the validators
 //! settle one interval after the other, and receipts prove how far they are. So an announcement is believed as far as
 //! the latest receipt bears it out, and some way beyond, because receipts come after the announcement of the next
-//! interval, and not at all while a household is away. Where the meter goes by this machine's clock, the clock bears
-//! out what has ended.
+//! interval, and not at all while a household is away. A meter on this machine's clock is read as intervals end by it,
+//! whatever is announced, and also where nothing is.
 
 use protocol::interval::Interval;
 
@@ -40,12 +40,13 @@ impl Horizon {
         Horizon { borne_out: ended.map_or(proved, |ended| ended.max(proved)) }
     }
 
-    /// The interval up to which the meter is read, where `announced` is said to be open. A meter on this machine's
-    /// clock is read up to what has ended, which the clock knows better.
-    pub(crate) fn open(self, announced: Interval, clock: MeterClock) -> Interval {
+    /// The interval up to which the meter is read, where `announced` is said to be open, or none is.
+    pub(crate) fn open(self, announced: Option<Interval>, clock: MeterClock) -> Option<Interval> {
         match clock {
-            MeterClock::Real => announced,
-            MeterClock::Market => self.borne_out.offset(AHEAD_MAX).map_or(announced, |most| announced.min(most)),
+            // Where the market is ahead of it, one of the two clocks is wrong: then [nothing](crate::clock) is signed.
+            MeterClock::Real => Some(announced.map_or(self.borne_out, |announced| announced.max(self.borne_out))),
+            MeterClock::Market => announced
+                .map(|announced| self.borne_out.offset(AHEAD_MAX).map_or(announced, |most| announced.min(most))),
         }
     }
 
@@ -87,8 +88,27 @@ mod tests {
             (Some(interval(-9)), far, interval(95)),
         ] {
             let horizon = Horizon::of(interval(-1), settled, MeterClock::Market, 0);
-            assert_eq!(horizon.open(announced, MeterClock::Market), expected, "{settled:?}, {announced}");
+            let open = horizon.open(Some(announced), MeterClock::Market);
+            assert_eq!(open, Some(expected), "{settled:?}, {announced}");
         }
+        let horizon = Horizon::of(interval(-1), Some(interval(10)), MeterClock::Market, i64::MAX);
+        assert_eq!(horizon.open(None, MeterClock::Market), None, "nobody says how far the market's time has come");
+    }
+
+    #[test]
+    fn a_meter_on_this_machines_clock_is_read_as_intervals_end_whatever_is_announced() {
+        let now_s = interval(50).end_s() + 7;
+        for (announced, expected) in [
+            (None, interval(50)),
+            (Some(interval(3)), interval(50)),
+            (Some(interval(50)), interval(50)),
+            (Some(interval(51)), interval(51)),
+        ] {
+            let horizon = Horizon::of(interval(-1), Some(interval(20)), MeterClock::Real, now_s);
+            assert_eq!(horizon.open(announced, MeterClock::Real), Some(expected), "{announced:?}");
+        }
+        let never_set = Horizon::of(interval(-1), Some(interval(20)), MeterClock::Real, 12);
+        assert_eq!(never_set.open(None, MeterClock::Real), Some(interval(20)), "what is settled was read");
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Became {
         match refusal {
             Refusal::Duplicate => Became::Standing,
             Refusal::OrderTooLate => Became::Late,
-            Refusal::TooManyOrders => Became::Waiting,
+            // It may be enrolled before long, as its readings may be taken then.
+            Refusal::TooManyOrders | Refusal::UnknownDevice => Became::Waiting,
             Refusal::Malformed
-            | Refusal::UnknownDevice
             | Refusal::BadSignature
             | Refusal::SequenceConflict
             | Refusal::ChainBroken

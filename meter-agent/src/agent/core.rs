@@ -219,7 +219,7 @@ impl Core {
     fn begin(&mut self, turn: &mut Turn<'_>, event: Event) {
         match event {
             Event::Wake => {
-                if self.live.meter_retry.is_some_and(|at| at <= turn.now.monotonic) {
+                if self.live.meter_retry.is_none_or(|at| at <= turn.now.monotonic) {
                     self.live.meter_retry = None;
                     self.begin_round(turn.now);
                 }
@@ -286,9 +286,9 @@ impl Core {
         Horizon::of(self.before_first, settled, self.identity.clock, now.utc_s)
     }
 
-    /// The open interval, as far as it is believed.
+    /// The interval up to which the meter is read.
     fn open(&self, now: Now) -> Option<Interval> {
-        self.live.announced.map(|announced| self.horizon(now).open(announced, self.identity.clock))
+        self.horizon(now).open(self.live.announced, self.identity.clock)
     }
 }
 

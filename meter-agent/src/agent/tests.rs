@@ -265,7 +265,7 @@ async fn an_announcement_of_the_past_or_of_another_length_signs_nothing() {
 }
 
 #[tokio::test]
-async fn an_order_that_there_is_no_room_for_is_sent_again_until_it_stands() {
+async fn an_order_that_is_refused_for_what_passes_is_sent_again_until_it_stands() {
     let dir = tempfile::tempdir().unwrap();
     let mut agent = agent(dir.path(), MeterClock::Market, &[]);
     let (link, _connection) = link(&agent.core.identity);
@@ -277,9 +277,11 @@ async fn an_order_that_there_is_no_room_for_is_sent_again_until_it_stands() {
     hear(&mut agent, Incoming::Connected { connection: 1 }, now).await;
     let order = agent.core.orders.open().unwrap().message.clone();
     assert_eq!(agent.core.live.order_sent, Some(now));
-    for _ in 0..3 {
-        answer(&mut agent, order.hash(), Some(Refusal::TooManyOrders)).await;
-        assert!(agent.status().alarms[0].starts_with("order refused: TooManyOrders"), "{:?}", agent.status().alarms);
+    // No room for it now, or its household is not enrolled yet.
+    for refusal in [Refusal::TooManyOrders, Refusal::UnknownDevice, Refusal::TooManyOrders] {
+        answer(&mut agent, order.hash(), Some(refusal)).await;
+        let alarms = agent.status().alarms;
+        assert!(alarms[0].starts_with(&format!("order refused: {refusal}")), "{alarms:?}");
         // Not another one, and not at once.
         wake(&mut agent, now).await;
         assert_eq!(agent.core.orders.open().map(|record| record.message.hash()), Some(order.hash()));

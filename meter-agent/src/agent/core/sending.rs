@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{Awaited, Core, Effect, Now, Outgoing, Turn};
-use crate::alarm::AlarmKind;
+use crate::{alarm::AlarmKind, source::MeterClock};
 
 /// Readings sent at once; as many again after each [`REFILL`].
 pub(super) const BURST: usize = 64;
 pub(super) const REFILL: Duration = Duration::from_millis(250);
 /// An unanswered order is sent again after this long.
 pub(super) const ORDER_RETRY: Duration = Duration::from_secs(10);
+/// This machine's clock is looked at after this long at the latest, s.
+const CLOCK_LOOK_S: u64 = 60;
 
 /// What was handed to the connection.
 pub(super) enum Sent {
@@ -20,7 +22,7 @@ pub(super) enum Sent {
 impl Core {
     /// When something is due, if nothing happens before.
     pub(crate) fn wake_at(&self, now: Now) -> Option<Instant> {
-        let mut wakes = vec![self.live.meter_retry];
+        let mut wakes = vec![self.live.meter_retry.or_else(|| self.next_end(now))];
         if self.live.connected {
             let (at, open) = (now.monotonic, self.open(now));
             let due = if self.outbox.due(at, open, 1).is_empty() {
@@ -34,6 +36,17 @@ impl Core {
             }
         }
         wakes.into_iter().flatten().min()
+    }
+
+    /// When the next interval ends by this machine's clock, if the meter is on it. The clock can be set meanwhile: it is
+    /// looked at again before long.
+    fn next_end(&self, now: Now) -> Option<Instant> {
+        if self.identity.clock == MeterClock::Market || self.live.over || self.live.halted {
+            return None;
+        }
+        let in_s = self.read_until.next()?.end_s().saturating_sub(now.utc_s);
+        let in_s = u64::try_from(in_s).unwrap_or(0).clamp(1, CLOCK_LOOK_S);
+        Some(now.monotonic + Duration::from_secs(in_s))
     }
 
     /// Hands on what is due, oldest first, at a bounded rate.

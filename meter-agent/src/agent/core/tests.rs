@@ -6,7 +6,7 @@ mod watch;
 
 use std::time::Duration;
 
-use protocol::answer::Refusal;
+use protocol::answer::{Announcement, Refusal};
 
 use self::home::{Home, interval};
 use super::{
@@ -106,6 +106,26 @@ fn nothing_is_sent_without_a_connection_and_all_that_was_not_taken_in_with_the_n
     assert_eq!(home.alarms(), ["broker unreachable: connection refused"]);
     assert_eq!(home.connects(), ["publish 1 3"]);
     assert!(home.alarms().is_empty());
+}
+
+#[test]
+fn a_meter_on_this_machines_clock_is_read_as_intervals_end_whatever_is_announced() {
+    let mut home = Home::new(None);
+    home.core.identity.clock = MeterClock::Real;
+    assert_eq!(home.on(Event::Wake), NOTHING);
+    let wakes_in_s = |home: &Home| (home.core.wake_at(home.now).unwrap() - home.now.monotonic).as_secs();
+    assert_eq!(wakes_in_s(&home), 60, "the clock may be set before the interval ends");
+    home.now.utc_s = interval(0).end_s() - 5;
+    assert_eq!(wakes_in_s(&home), 5);
+    home.now.utc_s += 5;
+    assert_eq!(home.on(Event::Wake), ["read 0"], "nothing was ever announced");
+    assert_eq!(home.all_goes_well(), ["store 1"]);
+    home.now.utc_s = interval(2).end_s();
+    assert_eq!(home.announced(-5, None), ["read 1"], "somebody announces the past");
+    assert_eq!(home.all_goes_well(), ["read 2", "store 2 3", "acknowledge 1"]);
+    home.now.utc_s = interval(3).end_s();
+    let over = serde_json::to_vec(&Announcement { open: None, orders_from: None }).unwrap();
+    assert_eq!(home.hears(Inbound::Gate, over), ["read 3"], "somebody announces the end");
 }
 
 #[test]
