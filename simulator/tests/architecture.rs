@@ -317,19 +317,21 @@ fn the_pure_core_knows_no_shape_of_the_api() {
 }
 
 #[test]
-fn what_the_agents_core_imports_knows_no_clock_no_socket_no_disk_and_no_randomness() {
-    let agent = Crate::read(&root().join("meter-agent"));
-    let arrows = agent.arrows();
-    let core = Module::from(["agent".to_owned(), "core".to_owned()]);
-    let mut open: Vec<&Module> = agent.sources.keys().filter(|module| module.starts_with(&core)).collect();
-    assert!(open.len() > 5, "the core is in {}", core.join("::"));
-    let mut reached: BTreeSet<&Module> = open.iter().copied().collect();
-    while let Some(module) = open.pop() {
-        let paths = &agent.sources[module].paths;
-        let is_impure =
-            |path: &[String]| IMPURE.iter().any(|names| path.windows(names.len()).any(|part| part == *names));
-        let found = paths.iter().find(|(_, path)| is_impure(path));
-        assert!(found.is_none(), "{}: {found:?}", agent.named(module));
-        open.extend(arrows[module].iter().filter(|target| reached.insert(target)));
+fn what_the_deciders_import_knows_no_clock_no_socket_no_disk_and_no_randomness() {
+    for (folder, decider, files) in [("meter-agent", "agent::core", 6), ("market/service", "decide", 1)] {
+        let found = Crate::read(&root().join(folder));
+        let arrows = found.arrows();
+        let decider: Module = decider.split("::").map(str::to_owned).collect();
+        let mut open: Vec<&Module> = found.sources.keys().filter(|module| module.starts_with(&decider)).collect();
+        assert!(open.len() >= files, "{folder}: {open:?}");
+        let mut reached: BTreeSet<&Module> = open.iter().copied().collect();
+        while let Some(module) = open.pop() {
+            let paths = &found.sources[module].paths;
+            let is_impure =
+                |path: &[String]| IMPURE.iter().any(|names| path.windows(names.len()).any(|part| part == *names));
+            let impure = paths.iter().find(|(_, path)| is_impure(path));
+            assert!(impure.is_none(), "{}: {impure:?}", found.named(module));
+            open.extend(arrows[module].iter().filter(|target| reached.insert(target)));
+        }
     }
 }
