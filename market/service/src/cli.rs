@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use market::{
     book::{BOOK_BYTES_MAX, BookError, clear_json_on},
-    clearing::{Network, Terms, mechanisms, member_by_name},
+    clearing::{self, Network, PictureKind, Terms, mechanisms, member_by_name},
 };
 use market_service::files;
 use market_service::{self, Config};
@@ -167,10 +167,11 @@ fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failu
         BookError::UnknownMechanism(_) => bad_input(error),
         _ => bad_input(format!("{name}: {error}")),
     })?;
-    if answer.mechanism == "feeder" && grid.is_none() {
+    let of_grid = clearing::mechanism(mechanism).is_ok_and(|found| found.picture() == PictureKind::NodalPrices);
+    if of_grid && grid.is_none() {
         let _ = writeln!(
             io::stderr(),
-            "market: note: `feeder` without --feeder DIR knows no grid: nothing limits a trade, and none pays fees"
+            "market: note: `{mechanism}` without --feeder DIR knows no grid: nothing limits a trade, and none pays fees"
         );
     }
     print(&serde_json::to_string(&answer).map_err(failure)?)
@@ -195,8 +196,7 @@ fn read_book(path: &Path) -> io::Result<Vec<u8>> {
 
 fn list_mechanisms() -> Result<(), Failure> {
     let width = mechanisms().iter().map(|mechanism| mechanism.name().len()).max().unwrap_or_default();
-    let line =
-        |mechanism: &&dyn market::clearing::Mechanism| format!("{:width$}  {}", mechanism.name(), mechanism.summary());
+    let line = |mechanism: &&dyn clearing::Mechanism| format!("{:width$}  {}", mechanism.name(), mechanism.summary());
     print(&mechanisms().iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
