@@ -124,6 +124,15 @@ impl Config {
         Ok(config)
     }
 
+    /// The names under which the status page is asked for, the one that it listens on among them.
+    pub(crate) fn page_names(&self) -> impl Iterator<Item = &str> {
+        let listens_on = match &self.status {
+            Listen::Off => None,
+            Listen::At(address) => Some(address.host()),
+        };
+        self.status_names.iter().map(String::as_str).chain(listens_on)
+    }
+
     /// The device's key file.
     pub fn device_key_path(&self) -> PathBuf {
         self.device_key.clone().unwrap_or_else(|| self.state.join("device.key"))
@@ -160,6 +169,16 @@ mod tests {
         assert_eq!(config.order.buy, Price::from_micro(280_000));
         let SourceConfig::Replay(replay) = config.source else { panic!("a recording") };
         assert_eq!(replay.file, Path::new("/etc/voisin/meter.csv"));
+    }
+
+    #[test]
+    fn the_page_is_asked_for_by_the_name_that_it_listens_on() {
+        let parsed = |status: &str| {
+            let text = EXAMPLE.replace("# status_names", "status_names").replace("127.0.0.1:8787", status);
+            Config::parse(&text, Path::new("agent.toml")).unwrap()
+        };
+        assert_eq!(parsed("pi.local:8787").page_names().collect::<Vec<_>>(), ["meter.home.arpa", "pi.local"]);
+        assert_eq!(parsed("off").page_names().collect::<Vec<_>>(), ["meter.home.arpa"]);
     }
 
     #[test]

@@ -399,7 +399,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let server = listener.map(|listener| {
         let shown = Shown { status: status.clone(), store: shown_store, length: first.length() };
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, server::site(shown, Names::known(&config.status_names)), async {
+        let names = Names::known(config.page_names());
+        let server = tokio::spawn(serve(listener, server::site(shown, names), async {
             // Dropped is as good as told.
             let _ = stopped.await;
         }));
