@@ -279,7 +279,7 @@ async fn member(node: &Node, wanted: &Wanted<'_>) -> Result<MemberStatus, Recove
     // The page after the name before this member's.
     let number = u128::from_be_bytes(*wanted.member.as_bytes());
     let after = number.checked_sub(1).map(|before| MemberId::from_bytes(before.to_be_bytes()));
-    let page = ask(node, || node.members(after, 1)).await?;
+    let page = ask(node, || node.members_after(after, 1)).await?;
     page.into_iter().find(|status| status.member == wanted.member).ok_or_else(|| RecoverError::Node {
         url: node.url().into(),
         error: format!("it knows no member {}; ask your operator", wanted.member),

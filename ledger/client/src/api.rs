@@ -1,14 +1,15 @@
 //! What a node can be asked, one method a question: where its API has the answer, and as what the answer is read.
 //!
-//! Which node to ask, how often, in which pages and what to believe is up to who asks.
+//! Which node to ask, how often and what to believe is up to who asks.
 
 use std::time::Duration;
 
 use hyper::{StatusCode, body::Bytes};
 use protocol::{
-    api::{BlockSummary, Correctable, MemberStatus, RulesInForce, Settled, Status, Submitted},
+    api::{BlockSummary, Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
     certificate::Validator,
     interval::Interval,
+    limits::MEMBERS_MAX,
     member::MemberId,
     receipt::Receipt,
 };
@@ -43,6 +44,17 @@ pub enum ApiError {
         /// What is wrong with the answer.
         error: serde_json::Error,
     },
+    /// Its members do not come one after the other.
+    #[error("/v1/members: expected members in ascending order, found {found} after {last}; ask another node")]
+    MembersUnordered {
+        /// The one that is out of place.
+        found: MemberId,
+        /// The one before it.
+        last: MemberId,
+    },
+    /// Its members have no end.
+    #[error("/v1/members: expected members of at most {MEMBERS_MAX}, found more; ask another node")]
+    MembersTooMany,
 }
 
 /// Asks one node for what its API has. Clones share connections.
@@ -78,9 +90,31 @@ impl Node {
         self.get("/v1/validators".into()).await
     }
 
+    /// All members in ascending order, page by page, as long as each is after the one before and there are no more than
+    /// there can be: a node that says otherwise would be asked for ever.
+    pub async fn members(&self) -> Result<Vec<MemberStatus>, ApiError> {
+        let mut members: Vec<MemberStatus> = Vec::new();
+        loop {
+            let page = self.members_after(members.last().map(|last| last.member), MEMBERS_PER_PAGE_MAX).await?;
+            let is_last = page.len() < MEMBERS_PER_PAGE_MAX;
+            for next in page {
+                if let Some(last) = members.last().filter(|last| next.member <= last.member) {
+                    return Err(ApiError::MembersUnordered { found: next.member, last: last.member });
+                }
+                members.push(next);
+            }
+            if members.len() > MEMBERS_MAX {
+                return Err(ApiError::MembersTooMany);
+            }
+            if is_last {
+                return Ok(members);
+            }
+        }
+    }
+
     /// A page of members, in ascending order: those after one, from the first on without it.
-    pub async fn members(&self, after: Option<MemberId>, limit: usize) -> Result<Vec<MemberStatus>, ApiError> {
-        let after = after.map_or(String::new(), |after| format!("&after={after}"));
+    pub async fn members_after(&self, last: Option<MemberId>, limit: usize) -> Result<Vec<MemberStatus>, ApiError> {
+        let after = last.map_or(String::new(), |last| format!("&after={last}"));
         self.get(format!("/v1/members?limit={limit}{after}")).await
     }
 
@@ -132,9 +166,15 @@ impl Node {
     }
 
     async fn get_within<T: DeserializeOwned>(&self, path: String, patience: Duration) -> Result<T, ApiError> {
-        let answer = self.client.get(&path, patience).await?;
-        read(path, answer)
+        get(&self.client, path, patience).await
     }
+}
+
+/// Asks for JSON at `path`, which starts with a slash: what a node's API has is a method of [`Node`], and this is for the
+/// pages of the programs beside it.
+pub async fn get<T: DeserializeOwned>(client: &Client, path: String, patience: Duration) -> Result<T, ApiError> {
+    let answer = client.get(&path, patience).await?;
+    read(path, answer)
 }
 
 fn settlements(from: Interval, limit: usize) -> String {

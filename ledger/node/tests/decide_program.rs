@@ -16,7 +16,13 @@ use std::{
 
 use axum::{Json, Router, http::Uri, routing::get};
 use ledger_node::{api, node::Ledger};
-use protocol::{api::MemberStatus, hash::Hash, interval::Interval, key::SecretKey, member::MemberId};
+use protocol::{
+    api::{MEMBERS_PER_PAGE_MAX, MemberStatus},
+    hash::Hash,
+    interval::Interval,
+    key::SecretKey,
+    member::MemberId,
+};
 use support::{Community, history::History, write_secret};
 use tempfile::TempDir;
 
@@ -228,7 +234,8 @@ async fn a_node_whose_members_have_no_end_is_named_and_asked_no_more() {
         world.refuses(&["correct", &start, "--values", "values.csv", "--url", url], said).await;
     };
 
-    let same = honest.clone();
+    // A page that is not full would be the last.
+    let same: Vec<MemberStatus> = honest.iter().cloned().cycle().take(MEMBERS_PER_PAGE_MAX).collect();
     let repeats = lying_node(&world, move |_| same.clone()).await;
     let expected =
         format!("{repeats}/v1/members: expected members in ascending order, found {} after", honest[0].member);

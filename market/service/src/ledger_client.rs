@@ -13,7 +13,7 @@ use ledger_client::{
     api::{ApiError, Node},
 };
 use protocol::{
-    api::{MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
+    api::{RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
     block::Transaction,
     cbor,
     certificate::Validator,
@@ -123,7 +123,7 @@ impl LedgerClient {
             if let Some(expected) = at_least.filter(|at_least| status.next < *at_least) {
                 return Err(LedgerError::Behind { url: self.url(node), expected, found: status.next });
             }
-            let members = self.members(node).await?;
+            let members = self.ask(node, self.nodes[node].members()).await?;
             let rules = self.ask(node, self.nodes[node].rules()).await?;
             let after = self.status(node).await?;
             // A settlement between the two answers would mix the states of two intervals.
@@ -131,37 +131,6 @@ impl LedgerClient {
                 return Ok(Snapshot::new(node, &status, members, rules));
             }
             status = after;
-        }
-    }
-
-    /// All members, page by page.
-    async fn members(&self, node: usize) -> Result<Vec<MemberStatus>, LedgerError> {
-        let mut members: Vec<MemberStatus> = Vec::new();
-        loop {
-            let after = members.last().map(|last| last.member);
-            let page = self.ask(node, self.nodes[node].members(after, MEMBERS_PER_PAGE_MAX)).await?;
-            let full = page.len() >= MEMBERS_PER_PAGE_MAX;
-            for next in page {
-                // A node that does not go on in order would be asked for ever, and a settlement lists them in this one.
-                if members.last().is_some_and(|last| next.member <= last.member) {
-                    return Err(LedgerError::Unexpected {
-                        url: self.url(node),
-                        expected: "members in ascending order",
-                        found: next.member.to_string(),
-                    });
-                }
-                members.push(next);
-            }
-            if members.len() > MEMBERS_MAX {
-                return Err(LedgerError::Unexpected {
-                    url: self.url(node),
-                    expected: "no more members than a community may have",
-                    found: format!("more than {MEMBERS_MAX}"),
-                });
-            }
-            if !full {
-                return Ok(members);
-            }
         }
     }
 
@@ -281,12 +250,17 @@ impl LedgerClient {
 
     fn error(&self, node: usize, error: ApiError) -> LedgerError {
         let url = self.url(node);
-        let found = match error {
+        let (expected, found) = match error {
             ApiError::Unanswered(error) => return LedgerError::Unreachable { url, reason: error.to_string() },
-            ApiError::Refused { status, body, .. } => format!("{status}: {body}"),
-            ApiError::Malformed { error, .. } => error.to_string(),
+            ApiError::Refused { status, body, .. } => ("an answer in JSON", format!("{status}: {body}")),
+            ApiError::Malformed { error, .. } => ("an answer in JSON", error.to_string()),
+            // One that does not go on in order would be asked for ever, and a settlement lists them in this one.
+            ApiError::MembersUnordered { found, .. } => ("members in ascending order", found.to_string()),
+            ApiError::MembersTooMany => {
+                ("no more members than a community may have", format!("more than {MEMBERS_MAX}"))
+            }
         };
-        LedgerError::Unexpected { url, expected: "an answer in JSON", found: found.chars().take(200).collect() }
+        LedgerError::Unexpected { url, expected, found: found.chars().take(200).collect() }
     }
 
     fn url(&self, node: usize) -> String {

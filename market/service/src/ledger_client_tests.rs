@@ -18,7 +18,7 @@ use axum::{
     serve::Listener,
 };
 use protocol::{
-    api::StandingOrder,
+    api::{MEMBERS_PER_PAGE_MAX, MemberStatus, StandingOrder},
     envelope::Sealed,
     genesis::Rules,
     hash::Hash,

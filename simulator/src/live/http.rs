@@ -1,15 +1,21 @@
 //! What the neighbourhood says of itself, asked over HTTP like anyone else would.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use ledger_client::{
+    Client, ClientError,
+    api::{ApiError, Node, get},
+};
 use protocol::{
     api::{SETTLEMENTS_PER_PAGE_MAX, Settled, Status},
     interval::Interval,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// How long a ledger node is asked to wait for a settlement, ms.
-const WAIT_MS: u64 = 10_000;
+use crate::state::Addresses;
+
+/// How long a ledger node is asked to wait for a settlement.
+const WAIT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Settlement lines in one page: bounds what one answer takes.
 const LINES_PER_PAGE_MAX: usize = 20_000;
@@ -19,14 +25,14 @@ const LINES_PER_PAGE_MAX: usize = 20_000;
 pub enum HttpError {
     /// No HTTP client.
     #[error("cannot speak HTTP: {0}")]
-    NoClient(reqwest::Error),
+    NoClient(#[from] ClientError),
     /// No answer, or another than the one asked for.
-    #[error("{url}: expected an answer, found: {reason}")]
+    #[error("{url}: expected an answer, found: {error}")]
     NoAnswer {
-        /// What was asked.
+        /// Who was asked.
         url: String,
         /// What went wrong.
-        reason: String,
+        error: ApiError,
     },
 }
 
@@ -60,66 +66,68 @@ struct MarketState {
     status: MarketStatus,
 }
 
-/// Asks the parts. Clones share connections.
-#[derive(Debug, Clone)]
-pub(super) struct Client {
-    http: reqwest::Client,
+/// The parts of a neighbourhood, to be asked.
+#[derive(Debug)]
+pub(super) struct Parts {
+    nodes: Vec<Node>,
+    market: Client,
+    agents: BTreeMap<String, Client>,
     settlements_per_page: usize,
 }
 
-impl Client {
-    /// A client for a neighbourhood of `members`.
-    pub(super) fn new(members: usize) -> Result<Client, HttpError> {
-        // The parts are on this machine: a proxy for the outside world does not know them.
-        let http = reqwest::Client::builder().no_proxy().build().map_err(HttpError::NoClient)?;
-        let settlements_per_page = (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX);
-        Ok(Client { http, settlements_per_page })
+impl Parts {
+    /// The parts at these addresses, of a neighbourhood of `members`.
+    pub(super) fn new(addresses: &Addresses, members: usize) -> Result<Parts, HttpError> {
+        let client = |address: &SocketAddr| Client::new(&format!("http://{address}"), None, None);
+        let node = |address| Ok(Node::new(client(address)?, ANSWER_TIMEOUT));
+        let agent = |(name, address): (&String, _)| Ok((name.clone(), client(address)?));
+        Ok(Parts {
+            nodes: addresses.ledger.iter().map(node).collect::<Result<_, ClientError>>()?,
+            market: client(&addresses.market)?,
+            agents: addresses.agents.iter().map(agent).collect::<Result<_, ClientError>>()?,
+            settlements_per_page: (LINES_PER_PAGE_MAX / members.max(1)).clamp(1, SETTLEMENTS_PER_PAGE_MAX),
+        })
+    }
+
+    /// How many ledger nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes.len()
     }
 
     /// What is settled from `from` on: waits a while if that is nothing yet.
-    pub(super) async fn settlements(&self, node: SocketAddr, from: Interval) -> Result<Vec<Settled>, HttpError> {
-        let from = from.start_text();
-        let limit = self.settlements_per_page;
-        self.get(format!("http://{node}/v1/settlements?from={from}&limit={limit}&wait_ms={WAIT_MS}")).await
+    pub(super) async fn settlements(&self, node: usize, from: Interval) -> Result<Vec<Settled>, HttpError> {
+        let node = &self.nodes[node];
+        answered(node.url(), node.wait_settlements(from, self.settlements_per_page, WAIT).await)
     }
 
     /// What a ledger node says of itself.
-    pub(super) async fn ledger_status(&self, node: SocketAddr) -> Result<Status, HttpError> {
-        self.get(format!("http://{node}/v1/status")).await
+    pub(super) async fn ledger_status(&self, node: usize) -> Result<Status, HttpError> {
+        let node = &self.nodes[node];
+        answered(node.url(), node.status().await)
     }
 
-    /// What an agent says of itself.
-    pub(super) async fn agent_status(&self, agent: SocketAddr) -> Result<AgentStatus, HttpError> {
-        self.get(format!("http://{agent}/status")).await
+    /// What an agent says of itself; none where there is no such agent.
+    pub(super) async fn agent_status(&self, name: &str) -> Result<Option<AgentStatus>, HttpError> {
+        let Some(agent) = self.agents.get(name) else { return Ok(None) };
+        ask(agent, "/status").await.map(Some)
     }
 
     /// What the market refused since it started.
-    pub(super) async fn refusals(&self, market: SocketAddr) -> Result<Vec<RefusalCount>, HttpError> {
-        self.get(format!("http://{market}/api/v1/refusals")).await
+    pub(super) async fn refusals(&self) -> Result<Vec<RefusalCount>, HttpError> {
+        ask(&self.market, "/api/v1/refusals").await
     }
 
     /// Where the market is.
-    pub(super) async fn market_status(&self, market: SocketAddr) -> Result<MarketStatus, HttpError> {
-        let state: MarketState = self.get(format!("http://{market}/api/v1/state")).await?;
+    pub(super) async fn market_status(&self) -> Result<MarketStatus, HttpError> {
+        let state: MarketState = ask(&self.market, "/api/v1/state").await?;
         Ok(state.status)
-    }
-
-    async fn get<T: DeserializeOwned>(&self, url: String) -> Result<T, HttpError> {
-        let answer = async {
-            let response = self.http.get(&url).timeout(ANSWER_TIMEOUT).send().await?;
-            response.error_for_status()?.json().await
-        };
-        answer.await.map_err(|error| HttpError::NoAnswer { reason: chain_of(&error.without_url()), url })
     }
 }
 
-/// An error with its causes, as one line.
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text.replace('\n', " ")
+async fn ask<T: DeserializeOwned>(part: &Client, path: &str) -> Result<T, HttpError> {
+    answered(part.url(), get(part, path.into(), ANSWER_TIMEOUT).await)
+}
+
+fn answered<T>(url: &str, answer: Result<T, ApiError>) -> Result<T, HttpError> {
+    answer.map_err(|error| HttpError::NoAnswer { url: url.into(), error })
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     LiveError, Plan,
-    http::{AgentStatus, Client, HttpError},
+    http::{AgentStatus, HttpError, Parts},
     summary::{LedgerSummary, Summary},
     tally::Tally,
     terminal::Terminal,
@@ -25,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// What is known of the neighbourhood.
 pub(super) struct Watch<'a> {
-    client: Client,
+    parts: Parts,
     state: &'a State,
     plan: &'a Plan<'a>,
     tally: Tally,
@@ -57,7 +57,7 @@ impl<'a> Watch<'a> {
     pub(super) fn new(state: &'a State, plan: &'a Plan<'a>) -> Result<Watch<'a>, HttpError> {
         let members = &state.genesis.members;
         Ok(Watch {
-            client: Client::new(members.len())?,
+            parts: Parts::new(&state.addresses, members.len())?,
             state,
             plan,
             tally: Tally::new(state.genesis.first_interval, members.iter().map(|member| member.member)),
@@ -95,7 +95,7 @@ impl<'a> Watch<'a> {
         loop {
             let Some(next) = self.tally.next() else { return std::future::pending().await };
             let before = self.tally.count();
-            match self.client.settlements(self.state.addresses.ledger[self.node], next).await {
+            match self.parts.settlements(self.node, next).await {
                 Ok(page) => {
                     for settled in &page {
                         if self.tally.add(settled) && self.tally.count() as u64 > earlier {
@@ -105,7 +105,7 @@ impl<'a> Watch<'a> {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "asking the next ledger node");
-                    self.node = (self.node + 1) % self.state.addresses.ledger.len();
+                    self.node = (self.node + 1) % self.parts.nodes();
                     sleep(PAUSE).await;
                 }
             }
@@ -116,21 +116,20 @@ impl<'a> Watch<'a> {
     }
 
     async fn ledger_status(&mut self) -> Result<Status, HttpError> {
-        let nodes = &self.state.addresses.ledger;
-        let mut answer = self.client.ledger_status(nodes[self.node]).await;
-        for _ in 1..nodes.len() {
+        let mut answer = self.parts.ledger_status(self.node).await;
+        for _ in 1..self.parts.nodes() {
             if answer.is_ok() {
                 break;
             }
-            self.node = (self.node + 1) % nodes.len();
-            answer = self.client.ledger_status(nodes[self.node]).await;
+            self.node = (self.node + 1) % self.parts.nodes();
+            answer = self.parts.ledger_status(self.node).await;
         }
         answer
     }
 
     /// Why nothing more is settled, as far as the market knows.
     async fn where_it_stands(&self) -> String {
-        match self.client.market_status(self.state.addresses.market).await {
+        match self.parts.market_status().await {
             Ok(status) => match status.open {
                 Some(open) => format!(
                     "the market has {} of {} readings of {open}",
@@ -162,8 +161,7 @@ impl<'a> Watch<'a> {
     async fn ask_agents(&self) -> Result<Agents, HttpError> {
         let mut agents = Agents { statuses: Vec::new(), missing: BTreeMap::new(), alarm: None };
         for (member, name) in &self.state.names {
-            let Some(address) = self.state.addresses.agents.get(name) else { continue };
-            let status = self.client.agent_status(*address).await?;
+            let Some(status) = self.parts.agent_status(name).await? else { continue };
             let missing = self.tally.receipts(*member).saturating_sub(status.receipts_verified);
             if missing > 0 {
                 agents.missing.insert(name.clone(), missing);
@@ -188,7 +186,7 @@ impl<'a> Watch<'a> {
 
     /// What the market refused since it started, by name.
     pub(super) async fn refused(&self) -> Result<BTreeMap<String, u64>, HttpError> {
-        let counts = self.client.refusals(self.state.addresses.market).await?;
+        let counts = self.parts.refusals().await?;
         Ok(counts.into_iter().filter(|count| count.count > 0).map(|count| (count.refusal, count.count)).collect())
     }
 

@@ -10,11 +10,10 @@ use market::{
     settlement::{IntervalInput, settle},
 };
 use protocol::{
-    api::{Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus},
+    api::{Correctable, MemberStatus},
     correction::{Correction, MemberInput, Validated, Values, corrected},
     decision::{Action, Decision},
     energy::Energy,
-    limits::MEMBERS_MAX,
     member::MemberId,
 };
 use serde::Deserialize;
@@ -56,7 +55,7 @@ impl Correct {
         let rules = self.node.ask(Node::rules)?;
         let interval = super::interval(&self.interval, rules.interval.length())?;
         let correctable = self.node.ask(async |node| node.inputs(interval).await)?;
-        let members = self.node.members()?;
+        let members = self.node.ask(Node::members)?;
         let correction = correction(correctable, &members, values)?;
         let action = Action::Correct(Box::new(correction));
         let decision = Decision { sequence: rules.decision_sequence + 1, action };
@@ -103,26 +102,4 @@ pub(super) fn correction(
     })
     .map_err(bad_input)?;
     Ok(Correction { reversed, inputs, values, settlement, number: corrections + 1 })
-}
-
-impl Asked {
-    /// All members, page by page, as long as each is after the one before and there are no more than there can be: a
-    /// node that says otherwise would be asked for ever.
-    pub(super) fn members(&self) -> Result<Vec<MemberStatus>, Failure> {
-        let mut members: Vec<MemberStatus> = Vec::new();
-        loop {
-            let after = members.last().map(|last| last.member);
-            let page = self.ask(async |node| node.members(after, MEMBERS_PER_PAGE_MAX).await)?;
-            if page.is_empty() {
-                return Ok(members);
-            }
-            members.extend(page);
-            let found = match members.windows(2).find(|pair| pair[0].member >= pair[1].member) {
-                Some(pair) => format!("in ascending order, found {} after {}", pair[1].member, pair[0].member),
-                None if members.len() > MEMBERS_MAX => format!("of at most {MEMBERS_MAX}, found more"),
-                None => continue,
-            };
-            return Err(bad_input(format!("{}/v1/members: expected members {found}; ask another node", self.url)));
-        }
-    }
 }

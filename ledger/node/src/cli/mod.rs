@@ -150,7 +150,9 @@ impl Asked {
                     "expected a node at {url}, found none: {error}; start it, or name another with --url"
                 ))
             }
-            error @ ApiError::Refused { .. } => bad_input(format!("{}{error}", node.url())),
+            error @ (ApiError::Refused { .. } | ApiError::MembersUnordered { .. } | ApiError::MembersTooMany) => {
+                bad_input(format!("{}{error}", node.url()))
+            }
             // Of what was handed in nobody knows what became.
             error @ ApiError::Malformed { .. } => failed(format!("{}{error}", node.url())),
         })

@@ -56,7 +56,7 @@ impl TrueUp {
         if from > until {
             return Err(bad_input(format!("expected a period up to {until}, the last settled interval, found {from}")));
         }
-        let members = self.node.members()?;
+        let members = self.node.ask(Node::members)?;
         let known = self.node.ask(async |node| known(node, from, settled).await)?;
         let rated = members.iter().map(|member| (member.member, member.rated_power_w)).collect();
         let given = self.checked(rows, &known, until, &rated)?;
