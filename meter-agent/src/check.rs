@@ -5,13 +5,13 @@
 use protocol::{
     energy::Energy,
     envelope::ChainId,
-    hash::ParseError,
     interval::Interval,
     limits::READINGS_PER_DEVICE_MAX,
     member::MemberId,
     money::{Amount, Price},
     reading::Flow,
     settlement::{Entry, Line, Tariffs},
+    text::ParseError,
 };
 
 /// A reading of one's own that no receipt covers yet.

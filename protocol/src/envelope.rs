@@ -12,9 +12,10 @@ use minicbor::{CborLen, Decode, Decoder, Encode, Encoder, bytes::ByteSlice, deco
 use crate::{
     batch::Claims,
     cbor::{self, Element},
-    hash::{Hash, ParseError, parse_hex_bytes, serde_as_text},
+    hash::Hash,
     key::{Claim, KnownKey, PublicKey, SecretKey, Signature, all_hold},
     limits::SIGNED_BYTES_MIN,
+    text::{ParseError, parse_hex_bytes, serde_as_text},
 };
 
 /// The community a message belongs to: the hash of its genesis.

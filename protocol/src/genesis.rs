@@ -269,7 +269,7 @@ pub enum GenesisError {
     Malformed(String),
     /// A name that cannot be used.
     #[error("{0}")]
-    BadName(#[from] crate::hash::ParseError),
+    BadName(#[from] crate::text::ParseError),
     /// More or fewer than allowed.
     #[error("expected 1 to {max} {what}, found {found}")]
     BadCount {

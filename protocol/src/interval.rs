@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::hash::{ParseError, serde_as_text};
+use crate::text::{ParseError, serde_as_text};
 
 /// How long an interval is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

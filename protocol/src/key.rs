@@ -14,7 +14,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sha2::{Digest, Sha256};
 
-use crate::hash::{ParseError, serde_as_text};
+use crate::text::{ParseError, serde_as_text};
 
 /// Multicodec prefix of an Ed25519 public key (0xed, varint), as `did:key` has it.
 const ED25519_MULTICODEC: [u8; 2] = [0xed, 0x01];
@@ -181,7 +181,7 @@ impl FromStr for Signature {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Signature, ParseError> {
-        crate::hash::parse_hex(text, "128 lowercase hex digits").map(Signature)
+        crate::text::parse_hex(text, "128 lowercase hex digits").map(Signature)
     }
 }
 

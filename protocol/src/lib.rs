@@ -32,5 +32,6 @@ pub mod reading;
 pub mod receipt;
 pub mod refusal;
 pub mod settlement;
+pub mod text;
 pub mod topic;
 pub mod unopened;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::Element,
-    hash::{Hash, ParseError, parse_hex, serde_as_text},
+    hash::Hash,
     money::Amount,
+    text::{ParseError, parse_hex, serde_as_text},
 };
 
 /// A member of the community, as the ledger knows it: a pseudonym of 16 bytes, lowercase hex at the edges.

@@ -9,8 +9,8 @@ use rust_decimal::Decimal;
 
 use crate::{
     energy::Energy,
-    hash::{ParseError, serde_as_text},
     limits::PRICE_MICRO_MAX,
+    text::{ParseError, serde_as_text},
 };
 
 /// Decimal places of a price per kWh.

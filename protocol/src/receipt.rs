@@ -8,9 +8,9 @@ use crate::{
     block::Header,
     cbor,
     certificate::{CommitCertificate, Validator},
-    hash::ParseError,
     merkle::MerkleProof,
     settlement::Entry,
+    text::ParseError,
 };
 
 /// A receipt. Its JSON has one form only, which [`to_json`](Receipt::to_json) writes: a receipt in which any byte was

@@ -10,7 +10,7 @@ use protocol::{
     certificate::CertificateError,
     envelope::EnvelopeError,
     genesis::GenesisError,
-    hash::{Hash, ParseError},
+    hash::Hash,
     instruction::Portion,
     interval::Interval,
     key::PublicKey,
@@ -18,6 +18,7 @@ use protocol::{
     member::MemberId,
     money::Amount,
     refusal::LedgerRefusal,
+    text::ParseError,
 };
 
 /// A refusal: the transaction changed nothing. [`name`](Refusal::name) is what APIs, logs and metrics call it.

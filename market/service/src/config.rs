@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::{hash::ParseError, interval::parse_utc};
+use protocol::{interval::parse_utc, text::ParseError};
 use serde::Deserialize;
 use settings::{broker::BrokerAddress, listen::Listen};
 

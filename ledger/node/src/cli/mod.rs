@@ -23,8 +23,8 @@ use ledger_client::{
 };
 use ledger_node::{audit, node};
 use protocol::{
-    hash::ParseError,
     interval::{Interval, IntervalLength, parse_utc},
+    text::ParseError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;

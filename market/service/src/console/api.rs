@@ -30,7 +30,7 @@ pub(crate) enum ApiError {
     #[error("expected a limit from 1 to {max}, found {found}")]
     BadLimit { max: usize, found: usize },
     #[error("{0}")]
-    BadTime(#[from] protocol::hash::ParseError),
+    BadTime(#[from] protocol::text::ParseError),
     #[error("expected the start of an interval, a multiple of {minutes} minutes; found {found}")]
     NotAStart { minutes: u32, found: String },
     #[error("no curves or lines of {0}: expected one of the intervals settled last")]
