@@ -8,7 +8,7 @@ use std::{
 use protocol::{
     block::{Block, Header, Transaction, validators_hash},
     cbor,
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     correction::Correction,
     envelope::{self, ChainId, EnvelopeError, Signed},
     hash::Hash,

@@ -2,7 +2,7 @@
 //! with nothing but the genesis.
 
 use protocol::{
-    certificate::{VoteKind, proposal_bytes, vote_bytes},
+    commit::{VoteKind, proposal_bytes, vote_bytes},
     envelope::ChainId,
     genesis::Genesis,
     hash::Hash,

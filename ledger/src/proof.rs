@@ -2,7 +2,7 @@
 
 use protocol::{
     block::{Header, validators_hash},
-    certificate::{CertificateError, CommitCertificate, Validator},
+    commit::{CommitCertificate, CommitError, Validator},
     envelope::ChainId,
     genesis::Genesis,
     hash::Hash,
@@ -43,7 +43,7 @@ pub enum ProofError {
         /// Height of the header.
         height: u64,
         /// What is wrong.
-        error: CertificateError,
+        error: CommitError,
     },
     /// A step is not later than the one before, or the receipt's block not later than the last step.
     #[error("expected a block after height {after}, found height {found}")]
@@ -87,7 +87,7 @@ impl Verifier {
         if !all_hold(promised.iter().map(|(_, claim)| claim))
             && let Some((height, claim)) = promised.iter().find(|(_, claim)| !claim.holds())
         {
-            let error = CertificateError::BadSignature(claim.signer);
+            let error = CommitError::BadSignature(claim.signer);
             return Err(ProofError::Certificate { height: *height, error });
         }
         walked

@@ -6,7 +6,7 @@ use ledger::state::State;
 use market::inputs::member_input;
 use protocol::{
     block::Transaction,
-    certificate::Validator,
+    commit::Validator,
     correction::inputs_hash,
     decision::Action,
     energy::Energy,

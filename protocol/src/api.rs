@@ -13,7 +13,7 @@
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
 //! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
-//! | `GET /v1/validators` | | list of [`Validator`](crate::certificate::Validator), of the next height |
+//! | `GET /v1/validators` | | list of [`Validator`](crate::commit::Validator), of the next height |
 //! | `GET /v1/health` | | [`Health`]; status 503 where no block was committed for too long |
 //!
 //! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     block::Header,
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     correction::MemberInput,
     energy::Energy,
     envelope::{ChainId, Sealed},

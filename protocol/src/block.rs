@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::{self, Element, Encoded},
-    certificate::{CommitSignature, Validator},
+    commit::{CommitSignature, Validator},
     decision::Decision,
     envelope::{ChainId, Sealed},
     hash::Hash,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::{self, Encoded},
-    certificate::{CertificateError, CommitSignature, Validator, check_signers},
+    commit::{CommitError, CommitSignature, Validator, check_signers},
     correction::Correction,
     envelope::ChainId,
     genesis::{GenesisMember, GridPlan, Rules, Technology},
@@ -212,11 +212,11 @@ impl Encoded<Decision> {
         chain: &ChainId,
         approvals: &[CommitSignature],
         validators: &[Validator],
-    ) -> Result<(), CertificateError> {
+    ) -> Result<(), CommitError> {
         check_signers(approvals, validators)?;
         let message = self.approval_bytes(chain);
         match approvals.iter().find(|approval| !approval.validator.verifies(&message, &approval.signature)) {
-            Some(approval) => Err(CertificateError::BadSignature(approval.validator)),
+            Some(approval) => Err(CommitError::BadSignature(approval.validator)),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::{self, Element},
-    certificate::Validator,
+    commit::Validator,
     envelope::ChainId,
     hash::Hash,
     interval::Interval,

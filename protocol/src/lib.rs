@@ -9,7 +9,7 @@ pub mod api;
 pub mod batch;
 pub mod block;
 pub mod cbor;
-pub mod certificate;
+pub mod commit;
 pub mod correction;
 pub mod decision;
 pub mod energy;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     block::Header,
     cbor,
-    certificate::{CommitCertificate, Validator},
+    commit::{CommitCertificate, Validator},
     merkle::MerkleProof,
     settlement::Entry,
     text::ParseError,

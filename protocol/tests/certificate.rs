@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use protocol::{
-    certificate::{CertificateError, CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
+    commit::{CommitCertificate, CommitError, CommitSignature, Validator, VoteKind, vote_bytes},
     hash::Hash,
     key::SecretKey,
 };
@@ -30,23 +30,23 @@ fn only_a_true_quorum_proves() {
     let [a, b, c, d] = [&keys[0], &keys[1], &keys[2], &keys[3]];
     assert_eq!(verify(&[a, b, c, d]), Ok(()));
     assert_eq!(verify(&[a, c, d]), Ok(()));
-    assert_eq!(verify(&[a, b]), Err(CertificateError::NotEnoughPower { signed: 2, total: 4 }));
-    assert_eq!(verify(&[]), Err(CertificateError::NotEnoughPower { signed: 0, total: 4 }));
-    assert_eq!(verify(&[b, a, c]), Err(CertificateError::NotAscending));
-    assert_eq!(verify(&[a, a, b]), Err(CertificateError::NotAscending));
+    assert_eq!(verify(&[a, b]), Err(CommitError::NotEnoughPower { signed: 2, total: 4 }));
+    assert_eq!(verify(&[]), Err(CommitError::NotEnoughPower { signed: 0, total: 4 }));
+    assert_eq!(verify(&[b, a, c]), Err(CommitError::NotAscending));
+    assert_eq!(verify(&[a, a, b]), Err(CommitError::NotAscending));
     let mut strangers = [a, b, &stranger];
     strangers.sort_by_key(|key| key.public());
-    assert_eq!(verify(&strangers), Err(CertificateError::UnknownValidator(stranger.public())));
+    assert_eq!(verify(&strangers), Err(CommitError::UnknownValidator(stranger.public())));
 
     let prevotes = certificate(&[a, b, c], VoteKind::Prevote);
-    assert_eq!(prevotes.verify(&Hash::ZERO, &validators), Err(CertificateError::BadSignature(a.public())));
+    assert_eq!(prevotes.verify(&Hash::ZERO, &validators), Err(CommitError::BadSignature(a.public())));
     let honest = certificate(&[a, b, c], VoteKind::Precommit);
     for changed in [
         CommitCertificate { height: 4, ..honest.clone() },
         CommitCertificate { round: 0, ..honest.clone() },
         CommitCertificate { block: Hash::ZERO, ..honest.clone() },
     ] {
-        assert_eq!(changed.verify(&Hash::ZERO, &validators), Err(CertificateError::BadSignature(a.public())));
+        assert_eq!(changed.verify(&Hash::ZERO, &validators), Err(CommitError::BadSignature(a.public())));
     }
     assert!(honest.verify(&Hash::of(b"other chain"), &validators).is_err());
 }

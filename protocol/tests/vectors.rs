@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use protocol::{
     cbor,
-    certificate::{VoteKind, vote_bytes},
+    commit::{VoteKind, vote_bytes},
     envelope::{EnvelopeError, Payload, Signed},
     genesis::Genesis,
     hash::Hash,

@@ -14,7 +14,7 @@ use std::{fs, thread::sleep, time::Duration};
 use protocol::{
     block::Transaction,
     cbor::{self, Encoded},
-    certificate::CommitSignature,
+    commit::CommitSignature,
     decision::{Action, Decision},
     genesis::{Genesis, GenesisMember},
     hash::Hash,

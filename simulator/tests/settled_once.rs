@@ -30,7 +30,7 @@ use agent::{Agent, PATIENCE};
 use households::{genesis, interval, key};
 use ledger_node::node::Running;
 use protocol::{
-    answer::Refusal, api::Submitted, certificate::Validator, hash::Hash, money::Amount, reading::SignedReading,
+    answer::Refusal, api::Submitted, commit::Validator, hash::Hash, money::Amount, reading::SignedReading,
     settlement::Settlement, topic::Topics,
 };
 use relay::{Mode, Relay};

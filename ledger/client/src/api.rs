@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::{StatusCode, body::Bytes};
 use protocol::{
     api::{BlockSummary, Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
-    certificate::Validator,
+    commit::Validator,
     interval::Interval,
     limits::MEMBERS_MAX,
     member::MemberId,

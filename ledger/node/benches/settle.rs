@@ -36,7 +36,7 @@ use protocol::{
     batch::Claims,
     block::{Block, Transaction},
     cbor,
-    certificate::{CommitCertificate, Validator},
+    commit::{CommitCertificate, Validator},
     envelope::Payload,
     hash::Hash,
     key::{SecretKey, Signature, ValidatorId},

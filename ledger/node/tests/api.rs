@@ -12,7 +12,7 @@ use protocol::{
     api::{BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, Status, Submitted},
     block::Transaction,
     cbor,
-    certificate::Validator,
+    commit::Validator,
     correction,
     decision::Action,
     instruction::MemberAction,

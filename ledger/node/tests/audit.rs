@@ -12,7 +12,7 @@ use ledger_node::{
 use protocol::{
     block::{Block, Transaction},
     cbor,
-    certificate::CertificateError,
+    commit::CommitError,
     envelope::Sealed,
     key::Signature,
 };
@@ -64,7 +64,7 @@ fn a_signature_that_does_not_hold_is_named_whatever_it_was_verified_with() {
         let signer = honest.block(height).unwrap().unwrap().certificate.signatures[2].validator;
         let error = forged(height, &commit);
         let AuditError::Certificate { height: found, error } = error else { panic!("{height}: {error}") };
-        assert_eq!((found, error), (height, CertificateError::BadSignature(signer)));
+        assert_eq!((found, error), (height, CommitError::BadSignature(signer)));
 
         let settlement = |stored: &mut StoredBlock| in_body(stored, &|it, _| *it = with_a_bit_flipped(it));
         let reading = |stored: &mut StoredBlock| in_body(stored, &|_, of| of[1] = with_a_bit_flipped(&of[1]));

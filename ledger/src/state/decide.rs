@@ -5,7 +5,7 @@ use std::sync::Arc;
 use market::grid::Grid;
 use protocol::{
     cbor::Encoded,
-    certificate::{CommitSignature, Validator},
+    commit::{CommitSignature, Validator},
     decision::{Action, Decision},
     envelope::EnvelopeError,
     genesis::{GenesisMember, GridPlan, Rules},

@@ -34,7 +34,7 @@ use minicbor::{Decode, Encode};
 use protocol::{
     block::Transaction,
     cbor,
-    certificate::Validator,
+    commit::Validator,
     envelope::{ChainId, Sealed},
     genesis::Genesis,
     hash::Hash,

@@ -7,7 +7,7 @@ use market::{
     settlement::SettleError,
 };
 use protocol::{
-    certificate::CertificateError,
+    commit::CommitError,
     envelope::EnvelopeError,
     genesis::GenesisError,
     hash::Hash,
@@ -144,7 +144,7 @@ pub enum Refusal {
     },
     /// A decision without enough validators behind it.
     #[error("not approved: {0}")]
-    NotApproved(CertificateError),
+    NotApproved(CommitError),
     /// A transfer of nothing, or of less.
     #[error("expected an amount of more than zero, found {0}")]
     AmountNotPositive(Amount),

@@ -22,7 +22,7 @@ use protocol::{
     answer::Refusal,
     batch::Claims,
     cbor,
-    certificate::Validator,
+    commit::Validator,
     envelope::{Payload, Signed},
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,

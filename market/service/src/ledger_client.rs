@@ -16,7 +16,7 @@ use protocol::{
     api::{RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
     block::Transaction,
     cbor,
-    certificate::Validator,
+    commit::Validator,
     envelope::ChainId,
     interval::Interval,
     limits::MEMBERS_MAX,

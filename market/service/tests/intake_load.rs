@@ -17,7 +17,7 @@ use std::{
 
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
-    certificate::Validator,
+    commit::Validator,
     envelope::Signed,
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 use ledger::proof::Verifier;
 use protocol::{
     answer::{self, Announcement, Answer, Refusal},
-    certificate::Validator,
+    commit::Validator,
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,
     key::SecretKey,

@@ -13,7 +13,7 @@ use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
     block::{Header, validators_hash},
     cbor,
-    certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
+    commit::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
     energy::Energy,
     envelope::Signed,
     genesis::{Genesis, GenesisMember, Rules},

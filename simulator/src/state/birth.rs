@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use protocol::{
-    certificate::Validator,
+    commit::Validator,
     genesis::{Genesis, GenesisMember, Rules},
     member::MemberId,
 };

@@ -11,7 +11,7 @@ use market::{
 use protocol::{
     block::Transaction,
     cbor::Encoded,
-    certificate::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
+    commit::{CommitCertificate, CommitSignature, Validator, VoteKind, vote_bytes},
     correction::MemberInput,
     decision::{Action, Decision},
     envelope::{Sealed, Signed},

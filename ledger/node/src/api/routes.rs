@@ -18,7 +18,7 @@ use protocol::{
         BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, Posting, RulesInForce,
         SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
-    certificate::Validator,
+    commit::Validator,
     interval::{Interval, parse_utc},
     limits::TRANSACTION_BYTES_MAX,
     member::MemberId,

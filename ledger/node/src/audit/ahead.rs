@@ -10,7 +10,7 @@ use std::{
 };
 
 use ledger::chain::{Readings, open_blocks};
-use protocol::{block::Block, cbor, certificate::CommitCertificate, envelope::ChainId};
+use protocol::{block::Block, cbor, commit::CommitCertificate, envelope::ChainId};
 
 use super::AuditError;
 use crate::store::{Store, damaged};

@@ -11,8 +11,7 @@ use ledger::{
     state::{State, StateError},
 };
 use protocol::{
-    certificate::CertificateError, genesis::Genesis, hash::Hash, interval::Interval, member::MemberId,
-    merkle::MerkleRoot,
+    commit::CommitError, genesis::Genesis, hash::Hash, interval::Interval, member::MemberId, merkle::MerkleRoot,
 };
 use serde::Serialize;
 
@@ -94,7 +93,7 @@ pub enum AuditError {
         /// Its height.
         height: u64,
         /// What is wrong.
-        error: CertificateError,
+        error: CommitError,
     },
     /// A certificate of another block.
     #[error("block {height}: its certificate is of block {found}, expected {expected}")]

@@ -11,7 +11,7 @@ use protocol::{
     api::Submitted,
     block::Transaction,
     cbor::{self, Encoded},
-    certificate::CommitSignature,
+    commit::CommitSignature,
     decision::Decision,
     envelope::{ChainId, Sealed, Signed},
     instruction::Instruction,

@@ -7,7 +7,7 @@ use arc_malachitebft_app_channel::app::types::core::{
     self, LinearTimeouts, NilOrVal, Round, SignedExtension, SigningScheme, VoteType,
 };
 use protocol::{
-    certificate::{CommitCertificate, CommitSignature},
+    commit::{CommitCertificate, CommitSignature},
     hash::Hash,
     key::{PublicKey, SecretKey, Signature},
 };

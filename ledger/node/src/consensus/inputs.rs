@@ -10,7 +10,7 @@ use arc_malachitebft_app_channel::{
     AppMsg,
     app::{consensus::SignedConsensusMsg, engine::util::events::Event, events::RxEvent},
 };
-use protocol::certificate::CommitCertificate;
+use protocol::commit::CommitCertificate;
 use tokio::{
     sync::{
         broadcast::error::{RecvError, TryRecvError},

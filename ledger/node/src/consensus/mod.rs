@@ -19,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use protocol::{
-    certificate::{CommitCertificate, Validator},
+    commit::{CommitCertificate, Validator},
     hash::Hash,
     key::{SecretKey, ValidatorId},
 };

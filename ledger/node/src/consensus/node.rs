@@ -22,7 +22,7 @@ use arc_malachitebft_app_channel::{
 use bytes::Bytes;
 use ledger::evidence::Evidence;
 use protocol::{
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     hash::Hash,
     key::{SecretKey, ValidatorId},
     limits::BLOCK_BYTES_MAX,

@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use arc_malachitebft_app_channel::app::{consensus::SignedConsensusMsg, types::core::LinearTimeouts};
-use protocol::{certificate::CommitCertificate, hash::Hash, key::ValidatorId};
+use protocol::{commit::CommitCertificate, hash::Hash, key::ValidatorId};
 
 use super::{Timeouts, context::Context, part::Start, signing, validators::ValidatorSet};
 
@@ -151,7 +151,7 @@ pub(super) fn linear(timeouts: Timeouts) -> LinearTimeouts {
 mod tests {
     use arc_malachitebft_app_channel::app::types::core::{Context as _, NilOrVal, Round, SignedMessage};
     use protocol::{
-        certificate::{CommitSignature, Validator, VoteKind, vote_bytes},
+        commit::{CommitSignature, Validator, VoteKind, vote_bytes},
         key::SecretKey,
     };
 

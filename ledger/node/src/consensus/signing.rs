@@ -11,7 +11,7 @@ use arc_malachitebft_signing::{self as engine, Error, VerificationResult};
 use async_trait::async_trait;
 use protocol::{
     cbor,
-    certificate::{VoteKind, proposal_bytes, vote_bytes},
+    commit::{VoteKind, proposal_bytes, vote_bytes},
     hash::Hash,
     key::{PublicKey, SecretKey},
 };

@@ -100,7 +100,7 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
-    use protocol::certificate::Validator;
+    use protocol::commit::Validator;
 
     use super::*;
 

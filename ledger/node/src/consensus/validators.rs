@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{certificate::Validator as Member, key::ValidatorId};
+use protocol::{commit::Validator as Member, key::ValidatorId};
 
 use super::{Halt, words::Address};
 

@@ -8,7 +8,7 @@ use ledger::{chain::Executed, evidence::Evidence};
 use protocol::{
     block::Block,
     cbor,
-    certificate::{CommitCertificate, Validator},
+    commit::{CommitCertificate, Validator},
     hash::Hash,
     key::ValidatorId,
     limits::BLOCK_BYTES_MAX,

@@ -13,7 +13,7 @@ use protocol::{
     api::Submitted,
     block::{Block, Transaction},
     cbor::{self, CborError},
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     envelope::ChainId,
     genesis::Genesis,
     hash::Hash,

@@ -10,7 +10,7 @@ use protocol::{
     },
     block::{Block, Transaction},
     cbor,
-    certificate::{CommitCertificate, Validator},
+    commit::{CommitCertificate, Validator},
     decision::Action,
     instruction::{Instruction, Portion},
     interval::Interval,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 use protocol::{
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     correction::MemberInput,
     envelope::Sealed,
     hash::Hash,

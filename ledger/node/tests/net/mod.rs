@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ledger_node::consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, new_record, run};
 use protocol::{
-    certificate::{CommitCertificate, Validator},
+    commit::{CommitCertificate, Validator},
     hash::Hash,
     key::{SecretKey, ValidatorId},
 };

@@ -12,7 +12,7 @@ use ledger_node::{
 use protocol::{
     block::{Block, Transaction},
     cbor,
-    certificate::Validator,
+    commit::Validator,
     correction::{Correction, Validated, Values, corrected},
     decision::Action,
     energy::Energy,

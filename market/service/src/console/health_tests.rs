@@ -1,4 +1,4 @@
-use protocol::{certificate::Validator, key::SecretKey};
+use protocol::{commit::Validator, key::SecretKey};
 
 use super::*;
 use crate::console::{BrokerLink, LinkState, ValidatorView};

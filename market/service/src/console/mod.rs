@@ -34,7 +34,7 @@ use std::{
 use protocol::{
     answer::Refusal,
     api::{MemberStatus, RulesInForce, Settled},
-    certificate::Validator,
+    commit::Validator,
     envelope::ChainId,
     interval::Interval,
     member::MemberId,

@@ -1,7 +1,7 @@
 //! What the console has heard of the market's surroundings: nodes of the ledger, the two connections to the broker, and
 //! where the interval is. Bare facts with the moment since when; what they mean is [judged](super::health) elsewhere.
 
-use protocol::{certificate::Validator, interval::Interval};
+use protocol::{commit::Validator, interval::Interval};
 
 use super::{BrokerLink, LinkState, ValidatorView, moment::Moment};
 

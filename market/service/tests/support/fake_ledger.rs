@@ -25,7 +25,7 @@ use protocol::{
     api::{BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
     block::{Header, Transaction},
     cbor,
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     envelope::{Sealed, Signed},
     genesis::Genesis,
     hash::Hash,

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use protocol::{
-    certificate::Validator,
+    commit::Validator,
     envelope::Signed,
     genesis::{Genesis, GenesisMember, Rules},
     hash::Hash,

@@ -10,7 +10,7 @@ use arc_malachitebft_app_channel::app::{
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor::{self, Element},
-    certificate::{CommitCertificate, CommitSignature, VoteKind},
+    commit::{CommitCertificate, CommitSignature, VoteKind},
     hash::Hash,
     key::{PublicKey, Signature},
     limits::VALIDATORS_MAX,

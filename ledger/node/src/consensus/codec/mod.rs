@@ -16,7 +16,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor::{self, CborError},
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
 };
 use tokio::sync::mpsc;
 
@@ -173,7 +173,7 @@ mod tests {
     use arc_malachitebft_sync::{ValueRequest, ValueResponse};
     use proptest::prelude::*;
     use protocol::{
-        certificate::CommitSignature,
+        commit::CommitSignature,
         hash::Hash,
         key::{SecretKey, Signature},
     };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor::{self, Element},
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
 };
 
 use super::{CodecError, Written};

@@ -23,7 +23,7 @@ use std::{
 use minicbor::{Decode, Encode};
 use protocol::{
     cbor,
-    certificate::CommitCertificate,
+    commit::CommitCertificate,
     correction::MemberInput,
     envelope::{ChainId, Sealed},
     hash::Hash,

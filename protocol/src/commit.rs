@@ -94,7 +94,7 @@ pub fn proposal_bytes(chain: &Hash, height: u64, round: u32, pol_round: Option<u
 
 /// Why a certificate does not prove its block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateError {
+pub enum CommitError {
     /// A signer is not in the validator set of that height.
     #[error("{0} is not a validator at this height")]
     UnknownValidator(PublicKey),
@@ -116,10 +116,10 @@ pub enum CertificateError {
 
 impl CommitCertificate {
     /// Checks every signature against the validator set of this height.
-    pub fn verify(&self, chain: &Hash, validators: &[Validator]) -> Result<(), CertificateError> {
+    pub fn verify(&self, chain: &Hash, validators: &[Validator]) -> Result<(), CommitError> {
         self.check_signers(validators)?;
         match self.claims(chain).into_iter().find(|claim| !claim.holds()) {
-            Some(claim) => Err(CertificateError::BadSignature(claim.signer)),
+            Some(claim) => Err(CommitError::BadSignature(claim.signer)),
             None => Ok(()),
         }
     }
@@ -137,22 +137,22 @@ impl CommitCertificate {
 
     /// Checks that the signers are validators of this height, each once, with enough power: all but their
     /// signatures.
-    pub fn check_signers(&self, validators: &[Validator]) -> Result<(), CertificateError> {
+    pub fn check_signers(&self, validators: &[Validator]) -> Result<(), CommitError> {
         check_signers(&self.signatures, validators)
     }
 }
 
 /// Checks that signers are validators, in ascending order, each once, and hold more than two thirds of the power: all
 /// but their signatures.
-pub fn check_signers(signatures: &[CommitSignature], validators: &[Validator]) -> Result<(), CertificateError> {
+pub fn check_signers(signatures: &[CommitSignature], validators: &[Validator]) -> Result<(), CommitError> {
     if !signatures.is_sorted_by(|a, b| a.validator < b.validator) {
-        return Err(CertificateError::NotAscending);
+        return Err(CommitError::NotAscending);
     }
     let mut signed = 0;
     for CommitSignature { validator, .. } in signatures {
         let known = validators.iter().find(|known| known.key == *validator);
-        signed += u128::from(known.ok_or(CertificateError::UnknownValidator(*validator))?.power);
+        signed += u128::from(known.ok_or(CommitError::UnknownValidator(*validator))?.power);
     }
     let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
-    if signed * 3 > total * 2 { Ok(()) } else { Err(CertificateError::NotEnoughPower { signed, total }) }
+    if signed * 3 > total * 2 { Ok(()) } else { Err(CommitError::NotEnoughPower { signed, total }) }
 }
