@@ -32,7 +32,7 @@ use crate::{
     metering::netted,
 };
 
-pub use picture::{BusUse, Curves, LineUse, Picture, Step, curves, grid_use};
+pub use picture::{BusUse, Curves, LineUse, Picture, PriceStep, curves, grid_use};
 
 /// All that an interval's settlement depends on.
 #[derive(Debug, Clone)]

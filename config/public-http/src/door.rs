@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{client::Client, limits::Limits, refusal::Refusal};
+use super::{client::Client, limits::ConnectionLimits, refusal::Refusal};
 
 /// Counts who is inside.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ struct Inside {
 }
 
 impl Door {
-    pub(super) fn new(limits: &Limits) -> Arc<Door> {
+    pub(super) fn new(limits: &ConnectionLimits) -> Arc<Door> {
         Arc::new(Door {
             inside: Mutex::default(),
             connections_max: limits.connections_max,
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn who_leaves_makes_room_and_is_forgotten() {
-        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::of_a_page() };
+        let limits =
+            ConnectionLimits { connections_max: 3, connections_per_address_max: 2, ..ConnectionLimits::of_a_page() };
         let door = Door::new(&limits);
         let client = |n: u8| Client::from(IpAddr::from([10, 0, 0, n]));
         let first = door.enter(client(1)).unwrap();

@@ -1,6 +1,6 @@
 //! An HTTP server that strangers may connect to: for the market's console, an agent's page and a node's API.
 //!
-//! In: a router, and who keeps the door. Out: answers, for as long as nobody takes more than the [`Limits`] give. It
+//! In: a router, and who keeps the door. Out: answers, for as long as nobody takes more than the [`ConnectionLimits`] give. It
 //! knows nothing of what is served. HTTP/1.1 only: one call at a time on a connection, so that the limits on
 //! connections are limits on calls.
 //!
@@ -24,7 +24,7 @@ mod serve;
 pub use self::{
     client::Client,
     host::Names,
-    limits::{DESCRIPTORS_RESERVED, Limits, raise_descriptors},
+    limits::{ConnectionLimits, DESCRIPTORS_RESERVED, raise_descriptors},
     page::{Page, reaches_beyond},
     refusal::Refusal,
     serve::{Greeted, Keeper, Site, Stream, serve, whole_body},

@@ -7,7 +7,7 @@ const DESCRIPTORS_USUAL: u64 = 1_024;
 
 /// Most that a server gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections at once.
     pub connections_max: usize,
     /// Connections at once from one address.
@@ -20,10 +20,10 @@ pub struct Limits {
     pub answer_pause_ms_max: u64,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// What is enough for people who look at a page, each in several tabs, and for a program that collects metrics.
-    pub fn of_a_page() -> Limits {
-        Limits {
+    pub fn of_a_page() -> ConnectionLimits {
+        ConnectionLimits {
             connections_max: 256,
             connections_per_address_max: 64,
             head_ms_max: 10_000,
@@ -34,7 +34,7 @@ impl Limits {
 
     /// The same, with no more connections than leave [`DESCRIPTORS_RESERVED`] for everything else, where so many files
     /// can be open at once.
-    pub(super) fn within(mut self, descriptors: u64) -> Limits {
+    pub(super) fn within(mut self, descriptors: u64) -> ConnectionLimits {
         let left = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX);
         self.connections_max = self.connections_max.min(left.max(1));
         self
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_everything_else() {
-        let connections = |descriptors| Limits::of_a_page().within(descriptors).connections_max;
+        let connections = |descriptors| ConnectionLimits::of_a_page().within(descriptors).connections_max;
         assert_eq!(connections(1_024), 256);
         assert_eq!(connections(DESCRIPTORS_RESERVED + 100), 100);
         assert_eq!(connections(10), 1);

@@ -12,7 +12,7 @@ use axum::{
 
 use super::{
     host::Names,
-    limits::Limits,
+    limits::ConnectionLimits,
     refusal::Refusal,
     serve::{Keeper, Site, whole_body},
 };
@@ -36,7 +36,7 @@ impl Page {
     ) -> Site<Page> {
         let router = router.layer(from_fn(without_body));
         let keeper = Arc::new(Page(name));
-        Site { name, router, limits: Limits::of_a_page(), names, names_key, content_security_policy, keeper }
+        Site { name, router, limits: ConnectionLimits::of_a_page(), names, names_key, content_security_policy, keeper }
     }
 }
 

@@ -40,7 +40,7 @@ use super::{
     client::Client,
     door::{Door, Place},
     host::Names,
-    limits::{Limits, raise_descriptors},
+    limits::{ConnectionLimits, raise_descriptors},
     refusal::Refusal,
 };
 
@@ -94,7 +94,7 @@ pub struct Site<K> {
     /// Answers who was let in. Every request carries its [`Client`] as an extension.
     pub router: Router,
     /// Most that it gives.
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
     /// Under which names it is to be asked.
     pub names: Names,
     /// The key of its configuration for names.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ledger_node::api::{Limits, Settings, Tls};
+use ledger_node::api::{CallLimits, Settings, Tls};
 use protocol::{
     api::{MEMBERS_PER_PAGE_MAX, MemberStatus},
     limits::TRANSACTION_BYTES_MAX,
@@ -30,7 +30,7 @@ use tokio::{
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-async fn serve(limits: Limits) -> Served {
+async fn serve(limits: CallLimits) -> Served {
     Served::start(Settings { limits, ..Settings::default() }).await
 }
 
@@ -54,7 +54,7 @@ fn assert_refused_as(answer: &str, status: u16, refusal: &str) {
 
 #[tokio::test]
 async fn one_who_asks_too_often_has_to_wait_and_others_do_not() {
-    let node = serve(Limits { requests_per_second_max: 1, requests_burst_max: 5, ..Limits::default() }).await;
+    let node = serve(CallLimits { requests_per_second_max: 1, requests_burst_max: 5, ..CallLimits::default() }).await;
     let eager = client(HERE);
     let mut answers = Vec::new();
     while answers.last().is_none_or(|(status, _, _)| *status == StatusCode::OK) {
@@ -76,7 +76,7 @@ async fn one_who_asks_too_often_has_to_wait_and_others_do_not() {
 async fn one_who_connects_too_often_over_tls_is_not_even_greeted() {
     let directory = tempfile::tempdir().unwrap();
     let tls = Some(tls_for(HERE, directory.path()));
-    let limits = Limits { requests_per_second_max: 1, requests_burst_max: 5, ..Limits::default() };
+    let limits = CallLimits { requests_per_second_max: 1, requests_burst_max: 5, ..CallLimits::default() };
     let node = Served::start(Settings { tls, limits, ..Settings::default() }).await;
     let mut connections = 0;
     while node.count("rate_limited") == 0 {
@@ -106,7 +106,7 @@ fn tls_for(host: IpAddr, directory: &Path) -> Tls {
 
 #[tokio::test]
 async fn a_slow_head_is_cut_off_and_others_are_served_meanwhile() {
-    let node = serve(Limits { head_ms_max: 1_500, ..Limits::default() }).await;
+    let node = serve(CallLimits { head_ms_max: 1_500, ..CallLimits::default() }).await;
     let mut silent = connect(&node, HERE).await;
     // One that goes on sending is no better.
     let (mut reading, mut writing) = connect(&node, HERE).await.into_split();
@@ -129,7 +129,7 @@ async fn a_slow_head_is_cut_off_and_others_are_served_meanwhile() {
 
 #[tokio::test]
 async fn who_asked_and_then_says_nothing_is_let_go_without_blame() {
-    let node = serve(Limits { head_ms_max: 1_000, ..Limits::default() }).await;
+    let node = serve(CallLimits { head_ms_max: 1_000, ..CallLimits::default() }).await;
     let mut stream = connect(&node, HERE).await;
     stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200 OK"));
@@ -138,7 +138,7 @@ async fn who_asked_and_then_says_nothing_is_let_go_without_blame() {
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
-    let node = serve(Limits { head_bytes_max: 1_000, ..Limits::default() }).await;
+    let node = serve(CallLimits { head_bytes_max: 1_000, ..CallLimits::default() }).await;
     let mut stream = connect(&node, HERE).await;
     let request = format!("GET /v1/health HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(1_000));
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_head_without_end_is_refused() {
 
 #[tokio::test]
 async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
-    let (patient, hasty) = (Limits::default(), Limits { body_ms_max: 200, ..Limits::default() });
+    let (patient, hasty) = (CallLimits::default(), CallLimits { body_ms_max: 200, ..CallLimits::default() });
     let (head, host) = (
         "POST /v1/transactions HTTP/1.1\r\nconnection: close\r\n",
         "host: localhost\r\ncontent-type: application/cbor\r\n",
@@ -164,7 +164,7 @@ async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
         assert_refused_as(&rest(&mut stream).await, status, refusal);
         assert_eq!(node.count(refusal), 1);
     }
-    let node = serve(Limits::default()).await;
+    let node = serve(CallLimits::default()).await;
     let large = reqwest::Client::new().post(node.url("/v1/transactions")).header(CONTENT_TYPE, "application/cbor");
     let answer = large.body(vec![0; TRANSACTION_BYTES_MAX + 1]).send().await.unwrap();
     let found = (answer.status(), answer.headers().clone(), answer.json().await.unwrap());
@@ -175,7 +175,7 @@ async fn a_body_is_whole_and_in_time_and_no_larger_than_a_transaction() {
 /// What a page of another origin can make a browser send without asking: a form's three content types, or none.
 #[tokio::test]
 async fn a_transaction_that_is_not_said_to_be_cbor_is_not_even_read() {
-    let node = serve(Limits::default()).await;
+    let node = serve(CallLimits::default()).await;
     let types =
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain;cbor"];
     let requests = types.map(|kind| format!("content-type: {kind}\r\n")).into_iter().chain([String::new()]);
@@ -195,8 +195,12 @@ async fn a_transaction_that_is_not_said_to_be_cbor_is_not_even_read() {
 
 #[tokio::test]
 async fn one_address_has_so_many_connections_and_all_together_so_many() {
-    let limits =
-        Limits { connections_per_address_max: 3, connections_max: 5, head_ms_max: 120_000, ..Limits::default() };
+    let limits = CallLimits {
+        connections_per_address_max: 3,
+        connections_max: 5,
+        head_ms_max: 120_000,
+        ..CallLimits::default()
+    };
     let node = serve(limits).await;
     let keep = async |from| {
         let mut stream = connect(&node, from).await;
@@ -232,7 +236,7 @@ async fn one_address_has_so_many_connections_and_all_together_so_many() {
 
 #[tokio::test]
 async fn an_answer_that_nobody_reads_is_given_up() {
-    let node = serve(Limits { answer_pause_ms_max: 100, ..Limits::default() }).await;
+    let node = serve(CallLimits { answer_pause_ms_max: 100, ..CallLimits::default() }).await;
     let mut stream = connect(&node, HERE).await;
     // More than the sockets between them hold.
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -265,7 +269,7 @@ async fn only_its_addresses_and_its_names_are_asked_and_no_browser_does_more_wit
 
 #[tokio::test]
 async fn members_come_in_pages_that_join_without_gap() {
-    let node = serve(Limits::default()).await;
+    let node = serve(CallLimits::default()).await;
     let page = async |query: &str| -> Vec<MemberStatus> {
         let (status, _, body) = node.ask(HERE, &format!("/v1/members{query}")).await;
         assert_eq!(status, StatusCode::OK, "{body}");

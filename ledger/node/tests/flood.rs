@@ -29,7 +29,7 @@ use large::{LargeMessages, swollen};
 use ledger_node::{
     node::{
         Config, Gossip, Ledger, Running,
-        gossip::{Limits, Settings},
+        gossip::{PeerLimits, Settings},
         start,
     },
     store::MemoryStore,
@@ -104,7 +104,7 @@ async fn open(number: u8, peers: Vec<String>) -> (Arc<Ledger>, Gossip) {
     let (ledger, submitted) = Ledger::open(community().genesis, Arc::new(MemoryStore::default()), None).unwrap();
     let ledger = Arc::new(ledger);
     let listen = "/ip4/127.0.0.1/tcp/0".into();
-    let settings = Settings { network_seed: [number; 32], listen, peers, limits: Limits::default() };
+    let settings = Settings { network_seed: [number; 32], listen, peers, limits: PeerLimits::default() };
     let gossip = Gossip::open(settings, ledger.clone(), submitted).await.unwrap();
     (ledger, gossip)
 }
@@ -314,7 +314,7 @@ async fn a_flooded_node_stays_small_and_hears_its_peers() {
     }
     let peers: Vec<_> = (0..SWELLERS).map(|number| tokio::spawn(swell_gossip(address.clone(), number))).collect();
     let callers: Vec<_> = (0..SWELLERS).map(|number| tokio::spawn(swell_api(url.clone(), number))).collect();
-    let (limits, mut memory) = (Limits::default(), before);
+    let (limits, mut memory) = (PeerLimits::default(), before);
     while node.look(&first.id()).swollen < SWELLERS * SWOLLEN_EACH || callers.iter().any(|caller| !caller.is_finished())
     {
         memory = memory.max(node.memory());
@@ -553,7 +553,7 @@ async fn a_flooded_validator_takes_part_in_every_block() {
         rounds.iter().filter(|round| **round > 0).count(),
     );
     assert!(refused_after > refused, "the flood had not ended before the blocks were decided");
-    let limits = Limits::default();
+    let limits = PeerLimits::default();
     // At each of its two doors.
     let connections_max = 2 * u64::from(limits.incoming_max + limits.handshakes_max);
     let frames_max = SWELLERS * SWOLLEN_EACH * FRAMED_TIMES_MAX * TRANSACTION_BYTES_MAX as u64;

@@ -13,7 +13,7 @@ use ledger::state::Changes;
 use ledger_node::{
     node::{
         Gossip, Ledger,
-        gossip::{GossipError, Limits, Settings},
+        gossip::{GossipError, PeerLimits, Settings},
     },
     store::{Commit, MemoryStore, SledStore, Store},
 };
@@ -45,14 +45,20 @@ struct Node {
 
 impl Node {
     async fn start(community: &Community, number: u8, peers: &[&Node]) -> Node {
-        Node::start_with(community, number, peers, Limits::default()).await
+        Node::start_with(community, number, peers, PeerLimits::default()).await
     }
 
-    async fn start_with(community: &Community, number: u8, peers: &[&Node], limits: Limits) -> Node {
+    async fn start_with(community: &Community, number: u8, peers: &[&Node], limits: PeerLimits) -> Node {
         Node::open(community, number, peers, limits, Arc::new(MemoryStore::default())).await
     }
 
-    async fn open(community: &Community, number: u8, peers: &[&Node], limits: Limits, store: Arc<dyn Store>) -> Node {
+    async fn open(
+        community: &Community,
+        number: u8,
+        peers: &[&Node],
+        limits: PeerLimits,
+        store: Arc<dyn Store>,
+    ) -> Node {
         let (ledger, submitted) = Ledger::open(community.genesis.clone(), store, None).unwrap();
         let ledger = Arc::new(ledger);
         let settings = Settings {
@@ -246,7 +252,7 @@ async fn a_frame_that_is_too_long_is_not_read_and_the_node_goes_on() {
 async fn a_peer_that_sends_too_much_is_not_listened_to() {
     log();
     let community = Community::new(MEMBERS, 1);
-    let limits = Limits { units_per_second_max: 1, units_burst_max: 10, ..Limits::default() };
+    let limits = PeerLimits { units_per_second_max: 1, units_burst_max: 10, ..PeerLimits::default() };
     let near = Node::start_with(&community, 1, &[], limits).await;
     let mut stranger = Stranger::connect(community.genesis.chain(), &near.address, TRANSACTION_BYTES_MAX).await;
     // None of them costs anything but time.
@@ -322,7 +328,7 @@ async fn what_a_damaged_store_cannot_answer_is_not_passed_on_and_nobody_is_blame
     let store = Arc::new(SledStore::open(directory.path(), &chain).unwrap());
     assert!(store.block(1).unwrap_err().to_string().contains("a block of height 1"));
 
-    let near = Node::open(&community, 1, &[], Limits::default(), store).await;
+    let near = Node::open(&community, 1, &[], PeerLimits::default(), store).await;
     let mut stranger = Stranger::connect(chain, &near.address, TRANSACTION_BYTES_MAX).await;
     let settled = cbor::decode::<Block>(&blocks[0].body).unwrap().transactions.remove(0);
     assert!(stranger.send(cbor::encode(&settled)).await);
@@ -352,7 +358,7 @@ async fn addresses_that_cannot_be_used_are_refused() {
         let store = Arc::new(MemoryStore::default());
         let (ledger, submitted) = Ledger::open(community.genesis.clone(), store, None).unwrap();
         let peers = vec![peer.to_owned()];
-        let settings = Settings { network_seed: [1; 32], listen: listen.into(), peers, limits: Limits::default() };
+        let settings = Settings { network_seed: [1; 32], listen: listen.into(), peers, limits: PeerLimits::default() };
         Gossip::open(settings, Arc::new(ledger), submitted).await.err()
     };
     let good = "/ip4/127.0.0.1/tcp/0";

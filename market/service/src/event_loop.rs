@@ -28,8 +28,8 @@ use super::{
     gate::{Now, Pace},
     group::Group,
     ledger_client::{LedgerClient, LedgerError},
-    line::{self, Line},
     mqtt::{Incoming, Link},
+    pipeline::{Pipeline, Stage},
     publisher::Outgoing,
     push::push,
     receipts::{self, Again},
@@ -82,7 +82,7 @@ impl Market {
         };
         let mut running = Running {
             decider: Decider::new(self.community.clone(), pace, self.gate_delay_ms, restored),
-            line: Line::new(self.community.chain, self.store.clone()),
+            pipeline: Pipeline::new(self.community.chain, self.store.clone()),
             asking: JoinSet::new(),
             started: Instant::now(),
             market: self,
@@ -94,7 +94,7 @@ impl Market {
 struct Running {
     market: Market,
     decider: Decider,
-    line: Line,
+    pipeline: Pipeline,
     /// At most one task that asks the ledger.
     asking: JoinSet<Event>,
     started: Instant,
@@ -113,7 +113,7 @@ impl Running {
         loop {
             match happened {
                 Happened::Stop => {
-                    self.line.shut_down().await;
+                    self.pipeline.shut_down().await;
                     return Ok(());
                 }
                 Happened::Mqtt(first) => self.take_in(first),
@@ -136,7 +136,7 @@ impl Running {
             }
         };
         let market = &mut self.market;
-        let takes_in = self.decider.takes_in() && self.line.room(1) > 0;
+        let takes_in = self.decider.takes_in() && self.pipeline.room(1) > 0;
         let Link { publisher, inbox, .. } = &mut market.link;
         let incoming = async {
             publisher.room_for_answers().await;
@@ -148,9 +148,9 @@ impl Running {
             Some(answer) = self.asking.join_next() => answer.map_err(|error| StoreError::crashed(&error))?,
             Some(placed) = market.desk.answers.recv() => Event::Placed(placed),
             Some(next) = market.ahead.recv() => Event::LedgerAhead(next),
-            step = self.line.next() => match step? {
-                line::Step::Opened(groups) => Event::Opened(groups),
-                line::Step::Stored(decided) => Event::Stored(decided),
+            stage = self.pipeline.next() => match stage? {
+                Stage::Opened(groups) => Event::Opened(groups),
+                Stage::Stored(decided) => Event::Stored(decided),
             },
             Some(incoming) = incoming, if takes_in => return Ok(Happened::Mqtt(incoming)),
             () = timer => Event::Timer,
@@ -168,7 +168,7 @@ impl Running {
     fn take_in(&mut self, first: Incoming) {
         let roll = self.market.community.roll();
         let inbox = &mut self.market.link.inbox;
-        let room = self.line.room(inbox.len() + 1);
+        let room = self.pipeline.room(inbox.len() + 1);
         let mut group = Group::with_room(room.min(inbox.len() + 1));
         let sieve = self.decider.sieve(&roll);
         let mut oversized = 0;
@@ -185,14 +185,14 @@ impl Running {
         }
         (0..oversized).for_each(|_| self.count(Refusal::Malformed));
         if group.len() > 0 {
-            self.line.verify(group, roll);
+            self.pipeline.verify(group, roll);
         }
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), StoreError> {
         let market = &mut self.market;
         match effect {
-            Effect::Store(decided) => self.line.store(decided)?,
+            Effect::Store(decided) => self.pipeline.store(decided)?,
             Effect::Keep(reading, conflict) => {
                 market.store.keep(&[*reading], conflict.as_deref().map_or(&[], std::slice::from_ref))?;
                 market.store.flush().await?;

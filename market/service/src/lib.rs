@@ -13,7 +13,7 @@
 //! | `event_loop.rs` | the loop around it, which owns broker, disk and clock |
 //! | `gate.rs` | when an interval opens and closes; pure |
 //! | `intake.rs`, `group.rs` | which reading is taken, which refused and why: alone, and many together; pure |
-//! | `line.rs` | from the broker to the disk, on all cores |
+//! | `pipeline.rs` | from the broker to the disk, on all cores |
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `rehearsal.rs` | the intake alone, to be measured |
 //! | `orders.rs`, `desk.rs` | standing orders, and handing them to the ledger |
@@ -43,10 +43,10 @@ mod group;
 mod intake;
 mod ledger_client;
 mod ledger_node;
-mod line;
 mod message;
 mod mqtt;
 mod orders;
+mod pipeline;
 mod publisher;
 mod push;
 mod receipts;

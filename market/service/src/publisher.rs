@@ -15,14 +15,14 @@ use tokio::{
 use super::{
     connection::{Backoff, options},
     console::{Board, BrokerLink, LinkState},
-    line::LINE_MAX,
+    pipeline::PIPELINE_MAX,
     tasks::Tasks,
 };
 
 /// Most receipts that wait to be published.
 const RECEIPTS_MAX: usize = 4_096;
 /// Most answers that wait to be published: to all messages on the line, and as many again.
-const ANSWERS_MAX: usize = 2 * LINE_MAX;
+const ANSWERS_MAX: usize = 2 * PIPELINE_MAX;
 /// rumqttc's own queue, between the publishing and the polling task.
 const REQUESTS_MAX: usize = 64;
 /// The announcement is said again after this long: announcements are unsigned, and whoever reaches the broker could
@@ -56,11 +56,11 @@ impl Publisher {
         self.answers.try_send(answer).is_ok()
     }
 
-    /// Waits until there is room for an answer to every message that can be on [the line](super::line): what has to be
+    /// Waits until there is room for an answer to every message that can be on [the pipeline](super::pipeline): what has to be
     /// waited for before more messages are taken in.
     pub(crate) async fn room_for_answers(&self) {
         // The receiving task ends only with the service.
-        self.answers.reserve_many(LINE_MAX).await.ok();
+        self.answers.reserve_many(PIPELINE_MAX).await.ok();
     }
 
     /// Publishes a receipt when there is room, in the order of the calls.

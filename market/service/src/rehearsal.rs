@@ -10,8 +10,8 @@ use super::{
     community::{Community, CommunityError},
     group::{Decided, Group, Sieve},
     intake::{Intake, Refused},
-    line::{Line, Step},
     message::Body,
+    pipeline::{Pipeline, Stage},
     store::{Store, StoreError},
 };
 
@@ -32,7 +32,7 @@ pub struct Rehearsal {
     community: Community,
     book: Book,
     intake: Intake,
-    line: Line,
+    pipeline: Pipeline,
 }
 
 /// What became of messages.
@@ -50,9 +50,9 @@ impl Rehearsal {
     pub fn new(genesis: Genesis, key: SecretKey, state: &Path) -> Result<Rehearsal, RehearsalError> {
         let community = Community::new(genesis, key)?;
         let book = Book::new(&community.genesis, community.before_first);
-        let line = Line::new(community.chain, Store::open(state, &community.chain)?);
+        let pipeline = Pipeline::new(community.chain, Store::open(state, &community.chain)?);
         let intake = Intake { first: community.genesis.first_interval, ended_by_s: i64::MAX };
-        Ok(Rehearsal { community, book, intake, line })
+        Ok(Rehearsal { community, book, intake, pipeline })
     }
 
     /// Takes in messages that wait all at once: topic and content, a part of what was read from the connection, as the
@@ -61,7 +61,7 @@ impl Rehearsal {
         let mut rehearsed = Rehearsed { accepted: 0, refused: BTreeMap::new() };
         let mut messages = messages.into_iter();
         loop {
-            let room = self.line.room(messages.len());
+            let room = self.pipeline.room(messages.len());
             if room > 0 && messages.len() > 0 {
                 let mut group = Group::with_room(room.min(messages.len()));
                 let roll = self.community.roll();
@@ -69,19 +69,19 @@ impl Rehearsal {
                 for (topic, bytes) in messages.by_ref().take(room) {
                     group.add(&sieve, &topic, Body::Whole(Sealed::from(bytes)));
                 }
-                self.line.verify(group, roll);
-            } else if self.line.len() == 0 {
+                self.pipeline.verify(group, roll);
+            } else if self.pipeline.len() == 0 {
                 return Ok(rehearsed);
             } else {
-                match self.line.next().await? {
-                    Step::Opened(groups) => {
+                match self.pipeline.next().await? {
+                    Stage::Opened(groups) => {
                         let mut decided = Decided::default();
                         for opened in groups {
                             opened.decide(&mut self.book, &self.intake, |_, _| Ok(()), &mut decided);
                         }
-                        self.line.store(decided)?;
+                        self.pipeline.store(decided)?;
                     }
-                    Step::Stored(decided) => {
+                    Stage::Stored(decided) => {
                         rehearsed.accepted += decided.readings.len();
                         let refused = decided.verdicts.into_iter().filter_map(|verdict| verdict.decision.err());
                         for Refused { refusal, .. } in refused {

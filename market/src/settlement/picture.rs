@@ -14,7 +14,7 @@ use crate::{
 
 /// All the energy that is wanted or offered at one price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct PriceStep {
     /// The price limit.
     pub price: Price,
     /// The energy of all orders with this limit.
@@ -25,9 +25,9 @@ pub struct Step {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Curves {
     /// Bids, from the highest price down.
-    pub demand: Vec<Step>,
+    pub demand: Vec<PriceStep>,
     /// Offers, from the lowest price up.
-    pub supply: Vec<Step>,
+    pub supply: Vec<PriceStep>,
 }
 
 /// The mechanism at work in an interval.
@@ -80,7 +80,7 @@ pub fn curves(members: &[MeteredMember], rules: &Rules) -> Curves {
         let sum = side.entry(price).or_default();
         *sum = Energy::from_wh(sum.wh().saturating_add(energy.wh()));
     }
-    let step = |(price, energy)| Step { price, energy };
+    let step = |(price, energy)| PriceStep { price, energy };
     Curves { demand: demand.into_iter().rev().map(step).collect(), supply: supply.into_iter().map(step).collect() }
 }
 

@@ -160,7 +160,7 @@ fn curves_add_up_orders_of_one_price() {
         member(5, flow(0, 9)),
         member(6, flow(3, 3)),
     ];
-    let step = |text, energy| Step { price: price(text), energy: wh(energy) };
+    let step = |text, energy| PriceStep { price: price(text), energy: wh(energy) };
     let expected =
         Curves { demand: vec![step("0.40", 5), step("0.30", 130)], supply: vec![step("0.08", 9), step("0.25", 7)] };
     assert_eq!(curves(&members, &rules()), expected);

@@ -27,5 +27,5 @@ pub use self::{
     refusal::CallRefusal,
     routes::router,
     serve::serve,
-    settings::{Access, AccessError, Limits, Role, Settings, Tls, Tokens},
+    settings::{Access, AccessError, CallLimits, Role, Settings, Tls, Tokens},
 };

@@ -12,7 +12,7 @@ use governor::{
 
 use public_http::Client;
 
-use super::{refusal::CallRefusal, settings::Limits};
+use super::{refusal::CallRefusal, settings::CallLimits};
 
 /// Whose allowance those share that are too many to be counted apart.
 const CROWD: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -26,7 +26,7 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    pub(super) fn new(limits: &Limits) -> Rate {
+    pub(super) fn new(limits: &CallLimits) -> Rate {
         let at_least_one = |limit: u32| NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(limits.requests_per_second_max))
             .allow_burst(at_least_one(limits.requests_burst_max));
@@ -60,7 +60,12 @@ mod tests {
 
     fn rate(requests_burst_max: u32, addresses_max: usize) -> Rate {
         // Slow to grant anew: nothing comes back while the test runs its few steps.
-        Rate::new(&Limits { requests_per_second_max: 1, requests_burst_max, addresses_max, ..Limits::default() })
+        Rate::new(&CallLimits {
+            requests_per_second_max: 1,
+            requests_burst_max,
+            addresses_max,
+            ..CallLimits::default()
+        })
     }
 
     fn client(n: u32) -> Client {

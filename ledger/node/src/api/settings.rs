@@ -70,7 +70,7 @@ pub struct Tokens {
 /// How much one client, and all together, may ask of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct CallLimits {
     /// Calls a second from one address, in the long run.
     pub requests_per_second_max: u32,
     /// Calls at once from an address that asked nothing for a while.
@@ -91,9 +91,9 @@ pub struct Limits {
     pub answer_pause_ms_max: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for CallLimits {
+    fn default() -> CallLimits {
+        CallLimits {
             requests_per_second_max: 50,
             requests_burst_max: 500,
             addresses_max: 10_000,
@@ -107,10 +107,10 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl CallLimits {
     /// Those that count before a call is known.
-    pub(super) fn of_connections(&self) -> public_http::Limits {
-        public_http::Limits {
+    pub(super) fn of_connections(&self) -> public_http::ConnectionLimits {
+        public_http::ConnectionLimits {
             connections_max: self.connections_max,
             connections_per_address_max: self.connections_per_address_max,
             head_ms_max: self.head_ms_max,
@@ -212,7 +212,7 @@ pub struct Settings {
     /// Without any, everyone may do everything: on loopback only.
     pub tokens: Tokens,
     /// How much.
-    pub limits: Limits,
+    pub limits: CallLimits,
     /// Names, beside its addresses and `localhost`, under which it is asked over plain HTTP, as by a proxy.
     pub names: Vec<String>,
 }
@@ -263,7 +263,7 @@ impl Settings {
 pub struct Access {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) digests: Vec<(Role, Hash)>,
-    pub(super) limits: Limits,
+    pub(super) limits: CallLimits,
     pub(super) names: Vec<String>,
 }
 
@@ -305,10 +305,10 @@ mod tests {
 
     #[test]
     fn every_limit_is_in_the_list_that_refuses_zero() {
-        let serde_json::Value::Object(limits) = serde_json::to_value(Limits::default()).unwrap() else {
+        let serde_json::Value::Object(limits) = serde_json::to_value(CallLimits::default()).unwrap() else {
             panic!("limits are a table")
         };
-        let mut listed: Vec<_> = Limits::default().all().iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut listed: Vec<_> = CallLimits::default().all().iter().map(|(name, _)| (*name).to_owned()).collect();
         listed.sort_unstable();
         assert_eq!(limits.keys().cloned().collect::<Vec<_>>(), listed);
         for name in limits.keys() {

@@ -107,11 +107,11 @@ type Key = (u64, u32, ValidatorId);
 #[derive(Debug)]
 struct Stream {
     outline: Outline,
-    state: State,
+    state: Arrival,
 }
 
 #[derive(Debug)]
-enum State {
+enum Arrival {
     /// Some parts are missing.
     Partial { chunks: Vec<Option<Bytes>>, missing: usize },
     /// Complete, for a height that is not there yet.
@@ -134,8 +134,8 @@ impl Assembler {
         (self.height, self.round) = (height, round);
         self.streams.retain(|key, _| key.0 >= height);
         let due = self.streams.values_mut().filter(|stream| stream.outline.height == height);
-        due.filter_map(|stream| match std::mem::replace(&mut stream.state, State::Done) {
-            State::Waiting(bytes) => Some(Body { outline: stream.outline.clone(), bytes }),
+        due.filter_map(|stream| match std::mem::replace(&mut stream.state, Arrival::Done) {
+            Arrival::Waiting(bytes) => Some(Body { outline: stream.outline.clone(), bytes }),
             other => {
                 stream.state = other;
                 None
@@ -161,11 +161,11 @@ impl Assembler {
             self.make_room(streamer);
         }
         let count = outline.count as usize;
-        let stream = self
-            .streams
-            .entry(key)
-            .or_insert_with(|| Stream { outline, state: State::Partial { chunks: vec![None; count], missing: count } });
-        let State::Partial { chunks, missing } = &mut stream.state else { return Err(Refusal::Duplicate) };
+        let stream = self.streams.entry(key).or_insert_with(|| Stream {
+            outline,
+            state: Arrival::Partial { chunks: vec![None; count], missing: count },
+        });
+        let Arrival::Partial { chunks, missing } = &mut stream.state else { return Err(Refusal::Duplicate) };
         if let Some(place @ None) = chunks.get_mut(index as usize) {
             *place = Some(chunk);
             *missing -= 1;
@@ -174,12 +174,12 @@ impl Assembler {
             return Ok(None);
         }
         let bytes = join(std::mem::take(chunks));
-        stream.state = State::Done;
+        stream.state = Arrival::Done;
         if Hash::of(&bytes) != stream.outline.body {
             return Err(Refusal::WrongBody);
         }
         if stream.outline.height > self.height {
-            stream.state = State::Waiting(bytes);
+            stream.state = Arrival::Waiting(bytes);
             return Ok(None);
         }
         Ok(Some(Body { outline: stream.outline.clone(), bytes }))
@@ -206,7 +206,7 @@ impl Assembler {
         }
         match self.streams.get(&(outline.height, outline.round, *streamer)) {
             Some(stream) if stream.outline != *outline => Err(Refusal::Conflicting),
-            Some(Stream { state: State::Partial { chunks, .. }, .. }) if chunks.get(index) == Some(&None) => Ok(()),
+            Some(Stream { state: Arrival::Partial { chunks, .. }, .. }) if chunks.get(index) == Some(&None) => Ok(()),
             Some(_) => Err(Refusal::Duplicate),
             None => Ok(()),
         }
@@ -214,7 +214,7 @@ impl Assembler {
 
     /// Drops the oldest of a validator's streams if it has as many as it may.
     fn make_room(&mut self, streamer: ValidatorId) {
-        let held = |(key, stream): &(&Key, &Stream)| key.2 == streamer && !matches!(stream.state, State::Done);
+        let held = |(key, stream): &(&Key, &Stream)| key.2 == streamer && !matches!(stream.state, Arrival::Done);
         if self.streams.iter().filter(held).count() >= STREAMS_PER_VALIDATOR_MAX
             && let Some(oldest) = self.streams.iter().find(held).map(|(key, _)| *key)
         {

@@ -72,7 +72,7 @@ pub struct Config {
     pub api_tokens: api::Tokens,
     /// How much one client, and all together, may ask.
     #[serde(default)]
-    pub api_limits: api::Limits,
+    pub api_limits: api::CallLimits,
     /// Names under which the API is asked over plain HTTP, as by a proxy, beside addresses and `localhost`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_names: Vec<String>,
@@ -171,7 +171,10 @@ impl Config {
             network_seed: network_key.seed(),
             listen: self.gossip_listen.clone(),
             peers: self.gossip_peers.clone(),
-            limits: gossip::Limits { per_address_max: self.connections_per_ip_max, ..gossip::Limits::default() },
+            limits: gossip::PeerLimits {
+                per_address_max: self.connections_per_ip_max,
+                ..gossip::PeerLimits::default()
+            },
         }
     }
 
@@ -263,8 +266,8 @@ mod tests {
             };
             let lines: Vec<_> = commented.lines().filter_map(|line| line.strip_prefix("# ")).filter(key).collect();
             let table: toml::Table = toml::from_str(&lines.join("\n")).unwrap();
-            let limits: api::Limits = table["api_limits"].clone().try_into().unwrap();
-            assert_eq!(limits, api::Limits::default());
+            let limits: api::CallLimits = table["api_limits"].clone().try_into().unwrap();
+            assert_eq!(limits, api::CallLimits::default());
             assert_eq!(
                 table["api_limits"].as_table().unwrap(),
                 &toml::Table::try_from(&limits).unwrap(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use market::{
     clearing::{PictureKind, mechanism},
-    settlement::{BusUse, Curves, LineUse, Step},
+    settlement::{BusUse, Curves, LineUse, PriceStep},
 };
 use protocol::{
     energy::Energy,
@@ -327,8 +327,8 @@ pub(crate) struct CurveStep {
     pub(crate) energy_wh: Energy,
 }
 
-impl From<&Step> for CurveStep {
-    fn from(step: &Step) -> CurveStep {
+impl From<&PriceStep> for CurveStep {
+    fn from(step: &PriceStep) -> CurveStep {
         CurveStep { price: step.price, energy_wh: step.energy }
     }
 }

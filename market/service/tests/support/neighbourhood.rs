@@ -1,7 +1,7 @@
 //! A made-up neighbourhood for the console's tests: 41 households, 16 of them with solar panels, a June day. Its
 //! figures look like a real one's; how they come about is simple, and the same each time.
 
-use market::settlement::{Curves, Picture, Step};
+use market::settlement::{Curves, Picture, PriceStep};
 use market_service::console::{CommunityInfo, MemberInfo};
 use protocol::{
     api::Settled,
@@ -78,8 +78,8 @@ pub(crate) fn limit(house: u64, net: i64) -> Price {
     })
 }
 
-fn steps(orders: &[(u64, Price, u64)]) -> Vec<Step> {
-    orders.iter().map(|(_, price, wh)| Step { price: *price, energy: Energy::from_wh(*wh) }).collect()
+fn steps(orders: &[(u64, Price, u64)]) -> Vec<PriceStep> {
+    orders.iter().map(|(_, price, wh)| PriceStep { price: *price, energy: Energy::from_wh(*wh) }).collect()
 }
 
 /// Maximum volume at one price, halfway between the last bid and the last offer that trade.

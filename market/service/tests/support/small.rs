@@ -1,6 +1,6 @@
 //! A settlement small enough to check by hand, and validators to list.
 
-use market::settlement::{Curves, Picture, Step};
+use market::settlement::{Curves, Picture, PriceStep};
 use market_service::console::ValidatorView;
 use protocol::{
     api::Settled,
@@ -28,7 +28,7 @@ pub(crate) fn line(house: u64, [bought, sold, imported, exported]: [u64; 4], amo
 pub(crate) fn small_settlement(number: i64) -> (Settled, Picture) {
     let price = neighbourhood::price(190_001);
     let energy = Energy::from_wh(1_001);
-    let step = |micro, wh| Step { price: neighbourhood::price(micro), energy: Energy::from_wh(wh) };
+    let step = |micro, wh| PriceStep { price: neighbourhood::price(micro), energy: Energy::from_wh(wh) };
     let settled = Settled {
         interval: interval(number),
         height: 7,

@@ -11,7 +11,7 @@ use libp2p::{PeerId, gossipsub::MessageId};
 use protocol::limits::TRANSACTION_BYTES_MAX;
 use tokio::task::JoinSet;
 
-use super::{Limits, Verdict};
+use super::{PeerLimits, Verdict};
 use crate::node::Ledger;
 
 /// Checks at once: the other cores are for consensus and the API.
@@ -38,7 +38,7 @@ pub(super) struct Checked {
 /// The queue before the ledger.
 pub(super) struct Checks {
     ledger: Arc<Ledger>,
-    limits: Limits,
+    limits: PeerLimits,
     allowances: HashMap<PeerId, DefaultDirectRateLimiter>,
     waiting: VecDeque<Arrival>,
     waiting_bytes: usize,
@@ -46,7 +46,7 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) fn new(ledger: Arc<Ledger>, limits: Limits) -> Checks {
+    pub(super) fn new(ledger: Arc<Ledger>, limits: PeerLimits) -> Checks {
         let (allowances, waiting) = (HashMap::new(), VecDeque::new());
         Checks { ledger, limits, allowances, waiting, waiting_bytes: 0, running: JoinSet::new() }
     }
@@ -81,7 +81,7 @@ impl Checks {
     /// Takes a message of `bytes` bytes from the peer's allowance.
     fn spend(&mut self, peer: PeerId, bytes: usize) -> bool {
         let at_least_one = |limit: u32| NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-        let Limits { units_per_second_max, units_burst_max, .. } = self.limits;
+        let PeerLimits { units_per_second_max, units_burst_max, .. } = self.limits;
         let allowance = self.allowances.entry(peer).or_insert_with(|| {
             let quota = Quota::per_second(at_least_one(units_per_second_max));
             RateLimiter::direct(quota.allow_burst(at_least_one(units_burst_max)))
@@ -137,7 +137,7 @@ mod tests {
             serde_json::from_str(include_str!("../../../../../protocol/vectors/receipts.json")).unwrap();
         let genesis = Genesis::from_json(vectors[0]["genesis"].to_string().as_bytes()).unwrap();
         let (ledger, _submitted) = Ledger::open(genesis, Arc::new(MemoryStore::default()), None).unwrap();
-        let mut checks = Checks::new(Arc::new(ledger), Limits { waiting_max: 1, ..Limits::default() });
+        let mut checks = Checks::new(Arc::new(ledger), PeerLimits { waiting_max: 1, ..PeerLimits::default() });
         let mut enter = |number: u8, length: usize| {
             let peer = libp2p::identity::Keypair::ed25519_from_bytes(SecretKey::from_seed(&[number; 32]).seed());
             let peer = peer.unwrap().public().to_peer_id();

@@ -16,10 +16,10 @@ struct Peer {
     address: Multiaddr,
     /// Attempts since a connection was last of use.
     attempts: u32,
-    state: State,
+    state: Dialling,
 }
 
-enum State {
+enum Dialling {
     /// To be dialled then.
     Due(Instant),
     /// Dialled, perhaps connected.
@@ -30,17 +30,17 @@ pub(super) struct Dialler(Vec<Peer>);
 
 impl Dialler {
     pub(super) fn new(addresses: impl IntoIterator<Item = Multiaddr>, now: Instant) -> Dialler {
-        let peer = |address| Peer { address, attempts: 0, state: State::Due(now) };
+        let peer = |address| Peer { address, attempts: 0, state: Dialling::Due(now) };
         Dialler(addresses.into_iter().map(peer).collect())
     }
 
     /// What is to be dialled now. It counts as dialled from here on, until [`lost`](Self::lost).
     pub(super) fn due(&mut self, now: Instant) -> Vec<DialOpts> {
-        let due = |peer: &&mut Peer| matches!(peer.state, State::Due(at) if at <= now);
+        let due = |peer: &&mut Peer| matches!(peer.state, Dialling::Due(at) if at <= now);
         let dial = |peer: &mut Peer| {
             let options = DialOpts::from(peer.address.clone());
             peer.attempts = peer.attempts.saturating_add(1);
-            peer.state = State::Busy(options.connection_id());
+            peer.state = Dialling::Busy(options.connection_id());
             options
         };
         self.0.iter_mut().filter(due).map(dial).collect()
@@ -49,8 +49,8 @@ impl Dialler {
     /// When the next is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let due = |peer: &Peer| match peer.state {
-            State::Due(at) => Some(at),
-            State::Busy(_) => None,
+            Dialling::Due(at) => Some(at),
+            Dialling::Busy(_) => None,
         };
         self.0.iter().filter_map(due).min()
     }
@@ -59,7 +59,7 @@ impl Dialler {
     pub(super) fn lost(&mut self, connection: ConnectionId, now: Instant) {
         if let Some(peer) = self.of(connection) {
             let doubled = PAUSE_MIN.saturating_mul(2u32.saturating_pow(peer.attempts.saturating_sub(1)));
-            peer.state = State::Due(now + doubled.min(PAUSE_MAX));
+            peer.state = Dialling::Due(now + doubled.min(PAUSE_MAX));
         }
     }
 
@@ -71,7 +71,7 @@ impl Dialler {
     }
 
     fn of(&mut self, connection: ConnectionId) -> Option<&mut Peer> {
-        self.0.iter_mut().find(|peer| matches!(peer.state, State::Busy(its) if its == connection))
+        self.0.iter_mut().find(|peer| matches!(peer.state, Dialling::Busy(its) if its == connection))
     }
 }
 

@@ -21,7 +21,7 @@ use public_http::Client;
 
 /// How much a node takes from its peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct PeerLimits {
     /// Connections that others opened, at once.
     pub incoming_max: u32,
     /// Of these and beside them, connections whose handshake is not done yet.
@@ -38,9 +38,9 @@ pub struct Limits {
     pub waiting_bytes_max: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for PeerLimits {
+    fn default() -> PeerLimits {
+        PeerLimits {
             incoming_max: 128,
             handshakes_max: 64,
             per_address_max: 64,
@@ -55,7 +55,7 @@ impl Default for Limits {
 /// Two nodes that dial each other at once have two connections until one of them ends.
 const PER_PEER_MAX: u32 = 2;
 
-impl Limits {
+impl PeerLimits {
     /// The limits on connections, with room for `peers` that this node dials.
     pub(super) fn connections(&self, peers: usize) -> ConnectionLimits {
         let dialled = u32::try_from(peers).unwrap_or(u32::MAX);

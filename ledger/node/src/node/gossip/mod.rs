@@ -43,7 +43,7 @@ use self::{
     network::{Behaviour, BehaviourEvent},
     scoring::Exiles,
 };
-pub use self::{limits::Limits, scoring::EXILE, verdict::Verdict};
+pub use self::{limits::PeerLimits, scoring::EXILE, verdict::Verdict};
 use super::Ledger;
 
 /// How a node takes part in gossip.
@@ -55,7 +55,7 @@ pub struct Settings {
     /// Where the other nodes listen, as multiaddresses.
     pub peers: Vec<String>,
     /// How much to take from them.
-    pub limits: Limits,
+    pub limits: PeerLimits,
 }
 
 /// Why a node cannot take part in gossip.

@@ -19,7 +19,7 @@ use protocol::{envelope::ChainId, hash::Hash, limits::TRANSACTION_BYTES_MAX};
 
 use super::{
     GossipError,
-    limits::{Limits, PerAddress},
+    limits::{PeerLimits, PerAddress},
     scoring,
 };
 
@@ -63,7 +63,7 @@ pub(super) fn topic(chain: &ChainId) -> IdentTopic {
 pub(super) fn swarm(
     chain: &ChainId,
     network_seed: [u8; 32],
-    limits: &Limits,
+    limits: &PeerLimits,
     peers: usize,
 ) -> Result<Swarm<Behaviour>, GossipError> {
     let failed = |reason: String| GossipError::Network(reason);

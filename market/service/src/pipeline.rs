@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Most messages on the line.
-pub(crate) const LINE_MAX: usize = 16_384;
+pub(crate) const PIPELINE_MAX: usize = 16_384;
 /// Groups are not split further than this to give every core one: a batch of 512 signatures takes a seventh longer to
 /// verify than a quarter of one of 2,048.
 const GROUP_MIN: usize = 1_024;
@@ -28,7 +28,7 @@ const FIRST_GROUP: (usize, usize) = (256, 1_280);
 
 /// The line.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Pipeline {
     chain: ChainId,
     store: Store,
     cores: usize,
@@ -42,17 +42,17 @@ pub(crate) struct Line {
 
 /// What has come to the end of a stage.
 #[derive(Debug)]
-pub(crate) enum Step {
-    /// To be decided about, and handed to [`Line::store`].
+pub(crate) enum Stage {
+    /// To be decided about, and handed to [`Pipeline::store`].
     Opened(Vec<Opened>),
     /// On disk: to be answered.
     Stored(Decided),
 }
 
-impl Line {
-    pub(crate) fn new(chain: ChainId, store: Store) -> Line {
+impl Pipeline {
+    pub(crate) fn new(chain: ChainId, store: Store) -> Pipeline {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Line {
+        Pipeline {
             chain,
             store,
             cores,
@@ -78,7 +78,7 @@ impl Line {
         } else {
             share.clamp(GROUP_MIN, GROUP_MAX)
         };
-        room.min(LINE_MAX.saturating_sub(self.messages))
+        room.min(PIPELINE_MAX.saturating_sub(self.messages))
     }
 
     /// How many messages are on the line.
@@ -113,13 +113,13 @@ impl Line {
     }
 
     /// What happens next on the line; never anything while it is empty. May be dropped and asked again.
-    pub(crate) async fn next(&mut self) -> Result<Step, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Stage, StoreError> {
         tokio::select! {
             biased;
             Some(stored) = self.storing.join_next() => {
                 let decided = stored.map_err(|error| StoreError::crashed(&error))??;
                 self.messages -= decided.verdicts.len();
-                Ok(Step::Stored(decided))
+                Ok(Stage::Stored(decided))
             }
             Some(opened) = self.verifying.next(), if self.storing.is_empty() => {
                 let all = |opened: Result<Opened, JoinError>| opened.map_err(|error| StoreError::crashed(&error));
@@ -129,7 +129,7 @@ impl Line {
                 }
                 let forged = groups.iter().map(Opened::forged).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
                 self.batch = batch_where(forged.0, forged.1);
-                Ok(Step::Opened(groups))
+                Ok(Stage::Opened(groups))
             }
             else => std::future::pending().await,
         }
