@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     live,
-    state::{self, Broker, State},
+    state::{self, Broker, Neighbourhood},
 };
 use options::{Asked, Init, Live};
 
@@ -105,7 +105,7 @@ fn end(outcome: Result<(), Failure>) -> ExitCode {
 
 fn init(options: Init) -> Result<(), Failure> {
     let Asked { setup, run, .. } = options.neighbourhood.check()?;
-    let state = State::prepare(&options.state, &setup, &run).map_err(bad_input)?;
+    let state = Neighbourhood::prepare(&options.state, &setup, &run).map_err(bad_input)?;
     let root = state.root().display();
     let mut lines = vec![format!(
         "{root} is ready: {} participants, {} validators, broker {}",
@@ -159,7 +159,7 @@ fn run_live(mut options: Live) -> Result<(), Failure> {
                 temporary.path().to_owned()
             }
         };
-        let state = State::prepare(&directory, &setup, &run).map_err(bad_input)?;
+        let state = Neighbourhood::prepare(&directory, &setup, &run).map_err(bad_input)?;
         let plan = live::Plan {
             setup: &setup,
             run: &run,

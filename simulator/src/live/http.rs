@@ -68,20 +68,20 @@ struct MarketState {
 
 /// The parts of a neighbourhood, to be asked.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct PartClients {
     nodes: Vec<Node>,
     market: Client,
     agents: BTreeMap<String, Client>,
     settlements_per_page: usize,
 }
 
-impl Parts {
+impl PartClients {
     /// The parts at these addresses, of a neighbourhood of `members`.
-    pub(super) fn new(addresses: &Addresses, members: usize) -> Result<Parts, HttpError> {
+    pub(super) fn new(addresses: &Addresses, members: usize) -> Result<PartClients, HttpError> {
         let client = |address: &SocketAddr| Client::new(&format!("http://{address}"), None, None);
         let node = |address| Ok(Node::new(client(address)?, ANSWER_TIMEOUT));
         let agent = |(name, address): (&String, _)| Ok((name.clone(), client(address)?));
-        Ok(Parts {
+        Ok(PartClients {
             nodes: addresses.ledger.iter().map(node).collect::<Result<_, ClientError>>()?,
             market: client(&addresses.market)?,
             agents: addresses.agents.iter().map(agent).collect::<Result<_, ClientError>>()?,

@@ -23,7 +23,7 @@ pub use http::HttpError;
 pub use parts::PartError;
 pub use summary::{LedgerSummary, Summary, SummaryError, check_path as check_summary_path};
 
-use crate::state::{Run, Setup, State};
+use crate::state::{Neighbourhood, Run, Setup};
 use parts::Parts;
 use terminal::Terminal;
 use watch::Watch;
@@ -118,7 +118,7 @@ const RECEIPTS_INTERRUPTED: Duration = Duration::from_secs(3);
 const EXIT_INTERRUPTED: i32 = 130;
 
 /// Runs the neighbourhood in `state` until its intervals are settled or someone stops it.
-pub async fn run(state: &State, plan: &Plan<'_>) -> Result<(), LiveError> {
+pub async fn run(state: &Neighbourhood, plan: &Plan<'_>) -> Result<(), LiveError> {
     let mut interrupted = interruption();
     let terminal = Terminal::start(state, plan);
     if let Some(port) = state.addresses.embedded_broker {
@@ -134,7 +134,7 @@ pub async fn run(state: &State, plan: &Plan<'_>) -> Result<(), LiveError> {
 
 /// Watches until the end, and sums up.
 async fn watch(
-    state: &State,
+    state: &Neighbourhood,
     plan: &Plan<'_>,
     terminal: &Terminal,
     parts: &mut Parts,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, future::pending, path::Path};
 use futures::future::select_all;
 use ledger_node::{consensus::Halt, node};
 
-use crate::state::State;
+use crate::state::Neighbourhood;
 
 /// Why a part does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Starts validators, market and agents; stops again what was started if one of them does not.
-    pub(super) async fn start(state: &State) -> Result<Parts, PartError> {
+    pub(super) async fn start(state: &Neighbourhood) -> Result<Parts, PartError> {
         let mut parts = Parts { validators: Vec::new(), market: None, agents: BTreeMap::new() };
         match parts.start_all(state).await {
             Ok(()) => Ok(parts),
@@ -72,7 +72,7 @@ impl Parts {
         }
     }
 
-    async fn start_all(&mut self, state: &State) -> Result<(), PartError> {
+    async fn start_all(&mut self, state: &Neighbourhood) -> Result<(), PartError> {
         for (index, path) in state.validator_configs().iter().enumerate() {
             let failed = |reason: String| PartError::Validator { index, reason };
             let config = node::Config::load(path).map_err(|error| failed(error.to_string()))?;

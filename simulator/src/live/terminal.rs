@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 use protocol::{api::Settled, genesis::Genesis};
 
 use super::{Plan, bar, tally::Flows};
-use crate::state::{Broker, State};
+use crate::state::{Broker, Neighbourhood};
 
 /// The terminal of one run. Lines go to standard output, the bar to standard error if that is a terminal.
 pub(super) struct Terminal {
@@ -16,7 +16,7 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Says what is about to run.
-    pub(super) fn start(state: &State, plan: &Plan<'_>) -> Terminal {
+    pub(super) fn start(state: &Neighbourhood, plan: &Plan<'_>) -> Terminal {
         let genesis = &state.genesis;
         let terminal = Terminal { bar: bar::over(plan.intervals as u64), participants: genesis.members.len() };
         terminal.say(&heading(genesis, plan));
@@ -27,7 +27,7 @@ impl Terminal {
     }
 
     /// Says where everything is to be found.
-    pub(super) fn addresses(&self, state: &State, plan: &Plan<'_>) {
+    pub(super) fn addresses(&self, state: &Neighbourhood, plan: &Plan<'_>) {
         let addresses = &state.addresses;
         match plan.run.console {
             Some(_) => self.say(&format!("console   http://{}", addresses.market)),

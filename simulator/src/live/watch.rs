@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     LiveError, Plan,
-    http::{AgentStatus, HttpError, Parts},
+    http::{AgentStatus, HttpError, PartClients},
     summary::{LedgerSummary, Summary},
     tally::Tally,
     terminal::Terminal,
 };
-use crate::state::{GATE_DELAY_MS, State};
+use crate::state::{GATE_DELAY_MS, Neighbourhood};
 
 /// How much longer than pace and gate an interval may take before something is wrong, ms.
 const SETTLE_MS: u64 = 120_000;
@@ -25,8 +25,8 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// What is known of the neighbourhood.
 pub(super) struct Watch<'a> {
-    parts: Parts,
-    state: &'a State,
+    parts: PartClients,
+    state: &'a Neighbourhood,
     plan: &'a Plan<'a>,
     tally: Tally,
     /// Which ledger node is asked.
@@ -54,10 +54,10 @@ impl Agents {
 
 impl<'a> Watch<'a> {
     /// Nothing is known yet.
-    pub(super) fn new(state: &'a State, plan: &'a Plan<'a>) -> Result<Watch<'a>, HttpError> {
+    pub(super) fn new(state: &'a Neighbourhood, plan: &'a Plan<'a>) -> Result<Watch<'a>, HttpError> {
         let members = &state.genesis.members;
         Ok(Watch {
-            parts: Parts::new(&state.addresses, members.len())?,
+            parts: PartClients::new(&state.addresses, members.len())?,
             state,
             plan,
             tally: Tally::new(state.genesis.first_interval, members.iter().map(|member| member.member)),

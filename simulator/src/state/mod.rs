@@ -59,9 +59,9 @@ pub struct Setup {
     pub terms: Terms,
 }
 
-/// A prepared directory; nobody else prepares or runs it while this value lives.
+/// A neighbourhood in its prepared directory; nobody else prepares or runs it while this value lives.
 #[derive(Debug)]
-pub struct State {
+pub struct Neighbourhood {
     root: PathBuf,
     /// The genesis.
     pub genesis: Genesis,
@@ -171,9 +171,9 @@ const AGENT_STATE: &str = "data";
 /// The market's directory of names.
 const NAMES: &str = "members.csv";
 
-impl State {
+impl Neighbourhood {
     /// Makes the directory `root`, or checks that it is one that `setup` made, and writes the configuration for `run`.
-    pub fn prepare(root: &Path, setup: &Setup, run: &Run) -> Result<State, StateError> {
+    pub fn prepare(root: &Path, setup: &Setup, run: &Run) -> Result<Neighbourhood, StateError> {
         check_usable(root)?;
         files::create_directory(root)?;
         // The programs of the parts may run in other directories, and so may this one later.
@@ -191,7 +191,7 @@ impl State {
         };
         let addresses = configs::write(&root, setup, &genesis, run)?;
         remove_if_there(&root.join(UNFINISHED))?;
-        Ok(State { root, genesis, names, addresses, _lock: lock })
+        Ok(Neighbourhood { root, genesis, names, addresses, _lock: lock })
     }
 
     /// The directory.

@@ -28,8 +28,8 @@ fn run(setup: &Setup) -> Run {
     }
 }
 
-fn prepare(root: &Path, setup: &Setup) -> Result<State, StateError> {
-    State::prepare(root, setup, &run(setup))
+fn prepare(root: &Path, setup: &Setup) -> Result<Neighbourhood, StateError> {
+    Neighbourhood::prepare(root, setup, &run(setup))
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn who_starts_later_has_meters_that_counted_until_then() {
     let of_whole = prepare(&directory.path().join("whole"), &whole).unwrap();
     let of_later = prepare(&directory.path().join("later"), &later).unwrap();
     assert_eq!(of_later.genesis.first_interval.start_text(), "2016-07-04T10:00:00Z");
-    let open = |state: &State, participant: &str| {
+    let open = |state: &Neighbourhood, participant: &str| {
         let path = state.agent_configs().remove(participant).unwrap();
         let config = meter_agent::Config::load(&path).unwrap();
         let member = state.names.iter().find(|(_, name)| *name == participant).unwrap().0;
