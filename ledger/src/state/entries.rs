@@ -81,9 +81,11 @@ impl Key {
         }
     }
 
-    /// The hash of the leaf of an entry.
-    fn leaf(self, value: &[u8]) -> Hash {
-        leaf_hash(&cbor::encode(&(ByteVec::from(self.bytes()), Hash::of(value))))
+    /// The hash of the leaf of an entry, which is written into `leaf`.
+    fn leaf(self, value: &[u8], leaf: &mut Vec<u8>) -> Hash {
+        leaf.clear();
+        cbor::encode_into(&(ByteVec::from(self.bytes()), Hash::of(value)), leaf);
+        leaf_hash(leaf)
     }
 
     fn is_leaf(self) -> bool {
@@ -138,10 +140,10 @@ impl Leaves {
         let mut touched = std::mem::take(&mut self.touched);
         touched.sort();
         touched.dedup();
-        let mut value = Vec::new();
+        let (mut value, mut leaf) = (Vec::new(), Vec::new());
         let mut leaf = |key: Key| {
             value.clear();
-            write(key, &mut value).then(|| key.leaf(&value))
+            write(key, &mut value).then(|| key.leaf(&value, &mut leaf))
         };
         let hashes = touched.iter().filter(|key| key.is_leaf()).map(|key| (*key, leaf(*key))).collect();
         let hashes = merged(&self.hashes, hashes);
