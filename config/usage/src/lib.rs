@@ -20,7 +20,8 @@ const BAD_INPUT: u8 = 2;
 /// Reads this program's command line. Where that is its end, what there is to say is said: help and version on standard
 /// output, exit code 0; a mistake on standard error, in one line, exit code 2.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {
-    P::try_parse().map_err(|error| match error.kind() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    P::try_parse_from(&arguments).map_err(|error| match error.kind() {
         // Nobody left to read what is said is no failure.
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
@@ -28,7 +29,7 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
         }
         _ => {
             let command = P::command();
-            let _ = writeln!(io::stderr(), "{}: {}", command.get_name(), explain(&command, &error));
+            let _ = writeln!(io::stderr(), "{}: {}", command.get_name(), explain(&command, &arguments, &error));
             ExitCode::from(BAD_INPUT)
         }
     })
@@ -36,7 +37,8 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
 
 /// What `parse` says of these arguments, without the program's name, which they begin with; `None` if they can be used.
 pub fn mistake<P: Parser>(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Option<String> {
-    P::try_parse_from(arguments).err().map(|error| explain(&P::command(), &error))
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    P::try_parse_from(&arguments).err().map(|error| explain(&P::command(), &arguments, &error))
 }
 
 /// Reads a whole number within `range`, for `value_parser`.
@@ -56,8 +58,8 @@ pub fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Re
 }
 
 /// One line about a mistake in a command line of `command`.
-fn explain(command: &Command, error: &clap::Error) -> String {
-    let whose = subcommand(error).unwrap_or_else(|| command.get_name().to_owned());
+fn explain(command: &Command, arguments: &[OsString], error: &clap::Error) -> String {
+    let whose = subcommand(error).unwrap_or_else(|| asked(command, arguments));
     format!("{}; see {whose} --help", what(command, &whose, error).unwrap_or_else(|| plain(error)))
 }
 
@@ -134,6 +136,17 @@ fn subcommand(error: &clap::Error) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
+/// The program and the subcommands that these arguments, after the program's name, begin with.
+fn asked(command: &Command, arguments: &[OsString]) -> String {
+    let (mut command, mut words) = (command, vec![command.get_name()]);
+    for argument in arguments.iter().skip(1) {
+        let Some(next) = argument.to_str().and_then(|word| command.find_subcommand(word)) else { break };
+        command = next;
+        words.push(command.get_name());
+    }
+    words.join(" ")
+}
+
 /// `--intervals <N>` without its value.
 fn name(argument: &str) -> &str {
     argument.split(' ').next().unwrap_or(argument)
@@ -201,22 +214,34 @@ mod tests {
     #[test]
     fn each_mistake_is_one_line_that_says_what_was_expected_what_was_found_and_where_to_look() {
         for (arguments, expected) in [
-            ("bake bread --minutes 0", "--minutes: expected a whole number from 1 on, found `0`; see oven --help"),
-            ("bake bread --minutes -5", "--minutes: expected a whole number from 1 on, found `-5`; see oven --help"),
-            ("bake bread --minutes +5", "--minutes: expected a whole number from 1 on, found `+5`; see oven --help"),
-            ("bake bread --minutes 99999999999999999999", "from 1 on, found `99999999999999999999`; see oven --help"),
-            ("bake bread --minutes ten", "--minutes: expected a whole number from 1 on, found `ten`; see oven --help"),
+            ("bake bread --minutes 0", "--minutes: expected a whole number from 1 on, found `0`; see oven bake --help"),
+            (
+                "bake bread --minutes -5",
+                "--minutes: expected a whole number from 1 on, found `-5`; see oven bake --help",
+            ),
+            (
+                "bake bread --minutes +5",
+                "--minutes: expected a whole number from 1 on, found `+5`; see oven bake --help",
+            ),
+            (
+                "bake bread --minutes 99999999999999999999",
+                "from 1 on, found `99999999999999999999`; see oven bake --help",
+            ),
+            (
+                "bake bread --minutes ten",
+                "--minutes: expected a whole number from 1 on, found `ten`; see oven bake --help",
+            ),
             (
                 "bake bread --minutes 5 --loaves 32",
-                "--loaves: expected a whole number from 1 to 31, found `32`; see oven --help",
+                "--loaves: expected a whole number from 1 to 31, found `32`; see oven bake --help",
             ),
-            ("bake bread --minutes", "expected a value for --minutes <N>, found none; see oven --help"),
+            ("bake bread --minutes", "expected a value for --minutes <N>, found none; see oven bake --help"),
             (
                 "bake bread --minutes 5 --fan maybe",
-                "expected a value for --fan <FAN>, found `maybe`: provided string was not `true` or `false`; see oven --help",
+                "expected a value for --fan <FAN>, found `maybe`: provided string was not `true` or `false`; see oven bake --help",
             ),
-            ("bake bread --minutes 5 --at all", "--at: expected an oven, or off; found `all`; see oven --help"),
-            ("bake bread --minutes 5 --crust red", "--crust: expected pale or dark, found `red`; see oven --help"),
+            ("bake bread --minutes 5 --at all", "--at: expected an oven, or off; found `all`; see oven bake --help"),
+            ("bake bread --minutes 5 --crust red", "--crust: expected pale or dark, found `red`; see oven bake --help"),
             ("bake bread", "expected --minutes <N>, found none; see oven bake --help"),
             ("bake", "expected --minutes <N> and <WHAT>, found none; see oven bake --help"),
             (

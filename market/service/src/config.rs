@@ -140,7 +140,9 @@ fn whole_ms(ms: i64, max: u64) -> Result<u64, ParseError> {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{file}: cannot be read: {error}")]
+    #[error(
+        "expected a configuration file at {file}: {error}; `config/market.toml` shows one, `simulator init` makes one"
+    )]
     Unreadable {
         /// Which file.
         file: String,
@@ -228,6 +230,15 @@ gate_delay_ms = 2000
 kind = "replay"
 until = "2026-06-01T12:00:00Z"
 "#;
+
+    #[test]
+    fn where_there_is_no_file_the_message_says_how_to_get_one() {
+        let error = Config::load(Path::new("nowhere.toml")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("expected a configuration file at nowhere.toml: ") && error.contains("`simulator init`"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn paths_are_relative_to_the_file() {

@@ -92,6 +92,14 @@ fn connections_per_ip_max_default() -> usize {
 /// What is wrong with a configuration, or with a file it names.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// There is no configuration where one is expected.
+    #[error("expected a configuration file at {}: {error}; `ledger init DIR` makes one", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
@@ -125,7 +133,7 @@ impl Config {
     /// Reads a configuration file; its relative paths are relative to the file's directory.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let malformed = |reason: String| ConfigError::Malformed { path: path.into(), reason };
-        let text = fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::Missing { path: path.into(), error })?;
         let mut config: Config = toml::from_str(&text).map_err(|error| malformed(one_line(&error, &text)))?;
         if config.heartbeat_ms == 0 {
             return Err(malformed("`heartbeat_ms`: expected at least 1, found 0".into()));
@@ -234,6 +242,15 @@ pub fn read_key(path: &Path) -> Result<SecretKey, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_is_no_file_the_message_says_how_to_get_one() {
+        let error = Config::load(Path::new("nowhere.toml")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("expected a configuration file at nowhere.toml: ") && error.contains("`ledger init DIR`"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn the_shipped_files_are_four_validators_that_know_each_other() {
