@@ -4,12 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-#[path = "../../market/service/tests/support/axe.rs"]
-mod axe;
-#[path = "../../market/service/tests/support/chromium.rs"]
-mod chromium;
-#[path = "../../market/service/tests/support/page.rs"]
-mod page;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
@@ -23,12 +17,14 @@ use std::{
     process::Command,
 };
 
-use axe::Axe;
-use chromium::{Chromium, Screen};
-use page::{DESKTOP, DRAWN, LIVE, MISSING, PHONE, count, text};
 use serde_json::{Value, json};
 use spread::{Process, agents, profile_of_a_day, program, write_data};
-use testkit::mosquitto::Mosquitto;
+use testkit::{
+    axe::Axe,
+    chromium::{Chromium, Screen},
+    mosquitto::Mosquitto,
+    page::{DESKTOP, DRAWN, LIVE, MISSING, PHONE, count, text},
+};
 
 const SCREENS: [(&str, Screen); 4] = [
     ("desktop-light", DESKTOP),
@@ -49,7 +45,7 @@ impl Visitor {
     fn start(root: String) -> Visitor {
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
         fs::create_dir_all(&pictures).unwrap();
-        Visitor { chromium: Chromium::start(), axe: Axe::installed(), root, pictures }
+        Visitor { chromium: Chromium::start(), axe: Axe::installed(env!("CARGO_TARGET_TMPDIR")), root, pictures }
     }
 
     /// Opens the page as soon as it is served, and waits until it shows what there is.

@@ -9,10 +9,6 @@
     reason = "a test may panic, and uses a part of its support"
 )]
 
-#[path = "../../market/service/tests/support/agent.rs"]
-mod agent;
-#[path = "../../market/service/tests/support/households.rs"]
-mod households;
 #[path = "support/relay.rs"]
 mod relay;
 #[path = "support/spread.rs"]
@@ -26,8 +22,6 @@ use std::{
     time::Duration,
 };
 
-use agent::{Agent, PATIENCE};
-use households::{genesis, interval, key};
 use ledger_node::node::Running;
 use protocol::{
     answer::Refusal, api::Submitted, commit::Validator, hash::Hash, money::Amount, reading::SignedReading,
@@ -36,7 +30,11 @@ use protocol::{
 use relay::{Mode, Relay};
 use spread::{Process, program};
 use tempfile::TempDir;
-use testkit::mosquitto::Mosquitto;
+use testkit::{
+    agent::{Agent, PATIENCE},
+    households::{self, genesis, interval, key},
+    mosquitto::Mosquitto,
+};
 use validators::{Community, Validators, write_secret};
 
 /// Two households read so often make a hundred readings, and so one for every number of deliveries.

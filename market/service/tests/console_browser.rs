@@ -2,12 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/chromium.rs"]
-mod chromium;
 #[path = "support/neighbourhood.rs"]
 mod neighbourhood;
-#[path = "support/page.rs"]
-mod page;
 #[path = "support/console.rs"]
 mod served;
 #[path = "support/small.rs"]
@@ -15,13 +11,15 @@ mod small;
 
 use std::path::Path;
 
-use chromium::{Chromium, Screen};
 use market_service::console::Board;
-use page::{DESKTOP, DRAWN, LIVE, PHONE, SMALL_PHONE, click, count, text};
 use protocol::answer::Refusal;
 use serde_json::json;
 use served::Console;
 use small::{interval, small_settlement, validator};
+use testkit::{
+    chromium::{Chromium, Screen},
+    page::{DESKTOP, DRAWN, LIVE, PHONE, SMALL_PHONE, click, count, text},
+};
 
 /// Almost two days of the neighbourhood, and the next interval open.
 fn lived_in() -> Board {

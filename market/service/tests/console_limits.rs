@@ -10,10 +10,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use public_http::{DESCRIPTORS_RESERVED, raise_descriptors};
 use support::{
-    agent::PATIENCE,
     process::{self, Process},
     world::until,
 };
+use testkit::agent::PATIENCE;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},

@@ -2,13 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/chromium.rs"]
-mod chromium;
 #[path = "support/neighbourhood.rs"]
 #[allow(dead_code, reason = "the other test of the console uses the rest")]
 mod neighbourhood;
-#[path = "support/page.rs"]
-mod page;
 #[path = "support/console.rs"]
 mod served;
 #[path = "support/street.rs"]
@@ -16,10 +12,8 @@ mod street;
 
 use std::path::Path;
 
-use chromium::{Chromium, Screen};
 use market::{clearing::mechanisms, grid::Grid};
 use market_service::console::{Board, Noted, SETTLED_LATER};
-use page::{DESKTOP, DRAWN, LIVE, PHONE, count, label, text};
 use protocol::{
     api::{MemberStatus, RulesInForce},
     genesis::Rules,
@@ -30,6 +24,10 @@ use protocol::{
 };
 use serde_json::{Value, json};
 use served::Console;
+use testkit::{
+    chromium::{Chromium, Screen},
+    page::{DESKTOP, DRAWN, LIVE, PHONE, count, label, text},
+};
 
 /// Around noon, when both sides have something.
 const NOON: u64 = 44;

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use protocol::{answer::Refusal, settlement::Settlement};
 use support::{
-    agent::PATIENCE,
     fake_ledger::Mode,
     process::{self, Process},
     world::{World, interval, readings, until},
 };
+use testkit::agent::PATIENCE;
 
 /// Larger than any message, and than what the market lets the broker send at once.
 const HUGE: usize = 10 << 20;

@@ -20,10 +20,10 @@ use protocol::{
     settlement::{Entry, Line, Settlement},
 };
 use support::{
-    agent::PATIENCE,
     fake_ledger::Mode,
     world::{World, changed, genesis, interval, key, readings, readings_in, refused, until},
 };
+use testkit::agent::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Mosquitto, which .ci/run installs"]

@@ -4,14 +4,22 @@
 //! |---|---|
 //! | `community.rs` | a small community with real keys, and what an honest market makes of it |
 //! | `applied.rs` | transactions applied to a state, and what must hold whenever one is |
+//! | `households.rs` | two households and their readings |
+//! | `agent.rs` | an agent that says what a test has it say, over a real broker |
+//! | `chromium.rs`, `page.rs`, `axe.rs` | a real browser, the console's page in it, and what axe-core finds |
 //! | `ports.rs` | ports for nodes that have to be told of each other before they run |
 //! | `mosquitto.rs` | a real broker of a test's own |
 //! | `descriptors.rs` | how many files a process has open |
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests use this, and may panic")]
 
+pub mod agent;
 pub mod applied;
+pub mod axe;
+pub mod chromium;
 pub mod community;
 pub mod descriptors;
+pub mod households;
 pub mod mosquitto;
+pub mod page;
 pub mod ports;

@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-pub(crate) mod agent;
 pub(crate) mod fake_ledger;
 pub(crate) mod process;
 pub(crate) mod world;

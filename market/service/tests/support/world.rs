@@ -1,8 +1,5 @@
 //! A community of two households with its market, its broker and its ledger.
 
-#[path = "households.rs"]
-mod households;
-
 use std::{fmt::Debug, path::PathBuf, time::Duration};
 
 use market_service::{Config, Running, start};
@@ -17,13 +14,14 @@ use protocol::{
 };
 
 #[allow(unused_imports, reason = "each test file uses its own part of this")]
-pub(crate) use self::households::{genesis, interval, key, readings, readings_in};
-use testkit::{community::write_secret, mosquitto::Mosquitto};
-
-use super::{
+pub(crate) use testkit::households::{genesis, interval, key, readings, readings_in};
+use testkit::{
     agent::{Agent, PATIENCE},
-    fake_ledger::FakeLedger,
+    community::write_secret,
+    mosquitto::Mosquitto,
 };
+
+use super::fake_ledger::FakeLedger;
 
 pub(crate) struct World {
     pub(crate) directory: tempfile::TempDir,

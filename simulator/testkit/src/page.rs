@@ -1,34 +1,34 @@
 //! What a browser is asked about the console's page, and on which screens.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use super::chromium::Screen;
+use crate::chromium::Screen;
 
-pub(crate) const DESKTOP: Screen = Screen { width: 1280, height: 900, dark: false };
-pub(crate) const PHONE: Screen = Screen { width: 390, height: 844, dark: false };
-pub(crate) const SMALL_PHONE: Screen = Screen { width: 360, height: 640, dark: false };
-pub(crate) const DRAWN: &str = "document.getElementById('main')?.getAttribute('aria-busy')";
-pub(crate) const LIVE: &str = "document.getElementById('live-text')?.textContent";
+pub const DESKTOP: Screen = Screen { width: 1280, height: 900, dark: false };
+pub const PHONE: Screen = Screen { width: 390, height: 844, dark: false };
+pub const SMALL_PHONE: Screen = Screen { width: 360, height: 640, dark: false };
+pub const DRAWN: &str = "document.getElementById('main')?.getAttribute('aria-busy')";
+pub const LIVE: &str = "document.getElementById('live-text')?.textContent";
 
 /// What an element says.
-pub(crate) fn text(id: &str) -> String {
+pub fn text(id: &str) -> String {
     format!("document.getElementById('{id}').textContent")
 }
 
 /// What an element is called for who cannot see it.
-pub(crate) fn label(id: &str) -> String {
+pub fn label(id: &str) -> String {
     format!("document.getElementById('{id}').ariaLabel")
 }
 
-pub(crate) fn count(selector: &str) -> String {
+pub fn count(selector: &str) -> String {
     format!("document.querySelectorAll('{selector}').length")
 }
 
-pub(crate) fn click(selector: &str) -> String {
+pub fn click(selector: &str) -> String {
     format!("document.querySelector('{selector}').click()")
 }
 
 /// What is missing on the page as it stands: nothing is busy, and every card shows something or says why it does not.
-pub(crate) const MISSING: &str = "(() => {
+pub const MISSING: &str = "(() => {
     const shown = (element) => element !== null && element.offsetParent !== null;
     const missing = [];
     for (const card of document.querySelectorAll('main .tile, main .card')) {

@@ -14,9 +14,9 @@ use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use tokio::sync::mpsc;
 
 /// Nothing here takes long; only something that hangs takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// An agent: it publishes bytes, and remembers what the market says to its device.
-pub(crate) struct Agent {
+pub struct Agent {
     client: AsyncClient,
     topics: Topics,
     device: DeviceId,
@@ -32,7 +32,7 @@ enum Heard {
 }
 
 impl Agent {
-    pub(crate) async fn connect(port: u16, topics: &Topics, device: DeviceId) -> Agent {
+    pub async fn connect(port: u16, topics: &Topics, device: DeviceId) -> Agent {
         let mut options = MqttOptions::new(&device.multibase()[..20], "127.0.0.1", port);
         options.set_max_packet_size(8 << 20, 16 << 20);
         let (client, mut event_loop) = AsyncClient::new(options, 64);
@@ -74,22 +74,22 @@ impl Agent {
         Agent { client, topics: topics.clone(), device, heard, kept: Vec::new() }
     }
 
-    pub(crate) async fn publish_reading(&self, bytes: &[u8]) {
+    pub async fn publish_reading(&self, bytes: &[u8]) {
         self.client.publish(self.topics.reading(&self.device), QoS::AtLeastOnce, false, bytes).await.unwrap();
     }
 
-    pub(crate) async fn publish_order(&self, bytes: &[u8]) {
+    pub async fn publish_order(&self, bytes: &[u8]) {
         self.client.publish(self.topics.order(&self.device), QoS::AtLeastOnce, false, bytes).await.unwrap();
     }
 
     /// Publishes a reading and waits for the answer: nothing if it is accepted, else the refusal.
-    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Option<Refusal> {
+    pub async fn send(&mut self, bytes: &[u8]) -> Option<Refusal> {
         self.publish_reading(bytes).await;
         self.answer(bytes).await
     }
 
     /// The next answer to this message.
-    pub(crate) async fn answer(&mut self, bytes: &[u8]) -> Option<Refusal> {
+    pub async fn answer(&mut self, bytes: &[u8]) -> Option<Refusal> {
         let message = Hash::of(bytes);
         self.next(|heard| match heard {
             Heard::Answer(answer) if answer.message == message => Some(match answer.outcome {
@@ -102,23 +102,23 @@ impl Agent {
     }
 
     /// Waits until the market announces this.
-    pub(crate) async fn wait_open(&mut self, interval: Option<Interval>) {
+    pub async fn wait_open(&mut self, interval: Option<Interval>) {
         self.next(|heard| matches!(heard, Heard::Gate(gate) if gate.open == interval).then_some(())).await;
     }
 
     /// Retains an announcement that is not the market's.
-    pub(crate) async fn forge_announcement(&self, open: Option<Interval>) {
+    pub async fn forge_announcement(&self, open: Option<Interval>) {
         let forged = serde_json::to_vec(&Announcement { open, orders_from: None }).unwrap();
         self.client.publish(self.topics.gate(), QoS::AtLeastOnce, true, forged).await.unwrap();
     }
 
     /// Forgets what it heard so far, without having waited for it.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.kept.clear();
     }
 
     /// The next receipt of this interval.
-    pub(crate) async fn receipt(&mut self, interval: Interval) -> Receipt {
+    pub async fn receipt(&mut self, interval: Interval) -> Receipt {
         self.next(|heard| match heard {
             Heard::Receipt(receipt) if receipt.entry.interval == interval => Some((**receipt).clone()),
             _ => None,

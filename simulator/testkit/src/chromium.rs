@@ -19,17 +19,17 @@ const HANG: Duration = Duration::from_secs(120);
 
 /// What the page is shown on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Screen {
+pub struct Screen {
     /// Width, CSS pixels.
-    pub(crate) width: u32,
+    pub width: u32,
     /// Height, CSS pixels.
-    pub(crate) height: u32,
+    pub height: u32,
     /// Whether the person prefers light letters on a dark ground.
-    pub(crate) dark: bool,
+    pub dark: bool,
 }
 
 /// A running Chromium with one page.
-pub(crate) struct Chromium {
+pub struct Chromium {
     process: Child,
     to: File,
     from: Receiver<Value>,
@@ -42,7 +42,7 @@ pub(crate) struct Chromium {
 impl Chromium {
     /// Starts the Chromium that is installed. A test that asks for it is `#[ignore]`d, as those that need
     /// [Mosquitto](../../../protocol/tests/support/mosquitto.rs) are.
-    pub(crate) fn start() -> Chromium {
+    pub fn start() -> Chromium {
         let program = installed().expect("expected chromium on the PATH, found none: apt-get install chromium");
         let profile = tempfile::tempdir().unwrap();
         let [to, from] = ["to", "from"].map(|name| profile.path().join(name));
@@ -75,7 +75,7 @@ impl Chromium {
     }
 
     /// Opens `url`.
-    pub(crate) fn open(&mut self, url: &str, screen: Screen) {
+    pub fn open(&mut self, url: &str, screen: Screen) {
         let Screen { width, height, dark } = screen;
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", metrics);
@@ -88,12 +88,12 @@ impl Chromium {
 
     /// From now on, nothing is fetched from addresses like one of `patterns` (`*` is any text).
     #[allow(dead_code, reason = "each test file uses its own part of this")]
-    pub(crate) fn block(&mut self, patterns: &[&str]) {
+    pub fn block(&mut self, patterns: &[&str]) {
         self.call("Network.setBlockedURLs", json!({"urls": patterns}));
     }
 
     /// The value of a JavaScript expression in the page.
-    pub(crate) fn eval(&mut self, expression: &str) -> Value {
+    pub fn eval(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let answer = self.call("Runtime.evaluate", parameters);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
@@ -101,7 +101,7 @@ impl Chromium {
     }
 
     /// Waits until `expression` is `expected`.
-    pub(crate) fn wait_for(&mut self, expression: &str, expected: impl Into<Value>) {
+    pub fn wait_for(&mut self, expression: &str, expected: impl Into<Value>) {
         let expected = expected.into();
         let deadline = Instant::now() + HANG;
         loop {
@@ -116,12 +116,12 @@ impl Chromium {
     }
 
     /// What scripts and the security policy complained about since the page was opened.
-    pub(crate) fn complaints(&self) -> &[String] {
+    pub fn complaints(&self) -> &[String] {
         &self.complaints
     }
 
     /// Takes a picture of the whole page.
-    pub(crate) fn picture(&mut self, file: &Path) {
+    pub fn picture(&mut self, file: &Path) {
         let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
         let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
         let parameters = json!({"format": "png", "clip": clip, "captureBeyondViewport": true});

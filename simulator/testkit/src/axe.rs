@@ -2,24 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use super::chromium::Chromium;
+use crate::chromium::Chromium;
 
 /// Where `npm install --prefix target/axe axe-core` puts it; another place is named by this variable.
 const VARIABLE: &str = "AXE_CORE";
 
-/// The script. A test that asks for it is `#[ignore]`d, as those that need [Chromium](super::chromium) are.
-pub(crate) struct Axe(String);
+/// The script. A test that asks for it is `#[ignore]`d, as those that need [Chromium](crate::chromium) are.
+pub struct Axe(String);
 
 impl Axe {
-    pub(crate) fn installed() -> Axe {
-        let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("axe/node_modules/axe-core/axe.min.js");
+    /// The script beside the directory for the tests' files, which only tests know: `env!("CARGO_TARGET_TMPDIR")`.
+    pub fn installed(target_tmpdir: &str) -> Axe {
+        let beside = Path::new(target_tmpdir).with_file_name("axe/node_modules/axe-core/axe.min.js");
         let file = std::env::var_os(VARIABLE).map_or(beside, PathBuf::from);
         let expected = "expected axe-core: npm install --prefix target/axe axe-core";
         Axe(std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{expected}; {}: {error}", file.display())))
     }
 
     /// What is wrong with the page as it stands.
-    pub(crate) fn faults(&self, chromium: &mut Chromium) -> Vec<String> {
+    pub fn faults(&self, chromium: &mut Chromium) -> Vec<String> {
         if chromium.eval("typeof axe") != "object" {
             chromium.eval(&format!("{}; null", self.0));
         }

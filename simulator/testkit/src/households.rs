@@ -12,16 +12,16 @@ use protocol::{
     reading::{Reading, Registers, SignedReading},
 };
 
-pub(crate) fn key(number: u8) -> SecretKey {
+pub fn key(number: u8) -> SecretKey {
     SecretKey::from_seed(&[number; 32])
 }
 
-pub(crate) fn interval(number: i64) -> Interval {
+pub fn interval(number: i64) -> Interval {
     "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(number).unwrap()
 }
 
 /// Two members: device keys 1 and 2, member keys 11 and 12. The market's key is 21.
-pub(crate) fn genesis(community: &str) -> Genesis {
+pub fn genesis(community: &str) -> Genesis {
     let member = |number: u8| GenesisMember {
         member: MemberId::from_bytes([number; 16]),
         key: key(10 + number).public(),
@@ -45,13 +45,13 @@ pub(crate) fn genesis(community: &str) -> Genesis {
 }
 
 /// A chain of readings of one device: member 1 draws 300 Wh in each interval, member 2 feeds in 200 Wh.
-pub(crate) fn readings(number: u8, count: usize) -> Vec<SignedReading> {
+pub fn readings(number: u8, count: usize) -> Vec<SignedReading> {
     let flow = if number == 1 { (300, 0) } else { (0, 200) };
     readings_in(&genesis("Test"), number, &vec![flow; count])
 }
 
 /// A chain of readings of one device, which draws and feeds in so much in each interval.
-pub(crate) fn readings_in(genesis: &Genesis, number: u8, flows: &[(u64, u64)]) -> Vec<SignedReading> {
+pub fn readings_in(genesis: &Genesis, number: u8, flows: &[(u64, u64)]) -> Vec<SignedReading> {
     let mut chain: Vec<SignedReading> = Vec::new();
     let (mut import_wh, mut export_wh) = (5_000, 5_000);
     for (sequence, (import, export)) in (1..).zip(flows) {
