@@ -2,14 +2,18 @@
 
 use std::{
     fs,
+    ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use household::strategy::{self, FixedLimits, PriceTaker, Strategy};
 use protocol::{interval::Interval, member::MemberId, reading::Registers};
 use serde::Deserialize;
 use settings::{address::Address, broker::BrokerAddress, listen::Listen};
+use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
-use crate::{orders::OrderConfig, source::SourceConfig};
+use crate::source::SourceConfig;
 
 /// What an agent needs to know before it starts.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,9 +46,9 @@ pub struct Config {
     pub fsync: bool,
     /// The meter.
     pub source: SourceConfig,
-    /// The household's prices.
-    #[serde(default)]
-    pub order: OrderConfig,
+    /// How the household bids: what `[order]` says.
+    #[serde(skip, default = "price_taker")]
+    pub order: Arc<dyn Strategy>,
     /// How the household was registered, if that was by a decision after the genesis.
     #[serde(default)]
     pub registration: Option<Registration>,
@@ -110,11 +114,20 @@ impl Config {
 
     /// Reads a configuration from `text`, found at `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
-        let mut config: Config = toml::from_str(text).map_err(|error| ConfigError::Malformed {
+        // An error that says no place of its own is one of the `section`.
+        let malformed = |error: Error, section: Range<usize>| ConfigError::Malformed {
             path: path.into(),
-            line: error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+            line: text[..error.span().unwrap_or(section).start.min(text.len())].matches('\n').count() + 1,
             message: error.message().replace('\n', " "),
-        })?;
+        };
+        let mut document = DeTable::parse(text).map_err(|error| malformed(error, 0..0))?;
+        // Apart from the rest: which keys it may have, the strategy that it names decides.
+        let order = document.get_mut().remove("order");
+        let mut config = Config::deserialize(Deserializer::from(document)).map_err(|error| malformed(error, 0..0))?;
+        if let Some(order) = order {
+            let section = order.span();
+            config.order = read_order(order).map_err(|error| malformed(error, section))?;
+        }
         let base = path.parent().unwrap_or(Path::new(""));
         config.genesis = base.join(&config.genesis);
         config.state = base.join(&config.state);
@@ -144,6 +157,23 @@ impl Config {
     }
 }
 
+/// Reads `[order]`. Without a `strategy` its limits are fixed.
+fn read_order(mut order: toml::Spanned<DeValue<'_>>) -> Result<Arc<dyn Strategy>, Error> {
+    let name = match order.get_mut() {
+        DeValue::Table(keys) => keys.remove("strategy"),
+        _ => None,
+    };
+    let settings = ValueDeserializer::from(order);
+    match name {
+        Some(name) => strategy::read(&String::deserialize(ValueDeserializer::from(name))?, settings),
+        None => Ok(Arc::new(FixedLimits::deserialize(settings)?)),
+    }
+}
+
+fn price_taker() -> Arc<dyn Strategy> {
+    Arc::new(PriceTaker::default())
+}
+
 fn yes() -> bool {
     true
 }
@@ -157,6 +187,7 @@ pub(crate) const EXAMPLE: &str = include_str!("../../config/agent.toml");
 
 #[cfg(test)]
 mod tests {
+    use household::strategy::Situation;
     use protocol::money::Price;
 
     use super::*;
@@ -166,7 +197,9 @@ mod tests {
         let config = Config::parse(EXAMPLE, Path::new("/etc/voisin/agent.toml")).unwrap();
         assert_eq!(config.genesis, Path::new("/etc/voisin/genesis.json"));
         assert_eq!(config.device_key_path(), Path::new("/etc/voisin/state/device.key"));
-        assert_eq!(config.order.buy, Price::from_micro(280_000));
+        let situation = Situation { interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(), tariffs: None };
+        assert_eq!(config.order.limits(&situation).buy, Price::from_micro(280_000));
+        assert_eq!(config.order.name(), "fixed");
         let SourceConfig::Replay(replay) = config.source else { panic!("a recording") };
         assert_eq!(replay.file, Path::new("/etc/voisin/meter.csv"));
     }
@@ -198,6 +231,12 @@ mod tests {
             (format!("{good}[order]\nbuy = \"cheap\"\n"), 8, "expected a price per kWh such as 0.125, found `cheap`"),
             (format!("{good}[order]\nbuy = 0.3\n"), 8, "expected a string"),
             (format!("{good}[order]\nbuy_cap_wh = -1\n"), 8, "-1"),
+            (format!("{good}[order]\nstrategy = \"guess\"\n"), 7, "expected a strategy (`price_taker`, `fixed`, "),
+            (format!("{good}[order]\nstrategy = 7\n"), 8, "expected a string"),
+            (format!("{good}[order]\nstrategy = \"price_taker\"\nbuy = \"0.3\"\n"), 9, "unknown field `buy`"),
+            (format!("{good}[order]\nsel = \"0.3\"\n"), 8, "unknown field `sel`, expected one of `buy`, `sell`"),
+            (format!("{good}[order]\nstrategy = \"time_of_use\"\nwindows = []\n"), 7, "at least one window"),
+            (format!("order = 3\n{good}"), 1, "invalid type: integer `3`"),
             (format!("{good}[registration]\nmember = \"me\"\n"), 8, "found `me`"),
             (format!("{good}[registration]\n"), 7, "missing field `member`"),
             (format!("status = \"nowhere\"\n{good}"), 1, "expected an address such as 127.0.0.1:8080"),

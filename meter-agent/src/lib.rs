@@ -37,7 +37,6 @@ pub use alarm::AlarmKind;
 pub use check::{Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_transformer_entry};
 pub use config::{Config, ConfigError, Registration};
 pub use key::{KeyError, create_key, read_key};
-pub use orders::OrderConfig;
 pub use signed::{Doubt, new_record};
 pub use start::{Ended, Running, StartError, start};
 pub use statement::StatementLine;

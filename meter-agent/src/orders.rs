@@ -1,45 +1,22 @@
 //! The household's standing orders: when to sign a new one, and which limits stood for an interval. Pure.
+//!
+//! What the household wants says its strategy, for each interval by itself. An order stands until the next one does, so
+//! one is signed wherever what is wanted changes, and ahead of that: so many intervals that it is sent again, and that
+//! announcements are missed, before it comes too late.
 
+use household::strategy::{Situation, Strategy};
 use protocol::{
     answer::Refusal,
     energy::Energy,
     interval::Interval,
-    money::Price,
     order::{Order, PriceLimits},
     settlement::Tariffs,
 };
-use serde::Deserialize;
 
 use crate::{
     check::Limits,
     record::{OrderRecord, OrderState},
 };
-
-/// The household's standing order. What is not given is not limited: a price taker buys up to the retail price and
-/// sells down to the feed-in price.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrderConfig {
-    /// Highest price to buy at, per kWh.
-    #[serde(default)]
-    pub buy: Option<Price>,
-    /// Lowest price to sell at, per kWh.
-    #[serde(default)]
-    pub sell: Option<Price>,
-    /// Most energy to buy from neighbours in one interval, Wh.
-    #[serde(default)]
-    pub buy_cap_wh: Option<Energy>,
-    /// Most energy to sell to neighbours in one interval, Wh.
-    #[serde(default)]
-    pub sell_cap_wh: Option<Energy>,
-}
-
-impl OrderConfig {
-    /// Whether nothing is limited.
-    pub fn is_empty(&self) -> bool {
-        *self == OrderConfig::default()
-    }
-}
 
 /// Every order ever signed, oldest first.
 #[derive(Debug, Default)]
@@ -49,6 +26,8 @@ pub(crate) struct Orders {
     signed: u64,
     /// How often in a row an order came too late: the next one stands from so much later.
     late: u32,
+    /// Where the last order stands from that was put off: one for earlier would be too late again.
+    put_off: Option<Interval>,
 }
 
 /// What an answer makes of an order.
@@ -88,34 +67,54 @@ impl Became {
 
 /// Most intervals that an order which keeps coming too late is put off.
 const MARGIN_MAX: i64 = 64;
+/// Intervals after the first that an order can stand from for which one is signed already: an hour of quarter hours. If
+/// every one of them has an order, all of them still wait on the ledger together, beside the one that stands.
+const AHEAD: i64 = 4;
+const _: () = assert!(AHEAD as usize + 3 <= ledger::state::ORDERS_PER_MEMBER_MAX);
 
 impl Orders {
     pub(crate) fn new(records: Vec<OrderRecord>, signed: u64) -> Orders {
-        Orders { records, signed, late: 0 }
+        Orders { records, signed, late: 0, put_off: None }
     }
 
-    /// The order to sign now, if the last one is not what the configuration says.
-    pub(crate) fn wanted(&self, config: &OrderConfig, from: Interval) -> Option<Order> {
-        let OrderConfig { buy, sell, buy_cap_wh: buy_cap, sell_cap_wh: sell_cap } = config.clone();
-        let last = self.records.iter().rev().find(|record| record.state != OrderState::Refused);
-        let same = match last {
-            Some(OrderRecord { order, .. }) => order.limits() == PriceLimits { buy, sell, buy_cap, sell_cap },
-            // Who has no order that stands is a price taker already.
-            None => config.is_empty(),
-        };
+    /// The order to sign now, where orders may stand from `from` on: of the first interval in which the strategy wants
+    /// other limits than those that were placed for it.
+    pub(crate) fn wanted(&self, strategy: &dyn Strategy, tariffs: Option<Tariffs>, from: Interval) -> Option<Order> {
+        let wants = |interval| strategy.limits(&Situation { interval, tariffs });
         let known = self.records.last().map_or(0, |record| record.order.sequence);
-        // Of an order whose record was lost nobody knows here what it says, and it may stand.
-        let lost = known < self.signed;
-        if same && !lost {
-            return None;
-        }
-        let sequence = known.max(self.signed) + 1;
         // One more than needed, so that the order is on the ledger for sure before its first interval is cleared.
         let margin = (1i64 << self.late.min(32)).min(MARGIN_MAX);
-        Some(Order { sequence, valid_from: from.offset(margin)?, buy, sell, buy_cap, sell_cap })
+        let first = from.offset(margin)?;
+        // Of an order whose record was lost nobody knows here what it says, and it may stand.
+        let lost = known < self.signed;
+        let last = self.placed_orders().next();
+        let changed_mind = last.is_some_and(|last| last.valid_from > first && wants(last.valid_from) != last.limits());
+        let valid_from = if lost || changed_mind {
+            first
+        } else {
+            let mut soon = (0..=AHEAD).filter_map(|ahead| first.offset(ahead));
+            soon.find(|interval| self.put_off <= Some(*interval) && wants(*interval) != self.placed(*interval))?
+        };
+        let PriceLimits { buy, sell, buy_cap, sell_cap } = wants(valid_from);
+        Some(Order { sequence: known.max(self.signed) + 1, valid_from, buy, sell, buy_cap, sell_cap })
+    }
+
+    /// The orders that stand or may, the last one first.
+    fn placed_orders(&self) -> impl Iterator<Item = &Order> {
+        let placed = self.records.iter().rev().filter(|record| record.state != OrderState::Refused);
+        placed.map(|record| &record.order)
+    }
+
+    /// The limits that were placed for `interval`: the last order that has started stands, and whoever has none is a
+    /// price taker.
+    fn placed(&self, interval: Interval) -> PriceLimits {
+        let standing = self.placed_orders().find(|order| order.valid_from <= interval);
+        standing.map_or_else(PriceLimits::default, Order::limits)
     }
 
     pub(crate) fn push(&mut self, record: OrderRecord) {
+        let from = record.order.valid_from;
+        self.put_off = if self.late > 0 { Some(from) } else { self.put_off.filter(|earlier| *earlier <= from) };
         self.records.push(record);
     }
 
@@ -175,7 +174,11 @@ fn wider(a: Limits, b: Limits) -> Limits {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
+    use household::strategy::FixedLimits;
     use protocol::{envelope::Sealed, money::Price};
 
     use super::*;
@@ -196,26 +199,26 @@ mod tests {
         Tariffs { retail_price: price(300_000), feed_in_price: price(80_000) }
     }
 
-    fn buy(micro: i64) -> OrderConfig {
-        OrderConfig { buy: Some(price(micro)), ..OrderConfig::default() }
+    fn buy(micro: i64) -> FixedLimits {
+        FixedLimits { buy: Some(price(micro)), ..FixedLimits::default() }
     }
 
     #[test]
     fn an_order_is_signed_when_the_household_changes_its_mind_and_later_when_it_was_too_late() {
         let mut orders = Orders::default();
-        assert_eq!(orders.wanted(&OrderConfig::default(), interval(1)), None);
+        assert_eq!(orders.wanted(&FixedLimits::default(), None, interval(1)), None);
         let mut from = Vec::new();
         for _ in 0..9 {
-            let order = orders.wanted(&buy(200_000), interval(0)).unwrap();
+            let order = orders.wanted(&buy(200_000), None, interval(0)).unwrap();
             from.push(order.valid_from.since(interval(0)).unwrap());
             let record = record(order, OrderState::Open);
             let hash = record.message.hash();
             orders.push(record);
-            assert_eq!(orders.wanted(&buy(200_000), interval(0)), None, "one at a time");
+            assert_eq!(orders.wanted(&buy(200_000), None, interval(0)), None, "one at a time");
             assert_eq!(orders.answered(&hash, Some(Refusal::OrderTooLate)).unwrap().0, Became::Late);
         }
         assert_eq!(from, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
-        let order = orders.wanted(&buy(200_000), interval(0)).unwrap();
+        let order = orders.wanted(&buy(200_000), None, interval(0)).unwrap();
         assert_eq!(order.sequence, 10);
         let accepted = record(order, OrderState::Open);
         let hash = accepted.message.hash();
@@ -226,12 +229,14 @@ mod tests {
         // No room for it passes: nothing is decided, and nothing else is signed.
         let full = Some(Refusal::TooManyOrders);
         assert_eq!(answer(&mut orders, full), (Became::Waiting, OrderState::Open));
-        assert!(orders.open().is_some() && orders.wanted(&buy(200_000), interval(0)).is_none());
+        assert!(orders.open().is_some() && orders.wanted(&buy(200_000), None, interval(0)).is_none());
         assert_eq!(answer(&mut orders, None), (Became::Standing, OrderState::Accepted));
         assert_eq!(answer(&mut orders, full), (Became::Waiting, OrderState::Accepted), "it stands already");
         assert!(orders.open().is_none());
+        let earlier = orders.wanted(&buy(200_000), None, interval(2));
+        assert_eq!(earlier, None, "it was put off, and one for earlier would be too late again");
         // Back to a price taker: that is an order too, for the old one stands.
-        let order = orders.wanted(&OrderConfig::default(), interval(5)).unwrap();
+        let order = orders.wanted(&FixedLimits::default(), None, interval(5)).unwrap();
         assert_eq!((order.sequence, order.buy, order.valid_from), (11, None, interval(6)));
     }
 
@@ -246,11 +251,11 @@ mod tests {
             sell_cap: None,
         };
         let mut orders = Orders::new(vec![record(order, OrderState::Accepted)], 2);
-        let signed = orders.wanted(&buy(200_000), interval(5)).unwrap();
+        let signed = orders.wanted(&buy(200_000), None, interval(5)).unwrap();
         assert_eq!((signed.sequence, signed.buy), (3, Some(price(200_000))));
         orders.push(record(signed, OrderState::Open));
-        assert_eq!(orders.wanted(&buy(200_000), interval(5)), None, "one at a time");
-        let nothing_left = Orders::new(Vec::new(), 2).wanted(&OrderConfig::default(), interval(5)).unwrap();
+        assert_eq!(orders.wanted(&buy(200_000), None, interval(5)), None, "one at a time");
+        let nothing_left = Orders::new(Vec::new(), 2).wanted(&FixedLimits::default(), None, interval(5)).unwrap();
         assert_eq!((nothing_left.sequence, nothing_left.buy), (3, None));
     }
 

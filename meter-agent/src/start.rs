@@ -292,7 +292,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         genesis,
         member_key,
         device_key,
-        order: config.order.clone(),
+        strategy: config.order.clone(),
     };
     Ok(Prepared { identity, registration, meter })
 }

@@ -19,9 +19,11 @@ mod summary;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
+use household::strategy::Strategy;
 use ledger::proof::Verifier;
 use protocol::{
     envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, reading::ChainHead,
@@ -40,7 +42,7 @@ use crate::{
     alarm::{AlarmKind, Alarms},
     check::ReceiptFault,
     gate::Horizon,
-    orders::{OrderConfig, Orders},
+    orders::Orders,
     outbox::Outbox,
     record::{OrderRecord, Today},
     source::MeterClock,
@@ -63,7 +65,7 @@ pub(crate) struct Identity {
     pub(crate) clock: MeterClock,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
-    pub(crate) order: OrderConfig,
+    pub(crate) strategy: Arc<dyn Strategy>,
 }
 
 /// What decides for a household.

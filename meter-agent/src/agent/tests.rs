@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
+use household::strategy::{FixedLimits, PriceTaker};
 use ledger::proof::Verifier;
 use protocol::{
     answer::{self, Announcement, Answer, Refusal},
@@ -25,7 +26,7 @@ use crate::{
     alarm::Alarms,
     chain,
     mqtt::{self, DeviceTopics},
-    orders::{OrderConfig, Orders},
+    orders::Orders,
     outbox::Outbox,
     record::Today,
     source::{Measurement, MeterClock, MeterError},
@@ -106,7 +107,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             clock,
             member_key,
             device_key,
-            order: OrderConfig::default(),
+            strategy: Arc::new(PriceTaker::default()),
         },
         head,
         before_first: interval(-1),
@@ -270,7 +271,7 @@ async fn an_order_that_is_refused_for_what_passes_is_sent_again_until_it_stands(
     let mut agent = agent(dir.path(), MeterClock::Market, &[]);
     let (link, _connection) = link(&agent.core.identity);
     agent.link = link;
-    agent.core.identity.order = OrderConfig { buy: "0.2".parse().ok(), ..OrderConfig::default() };
+    agent.core.identity.strategy = Arc::new(FixedLimits { buy: "0.2".parse().ok(), ..FixedLimits::default() });
     let json = serde_json::to_vec(&Announcement { open: None, orders_from: Some(interval(1)) }).unwrap();
     message(&mut agent, Inbound::Gate, json).await;
     let mut now = Instant::now();

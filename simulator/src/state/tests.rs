@@ -1,5 +1,6 @@
 use std::net::{Ipv4Addr, TcpListener};
 
+use household::strategy::Situation;
 use protocol::reading::Registers;
 
 use super::*;
@@ -88,7 +89,8 @@ fn every_part_reads_its_configuration_file() {
             "d002" => (None, price("0.125")),
             _ => (None, None),
         };
-        assert_eq!((config.order.buy, config.order.sell), expected);
+        let limits = config.order.limits(&Situation { interval: state.genesis.first_interval, tariffs: None });
+        assert_eq!((limits.buy, limits.sell), expected);
     }
 }
 

@@ -120,14 +120,14 @@ impl Core {
         }
     }
 
-    /// Signs a new order if the household changed its mind since the last one.
+    /// Signs a new order if the household wants something else soon than what it has placed.
     pub(super) fn place_order(&mut self, turn: &mut Turn<'_>) {
         let horizon = self.horizon(turn.now);
         let Some(from) = self.live.orders_from.filter(|from| horizon.allows_orders_from(*from)) else { return };
         if self.live.halted || self.live.order_refused || !self.live.connected || self.orders.open().is_some() {
             return;
         }
-        let Some(order) = self.orders.wanted(&self.identity.order, from) else { return };
+        let Some(order) = self.orders.wanted(&*self.identity.strategy, self.tariffs, from) else { return };
         let signed = SignedOrder::sign(order.clone(), &self.identity.chain, &self.identity.member_key);
         let record = OrderRecord { message: Sealed::from(&signed), order, state: OrderState::Open };
         self.write(turn, Write::Order(record.clone()), Then::Order(record));

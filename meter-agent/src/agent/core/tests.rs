@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use protocol::answer::{Announcement, Refusal};
 
-use self::home::{Home, interval};
+use self::home::{Home, fixed, interval};
 use super::{
     sending::{BURST, ORDER_RETRY, REFILL},
     *,
@@ -202,7 +202,7 @@ fn an_order_is_stored_then_sent_before_readings_and_its_answer_decides_what_foll
     assert_eq!(home.writes(), ["acknowledge 4"]);
     assert!(home.alarms().is_empty());
     // It stands. What the household wants next is refused for what it says: no other is signed.
-    home.core.identity.order = OrderConfig { buy: "0.1".parse().ok(), ..OrderConfig::default() };
+    home.core.identity.strategy = fixed(Some("0.1"));
     assert_eq!(home.passes(REFILL), ["store order 3 Open"]);
     home.all_goes_well();
     order = home.memory.orders[&3].message.clone();

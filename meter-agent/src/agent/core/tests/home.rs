@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use household::strategy::FixedLimits;
 use protocol::{
     answer::{self, Announcement, Answer, Refusal},
     block::{Header, validators_hash},
@@ -18,6 +19,11 @@ use testkit::community::Community;
 
 use super::{watch::Watch, *};
 use crate::{chain, source::Measurement};
+
+/// The strategy of a household that buys up to a price.
+pub(super) fn fixed(buy: Option<&str>) -> Arc<dyn Strategy> {
+    Arc::new(FixedLimits { buy: buy.map(|price| price.parse().unwrap()), ..FixedLimits::default() })
+}
 
 /// What the tests' state holds.
 #[derive(Default)]
@@ -97,7 +103,7 @@ impl Home {
             clock: MeterClock::Market,
             member_key: ours.key.clone(),
             device_key: ours.device.clone(),
-            order: OrderConfig { buy: buy.map(|price| price.parse().unwrap()), ..OrderConfig::default() },
+            strategy: fixed(buy),
         };
         let head = chain::start(interval(0), Registers::default()).unwrap();
         let core = Core {

@@ -3,10 +3,11 @@
 
 use proptest::{
     prelude::*,
+    strategy::Strategy,
     test_runner::{Config, FileFailurePersistence},
 };
 
-use super::*;
+use super::{home::fixed, *};
 
 /// Something that happens to a household, or what comes of what it wants done.
 #[derive(Debug, Clone)]
@@ -81,8 +82,7 @@ impl Happening {
             Happening::ProvesToNeighbour(at) => drop(home.receives(&home.receipt_of_the_neighbour(at))),
             Happening::SaysNonsense(kind) => drop(home.hears(kind, b"{".to_vec())),
             Happening::WantsOther { buy } => {
-                home.core.identity.order =
-                    OrderConfig { buy: format!("0.{buy}").parse().ok(), ..OrderConfig::default() };
+                home.core.identity.strategy = fixed(Some(&format!("0.{buy}")));
             }
             Happening::Passes { ms } => drop(home.passes(Duration::from_millis(ms))),
             Happening::Succeeds { times } => (0..times).for_each(|_| drop(home.succeeds())),
