@@ -9,22 +9,14 @@ use std::{
 };
 
 use csv::{ReaderBuilder, Trim};
+use household::strategy::FixedLimits;
 use protocol::money::{Price, PriceError};
 
 use crate::dataset::Dataset;
 
 /// Price limits by participant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Orders(BTreeMap<String, Limits>);
-
-/// One participant's price limits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Highest price to buy at.
-    pub buy: Option<Price>,
-    /// Lowest price to sell at.
-    pub sell: Option<Price>,
-}
+pub struct Orders(BTreeMap<String, FixedLimits>);
 
 /// Why a file of orders cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +116,8 @@ impl Orders {
                     error,
                 }),
             };
-            let limits = Limits { buy: limit(1, "buy")?, sell: limit(2, "sell")? };
+            let (buy, sell) = (limit(1, "buy")?, limit(2, "sell")?);
+            let limits = FixedLimits { buy, sell, ..FixedLimits::default() };
             let id: String = field(0).chars().take(80).collect();
             if !dataset.participants.iter().any(|participant| participant.id == id) {
                 return Err(OrdersError::UnknownParticipant { path: path(), line, found: id });
@@ -137,7 +130,7 @@ impl Orders {
     }
 
     /// The limits of a participant: none, if the file does not name it.
-    pub fn of(&self, participant: &str) -> Limits {
+    pub fn of(&self, participant: &str) -> FixedLimits {
         self.0.get(participant).copied().unwrap_or_default()
     }
 }
@@ -156,10 +149,10 @@ mod tests {
     fn an_empty_field_is_no_limit() {
         let orders = read("participant_id,buy,sell\nd001,0.25,\n d002 , ,0.1\nd003,,\n").unwrap();
         let price = |text: &str| Some(text.parse().unwrap());
-        assert_eq!(orders.of("d001"), Limits { buy: price("0.25"), sell: None });
-        assert_eq!(orders.of("d002"), Limits { buy: None, sell: price("0.1") });
+        assert_eq!(orders.of("d001"), FixedLimits { buy: price("0.25"), ..FixedLimits::default() });
+        assert_eq!(orders.of("d002"), FixedLimits { sell: price("0.1"), ..FixedLimits::default() });
         for without in ["d003", "d004"] {
-            assert_eq!(orders.of(without), Limits::default());
+            assert_eq!(orders.of(without), FixedLimits::default());
         }
     }
 

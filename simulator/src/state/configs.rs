@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
 
+use household::strategy::FixedLimits;
 use protocol::{genesis::Genesis, interval::Interval};
 use settings::broker::BrokerAddress;
 
@@ -18,7 +18,6 @@ use super::{
     ports::Ports,
     validator,
 };
-use crate::orders::Limits;
 
 /// The MQTT broker of a neighbourhood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,7 +211,7 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
     )
 }
 
-fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, limits: Limits) -> String {
+fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, limits: FixedLimits) -> String {
     let mut text = format!(
         "{HEADER}\
          name = {}\n\
@@ -233,14 +232,10 @@ fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, limits: Limi
         quoted(&broker.to_string()),
         meter::FILE,
     );
-    if limits != Limits::default() {
-        text.push_str("\n# Highest price to buy at, lowest price to sell at, per kWh.\n[order]\n");
-        for (key, limit) in [("buy", limits.buy), ("sell", limits.sell)] {
-            if let Some(limit) = limit {
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "{key} = \"{limit}\"");
-            }
-        }
+    if limits != FixedLimits::default() {
+        // Texts and integers are TOML.
+        let limits = toml::to_string(&limits).unwrap_or_default();
+        text += &format!("\n# Highest price to buy at, lowest price to sell at, per kWh.\n[order]\n{limits}");
     }
     text
 }
