@@ -40,6 +40,6 @@ pub use key::{KeyError, create_key, read_key};
 pub use signed::{Doubt, new_record};
 pub use start::{Ended, Running, StartError, start};
 pub use statement::StatementLine;
-pub use status::Status;
+pub use status::{PlacedOrder, Status};
 pub use store::StoreError;
 pub use totals::Totals;

@@ -112,6 +112,11 @@ impl Orders {
         standing.map_or_else(PriceLimits::default, Order::limits)
     }
 
+    /// The order that was signed last.
+    pub(crate) fn last(&self) -> Option<&OrderRecord> {
+        self.records.last()
+    }
+
     pub(crate) fn push(&mut self, record: OrderRecord) {
         let from = record.order.valid_from;
         self.put_off = if self.late > 0 { Some(from) } else { self.put_off.filter(|earlier| *earlier <= from) };

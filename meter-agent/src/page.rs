@@ -33,6 +33,8 @@ pub(crate) fn render(status: &Status) -> String {
     let (today, totals, currency) = (&status.today, &status.totals, &status.currency);
     let currency = escape(currency);
     let tariffs = status.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &currency));
+    let order = status.order.as_ref().map_or_else(none, |order| escape(&order.in_words(&status.currency)));
+    let strategy = escape(&status.strategy);
     let card = |class: &str, label: &str, value: String, note: String| {
         format!("<div class=\"card {class}\"><span>{label}</span><b>{value}</b><span>{note}</span></div>")
     };
@@ -86,6 +88,7 @@ pub(crate) fn render(status: &Status) -> String {
          <h1>{title}</h1><p>{community} · {connection}</p>{over}{alarms}\
          <h2>{day} (UTC)</h2><div class=\"grid\">{today_cards}</div>\
          <h2>Since the start</h2><div class=\"grid\">{balance_card}{total_cards}{at_home}</div>\
+         <h2>Your order</h2><dl><dt>Strategy</dt><dd>{strategy}</dd><dt>Placed last</dt><dd>{order}</dd></dl>\
          <h2>Proof</h2><dl><dt>Proved settled until</dt><dd>{proved}</dd><dt>Tariffs proved there</dt><dd>{tariffs}</dd><dt>Last reading</dt><dd>{last}</dd>\
          <dt>Receipts verified</dt><dd>{verified}</dd><dt>Receipts refused</dt><dd>{bad}</dd>\
          <dt>Readings without a receipt yet</dt><dd>{outbox}</dd>{refused}\
@@ -102,10 +105,11 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use household::strategy::FixedLimits;
     use protocol::{key::SecretKey, member::MemberId, money::Amount};
 
     use super::*;
-    use crate::Totals;
+    use crate::{PlacedOrder, Totals};
 
     #[test]
     fn the_page_shows_the_figures_and_no_foreign_markup() {
@@ -120,6 +124,13 @@ mod tests {
             last_interval: None,
             settled_until: Some("2026-06-01T12:00:00Z/PT15M".parse().unwrap()),
             tariffs: None,
+            strategy: "time_of_use".into(),
+            order: Some(PlacedOrder {
+                valid_from: "2026-06-01T17:00:00Z/PT15M".parse().unwrap(),
+                limits: FixedLimits { buy: "0.32".parse().ok(), ..FixedLimits::default() },
+                why: Some("in the window from 17:00 to 21:00 (UTC)".into()),
+                accepted: None,
+            }),
             outbox: 3,
             receipts_refused: 0,
             totals: Totals { sold_wh: 1_234, earned: Amount::from_nano(150_000_000), ..Totals::default() },
@@ -140,6 +151,8 @@ mod tests {
             "&lt;b&gt;",
             "Duplicate",
             "OtherMember",
+            "<dd>time_of_use</dd>",
+            "buy up to 0.32 EUR per kWh; in the window from 17:00 to 21:00 (UTC); not answered yet",
         ] {
             assert!(page.contains(expected), "{expected}\n{page}");
         }

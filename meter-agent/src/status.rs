@@ -2,7 +2,15 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use protocol::{interval::Interval, key::DeviceId, member::MemberId, money::Amount, settlement::Tariffs};
+use household::strategy::FixedLimits;
+use protocol::{
+    energy::Energy,
+    interval::Interval,
+    key::DeviceId,
+    member::MemberId,
+    money::{Amount, Price},
+    settlement::Tariffs,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::totals::Totals;
@@ -32,6 +40,12 @@ pub struct Status {
     /// The supplier's prices that the latest verified receipt was booked under, and checked against.
     #[serde(default)]
     pub tariffs: Option<Tariffs>,
+    /// The strategy that the household bids by.
+    #[serde(default)]
+    pub strategy: String,
+    /// The order that was placed last.
+    #[serde(default)]
+    pub order: Option<PlacedOrder>,
     /// Readings that no verified receipt covers yet.
     pub outbox: u64,
     /// Receipts that were refused, and kept as evidence, since the agent's first.
@@ -53,6 +67,40 @@ pub struct Status {
     pub alarms: Vec<String>,
     /// Whether the recording or the market's time is over and everything is settled.
     pub finished: bool,
+}
+
+/// An order that was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedOrder {
+    /// The first interval that it is for.
+    pub valid_from: Interval,
+    /// What it limits.
+    pub limits: FixedLimits,
+    /// Why, in a few words; none if the strategy that runs now would not place it.
+    pub why: Option<String>,
+    /// Whether the market took it in; none if it has not answered yet.
+    pub accepted: Option<bool>,
+}
+
+impl PlacedOrder {
+    /// For people.
+    pub(crate) fn in_words(&self, currency: &str) -> String {
+        let PlacedOrder { valid_from, limits, why, accepted } = self;
+        let FixedLimits { buy, sell, buy_cap_wh, sell_cap_wh } = limits;
+        let price = |what: &str, price: &Option<Price>| price.map(|price| format!("{what} {price} {currency} per kWh"));
+        let cap = |what: &str, cap: &Option<Energy>| cap.map(|cap| format!("{what} at most {}", kwh(cap.wh())));
+        let limits =
+            [price("buy up to", buy), price("sell from", sell), cap("buy", buy_cap_wh), cap("sell", sell_cap_wh)];
+        let limits: Vec<String> = limits.into_iter().flatten().collect();
+        let limits = if limits.is_empty() { "at any price".into() } else { limits.join(", ") };
+        let why = why.as_deref().unwrap_or("by an earlier configuration");
+        let answer = match accepted {
+            Some(true) => "taken in by the market",
+            Some(false) => "refused by the market",
+            None => "not answered yet",
+        };
+        format!("from {valid_from} on: {limits}; {why}; {answer}")
+    }
 }
 
 /// Watt-hours as kWh, exactly.
@@ -102,6 +150,9 @@ impl Status {
         line("last reading", self.last_interval.map_or_else(none, |interval| interval.to_string()));
         line("proved settled until", self.settled_until.map_or_else(none, |interval| interval.to_string()));
         line("tariffs proved there", self.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &self.currency)));
+        line("strategy", self.strategy.clone());
+        let order = self.order.as_ref();
+        line("order placed last", order.map_or_else(none, |order| order.in_words(&self.currency)));
         line("without a receipt yet", format!("{} readings", self.outbox));
         line("receipts verified", self.totals.receipts_verified.to_string());
         line("receipts refused", self.receipts_refused.to_string());
@@ -143,5 +194,22 @@ mod tests {
         {
             assert_eq!(money(Amount::from_nano(nano), "EUR"), expected);
         }
+    }
+
+    #[test]
+    fn an_order_says_what_it_limits_and_why() {
+        let limits = FixedLimits {
+            buy: "0.28".parse().ok(),
+            sell_cap_wh: Some(Energy::from_wh(1_500)),
+            ..FixedLimits::default()
+        };
+        let valid_from = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
+        let order =
+            PlacedOrder { valid_from, limits, why: Some("outside of all windows".into()), accepted: Some(true) };
+        let expected = "from 2026-06-01T12:00:00Z/PT15M on: buy up to 0.28 EUR per kWh, sell at most 1.500 kWh; \
+                        outside of all windows; taken in by the market";
+        assert_eq!(order.in_words("EUR"), expected);
+        let other = PlacedOrder { limits: FixedLimits::default(), why: None, accepted: None, ..order };
+        assert!(other.in_words("EUR").ends_with("at any price; by an earlier configuration; not answered yet"));
     }
 }

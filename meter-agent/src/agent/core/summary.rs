@@ -1,9 +1,14 @@
 //! What the agent says of itself.
 
+use household::strategy::Situation;
 use protocol::money::Amount;
 
 use super::{Core, Identity, Now};
-use crate::{alarm::AlarmKind, status::Status};
+use crate::{
+    alarm::AlarmKind,
+    record::{OrderRecord, OrderState},
+    status::{PlacedOrder, Status},
+};
 
 /// Intervals behind the latest receipt after which a missing one is worth an alarm.
 const RECEIPT_LATE_INTERVALS: i64 = 4;
@@ -39,6 +44,8 @@ impl Core {
             last_interval: (self.head.sequence > 0).then_some(self.head.interval),
             settled_until,
             tariffs: self.tariffs,
+            strategy: self.identity.strategy.name().into(),
+            order: self.orders.last().map(|record| self.placed(record)),
             outbox: self.outbox.unsettled() as u64,
             receipts_refused: self.receipts_refused,
             totals: self.totals,
@@ -48,6 +55,22 @@ impl Core {
             receipts_refused_as: self.live.receipts_refused.clone(),
             alarms: self.alarms.lines(),
             finished: (self.live.ended || self.live.over) && self.outbox.unsettled() == 0,
+        }
+    }
+    fn placed(&self, record: &OrderRecord) -> PlacedOrder {
+        let (strategy, order) = (&self.identity.strategy, &record.order);
+        let situation = Situation { interval: order.valid_from, tariffs: self.tariffs };
+        let is_wanted = strategy.limits(&situation) == order.limits();
+        let accepted = match record.state {
+            OrderState::Open => None,
+            OrderState::Accepted => Some(true),
+            OrderState::Refused => Some(false),
+        };
+        PlacedOrder {
+            valid_from: order.valid_from,
+            limits: order.limits().into(),
+            why: is_wanted.then(|| strategy.why(&situation)),
+            accepted,
         }
     }
 }

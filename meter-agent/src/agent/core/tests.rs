@@ -6,6 +6,7 @@ mod watch;
 
 use std::time::Duration;
 
+use household::strategy;
 use protocol::answer::{Announcement, Refusal};
 
 use self::home::{Home, fixed, interval};
@@ -210,6 +211,32 @@ fn an_order_is_stored_then_sent_before_readings_and_its_answer_decides_what_foll
     assert_eq!(home.writes(), ["acknowledge 5"]);
     assert_eq!(home.memory.orders[&3].state, OrderState::Refused);
     assert_eq!(home.passes(ORDER_RETRY * 2), ["publish 1"]);
+}
+
+#[test]
+fn orders_for_a_window_are_signed_ahead_of_it_one_at_a_time_and_the_status_says_why() {
+    let mut home = Home::new(None);
+    let windows = "[[windows]]\nfrom = \"13:00\"\nto = \"13:30\"\nbuy = \"0.25\"\n";
+    home.core.identity.strategy = strategy::read("time_of_use", toml::Deserializer::parse(windows).unwrap()).unwrap();
+    home.connects();
+    home.announced(0, Some(1));
+    home.all_goes_well();
+    let order = home.memory.orders[&1].clone();
+    assert_eq!((order.order.valid_from, home.memory.orders.len()), (interval(4), 1));
+    let status = home.core.status(home.now);
+    assert_eq!(status.strategy, "time_of_use");
+    let placed = status.order.unwrap();
+    assert_eq!((placed.valid_from, placed.limits.buy, placed.accepted), (interval(4), "0.25".parse().ok(), None));
+    assert_eq!(placed.why.as_deref(), Some("in the window from 13:00 to 13:30 (UTC)"));
+    home.answered(&order.message, None);
+    home.all_goes_well();
+    let after = &home.memory.orders[&2].order;
+    assert_eq!((after.valid_from, after.buy), (interval(6), None));
+    let placed = home.core.status(home.now).order.unwrap();
+    assert_eq!(placed.why.as_deref(), Some("outside of all windows"));
+    // Another configuration, and it is not this strategy's any more.
+    home.core.identity.strategy = fixed(Some("0.2"));
+    assert_eq!(home.core.status(home.now).order.unwrap().why, None);
 }
 
 #[test]
