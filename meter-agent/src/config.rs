@@ -215,6 +215,31 @@ mod tests {
     }
 
     #[test]
+    fn what_the_example_leaves_as_comments_is_valid_too() {
+        let (before, order) = EXAMPLE.split_once("[order]\n").unwrap();
+        let is_key =
+            |line: &str| line.starts_with("[[") || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        let lines = order.lines().map(|line| line.strip_prefix("# ").filter(|line| is_key(line)).unwrap_or(line));
+        let order = lines.collect::<Vec<_>>().join("\n");
+        let config = Config::parse(&format!("{before}[order]\n{order}"), Path::new("a.toml")).unwrap();
+        assert_eq!(config.order.name(), "time_of_use");
+    }
+
+    #[test]
+    fn the_strategies_are_explained_to_the_household() {
+        let page = include_str!("../../docs/prosumer.md");
+        for name in strategy::names() {
+            assert!(page.contains(&format!("| `{name}` |")), "docs/prosumer.md does not explain `{name}`");
+            assert!(EXAMPLE.contains(&format!("\"{name}\"")), "config/agent.toml does not explain `{name}`");
+        }
+        let examples = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let (before, _) = EXAMPLE.split_once("[order]\n").unwrap();
+        let orders = examples.filter(|example| example.starts_with("[order]"));
+        let orders = orders.map(|order| Config::parse(&format!("{before}{order}"), Path::new("a.toml")).unwrap().order);
+        assert_eq!(orders.map(|order| order.name()).collect::<Vec<_>>(), ["fixed", "time_of_use"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let good =
             "genesis = \"g\"\nstate = \"s\"\nbroker = \"mqtt://h:1\"\n[source]\nkind = \"replay\"\nfile = \"f\"\n";
