@@ -539,6 +539,41 @@ async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_
 
 #[tokio::test]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn prices_follow_the_time_of_day_and_each_receipt_is_checked_against_those_of_its_interval() {
+    let broker = Mosquitto::start();
+    let home = Home::new(broker.port, &[(300, 100), (50, 150), (80, 0), (90, 0)]);
+    let window = "[[order.windows]]\nfrom = \"14:30\"\nto = \"14:45\"\nbuy = \"0.18\"\n";
+    let order = "[order]\nstrategy = \"time_of_use\"\ntime_zone = \"Europe/Vienna\"\nbuy = \"0.25\"\n";
+    home.configure(broker.port, &format!("{order}{window}"));
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(home.config()).await.unwrap();
+    market.announce(0).await;
+    let cheap = market.order().await;
+    assert_eq!((cheap.valid_from, cheap.buy), (interval(2), "0.18".parse().ok()));
+    market.reading().await;
+    market.answer(cheap.hash(), None).await;
+    let dear = market.order().await;
+    assert_eq!((dear.valid_from, dear.buy), (interval(3), "0.25".parse().ok()));
+    market.answer(dear.hash(), None).await;
+    until(&mut running, "it stands", |status| status.order.as_ref().is_some_and(|order| order.accepted == Some(true)))
+        .await;
+    market.announce(3).await;
+    for _ in 0..3 {
+        market.reading().await;
+    }
+    // Neighbours get 0.19: too dear in the window, and not after it.
+    market.forward(home.receipt(2, 40, 0, 40, 0).to_json()).await;
+    until(&mut running, "too dear", |status| status.receipts_refused == 1).await;
+    assert!(running.status().alarms[0].contains("0.18 per kWh, the own limit"), "{:?}", running.status().alarms);
+    market.forward(home.receipt(3, 40, 0, 50, 0).to_json()).await;
+    until(&mut running, "good", |status| status.settled_until == Some(interval(3))).await;
+    let page = get(running.status_addr.unwrap(), "/").await;
+    assert!(page.contains("outside of all windows; taken in by the market"), "{page}");
+    running.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_household_that_the_genesis_does_not_have_takes_part_by_what_was_decided_since() {
     let broker = Mosquitto::start();
     let mut home = Home::new(broker.port, &METER);

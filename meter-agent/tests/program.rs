@@ -46,6 +46,8 @@ fn bad_input_gets_one_clear_line() {
         assert_refused(&run(&["run", "--config", config]), expected);
     };
     attempt(&good.replace("state = ", "stat = "), "line 3: unknown field `stat`");
+    let windows = "[order]\nstrategy = \"time_of_use\"\n[[order.windows]]\nfrom = \"06:00\"\nto = \"06:00\"\n";
+    attempt(&format!("{good}{windows}"), "for a whole day write from 00:00 to 24:00");
     attempt(&good.replace("genesis.json", "none.json"), "expected the community's genesis file at");
     attempt(&good.replace("meter.csv", "none.csv"), "none.csv");
     attempt(&good.replace("\"state\"", "\"other\""), "expected a key file at");
