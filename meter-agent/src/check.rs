@@ -41,6 +41,9 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Where nobody knows what stood.
+    pub const ANY: Limits = Limits { buy: Price::MAX, sell: Price::MIN, buy_cap: None, sell_cap: None };
+
     /// A price taker's: buys up to the retail price, sells down to the feed-in price.
     pub fn price_taker(tariffs: &Tariffs) -> Limits {
         Limits { buy: tariffs.retail_price, sell: tariffs.feed_in_price, buy_cap: None, sell_cap: None }

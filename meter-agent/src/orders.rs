@@ -147,7 +147,8 @@ impl Orders {
     }
 
     /// The limits that stood for `interval`, where `tariffs` were in force. An order that was not answered may stand or
-    /// not: the wider limit counts, so that no receipt is refused for an answer that was lost.
+    /// not: the wider limit counts, so that no receipt is refused for an answer that was lost. One whose record was lost
+    /// may stand with any limits, until one that was signed after it does.
     pub(crate) fn limits(&self, interval: Interval, tariffs: &Tariffs) -> Limits {
         let mut wide: Option<Limits> = None;
         let standing = self.records.iter().rev().filter(|record| record.order.valid_from <= interval);
@@ -155,11 +156,19 @@ impl Orders {
             let limits = limits_of(&record.order, tariffs);
             wide = Some(wide.map_or(limits, |wide| wider(wide, limits)));
             if record.state == OrderState::Accepted {
-                return wide.unwrap_or(limits);
+                let known = wide.unwrap_or(limits);
+                return if self.is_lost_after(record.order.sequence) { Limits::ANY } else { known };
             }
         }
         let taker = Limits::price_taker(tariffs);
-        wide.map_or(taker, |wide| wider(wide, taker))
+        if self.is_lost_after(0) { Limits::ANY } else { wide.map_or(taker, |wide| wider(wide, taker)) }
+    }
+
+    /// Whether the record of an order was lost that was signed after the one of this number.
+    fn is_lost_after(&self, sequence: u64) -> bool {
+        let later = self.records.iter().map(|record| record.order.sequence).filter(|later| *later > sequence);
+        let last = self.records.last().map_or(0, |record| record.order.sequence).max(self.signed);
+        (later.count() as u64) < last.saturating_sub(sequence)
     }
 }
 
@@ -262,6 +271,30 @@ mod tests {
         assert_eq!(orders.wanted(&buy(200_000), None, interval(5)), None, "one at a time");
         let nothing_left = Orders::new(Vec::new(), 2).wanted(&FixedLimits::default(), None, interval(5)).unwrap();
         assert_eq!((nothing_left.sequence, nothing_left.buy), (3, None));
+    }
+
+    #[test]
+    fn an_order_whose_record_was_lost_may_stand_with_any_limits_until_a_later_one_does() {
+        let order = |sequence, from| Order {
+            sequence,
+            valid_from: interval(from),
+            buy: Some(price(200_000)),
+            sell: Some(price(100_000)),
+            buy_cap: None,
+            sell_cap: None,
+        };
+        let before = record(order(1, 0), OrderState::Accepted);
+        let mut orders = Orders::new(vec![before.clone()], 2);
+        assert_eq!(orders.limits(interval(9), &tariffs()), Limits::ANY, "the second may stand by now");
+        orders.push(record(order(3, 10), OrderState::Open));
+        assert_eq!(orders.limits(interval(10), &tariffs()), Limits::ANY, "the third may not");
+        orders.records[1].state = OrderState::Accepted;
+        assert_eq!(orders.limits(interval(10), &tariffs()).buy, price(200_000));
+        assert_eq!(orders.limits(interval(9), &tariffs()), Limits::ANY, "before it stood");
+        // A gap before the one that stands says nothing.
+        let recovered = Orders::new(vec![record(order(7, 0), OrderState::Accepted)], 7);
+        assert_eq!(recovered.limits(interval(0), &tariffs()).buy, price(200_000));
+        assert_eq!(Orders::new(Vec::new(), 1).limits(interval(0), &tariffs()), Limits::ANY);
     }
 
     #[test]
