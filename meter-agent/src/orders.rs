@@ -147,8 +147,8 @@ impl Orders {
     }
 
     /// The limits that stood for `interval`, where `tariffs` were in force. An order that was not answered may stand or
-    /// not: the wider limit counts, so that no receipt is refused for an answer that was lost. One whose record was lost
-    /// may stand with any limits, until one that was signed after it does.
+    /// not: the wider limit counts, so that no receipt is refused for an answer that was lost. One whose record was
+    /// lost may stand with any limits, until one that was signed after it does.
     pub(crate) fn limits(&self, interval: Interval, tariffs: &Tariffs) -> Limits {
         let mut wide: Option<Limits> = None;
         let standing = self.records.iter().rev().filter(|record| record.order.valid_from <= interval);

@@ -15,8 +15,8 @@ fn blocks(markdown: &str) -> impl Iterator<Item = &str> {
     markdown.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap())
 }
 
-/// The files and directories of the repository that the commands of a text in Markdown write: what follows an option or sign that names
-/// one.
+/// The files and directories of the repository that the commands of a text in Markdown write: what follows an option or
+/// sign that names one.
 fn written(markdown: &str) -> BTreeSet<&str> {
     let words: Vec<&str> = blocks(markdown).flat_map(str::split_whitespace).collect();
     let names = words.windows(2).filter(|pair| ["--state", "--summary", "--out", ">"].contains(&pair[0]));

@@ -1,7 +1,7 @@
 //! An HTTP server that strangers may connect to: for the market's console, an agent's page and a node's API.
 //!
-//! In: a router, and who keeps the door. Out: answers, for as long as nobody takes more than the [`ConnectionLimits`] give. It
-//! knows nothing of what is served. HTTP/1.1 only: one call at a time on a connection, so that the limits on
+//! In: a router, and who keeps the door. Out: answers, for as long as nobody takes more than the [`ConnectionLimits`]
+//! give. It knows nothing of what is served. HTTP/1.1 only: one call at a time on a connection, so that the limits on
 //! connections are limits on calls.
 //!
 //! | file | what it knows |

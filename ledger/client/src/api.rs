@@ -170,8 +170,8 @@ impl Node {
     }
 }
 
-/// Asks for JSON at `path`, which starts with a slash: what a node's API has is a method of [`Node`], and this is for the
-/// pages of the programs beside it.
+/// Asks for JSON at `path`, which starts with a slash: what a node's API has is a method of [`Node`], and this is for
+/// the pages of the programs beside it.
 pub async fn get<T: DeserializeOwned>(client: &Client, path: String, patience: Duration) -> Result<T, ApiError> {
     let answer = client.get(&path, patience).await?;
     read(path, answer)

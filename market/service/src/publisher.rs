@@ -56,8 +56,8 @@ impl Publisher {
         self.answers.try_send(answer).is_ok()
     }
 
-    /// Waits until there is room for an answer to every message that can be on [the pipeline](super::pipeline): what has to be
-    /// waited for before more messages are taken in.
+    /// Waits until there is room for an answer to every message that can be on [the pipeline](super::pipeline): what
+    /// has to be waited for before more messages are taken in.
     pub(crate) async fn room_for_answers(&self) {
         // The receiving task ends only with the service.
         self.answers.reserve_many(PIPELINE_MAX).await.ok();

@@ -38,8 +38,8 @@ impl Core {
         wakes.into_iter().flatten().min()
     }
 
-    /// When the next interval ends by this machine's clock, if the meter is on it. The clock can be set meanwhile: it is
-    /// looked at again before long.
+    /// When the next interval ends by this machine's clock, if the meter is on it. The clock can be set meanwhile: it
+    /// is looked at again before long.
     fn next_end(&self, now: Now) -> Option<Instant> {
         if self.identity.clock == MeterClock::Market || self.live.over || self.live.halted {
             return None;
