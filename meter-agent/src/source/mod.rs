@@ -35,6 +35,8 @@ pub enum Reading {
     Measured(Measurement),
     /// It was not read then, and never will be: the next reading carries the energy.
     Missed,
+    /// Nothing is wrong, but what it showed then may still come: it has to be asked again within a second or two.
+    NotYet,
     /// There will be no more readings.
     Over,
 }

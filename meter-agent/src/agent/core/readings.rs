@@ -16,6 +16,8 @@ use crate::{
 const BATCH: usize = 96;
 /// A meter that could not be read is asked again after this long.
 const METER_RETRY: Duration = Duration::from_secs(5);
+/// A meter whose reading may still come is asked again after this long.
+const METER_WAIT: Duration = Duration::from_secs(1);
 
 /// Readings that are taken and stored together.
 pub(super) struct Round {
@@ -27,6 +29,8 @@ pub(super) struct Round {
     signed: Vec<(u64, ReadingRecord)>,
     /// Why it ends before its time.
     stuck: Option<(AlarmKind, String)>,
+    /// The meter's next reading may still come.
+    waits: bool,
 }
 
 /// A reading that is stored, and may be sent.
@@ -40,14 +44,20 @@ impl Core {
     /// Begins to read and sign the intervals after the last one, up to the open one, as far as that is believed.
     pub(super) fn begin_round(&mut self, now: Now) {
         let open = self.open(now).filter(|open| self.read_until < *open && !self.live.over && !self.live.halted);
-        self.work.round =
-            open.map(|open| Round { open, until: self.read_until, head: self.head, signed: Vec::new(), stuck: None });
+        self.work.round = open.map(|open| Round {
+            open,
+            until: self.read_until,
+            head: self.head,
+            signed: Vec::new(),
+            stuck: None,
+            waits: false,
+        });
     }
 
     /// Asks the meter for the next interval of the round, or stores what it has.
     pub(super) fn read_on(&mut self, turn: &mut Turn<'_>) {
         let Some(round) = &mut self.work.round else { return };
-        let goes_on = round.stuck.is_none() && !self.live.over && round.signed.len() < BATCH;
+        let goes_on = round.stuck.is_none() && !round.waits && !self.live.over && round.signed.len() < BATCH;
         let next = round.until.next().filter(|next| goes_on && *next <= round.open);
         if let Some(interval) = next {
             match clock::may_sign(self.identity.clock, interval, turn.now.utc_s, self.live.signed_s) {
@@ -78,6 +88,7 @@ impl Core {
         match shown {
             Err(detail) => round.stuck = failed(detail),
             Ok(Shown { reading: Reading::Missed, .. }) => round.until = interval,
+            Ok(Shown { reading: Reading::NotYet, .. }) => round.waits = true,
             Ok(Shown { reading: Reading::Over, .. }) => {
                 tracing::info!("the replay is over: no reading from {interval} on");
                 self.live.over = true;
@@ -113,6 +124,9 @@ impl Core {
         if let Some((kind, detail)) = round.stuck {
             self.alarms.raise(kind, detail);
             self.live.meter_retry = Some(now.monotonic + METER_RETRY);
+        } else if round.waits {
+            // Nothing is known of the meter yet: an alarm that is on stays on.
+            self.live.meter_retry = Some(now.monotonic + METER_WAIT);
         } else {
             self.alarms.clear(AlarmKind::MeterFailed);
             self.alarms.clear(AlarmKind::ClockWrong);

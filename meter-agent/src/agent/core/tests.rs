@@ -177,6 +177,28 @@ fn a_meter_that_fails_is_asked_again_after_a_while_and_one_that_missed_an_interv
 }
 
 #[test]
+fn a_meter_whose_reading_may_still_come_is_asked_again_soon_and_raises_and_ends_no_alarm() {
+    let mut home = Home::new(None);
+    home.announced(1, None);
+    let not_yet = || Outcome::MeterRead(Ok(Shown { reading: Reading::NotYet, salt: [0; 16] }));
+    assert_eq!(home.shows(10), ["read 1"]);
+    assert_eq!(home.done(not_yet()), ["store 1"], "what was read is kept");
+    home.writes();
+    assert!(home.alarms().is_empty());
+    let retry = home.core.wake_at(home.now).unwrap() - home.now.monotonic;
+    assert!(retry <= Duration::from_secs(1), "{retry:?}");
+    assert_eq!(home.passes(retry), ["read 1"]);
+    home.done(Outcome::MeterRead(Err("silent".into())));
+    assert_eq!(home.passes(Duration::from_secs(5)), ["read 1"]);
+    home.done(not_yet());
+    assert_eq!(home.alarms(), ["meter failed: silent"]);
+    assert_eq!(home.passes(Duration::from_secs(1)), ["read 1"]);
+    home.shows(20);
+    home.writes();
+    assert!(home.alarms().is_empty());
+}
+
+#[test]
 fn an_order_is_stored_then_sent_before_readings_and_its_answer_decides_what_follows() {
     let mut home = Home::new(Some("0.2"));
     home.announced(0, Some(1));

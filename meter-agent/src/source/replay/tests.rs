@@ -19,7 +19,7 @@ fn registers(replay: &mut Replay, offset: i64) -> Option<(u64, u64)> {
     match replay.read(first().offset(offset).unwrap()).unwrap() {
         Reading::Measured(Measurement { registers, .. }) => Some((registers.import_wh, registers.export_wh)),
         Reading::Over => None,
-        Reading::Missed => panic!("a recording misses nothing"),
+        Reading::Missed | Reading::NotYet => panic!("a recording misses nothing"),
     }
 }
 

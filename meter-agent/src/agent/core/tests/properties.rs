@@ -26,6 +26,7 @@ enum Happening {
     Succeeds { times: usize },
     MeterFails,
     MeterMisses,
+    MeterWaits,
     TakesOnly(usize),
     FailsToWrite { reached: bool },
 }
@@ -50,6 +51,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         16 => (1..9_usize).prop_map(|times| Happening::Succeeds { times }),
         1 => Just(Happening::MeterFails),
         1 => Just(Happening::MeterMisses),
+        1 => Just(Happening::MeterWaits),
         1 => (0..3_usize).prop_map(Happening::TakesOnly),
         1 => any::<bool>().prop_map(|reached| Happening::FailsToWrite { reached }),
     ]
@@ -89,6 +91,9 @@ impl Happening {
             Happening::MeterFails if home.is_reading() => {
                 home.done(Outcome::MeterRead(Err("no answer".into())));
             }
+            Happening::MeterWaits if home.is_reading() => {
+                home.done(Outcome::MeterRead(Ok(Shown { reading: Reading::NotYet, salt: [0; 16] })));
+            }
             Happening::MeterMisses if home.is_reading() => {
                 home.done(Outcome::MeterRead(Ok(Shown { reading: Reading::Missed, salt: [0; 16] })));
             }
@@ -98,7 +103,8 @@ impl Happening {
                 }
             }
             Happening::FailsToWrite { reached } if home.is_writing() => drop(home.fails_to_write(reached)),
-            Happening::MeterFails | Happening::MeterMisses | Happening::FailsToWrite { .. } => {}
+            Happening::MeterFails | Happening::MeterMisses | Happening::MeterWaits | Happening::FailsToWrite { .. } => {
+            }
         }
     }
 }
