@@ -70,6 +70,9 @@ pub struct Registration {
     /// Export register at its start, Wh.
     #[serde(default)]
     pub export_wh: u64,
+    /// Rated power of the grid connection, W; without it, that of the genesis, if the member is in it.
+    #[serde(default)]
+    pub rated_power_w: Option<u64>,
     /// Whether the rules name this meter as the transformer's: it settles nothing of its own.
     #[serde(default)]
     pub transformer: bool,

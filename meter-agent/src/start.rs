@@ -38,7 +38,7 @@ use crate::{
     orders::Orders,
     outbox::Outbox,
     server::{self, Shown},
-    source::{MeterSource, SourceError},
+    source::{MeterSource, Placement, SourceError},
     status::Status,
     store::{DATABASE, Loaded, Store, StoreError},
 };
@@ -267,12 +267,24 @@ pub(crate) fn registration(
     let member =
         member.ok_or_else(|| StartError::NotRegistered { device: Box::new(*device), path: config.genesis.clone() })?;
     if member.key == *member_key {
-        let GenesisMember { member, import_wh, export_wh, .. } = *member;
+        let GenesisMember { member, import_wh, export_wh, rated_power_w, .. } = *member;
         let transformer = genesis.rules.transformer.is_some_and(|meter| meter.member == member);
-        Ok(Registration { member, first_interval: first, import_wh, export_wh, transformer })
+        let rated_power_w = Some(rated_power_w);
+        Ok(Registration { member, first_interval: first, import_wh, export_wh, rated_power_w, transformer })
     } else {
         let path = config.member_key_path();
         Err(StartError::OtherMemberKey { expected: Box::new(member.key), found: Box::new(*member_key), path })
+    }
+}
+
+/// Where the meter of a household is that was registered so.
+pub(crate) fn placement(registration: &Registration, genesis: &Genesis) -> Placement {
+    // Another meter or key changes nothing of the connection.
+    let as_before = || genesis.members.iter().find(|member| member.member == registration.member);
+    Placement {
+        first: registration.first_interval,
+        registers: registration.registers(),
+        rated_power_w: registration.rated_power_w.or_else(|| Some(as_before()?.rated_power_w)),
     }
 }
 
@@ -281,7 +293,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let device_key: SecretKey = read_key(&config.device_key_path())?;
     let member_key = read_key(&config.member_key_path())?;
     let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
-    let meter = config.source.open(registration.first_interval, registration.registers())?;
+    let meter = config.source.open(&placement(&registration, &genesis))?;
     let identity = Identity {
         name: config.name.clone(),
         chain: genesis.chain(),

@@ -14,7 +14,7 @@ use crate::{
     key::read_key,
     mqtt,
     source::MeterClock,
-    start::{read_genesis, registration},
+    start::{placement, read_genesis, registration},
 };
 
 /// How long the broker may take to answer.
@@ -73,7 +73,7 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
             let by = if config.registration.is_some() { "by a decision, as you say" } else { "in the genesis" };
             let (member, first) = (registered.member, registered.first_interval);
             report.good(format_args!("registered as member {member} {by}, from {first} on"));
-            if let Some(meter) = report.take(config.source.open(first, registered.registers())) {
+            if let Some(meter) = report.take(config.source.open(&placement(&registered, genesis))) {
                 report.good("meter readable");
                 if meter.clock() == MeterClock::Market {
                     report.good("the meter is a recording: it follows the market's time, not this machine's");

@@ -55,6 +55,17 @@ pub enum MeterClock {
     Real,
 }
 
+/// Where a meter is: what its readings are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// The first interval that it may read.
+    pub first: Interval,
+    /// Its registers when that starts.
+    pub registers: Registers,
+    /// Power of the grid connection, W; none where only the operator knows it.
+    pub rated_power_w: Option<u64>,
+}
+
 /// A meter.
 pub trait MeterSource: Send {
     /// The registers at the end of `interval`. Asked in ascending order, once for each interval that gets an answer.
@@ -70,8 +81,8 @@ trait MeterConfig {
     /// Makes its paths relative to `base`.
     fn resolve(&mut self, base: &Path);
 
-    /// Opens the meter. Its registers stand at `registers` when `first`, the community's first interval, starts.
-    fn open(&self, first: Interval, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError>;
+    /// Opens the meter that is placed there.
+    fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError>;
 }
 
 /// Why a meter cannot be used at all, in one line: what was expected, what was found and what to do.
@@ -127,8 +138,8 @@ impl SourceConfig {
         self.of_type_mut().resolve(base);
     }
 
-    /// Opens the meter. Its registers stand at `registers` when `first`, the community's first interval, starts.
-    pub fn open(&self, first: Interval, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError> {
-        self.of_type().open(first, registers)
+    /// Opens the meter that is placed there.
+    pub fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
+        self.of_type().open(placement)
     }
 }

@@ -19,7 +19,7 @@ use protocol::{
 
 use serde::Deserialize;
 
-use super::{Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Reading, SourceError};
+use super::{Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading, SourceError};
 
 const TIMESTAMP: &str = "timestamp";
 const CONSUMPTION: &str = "consumption_wh";
@@ -42,7 +42,8 @@ impl MeterConfig for ReplayConfig {
         self.file = base.join(&self.file);
     }
 
-    fn open(&self, first: Interval, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError> {
+    fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
+        let Placement { first, registers, .. } = *placement;
         let replay = Replay::open(&self.file, self.participant.as_deref(), first, registers);
         Ok(Box::new(replay.map_err(SourceError::new)?))
     }

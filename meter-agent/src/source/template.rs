@@ -18,7 +18,7 @@ use std::{
 use protocol::{interval::Interval, reading::Registers};
 use serde::Deserialize;
 
-use super::{Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Reading, SourceError};
+use super::{Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading, SourceError};
 
 /// Seconds from an interval's end within which a sample is its reading.
 const MAX_AGE_S: u64 = 60;
@@ -39,7 +39,7 @@ impl MeterConfig for TemplateConfig {
     }
 
     // What can never work is said here, before anything is signed: `meter-agent check` asks.
-    fn open(&self, _first: Interval, _registers: Registers) -> Result<Box<dyn MeterSource>, SourceError> {
+    fn open(&self, _: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
         File::open(&self.file).map_err(|error| SourceError::new(TemplateError { file: self.file.clone(), error }))?;
         Ok(Box::new(Template { file: self.file.clone() }))
     }
@@ -127,6 +127,10 @@ mod tests {
         "2026-06-01T12:00:00Z/PT15M".parse().unwrap()
     }
 
+    fn placement() -> Placement {
+        Placement { first: interval(), registers: Registers::default(), rated_power_w: None }
+    }
+
     /// What the meter says of the interval, where this was written so many seconds after its end.
     fn read(text: &str, after_s: i64) -> Result<Reading, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -137,7 +141,7 @@ mod tests {
         File::options().write(true).open(&file).unwrap().set_modified(at).unwrap();
         let mut config: SourceConfig = toml::from_str("kind = \"template\"\nfile = \"registers.txt\"\n").unwrap();
         config.resolve(directory.path());
-        let mut meter = config.open(interval(), Registers::default()).unwrap();
+        let mut meter = config.open(&placement()).unwrap();
         assert_eq!(meter.clock(), MeterClock::Real);
         meter.read(interval()).map_err(|error| error.to_string())
     }
@@ -170,7 +174,7 @@ mod tests {
         assert!(refused("kind = \"template\"\nfile = \"f\"\nflie = \"f\"\n").contains("unknown field `flie`"));
         assert!(refused("kind = \"template\"\n").contains("missing field `file`"));
         let nowhere = TemplateConfig { file: "/nowhere/registers.txt".into() };
-        let error = nowhere.open(interval(), Registers::default()).err().unwrap().to_string();
+        let error = nowhere.open(&placement()).err().unwrap().to_string();
         assert!(error.contains("/nowhere/registers.txt") && error.contains("start what writes them"), "{error}");
     }
 }

@@ -166,7 +166,11 @@ fn who_starts_later_has_meters_that_counted_until_then() {
         let member = state.names.iter().find(|(_, name)| *name == participant).unwrap().0;
         let member = state.genesis.members.iter().find(|known| known.member == *member).unwrap();
         let registers = Registers { import_wh: member.import_wh, export_wh: member.export_wh };
-        (registers, config.source.open(state.genesis.first_interval, registers).unwrap())
+        let first = state.genesis.first_interval;
+        (
+            registers,
+            config.source.open(&meter_agent::source::Placement { first, registers, rated_power_w: None }).unwrap(),
+        )
     };
     for participant in &whole.dataset.participants {
         let (zero, mut of_whole) = open(&of_whole, &participant.id);
