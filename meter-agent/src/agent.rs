@@ -9,7 +9,7 @@ mod link;
 use std::{
     collections::VecDeque,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use protocol::interval::Interval;
@@ -25,6 +25,7 @@ use crate::{
     source::{MeterSource, Reading},
     status::Status,
     store::Store,
+    wall_clock::now_s,
 };
 
 /// A household's agent.
@@ -99,12 +100,6 @@ impl Agent {
 /// The time now.
 pub(crate) fn now() -> Now {
     Now { monotonic: Instant::now(), utc_s: now_s() }
-}
-
-/// This machine's time, seconds after 1970; before that, none was ever set.
-pub(crate) fn now_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn far() -> Instant {

@@ -208,6 +208,16 @@ mod tests {
     }
 
     #[test]
+    fn the_other_meters_of_the_example_are_valid() {
+        let (before, source) = EXAMPLE.split_once("[source]").unwrap();
+        let lines =
+            source.lines().skip_while(|line| !line.starts_with("# kind = ")).take_while(|line| !line.is_empty());
+        let other: Vec<&str> = lines.map(|line| line.strip_prefix("# ").unwrap()).collect();
+        let config = Config::parse(&format!("{before}[source]\n{}\n", other.join("\n")), Path::new("agent.toml"));
+        assert!(matches!(config.unwrap().source, SourceConfig::Obis(_)));
+    }
+
+    #[test]
     fn the_page_is_asked_for_by_the_name_that_it_listens_on() {
         let parsed = |status: &str| {
             let text = EXAMPLE.replace("# status_names", "status_names").replace("127.0.0.1:8787", status);

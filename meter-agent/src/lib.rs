@@ -30,6 +30,7 @@ mod statement;
 mod status;
 mod store;
 mod totals;
+mod wall_clock;
 
 pub mod cli;
 

@@ -8,13 +8,13 @@ use settings::{broker::BrokerAddress, owner_only};
 
 use super::{Failure, print};
 use crate::{
-    agent::now_s,
     clock::CLOCK_S_MIN,
     config::Config,
     key::read_key,
     mqtt,
     source::MeterClock,
     start::{placement, read_genesis, registration},
+    wall_clock::now_s,
 };
 
 /// How long the broker may take to answer.

@@ -1,7 +1,9 @@
 //! Meters: one type a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
 //! [`SourceConfig`].
 
+mod obis;
 mod replay;
+mod sampler;
 #[cfg(test)]
 mod template;
 
@@ -66,6 +68,23 @@ pub struct Placement {
     pub rated_power_w: Option<u64>,
 }
 
+/// What a live meter shows, for whoever looks after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// Samples that were believed.
+    pub believed: u64,
+    /// Samples that were refused, and attempts that failed.
+    pub refused: u64,
+    /// Of the latest sample that was believed.
+    pub registers: Option<Registers>,
+    /// Power drawn from the grid, W; negative while it is fed in.
+    pub power_w: Option<i64>,
+    /// The serial number.
+    pub serial: Option<String>,
+    /// What has been wrong since the last sample that was believed.
+    pub fault: Option<String>,
+}
+
 /// A meter.
 pub trait MeterSource: Send {
     /// The registers at the end of `interval`. Asked in ascending order, once for each interval that gets an answer.
@@ -74,6 +93,11 @@ pub trait MeterSource: Send {
 
     /// Whose time it follows.
     fn clock(&self) -> MeterClock;
+
+    /// What it shows right now; none of a meter that is no live one.
+    fn sight(&self) -> Option<Sight> {
+        None
+    }
 }
 
 /// The settings of one type of meter: what `[source]` says beside its `kind`.
@@ -128,6 +152,7 @@ macro_rules! source_config {
 
 source_config! {
     Replay(replay::ReplayConfig),
+    Obis(obis::ObisConfig),
     #[cfg(test)]
     Template(template::TemplateConfig),
 }
