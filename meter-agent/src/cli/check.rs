@@ -1,6 +1,10 @@
 //! `meter-agent check`: everything that has to be right before `run`, one line each.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use protocol::interval::utc_text;
 use rumqttc::{AsyncClient, Event, Packet};
@@ -12,13 +16,19 @@ use crate::{
     config::Config,
     key::read_key,
     mqtt,
-    source::MeterClock,
+    source::{MeterClock, MeterSource},
     start::{placement, read_genesis, registration},
     wall_clock::now_s,
 };
 
 /// How long the broker may take to answer.
 const BROKER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a meter may take to be read twice: two telegrams come within 20 s, and one may be damaged.
+const METER_PATIENCE: Duration = Duration::from_secs(45);
+/// Refused samples, or attempts that failed, after which it is not waited for better ones.
+const METER_FAILURES: u64 = 3;
+/// Pause between two looks at the meter.
+const METER_LOOK: Duration = Duration::from_millis(100);
 
 /// Prints every line, and counts what is wrong.
 #[derive(Default)]
@@ -74,7 +84,11 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
             let (member, first) = (registered.member, registered.first_interval);
             report.good(format_args!("registered as member {member} {by}, from {first} on"));
             if let Some(meter) = report.take(config.source.open(&placement(&registered, genesis))) {
-                report.good("meter readable");
+                match sight_of(&*meter).await {
+                    None => report.good("meter readable"),
+                    Some(Ok(shown)) => report.good(shown),
+                    Some(Err(problem)) => report.bad(problem),
+                }
                 if meter.clock() == MeterClock::Market {
                     report.good("the meter is a recording: it follows the market's time, not this machine's");
                 }
@@ -99,6 +113,36 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
         0 => Ok(ExitCode::SUCCESS),
         1 => Err("1 thing is wrong, see above".into()),
         wrong => Err(format!("{wrong} things are wrong, see above").into()),
+    }
+}
+
+/// Reads a live meter twice, and says what it shows or why it cannot be read; nothing of a meter that is none.
+async fn sight_of(meter: &dyn MeterSource) -> Option<Result<String, String>> {
+    let until = Instant::now() + METER_PATIENCE;
+    loop {
+        let sight = meter.sight()?;
+        if let (true, Some(registers)) = (sight.believed >= 2, sight.registers) {
+            let power = match sight.power_w {
+                Some(watts) if watts < 0 => format!(", feeding in {} W", watts.unsigned_abs()),
+                Some(watts) => format!(", drawing {watts} W"),
+                None => String::new(),
+            };
+            let serial = sight.serial.map(|serial| format!(", serial number {serial}")).unwrap_or_default();
+            let refused = match sight.refused {
+                0 => String::new(),
+                refused => format!("; {refused} more could not be used: look at its cable, or turn the reading head"),
+            };
+            return Some(Ok(format!(
+                "meter read twice: import {} Wh, export {} Wh{power}{serial}{refused}",
+                registers.import_wh, registers.export_wh
+            )));
+        }
+        let timed_out = Instant::now() >= until;
+        if timed_out || (sight.refused >= METER_FAILURES && sight.believed == 0) {
+            let problem = sight.fault.unwrap_or_else(|| "nothing came; is its port switched on?".into());
+            return Some(Err(format!("expected two readings of the meter, found {}: {problem}", sight.believed)));
+        }
+        tokio::time::sleep(METER_LOOK).await;
     }
 }
 
