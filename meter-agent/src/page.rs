@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::status::{Status, in_words, kwh, money};
+use crate::status::{NO_ORDER, Status, in_words, kwh, money};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#f6f7f4;--card:#fff;--text:#1c2321;--soft:#5d6966;--sun:#c77700;--leaf:#1f7a4d;\
@@ -33,7 +33,7 @@ pub(crate) fn render(status: &Status) -> String {
     let (today, totals, currency) = (&status.today, &status.totals, &status.currency);
     let currency = escape(currency);
     let tariffs = status.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &currency));
-    let order = status.order.as_ref().map_or_else(none, |order| escape(&order.in_words(&status.currency)));
+    let order = status.order.as_ref().map_or(NO_ORDER.into(), |order| escape(&order.in_words(&status.currency)));
     let strategy = escape(&status.strategy);
     let card = |class: &str, label: &str, value: String, note: String| {
         format!("<div class=\"card {class}\"><span>{label}</span><b>{value}</b><span>{note}</span></div>")

@@ -69,6 +69,9 @@ pub struct Status {
     pub finished: bool,
 }
 
+/// What is said where no order was ever placed: that is no fault.
+pub(crate) const NO_ORDER: &str = "none: without one, the market's price is taken, whatever it is";
+
 /// An order that was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedOrder {
@@ -152,7 +155,7 @@ impl Status {
         line("tariffs proved there", self.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &self.currency)));
         line("strategy", self.strategy.clone());
         let order = self.order.as_ref();
-        line("order placed last", order.map_or_else(none, |order| order.in_words(&self.currency)));
+        line("order placed last", order.map_or(NO_ORDER.into(), |order| order.in_words(&self.currency)));
         line("without a receipt yet", format!("{} readings", self.outbox));
         line("receipts verified", self.totals.receipts_verified.to_string());
         line("receipts refused", self.receipts_refused.to_string());
