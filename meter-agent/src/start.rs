@@ -4,6 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -358,7 +359,12 @@ fn alarms(loaded: &Loaded, state: &Path) -> Alarms {
 }
 
 /// Starts an agent: returns when it runs, whether or not the broker can be reached yet.
-pub async fn start(config: Config) -> Result<Running, StartError> {
+pub fn start(config: Config) -> Pin<Box<dyn Future<Output = Result<Running, StartError>> + Send>> {
+    // Boxed here, all that it runs is compiled with this crate, once, and not again with each program that starts it.
+    Box::pin(start_here(config))
+}
+
+async fn start_here(config: Config) -> Result<Running, StartError> {
     let config = Arc::new(config);
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening)).await;

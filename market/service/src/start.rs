@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
 };
 
@@ -185,7 +186,12 @@ impl Running {
 }
 
 /// Starts a market. Whether broker and ledger can be reached already does not matter: it tries until they can.
-pub async fn start(config: Config) -> Result<Running, StartError> {
+pub fn start(config: Config) -> Pin<Box<dyn Future<Output = Result<Running, StartError>> + Send>> {
+    // Boxed here, all that it runs is compiled with this crate, once, and not again with each program that starts it.
+    Box::pin(start_here(config))
+}
+
+async fn start_here(config: Config) -> Result<Running, StartError> {
     let community = Arc::new(read_community(&config)?);
     let until = last_interval(&config, &community.genesis)?;
     let names = match &config.directory {

@@ -7,6 +7,7 @@ mod recover;
 mod report;
 mod verify;
 
+use std::pin::Pin;
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
@@ -105,7 +106,12 @@ fn moment(text: &str) -> Result<i64, String> {
 }
 
 /// Does what the command line says.
-pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+pub fn run(cli: Cli) -> Pin<Box<dyn Future<Output = Result<ExitCode, Failure>>>> {
+    // Boxed here, it is compiled with this crate and not again with the program.
+    Box::pin(run_here(cli))
+}
+
+async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Init { dir } => init::init(&dir),
         Command::Check { config } => check::check(&config.config).await,

@@ -16,6 +16,7 @@ mod retention;
 mod view;
 mod witness;
 
+use std::pin::Pin;
 use std::{collections::HashMap, fs, net::SocketAddr, path::Path, sync::Arc};
 
 use protocol::genesis::Genesis;
@@ -90,7 +91,12 @@ pub struct Running {
 }
 
 /// Starts a node. Peers that cannot be reached yet are no error: the node keeps trying.
-pub async fn start(config: Config) -> Result<Running, StartError> {
+pub fn start(config: Config) -> Pin<Box<dyn Future<Output = Result<Running, StartError>> + Send>> {
+    // Boxed here, all that it runs is compiled with this crate, once, and not again with each program that starts it.
+    Box::pin(start_here(config))
+}
+
+async fn start_here(config: Config) -> Result<Running, StartError> {
     let genesis = config.read_genesis()?;
     let key = config.key.as_deref().map(read_key).transpose()?;
     let network_key = read_key(&config.network_key)?;
