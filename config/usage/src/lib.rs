@@ -59,7 +59,7 @@ pub fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Re
 
 /// One line about a mistake in a command line of `command`.
 fn explain(command: &Command, arguments: &[OsString], error: &clap::Error) -> String {
-    let whose = subcommand(error).unwrap_or_else(|| asked(command, arguments));
+    let whose = asked(command, arguments);
     format!("{}; see {whose} --help", what(command, &whose, error).unwrap_or_else(|| plain(error)))
 }
 
@@ -125,15 +125,6 @@ fn plain(error: &clap::Error) -> String {
     let lines: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
     let line = lines.join(" ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
-}
-
-/// The program and the subcommand that a mistake is about, as its usage begins: `ledger receipt`.
-fn subcommand(error: &clap::Error) -> Option<String> {
-    let ContextValue::StyledStr(usage) = error.get(ContextKind::Usage)? else { return None };
-    let usage = usage.to_string();
-    let is_word = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_lowercase());
-    let words: Vec<&str> = usage.strip_prefix("Usage: ")?.split_whitespace().take_while(is_word).collect();
-    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// The program and the subcommands that these arguments, after the program's name, begin with.
