@@ -142,11 +142,7 @@ impl Config {
 
     /// The names under which the status page is asked for, the one that it listens on among them.
     pub(crate) fn page_names(&self) -> impl Iterator<Item = &str> {
-        let listens_on = match &self.status {
-            Listen::Off => None,
-            Listen::At(address) => Some(address.host()),
-        };
-        self.status_names.iter().map(String::as_str).chain(listens_on)
+        self.status_names.iter().map(String::as_str).chain(self.status.host())
     }
 
     /// The device's key file.

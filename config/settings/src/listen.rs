@@ -18,6 +18,16 @@ pub enum Listen {
     At(Address),
 }
 
+impl Listen {
+    /// The host, under which a browser may ask for the page, too; none where it is served nowhere.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Listen::Off => None,
+            Listen::At(address) => Some(address.host()),
+        }
+    }
+}
+
 impl FromStr for Listen {
     type Err = AddressError;
 

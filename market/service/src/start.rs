@@ -276,11 +276,7 @@ async fn stopping(mut stopped: watch::Receiver<bool>) {
 
 /// The names under which the console is asked: those of the configuration, the one it listens on among them.
 fn console_names(config: &Config) -> Names {
-    let listens_on = match &config.console {
-        Listen::Off => None,
-        Listen::At(address) => Some(address.host()),
-    };
-    Names::known(config.console_names.iter().map(String::as_str).chain(listens_on))
+    Names::known(config.console_names.iter().map(String::as_str).chain(config.console.host()))
 }
 
 /// Whoever can reach the console sees all that it shows.
