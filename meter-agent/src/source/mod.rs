@@ -1,6 +1,7 @@
 //! Meters: one type a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
 //! [`SourceConfig`].
 
+mod line;
 mod obis;
 mod replay;
 mod sampler;

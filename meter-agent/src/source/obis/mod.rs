@@ -4,8 +4,6 @@
 //! It reads no encrypted telegrams (Luxembourg, Austria), asks nothing of a meter that only answers (IEC 62056-21, mode
 //! C), and refuses a meter that has no register for energy that is fed in.
 
-mod address;
-mod port;
 mod registers;
 mod telegram;
 mod time;
@@ -13,29 +11,18 @@ mod time;
 use std::{collections::VecDeque, path::Path};
 
 use serde::Deserialize;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    net::TcpStream,
-};
 
-use self::{
-    address::MeterAddress,
-    port::{Framing, Port, PortError},
-    telegram::Telegrams,
-};
+use self::telegram::Telegrams;
 use super::{
     MeterConfig, MeterSource, Placement, SourceError,
-    sampler::{LiveMeter, NoSample, Rules, Sample, Sampler},
+    line::{Framing, Line, LineError, MeterAddress, OpenLine},
+    sampler::{LiveMeter, MaxAge, NoSample, Rules, Sample, Sampler},
 };
 
 /// Of a P1 port since DSMR 4 (P1 companion standard 5.0.2, section 5.12).
 const BAUD: u32 = 115_200;
 /// In central Europe.
 const WINTER_UTC_H: i8 = 1;
-/// Half the time between telegrams of a meter that sends one a minute.
-const MAX_AGE_S: u32 = 30;
-/// Longest time from an interval's end that may be configured, s: the shortest intervals have 300.
-const MAX_AGE_S_MAX: u32 = 300;
 /// Bytes that come without a telegram among them before it is said.
 const NOISE_BYTES: usize = 16 * 1_024;
 
@@ -60,9 +47,9 @@ pub struct ObisConfig {
     /// How far winter time at the meter is ahead of UTC, h.
     #[serde(default = "winter_utc_h")]
     winter_utc_h: i8,
-    /// Most time between an interval's end and its sample, s.
-    #[serde(default = "max_age_s")]
-    max_age_s: u32,
+    /// Most time between an interval's end and its telegram.
+    #[serde(default)]
+    max_age_s: MaxAge,
 }
 
 fn yes() -> bool {
@@ -73,49 +60,26 @@ fn winter_utc_h() -> i8 {
     WINTER_UTC_H
 }
 
-fn max_age_s() -> u32 {
-    MAX_AGE_S
-}
-
 /// Why the meter cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 enum ObisError {
     #[error(transparent)]
-    Port(#[from] PortError),
-    #[error("expected `max_age_s` from 1 to {MAX_AGE_S_MAX}, found {0}; without it, it is {MAX_AGE_S}")]
-    MaxAge(u32),
+    Line(#[from] LineError),
     #[error("expected `winter_utc_h` from -12 to 14, found {0}; without it, it is {WINTER_UTC_H}")]
     WinterTime(i8),
-    #[error("`baud` and `framing` are of a serial port, found the address {0}; leave them out")]
-    NotSerial(MeterAddress),
-    #[error("expected `baud` of at least 300, found {0}; without it, it is {BAUD}")]
-    Baud(u32),
 }
 
 impl ObisConfig {
     fn check(&self) -> Result<(), ObisError> {
-        if !(1..=MAX_AGE_S_MAX).contains(&self.max_age_s) {
-            return Err(ObisError::MaxAge(self.max_age_s));
-        }
         if !(-12..=14).contains(&self.winter_utc_h) {
             return Err(ObisError::WinterTime(self.winter_utc_h));
         }
-        match &self.address {
-            MeterAddress::Tcp(_) if self.baud.is_some() || self.framing.is_some() => {
-                Err(ObisError::NotSerial(self.address.clone()))
-            }
-            MeterAddress::Tcp(_) => Ok(()),
-            MeterAddress::Serial(_) if self.baud() < 300 => Err(ObisError::Baud(self.baud())),
-            MeterAddress::Serial(path) => Ok(self.port(path).map(drop)?),
-        }
+        Ok(self.line().check()?)
     }
 
-    fn baud(&self) -> u32 {
-        self.baud.unwrap_or(BAUD)
-    }
-
-    fn port(&self, path: &Path) -> Result<Port, PortError> {
-        Port::open(path, self.baud(), self.framing.unwrap_or_default())
+    fn line(&self) -> Line {
+        let usual = (BAUD, Framing::EightNone);
+        Line { address: self.address.clone(), baud: self.baud, framing: self.framing, usual }
     }
 }
 
@@ -125,14 +89,7 @@ impl MeterConfig for ObisConfig {
 
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
         self.check().map_err(SourceError::new)?;
-        let Placement { first, registers, rated_power_w } = *placement;
-        let rules = Rules {
-            max_age_s: self.max_age_s.into(),
-            interval_s: first.length().seconds(),
-            rated_power_w,
-            registered: (registers, first.start_s()),
-            serial: self.serial.clone(),
-        };
+        let rules = Rules::new(placement, self.max_age_s, self.serial.clone());
         Ok(Box::new(Sampler::start(Obis(self.clone()), self.address.to_string(), rules)?))
     }
 }
@@ -140,15 +97,9 @@ impl MeterConfig for ObisConfig {
 /// The meter.
 struct Obis(ObisConfig);
 
-/// What comes from it.
-enum Line {
-    Serial(Port),
-    Tcp(TcpStream),
-}
-
 /// A stream of telegrams.
 struct Connection {
-    line: Line,
+    line: OpenLine,
     telegrams: Telegrams,
     /// Received, and not looked at yet.
     waiting: VecDeque<u8>,
@@ -160,13 +111,7 @@ impl LiveMeter for Obis {
     type Connection = Connection;
 
     async fn connect(&self) -> Result<Connection, String> {
-        let line = match &self.0.address {
-            MeterAddress::Serial(path) => Line::Serial(self.0.port(path).map_err(|error| error.to_string())?),
-            MeterAddress::Tcp(address) => {
-                let stream = TcpStream::connect((address.host(), address.port())).await;
-                Line::Tcp(stream.map_err(|error| format!("{address}: {error}"))?)
-            }
-        };
+        let line = self.0.line().open().await?;
         Ok(Connection { line, telegrams: Telegrams::default(), waiting: VecDeque::new(), noise: 0 })
     }
 
@@ -195,20 +140,9 @@ impl Connection {
                 }
             }
             let mut buffer = [0; 1_024];
-            let count = match &mut self.line {
-                Line::Serial(port) => received(&mut port.stream, &mut buffer).await?,
-                Line::Tcp(stream) => received(stream, &mut buffer).await?,
-            };
+            let count = self.line.receive(&mut buffer).await?;
             self.waiting.extend(&buffer[..count]);
         }
-    }
-}
-
-async fn received(stream: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Result<usize, NoSample> {
-    match stream.read(buffer).await {
-        Ok(0) => Err(NoSample::Lost("the connection was closed at the other end".into())),
-        Ok(count) => Ok(count),
-        Err(error) => Err(NoSample::Lost(error.to_string())),
     }
 }
 

@@ -6,8 +6,8 @@ use std::{cmp::Ordering, collections::VecDeque};
 use protocol::reading::Registers;
 
 use super::{
-    super::{Measurement, Reading, Sight},
-    Sample,
+    super::{Measurement, Placement, Reading, Sight},
+    MaxAge, Sample,
     refusal::{Refusal, Silence},
 };
 
@@ -34,6 +34,20 @@ pub(crate) struct Rules {
     pub(crate) registered: (Registers, i64),
     /// The only serial number that is right.
     pub(crate) serial: Option<String>,
+}
+
+impl Rules {
+    /// For a meter that is placed there, and has this serial number if it is said.
+    pub(crate) fn new(placement: &Placement, max_age: MaxAge, serial: Option<String>) -> Rules {
+        let Placement { first, registers, rated_power_w } = *placement;
+        Rules {
+            max_age_s: max_age.seconds(),
+            interval_s: first.length().seconds(),
+            rated_power_w,
+            registered: (registers, first.start_s()),
+            serial,
+        }
+    }
 }
 
 /// A sample with its time.

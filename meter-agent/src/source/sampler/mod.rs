@@ -4,6 +4,7 @@
 //! A type of meter is a [`LiveMeter`]; what to believe of its samples is decided by [`history`], which is pure.
 
 mod history;
+mod max_age;
 mod refusal;
 mod task;
 
@@ -13,7 +14,7 @@ use protocol::{interval::Interval, reading::Registers};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use self::history::History;
-pub(crate) use self::history::Rules;
+pub(crate) use self::{history::Rules, max_age::MaxAge};
 use super::{MeterClock, MeterError, MeterSource, Reading, Sight, SourceError};
 use crate::wall_clock::now_s;
 
