@@ -18,7 +18,8 @@ use protocol::{
     receipt::Receipt,
     settlement::{Entry, Line, Tariffs},
 };
-use support::{Heard, Home, Market, Mosquitto, PATIENCE, interval};
+use support::{Heard, Home, Market, PATIENCE, interval};
+use testkit::mosquitto::Mosquitto;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

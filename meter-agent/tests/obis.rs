@@ -9,7 +9,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +17,8 @@ use std::{
 use meter_agent::start;
 use protocol::interval::{Interval, IntervalLength};
 use serde::Deserialize;
-use support::{Home, Market, Mosquitto, PATIENCE, interval};
+use support::{Home, Market, PATIENCE, interval};
+use testkit::mosquitto::Mosquitto;
 use tokio::time::timeout;
 
 /// What `dsmr_parser` reads of a telegram.
@@ -63,39 +64,26 @@ fn home(port: u16, source: &str) -> Home {
 
 /// The same in a community that begins with `first`.
 fn home_from(first: Interval, port: u16, source: &str) -> Home {
-    let home = Home::in_community(port, &[], |genesis| genesis.first_interval = first);
-    let text = fs::read_to_string(home.path("agent.toml")).unwrap();
-    let (before, _) = text.split_once("[source]").unwrap();
-    fs::write(home.path("agent.toml"), format!("{before}[source]\nkind = \"obis\"\n{source}")).unwrap();
-    home
-}
-
-/// Whatever `check` says, of the broker that is not there too.
-fn check(home: &Home) -> String {
-    let config = home.path("agent.toml");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meter-agent"));
-    let output: Output = command.args(["check", "--config", config.to_str().unwrap()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    Home::with_meter(first, port, &format!("kind = \"obis\"\n{source}"))
 }
 
 #[test]
 fn check_says_in_plain_words_what_a_meter_shows_and_what_is_wrong_with_it() {
     let telegram = |_| fs::read(here("telegrams/dsmr2")).unwrap();
     let address = serve(Duration::from_millis(20), telegram);
-    let said = check(&home(1, &format!("address = \"tcp://{address}\"\n")));
+    let said = home(1, &format!("address = \"tcp://{address}\"\n")).check();
     let expected = "ok     meter read twice: import 358023 Wh, export 3003 Wh, drawing 1010 W, serial number 4530";
     assert!(said.contains(expected), "{said}");
 
     let torn =
         |_| String::from_utf8(fs::read(here("telegrams/dsmr5")).unwrap()).unwrap().replace("4562", "4563").into_bytes();
-    let said = check(&home(1, &format!("address = \"tcp://{}\"\n", serve(Duration::from_millis(20), torn))));
+    let said = home(1, &format!("address = \"tcp://{}\"\n", serve(Duration::from_millis(20), torn))).check();
     assert!(said.contains("WRONG  expected two readings of the meter, found 0: what comes cannot be used"), "{said}");
 
-    let said = check(&home(1, "address = \"tcp://127.0.0.1:1\"\n"));
+    let said = home(1, "address = \"tcp://127.0.0.1:1\"\n").check();
     assert!(said.contains("it cannot be reached: "), "{said}");
 
-    let said = check(&home(1, "address = \"serial:///nowhere/ttyUSB0\"\n"));
+    let said = home(1, "address = \"serial:///nowhere/ttyUSB0\"\n").check();
     assert!(said.contains("WRONG  expected a serial port at /nowhere/ttyUSB0, found none"), "{said}");
 }
 
@@ -105,7 +93,7 @@ fn every_telegram_is_read_as_dsmr_parser_reads_it() {
     let mut names: Vec<PathBuf> = fs::read_dir(here("telegrams")).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     assert!(names.len() >= 9, "{names:?}");
-    let python = here("../../target/dsmr-parser/bin/python");
+    let python = here("../../target/meters/bin/python");
     let output = Command::new(python).arg(here("dsmr_parser_registers.py")).args(&names).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -116,12 +104,12 @@ fn every_telegram_is_read_as_dsmr_parser_reads_it() {
             scope.spawn(move || {
                 let telegram: &'static [u8] = fs::read(name).unwrap().leak();
                 let address = serve(Duration::from_millis(20), |_| telegram.to_vec());
-                let said = check(&home(1, &format!("address = \"tcp://{address}\"\nmeter_time = false\n")));
+                let said = home(1, &format!("address = \"tcp://{address}\"\nmeter_time = false\n")).check();
                 let expected = format!("meter read twice: import {import_wh} Wh, export {export_wh} Wh");
                 assert!(said.contains(&expected), "{}: expected {expected}\n{said}", name.display());
                 // By their own time they are of long ago, or not yet: by how much, their time tells.
                 let Some(at_s) = at_s else { return };
-                let said = check(&home(1, &format!("address = \"tcp://{address}\"\n")));
+                let said = home(1, &format!("address = \"tcp://{address}\"\n")).check();
                 let off_s = (now_s() - at_s).abs();
                 let named = (off_s - 30..=off_s + 30).any(|off_s| said.contains(&format!(" {off_s} s ")));
                 assert!(named, "{}: expected {off_s} s\n{said}", name.display());
@@ -219,11 +207,11 @@ fn a_serial_port_is_read_by_one_program_at_a_time() {
     let mut name = String::new();
     BufReader::new(python.stdout.take().unwrap()).read_line(&mut name).unwrap();
     let home = home(1, &format!("address = \"serial://{}\"\n", name.trim()));
-    let said = check(&home);
+    let said = home.check();
     assert!(said.contains("meter read twice: import 358023 Wh, export 3003 Wh"), "{said}");
     let taken = fs::File::open(name.trim()).unwrap();
     taken.lock().unwrap();
-    let said = check(&home);
+    let said = home.check();
     assert!(said.contains("or a running agent, reads this port: stop it"), "{said}");
     python.kill().unwrap();
     python.wait().unwrap();

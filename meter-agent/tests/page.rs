@@ -12,8 +12,9 @@ use std::{
 };
 
 use public_http::{DESCRIPTORS_RESERVED, raise_descriptors};
-use support::{Home, Market, Mosquitto, PATIENCE};
+use support::{Home, Market, PATIENCE};
 use testkit::descriptors::Descriptors;
+use testkit::mosquitto::Mosquitto;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},

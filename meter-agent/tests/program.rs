@@ -11,7 +11,8 @@ use std::{
 };
 
 use protocol::{interval::parse_utc, reading::SignedReading};
-use support::{Home, Market, Mosquitto, interval};
+use support::{Home, Market, interval};
+use testkit::mosquitto::Mosquitto;
 
 fn agent(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meter-agent"));

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod devices;
 mod http;
 mod init;
 mod recover;
@@ -43,6 +44,11 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFile,
+    },
+    /// List the meters that have a template, or print one.
+    Devices {
+        /// The template to print; `blueprint` explains the format.
+        name: Option<String>,
     },
     /// Run the agent until it is stopped (Ctrl-C, or SIGTERM).
     Run {
@@ -115,6 +121,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Init { dir } => init::init(&dir),
         Command::Check { config } => check::check(&config.config).await,
+        Command::Devices { name } => devices::devices(name.as_deref()),
         Command::Run { config } => run_agent(&config.config).await,
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),

@@ -1,7 +1,9 @@
 //! Meters: one type a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
 //! [`SourceConfig`].
 
+pub(crate) mod device;
 mod line;
+mod modbus;
 mod obis;
 mod replay;
 mod sampler;
@@ -152,6 +154,7 @@ macro_rules! source_config {
 }
 
 source_config! {
+    Device(device::DeviceConfig),
     Replay(replay::ReplayConfig),
     Obis(obis::ObisConfig),
     #[cfg(test)]

@@ -7,7 +7,9 @@
     reason = "each test file uses its part; a test may panic"
 )]
 
-use std::{collections::VecDeque, fs, path::PathBuf, time::Duration};
+pub(crate) mod python;
+
+use std::{collections::VecDeque, fs, path::PathBuf, process::Command, time::Duration};
 
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
@@ -31,7 +33,6 @@ use protocol::{
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use testkit::community::write_secret;
-pub(crate) use testkit::mosquitto::Mosquitto;
 
 /// Only so that a hang fails: nothing here takes a fraction of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,6 +106,25 @@ impl Home {
              [source]\nkind = \"replay\"\nfile = \"meter.csv\"\n{more}"
         );
         fs::write(self.path("agent.toml"), text).unwrap();
+    }
+
+    /// A household with another meter than a recording, in a community that begins with `first`: `source` is what
+    /// `[source]` says.
+    pub(crate) fn with_meter(first: Interval, port: u16, source: &str) -> Home {
+        let home = Home::in_community(port, &[], |genesis| genesis.first_interval = first);
+        let text = fs::read_to_string(home.path("agent.toml")).unwrap();
+        let (before, _) = text.split_once("[source]").unwrap();
+        fs::write(home.path("agent.toml"), format!("{before}[source]\n{source}")).unwrap();
+        home
+    }
+
+    /// What `check` says, of the broker that is not there too.
+    pub(crate) fn check(&self) -> String {
+        let config = self.path("agent.toml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meter-agent"));
+        let output = command.args(["check", "--config", config.to_str().unwrap()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) fn config(&self) -> meter_agent::Config {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use serial2_tokio::{CharSize, Parity, SerialPort, Settings};
+use serial2_tokio::{CharSize, Parity, SerialPort, Settings, StopBits};
 
 /// How many bits a character has on the line, and which check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -17,6 +17,15 @@ pub(crate) enum Framing {
     #[default]
     #[serde(rename = "8N1")]
     EightNone,
+    /// Eight, with even parity: Modbus as it was written.
+    #[serde(rename = "8E1")]
+    EightEven,
+    /// Eight, with odd parity.
+    #[serde(rename = "8O1")]
+    EightOdd,
+    /// Eight, without parity, and two stop bits in its place.
+    #[serde(rename = "8N2")]
+    EightNoneTwo,
     /// Seven, with even parity: IEC 62056-21 as it was written, for some D0 heads.
     #[serde(rename = "7E1")]
     SevenEven,
@@ -58,7 +67,7 @@ pub(crate) struct Port {
     /// What comes.
     pub(crate) stream: SerialPort,
     /// Holds the lock by which programs keep each other off a port.
-    _lock: File,
+    lock: File,
 }
 
 impl Port {
@@ -80,13 +89,24 @@ impl Port {
         let settings = |mut settings: Settings| {
             settings.set_raw();
             settings.set_baud_rate(baud)?;
-            if framing == Framing::SevenEven {
-                settings.set_char_size(CharSize::Bits7);
-                settings.set_parity(Parity::Even);
-            }
+            let (size, parity, stop) = match framing {
+                Framing::EightNone => (CharSize::Bits8, Parity::None, StopBits::One),
+                Framing::EightEven => (CharSize::Bits8, Parity::Even, StopBits::One),
+                Framing::EightOdd => (CharSize::Bits8, Parity::Odd, StopBits::One),
+                Framing::EightNoneTwo => (CharSize::Bits8, Parity::None, StopBits::Two),
+                Framing::SevenEven => (CharSize::Bits7, Parity::Even, StopBits::One),
+            };
+            settings.set_char_size(size);
+            settings.set_parity(parity);
+            settings.set_stop_bits(stop);
             Ok(settings)
         };
-        Ok(Port { stream: SerialPort::open(path, settings).map_err(failed)?, _lock: lock })
+        Ok(Port { stream: SerialPort::open(path, settings).map_err(failed)?, lock })
+    }
+
+    /// What is sent and received, and the lock, which has to be kept as long.
+    pub(crate) fn into_parts(self) -> (SerialPort, File) {
+        (self.stream, self.lock)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod history;
 mod max_age;
+mod poll;
 mod refusal;
 mod task;
 
@@ -14,7 +15,7 @@ use protocol::{interval::Interval, reading::Registers};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use self::history::History;
-pub(crate) use self::{history::Rules, max_age::MaxAge};
+pub(crate) use self::{history::Rules, max_age::MaxAge, poll::Poll};
 use super::{MeterClock, MeterError, MeterSource, Reading, Sight, SourceError};
 use crate::wall_clock::now_s;
 
@@ -32,11 +33,13 @@ pub(crate) struct Sample {
 }
 
 /// Why there is no sample now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoSample {
     /// The connection is of no more use.
+    #[error("{0}")]
     Lost(String),
     /// What came cannot be used; more will come.
+    #[error("{0}")]
     Unusable(String),
 }
 

@@ -14,7 +14,10 @@ pub(crate) enum Refusal {
         before_wh: u64,
     },
     /// Less than before.
-    #[error("the {register} register went back from {before_wh} Wh to {found_wh} Wh: was the meter replaced?")]
+    #[error(
+        "the {register} register went back from {before_wh} Wh to {found_wh} Wh: a meter that was replaced, or that \
+         counts from 0 again, has to be registered anew by your operator"
+    )]
     WentBack {
         /// Import or export.
         register: &'static str,
