@@ -7,6 +7,7 @@ mod modbus;
 mod obis;
 mod replay;
 mod sampler;
+mod sunspec;
 #[cfg(test)]
 mod template;
 
@@ -157,6 +158,7 @@ source_config! {
     Device(device::DeviceConfig),
     Replay(replay::ReplayConfig),
     Obis(obis::ObisConfig),
+    Sunspec(sunspec::SunspecConfig),
     #[cfg(test)]
     Template(template::TemplateConfig),
 }
