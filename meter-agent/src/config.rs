@@ -206,11 +206,16 @@ mod tests {
     #[test]
     fn the_other_meters_of_the_example_are_valid() {
         let (before, source) = EXAMPLE.split_once("[source]").unwrap();
-        let lines =
-            source.lines().skip_while(|line| !line.starts_with("# kind = ")).take_while(|line| !line.is_empty());
-        let other: Vec<&str> = lines.map(|line| line.strip_prefix("# ").unwrap()).collect();
-        let config = Config::parse(&format!("{before}[source]\n{}\n", other.join("\n")), Path::new("agent.toml"));
-        assert!(matches!(config.unwrap().source, SourceConfig::Obis(_)));
+        let (source, _) = source.split_once("\n[order]").unwrap();
+        let kinds = source.split("\n# kind = ").skip(1).map(|kind| {
+            let lines = kind.lines().take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+            let text = format!("{before}[source]\nkind = {}\n", lines.collect::<Vec<_>>().join("\n"));
+            Config::parse(&text, Path::new("agent.toml")).unwrap_or_else(|error| panic!("{text}: {error}")).source
+        });
+        let [obis, device, sunspec] = kinds.collect::<Vec<_>>().try_into().unwrap();
+        assert!(matches!(obis, SourceConfig::Obis(_)));
+        assert!(matches!(device, SourceConfig::Device(_)));
+        assert!(matches!(sunspec, SourceConfig::Sunspec(_)));
     }
 
     #[test]
