@@ -123,6 +123,8 @@ mod tests {
             open: None,
             last_interval: None,
             settled_until: Some("2026-06-01T12:00:00Z/PT15M".parse().unwrap()),
+            price: None,
+            registers: None,
             tariffs: None,
             strategy: "time_of_use".into(),
             order: Some(PlacedOrder {

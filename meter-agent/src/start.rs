@@ -404,6 +404,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         totals: loaded.totals,
         today: loaded.today,
         tariffs: loaded.tariffs,
+        price: loaded.price,
         receipts_refused: loaded.receipts_refused,
         alarms,
         live: Live::default(),

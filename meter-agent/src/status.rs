@@ -9,6 +9,7 @@ use protocol::{
     key::DeviceId,
     member::MemberId,
     money::{Amount, Price},
+    reading::Registers,
     settlement::Tariffs,
 };
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,12 @@ pub struct Status {
     /// The supplier's prices that the latest verified receipt was booked under, and checked against.
     #[serde(default)]
     pub tariffs: Option<Tariffs>,
+    /// The price among neighbours in the interval of `settled_until`, per kWh; none where nothing was traded at one.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// The registers of the last signed reading.
+    #[serde(default)]
+    pub registers: Option<Registers>,
     /// The strategy that the household bids by.
     #[serde(default)]
     pub strategy: String,
@@ -166,6 +173,8 @@ impl Status {
             line(label, value);
         }
         line("balance", money(self.balance, &self.currency));
+        let saved = self.totals.saved.map_or_else(none, |saved| money(saved, &self.currency));
+        line("neighbours were worth", saved);
         for (name, count) in &self.refused {
             line("refused by the market", format!("{name}: {count}"));
         }

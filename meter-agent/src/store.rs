@@ -28,8 +28,8 @@ use std::{
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use minicbor::{Decode, Encode};
 use protocol::{
-    cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, reading::ChainHead,
-    receipt::Receipt, settlement::Tariffs,
+    cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, money::Price,
+    reading::ChainHead, receipt::Receipt, settlement::Tariffs,
 };
 use settings::owner_only;
 
@@ -151,6 +151,8 @@ pub(crate) struct Loaded {
     pub(crate) today: Option<Today>,
     /// Of the latest verified receipt.
     pub(crate) tariffs: Option<Tariffs>,
+    /// The price among neighbours there.
+    pub(crate) price: Option<Price>,
     pub(crate) receipts_refused: u64,
     /// An interval of which two receipts contradict one another.
     pub(crate) two_truths: Option<Interval>,
@@ -235,18 +237,19 @@ impl Store {
         self.join(signed, chain)?;
         let (readings, torn_readings) = self.scan::<ReadingRecord>(READING)?;
         let (orders, torn_orders) = self.scan::<OrderRecord>(ORDER)?;
-        let today = self.get::<Today>(TODAY)?;
+        let (totals, today) = self.sums()?;
         let latest = match today.and_then(|today| today.settled_until) {
             Some(latest) => self.receipt(latest)?,
             None => None,
         };
-        let tariffs = latest.and_then(|json| Receipt::from_json(&json).ok()).map(|receipt| receipt.entry.tariffs);
+        let latest = latest.and_then(|json| Receipt::from_json(&json).ok()).map(|receipt| receipt.entry);
         Ok(Loaded {
             head,
             unsettled: readings.into_iter().filter(|(_, record)| !record.settled).collect(),
-            totals: self.get(TOTALS)?.unwrap_or_default(),
+            totals,
             today,
-            tariffs,
+            tariffs: latest.as_ref().map(|entry| entry.tariffs),
+            price: latest.and_then(|entry| entry.price),
             receipts_refused: self.get(REFUSED)?.unwrap_or_default(),
             two_truths: self
                 .contradictions()

@@ -26,8 +26,8 @@ use std::{
 use household::strategy::Strategy;
 use ledger::proof::Verifier;
 use protocol::{
-    envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, reading::ChainHead,
-    settlement::Tariffs,
+    envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, money::Price,
+    reading::ChainHead, settlement::Tariffs,
 };
 
 pub(crate) use self::event::{
@@ -82,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) today: Option<Today>,
     /// Of the latest verified receipt.
     pub(crate) tariffs: Option<Tariffs>,
+    /// The price among neighbours there.
+    pub(crate) price: Option<Price>,
     pub(crate) receipts_refused: u64,
     pub(crate) alarms: Alarms,
     pub(crate) live: Live,

@@ -117,6 +117,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         totals: loaded.totals,
         today: loaded.today,
         tariffs: loaded.tariffs,
+        price: loaded.price,
         receipts_refused: loaded.receipts_refused,
         alarms: Alarms::default(),
         live: Live::default(),

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use protocol::{cbor, interval::Interval, receipt::Receipt};
+use protocol::{cbor, interval::Interval, money::Amount, receipt::Receipt};
 
 use super::{DATABASE, Store, StoreError, TODAY, TOTALS, receipt_key};
 use crate::{
     record::{Today, day_of},
-    totals::Totals,
+    totals::{Totals, saved},
 };
 
 /// Moves the database in the state directory `dir` aside; says where it is now.
@@ -42,6 +42,29 @@ impl Store {
         self.commit(batch)
     }
 
+    /// The sums, and those of the day. What neighbours were worth is added up where an older agent did not.
+    pub(super) fn sums(&self) -> Result<(Totals, Option<Today>), StoreError> {
+        let mut totals = self.get::<Totals>(TOTALS)?.unwrap_or_default();
+        let mut today = self.get::<Today>(TODAY)?;
+        if totals.receipts_verified == 0 || totals.saved.is_some() {
+            return Ok((totals, today));
+        }
+        let (mut all, mut of_the_day) = (Some(Amount::ZERO), Some(Amount::ZERO));
+        for json in self.receipts() {
+            let Ok(Receipt { entry, .. }) = Receipt::from_json(&json?) else { continue };
+            let add = |sum: Option<Amount>| sum?.checked_add(saved(&entry)?);
+            all = add(all);
+            if today.is_some_and(|today| today.day == day_of(entry.interval)) {
+                of_the_day = add(of_the_day);
+            }
+        }
+        totals.saved = all;
+        if let Some(today) = &mut today {
+            today.totals.saved = of_the_day;
+        }
+        Ok((totals, today))
+    }
+
     /// Adds up all receipts that are kept, and keeps the sums. What went on behind the meter no receipt says: of that,
     /// what was known before stays.
     pub(crate) fn add_up(&self) -> Result<Totals, StoreError> {
@@ -57,13 +80,13 @@ impl Store {
         let mut today: Option<Today> = None;
         for json in self.receipts() {
             let Ok(Receipt { entry, .. }) = Receipt::from_json(&json?) else { continue };
-            totals = totals.with(&entry.line, std::iter::empty()).ok_or_else(range)?;
+            totals = totals.with(&entry, std::iter::empty()).ok_or_else(range)?;
             let day = day_of(entry.interval);
             let current = today.filter(|today| today.day == day).unwrap_or_else(|| {
                 let kept = before.filter(|before| before.day == day).map(|before| behind(before.totals));
                 Today { day, totals: kept.unwrap_or_default(), settled_until: None }
             });
-            let day_totals = current.totals.with(&entry.line, std::iter::empty()).ok_or_else(range)?;
+            let day_totals = current.totals.with(&entry, std::iter::empty()).ok_or_else(range)?;
             today = Some(Today { totals: day_totals, settled_until: Some(entry.interval), ..current });
         }
         let mut batch = sled::Batch::default();

@@ -2,12 +2,7 @@
 
 use std::cmp::Ordering;
 
-use protocol::{
-    interval::Interval,
-    limits::ANSWER_BYTES_MAX,
-    receipt::Receipt,
-    settlement::{Entry, Line},
-};
+use protocol::{interval::Interval, limits::ANSWER_BYTES_MAX, receipt::Receipt, settlement::Entry};
 
 use super::{Core, Now, Records, StoreFault, Then, Turn, Write};
 use crate::{
@@ -24,7 +19,7 @@ type Covered = Vec<(u64, ReadingRecord)>;
 /// A receipt that was judged.
 enum Verdict {
     /// It proves what it must, and settles these readings; perhaps in the place of an earlier line of its interval.
-    Good { entry: Box<Entry>, covered: Covered, before: Option<Box<Line>> },
+    Good { entry: Box<Entry>, covered: Covered, before: Option<Box<Entry>> },
     /// It was verified before.
     Known,
     /// A later one of its interval was verified before. It settles these readings all the same.
@@ -49,8 +44,8 @@ pub(super) struct Settled {
 /// An entry with the sums that it makes.
 struct Booked {
     entry: Box<Entry>,
-    /// The line whose place it takes.
-    before: Option<Box<Line>>,
+    /// The one whose place it takes.
+    before: Option<Box<Entry>>,
     totals: Totals,
     today: Today,
     /// Whether it is of a later interval than all receipts before.
@@ -107,7 +102,7 @@ impl Core {
             }
             Ordering::Greater => match check_correction(&entry, self.identity.member) {
                 Ok(()) => {
-                    let before = Some(Box::new(known.line));
+                    let before = Some(Box::new(known));
                     Verdict::Good { entry, covered: Vec::new(), before }
                 }
                 Err(fault) => Verdict::Bad(fault),
@@ -170,19 +165,19 @@ impl Core {
         Ok(())
     }
 
-    /// Has a good receipt stored with everything that changes by it; `before` is the line whose place it takes.
+    /// Has a good receipt stored with everything that changes by it; `before` is the entry whose place it takes.
     fn settle(
         &mut self,
         turn: &mut Turn<'_>,
         entry: Box<Entry>,
         json: Vec<u8>,
         covered: Covered,
-        before: Option<Box<Line>>,
+        before: Option<Box<Entry>>,
     ) {
-        let Entry { interval, line, .. } = *entry;
+        let interval = entry.interval;
         let with = |totals: Totals| match &before {
-            Some(before) => totals.corrected(before, &line),
-            None => totals.with(&line, covered.iter().filter_map(|(_, record)| record.gross())),
+            Some(before) => totals.corrected(before, &entry),
+            None => totals.with(&entry, covered.iter().filter_map(|(_, record)| record.gross())),
         };
         let day = self.today_at(interval);
         let is_today = day.day == day_of(interval);
@@ -213,16 +208,19 @@ impl Core {
 
     fn book(&mut self, booked: Booked) {
         let Booked { entry, before, totals, today, latest } = booked;
-        let Entry { interval, line, tariffs, correction, .. } = *entry;
+        let Entry { interval, price, line, tariffs, correction, .. } = *entry;
         self.totals = totals;
         self.today = Some(today);
+        if latest {
+            self.price = price;
+        }
         // Receipts may come in any order: the tariffs shown are those of the latest interval.
         if latest && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs) {
             let currency = &self.identity.genesis.currency;
             let (now, before) = (in_words(&tariffs, currency), in_words(&earlier, currency));
             tracing::info!("in {interval}: {now}; before: {before}; decided by the validators, and proved");
         }
-        if let Some(before) = before
+        if let Some(Entry { line: before, .. }) = before.as_deref()
             && let (Some(was), Some(is)) = (before.net(), line.net())
         {
             let (was_wh, is_wh) = (before.bought.wh() + before.sold.wh(), line.bought.wh() + line.sold.wh());

@@ -44,6 +44,8 @@ impl Core {
             last_interval: (self.head.sequence > 0).then_some(self.head.interval),
             settled_until,
             tariffs: self.tariffs,
+            price: self.price,
+            registers: (self.head.sequence > 0).then_some(self.head.registers),
             strategy: self.identity.strategy.name().into(),
             order: self.orders.last().map(|record| self.placed(record)),
             outbox: self.outbox.unsettled() as u64,

@@ -116,6 +116,7 @@ impl Home {
             totals: Totals::default(),
             today: None,
             tariffs: None,
+            price: None,
             receipts_refused: 0,
             alarms: Alarms::default(),
             live: Live::default(),
