@@ -4,3 +4,4 @@ pub mod address;
 pub mod broker;
 pub mod listen;
 pub mod owner_only;
+pub mod secret;

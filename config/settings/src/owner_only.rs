@@ -28,6 +28,12 @@ pub enum SecretError {
          have read it, replace it"
     )]
     Open(u32),
+    /// It is a service's credential, and the program was started by somebody who hands out none.
+    #[error(
+        "expected the directory of credentials in $CREDENTIALS_DIRECTORY, found none; have systemd start the program with \
+         LoadCredential={0}:FILE, or name a file"
+    )]
+    NoCredentials(String),
     /// It is longer than any secret.
     #[error("expected at most {SECRET_BYTES_MAX} bytes, found more")]
     TooLong,
@@ -54,9 +60,20 @@ pub enum KeyFileError {
 
 /// Reads a file with a secret, which only its owner may read. What was read is wiped when it is dropped.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    read_closed(path, 0o077)
+}
+
+/// The same for a service's credential. systemd lets the service's user read it by an access control list, whose mask
+/// stands where the mode of a group would, and lets nobody else into its directory.
+pub(super) fn read_credential(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    read_closed(path, 0o037)
+}
+
+/// Reads a file whose mode has none of these bits.
+fn read_closed(path: &Path, open: u32) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
-    if let Some(mode) = mode(&metadata).filter(|mode| mode & 0o077 != 0) {
+    if let Some(mode) = mode(&metadata).filter(|mode| mode & open != 0) {
         return Err(SecretError::Open(mode));
     }
     // With room for all of it, so that nothing is moved while it is read, and left behind.
