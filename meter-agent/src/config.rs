@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use broker_login::BrokerLogin;
 use household::strategy::{self, FixedLimits, PriceTaker, Strategy};
 use protocol::{interval::Interval, member::MemberId, reading::Registers};
 use serde::Deserialize;
@@ -28,6 +29,9 @@ pub struct Config {
     pub state: PathBuf,
     /// The MQTT broker.
     pub broker: BrokerAddress,
+    /// How to log in there.
+    #[serde(default)]
+    pub broker_login: BrokerLogin,
     /// The key that signs readings; by default `device.key` in `state`.
     #[serde(default)]
     pub device_key: Option<PathBuf>,
@@ -136,6 +140,7 @@ impl Config {
         config.state = base.join(&config.state);
         config.device_key = config.device_key.map(|key| base.join(key));
         config.member_key = config.member_key.map(|key| base.join(key));
+        config.broker_login.resolve(base);
         config.source.resolve(base);
         Ok(config)
     }
@@ -219,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn the_login_of_the_example_is_valid_and_its_files_are_beside_it() {
+        let (before, login) = EXAMPLE.split_once("# [broker_login]\n").unwrap();
+        let (login, after) = login.split_once("\n\n").unwrap();
+        let keys = login.lines().filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = \"")));
+        let text = format!("{before}[broker_login]\n{}\n{after}", keys.collect::<Vec<_>>().join("\n"));
+        let login = Config::parse(&text, Path::new("/etc/voisin/agent.toml")).unwrap().broker_login;
+        assert_eq!(login.ca, Some("/etc/voisin/broker-ca.pem".into()));
+        assert_eq!(login.password_file.unwrap().to_string(), "/etc/voisin/broker.password");
+        assert!(login.certificate.is_some() && login.certificate_key.is_some() && login.user.is_some());
+    }
+
+    #[test]
     fn the_page_is_asked_for_by_the_name_that_it_listens_on() {
         let parsed = |status: &str| {
             let text = EXAMPLE.replace("# status_names", "status_names").replace("127.0.0.1:8787", status);
@@ -276,6 +293,8 @@ mod tests {
             (format!("{good}[order]\nsel = \"0.3\"\n"), 8, "unknown field `sel`, expected one of `buy`, `sell`"),
             (format!("{good}[order]\nstrategy = \"time_of_use\"\nwindows = []\n"), 7, "at least one window"),
             (format!("order = 3\n{good}"), 1, "invalid type: integer `3`"),
+            (format!("{good}[broker_login]\npassword = \"7\"\n"), 8, "unknown field `password`, expected one of `ca`"),
+            (format!("{good}[broker_login]\npassword_file = \"credential:\"\n"), 8, "that LoadCredential= gives"),
             (format!("{good}[registration]\nmember = \"me\"\n"), 8, "found `me`"),
             (format!("{good}[registration]\n"), 7, "missing field `member`"),
             (format!("status = \"nowhere\"\n{good}"), 1, "expected an address such as 127.0.0.1:8080"),

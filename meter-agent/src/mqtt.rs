@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use broker_login::Access;
 use protocol::{
     key::DeviceId,
     limits::{ANSWER_BYTES_MAX, MESSAGE_BYTES_MAX},
@@ -16,7 +17,6 @@ use rumqttc::{
     AsyncClient, Event as MqttEvent, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter,
     SubscribeReasonCode,
 };
-use settings::broker::BrokerAddress;
 use tokio::sync::mpsc;
 
 use crate::agent::core::Inbound;
@@ -94,8 +94,8 @@ impl DeviceTopics {
 }
 
 /// The options of a session that outlives its connection: the broker queues while the agent is away.
-pub(crate) fn options(broker: &BrokerAddress, client_id: String) -> MqttOptions {
-    let mut options = MqttOptions::new(client_id, broker.host(), broker.port());
+pub(crate) fn options(access: &Access, client_id: String) -> MqttOptions {
+    let mut options = access.options(client_id);
     options
         .set_clean_session(false)
         .set_keep_alive(Duration::from_secs(30))
@@ -106,8 +106,8 @@ pub(crate) fn options(broker: &BrokerAddress, client_id: String) -> MqttOptions 
 }
 
 /// A client and the connection that somebody has to [`poll`].
-pub(crate) fn client(broker: &BrokerAddress, device: &DeviceId) -> (AsyncClient, EventLoop) {
-    AsyncClient::new(options(broker, device.multibase()), REQUESTS_MAX)
+pub(crate) fn client(access: &Access, device: &DeviceId) -> (AsyncClient, EventLoop) {
+    AsyncClient::new(options(access, device.multibase()), REQUESTS_MAX)
 }
 
 /// Polls the connection for ever, until it was told to disconnect or nobody listens any more.
@@ -116,6 +116,7 @@ pub(crate) fn client(broker: &BrokerAddress, device: &DeviceId) -> (AsyncClient,
 pub(crate) async fn poll(
     mut connection: EventLoop,
     client: AsyncClient,
+    access: Access,
     topics: DeviceTopics,
     jitter: Duration,
     events: mpsc::Sender<Incoming>,
@@ -151,7 +152,7 @@ pub(crate) async fn poll(
                 // The outbox sends again what matters, oldest first; leftovers would come before.
                 connection.pending.clear();
                 failures = failures.saturating_add(1);
-                if events.send(Incoming::Disconnected { failures, error: error.to_string() }).await.is_err() {
+                if events.send(Incoming::Disconnected { failures, error: access.why(&error) }).await.is_err() {
                     return;
                 }
                 let pause = PAUSE_MIN.saturating_mul(1 << (failures - 1).min(10)).min(PAUSE_MAX);

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use broker_login::{Access, LoginError};
 use ledger::proof::Verifier;
 use protocol::{
     genesis::{Genesis, GenesisError, GenesisMember},
     interval::Interval,
-    key::{PublicKey, SecretKey},
+    key::{DeviceId, PublicKey, SecretKey},
     limits::GENESIS_BYTES_MAX,
     topic::Topics,
 };
@@ -114,6 +115,9 @@ pub enum StartError {
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is nothing to log in at the broker with.
+    #[error(transparent)]
+    Broker(#[from] LoginError),
     /// The status page.
     #[error(
         "expected a free address for the status page, found {address}: {error}; set `status` to another, or to \"off\""
@@ -235,6 +239,7 @@ pub(crate) struct Prepared {
     identity: Identity,
     registration: Registration,
     meter: Box<dyn MeterSource>,
+    access: Access,
 }
 
 /// Reads a genesis file.
@@ -289,11 +294,17 @@ pub(crate) fn placement(registration: &Registration, genesis: &Genesis) -> Place
     }
 }
 
+/// What it takes to log in at the broker, by the name that its access rules have for a device.
+pub(crate) fn access(config: &Config, device: &DeviceId) -> Result<Access, LoginError> {
+    Access::new(&config.broker, &config.broker_login, &device.multibase())
+}
+
 fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let genesis = read_genesis(&config.genesis)?;
     let device_key: SecretKey = read_key(&config.device_key_path())?;
     let member_key = read_key(&config.member_key_path())?;
     let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
+    let access = access(config, &device_key.public())?;
     let meter = config.source.open(&placement(&registration, &genesis))?;
     let identity = Identity {
         name: config.name.clone(),
@@ -307,7 +318,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         device_key,
         strategy: config.order.clone(),
     };
-    Ok(Prepared { identity, registration, meter })
+    Ok(Prepared { identity, registration, meter, access })
 }
 
 fn open(config: &Config) -> Result<(Prepared, Store, Loaded), StartError> {
@@ -369,7 +380,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
     let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
-    let Prepared { identity, registration, meter } = prepared;
+    let Prepared { identity, registration, meter, access } = prepared;
     let first = registration.first_interval;
     let start = chain::start(first, registration.registers())
         .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
@@ -386,11 +397,11 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
 
     let device = identity.device_key.public();
     let topics = DeviceTopics::new(&Topics::new(&identity.chain), &device);
-    let (client, connection) = mqtt::client(&config.broker, &device);
+    let (client, connection) = mqtt::client(&access, &device);
     let (events, inbox) = mpsc::channel(EVENTS_MAX);
     // A neighbourhood does not come back all in the same moment.
     let jitter = Duration::from_millis(u64::from(device.as_bytes()[0]));
-    let connection = tokio::spawn(mqtt::poll(connection, client.clone(), topics.clone(), jitter, events));
+    let connection = tokio::spawn(mqtt::poll(connection, client.clone(), access, topics.clone(), jitter, events));
 
     let store = Arc::new(store);
     let shown_store = Arc::downgrade(&store);

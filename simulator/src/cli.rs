@@ -208,6 +208,10 @@ mod tests {
                 vec!["--broker", "http://localhost:1"],
                 "--broker: expected embedded, or a broker such as mqtt://127.0.0.1:1883, found `http://localhost:1`",
             ),
+            (
+                vec!["--broker", "mqtts://localhost"],
+                "found `mqtts://localhost`: name one that takes agents without TLS",
+            ),
             (vec!["--broker", "mqtt://localhost:+1883"], "found `mqtt://localhost:+1883`: write the port in digits"),
             (
                 vec!["--console", "8080"],

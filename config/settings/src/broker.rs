@@ -1,37 +1,49 @@
 //! Where the MQTT broker is.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::Deserialize;
 
 use super::address::{Address, AddressError};
 
-/// Port of MQTT (IANA: `mqtt`).
+/// Port of MQTT (IANA: `mqtt`), and of MQTT over TLS (`secure-mqtt`).
 const PORT: u16 = 1883;
-const EXPECTED: &str = "a broker such as mqtt://127.0.0.1:1883";
+const TLS_PORT: u16 = 8883;
+const EXPECTED: &str = "a broker such as mqtt://127.0.0.1:1883 or mqtts://broker.example:8883";
 
-/// A broker's address: `mqtt://HOST:PORT`, or `mqtt://HOST` for port 1883.
-///
-/// `mqtts://`, which would be port 8883, is refused: no program here speaks TLS to a broker, and to take it for
-/// `mqtt://` would send in the open what somebody wanted hidden.
+/// A broker's address: `mqtt://HOST:PORT`, or `mqtts://HOST:PORT` over TLS; without a port, 1883 and 8883.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct BrokerAddress(Address);
+pub struct BrokerAddress {
+    tls: bool,
+    place: Address,
+}
 
 impl BrokerAddress {
     /// A broker on this machine.
     pub fn loopback(port: u16) -> BrokerAddress {
-        BrokerAddress(Address::loopback(port))
+        BrokerAddress { tls: false, place: Address::loopback(port) }
     }
 
     /// Name or address, without brackets.
     pub fn host(&self) -> &str {
-        self.0.host()
+        self.place.host()
     }
 
     /// TCP port.
     pub fn port(&self) -> u16 {
-        self.0.port()
+        self.place.port()
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Whether what is sent there stays on this machine. A name may lead anywhere, but for the one that never does.
+    pub fn is_on_this_machine(&self) -> bool {
+        let host = self.host();
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 }
 
@@ -39,14 +51,13 @@ impl FromStr for BrokerAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<BrokerAddress, AddressError> {
-        let address = match text.strip_prefix("mqtt://") {
-            Some(place) => Address::to_ask(place, Some(PORT)),
-            None if text.starts_with("mqtts://") => {
-                Err("TLS to a broker is not supported; name this end of a tunnel that leads there, by mqtt://")
-            }
-            None => Err("begin with mqtt://"),
+        let (tls, place) = match (text.strip_prefix("mqtt://"), text.strip_prefix("mqtts://")) {
+            (Some(place), _) => (false, Address::to_ask(place, Some(PORT))),
+            (_, Some(place)) => (true, Address::to_ask(place, Some(TLS_PORT))),
+            _ => (false, Err("begin with mqtt:// or mqtts://")),
         };
-        address.map(BrokerAddress).map_err(|advice| AddressError::new(EXPECTED, text, advice))
+        let place = place.map_err(|advice| AddressError::new(EXPECTED, text, advice))?;
+        Ok(BrokerAddress { tls, place })
     }
 }
 
@@ -60,7 +71,7 @@ impl TryFrom<String> for BrokerAddress {
 
 impl fmt::Display for BrokerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mqtt://{}", self.0)
+        write!(f, "{}://{}", if self.tls { "mqtts" } else { "mqtt" }, self.place)
     }
 }
 
@@ -75,9 +86,12 @@ mod tests {
             ("mqtt://Broker.example:1884", "mqtt://broker.example:1884"),
             ("mqtt://[::1]", "mqtt://[::1]:1883"),
             ("mqtt://[0:0::1]:1", "mqtt://[::1]:1"),
+            ("mqtts://Broker.example", "mqtts://broker.example:8883"),
+            ("mqtts://[::1]:1883", "mqtts://[::1]:1883"),
         ] {
             let broker: BrokerAddress = text.parse().unwrap();
             assert_eq!(broker.to_string(), spelled);
+            assert_eq!(broker.is_tls(), text.starts_with("mqtts"));
             assert_eq!(spelled.parse(), Ok(broker));
         }
         let broker: BrokerAddress = "mqtt://[::1]".parse().unwrap();
@@ -86,15 +100,32 @@ mod tests {
     }
 
     #[test]
+    fn it_is_known_whether_what_is_sent_there_leaves_this_machine() {
+        for (host, stays) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]", true),
+            ("192.0.2.7", false),
+            ("localhost.example", false),
+            ("127.0.0.1.example", false),
+        ] {
+            let broker: BrokerAddress = format!("mqtt://{host}").parse().unwrap();
+            assert_eq!(broker.is_on_this_machine(), stays, "{host}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_in_one_line() {
         for (text, advice) in [
-            ("", "begin with mqtt://"),
-            ("localhost", "begin with mqtt://"),
-            ("localhost:1883", "begin with mqtt://"),
-            ("MQTT://localhost", "begin with mqtt://"),
-            ("tcp://localhost:1883", "begin with mqtt://"),
-            ("mqtts://localhost", "TLS to a broker is not supported"),
-            ("mqtts://localhost:8883", "TLS to a broker is not supported"),
+            ("", "begin with mqtt:// or mqtts://"),
+            ("localhost", "begin with mqtt:// or mqtts://"),
+            ("localhost:1883", "begin with mqtt:// or mqtts://"),
+            ("MQTT://localhost", "begin with mqtt:// or mqtts://"),
+            ("tcp://localhost:1883", "begin with mqtt:// or mqtts://"),
+            ("mqtts:localhost", "begin with mqtt:// or mqtts://"),
+            ("mqtts://", "write the host as"),
+            ("mqtts://localhost:8883/", "write a host and a port, and nothing else"),
             ("mqtt://", "write the host as"),
             ("mqtt://:1883", "write the host as"),
             ("mqtt://::1", "put an IPv6 address in brackets"),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use broker_login::BrokerLogin;
 use protocol::{interval::parse_utc, text::ParseError};
 use serde::Deserialize;
 use settings::{broker::BrokerAddress, listen::Listen};
@@ -31,6 +32,9 @@ pub struct Config {
     pub directory: Option<PathBuf>,
     /// The MQTT broker.
     pub broker: BrokerAddress,
+    /// How to log in there.
+    #[serde(default)]
+    pub broker_login: BrokerLogin,
     /// The validators' HTTP APIs.
     pub ledger: Vec<LedgerNode>,
     /// Where the console listens.
@@ -186,6 +190,7 @@ impl Config {
         for path in beside_keys.flatten() {
             *path = directory.join(&*path);
         }
+        config.broker_login.resolve(directory);
         config.directory = config.directory.map(|names| directory.join(names));
         Ok(config)
     }
@@ -265,6 +270,21 @@ until = "2026-06-01T12:00:00Z"
     }
 
     #[test]
+    fn the_login_of_the_shipped_file_is_valid_and_its_files_are_beside_it() {
+        let text = include_str!("../../../config/market.toml");
+        let (before, login) = text.split_once("# [broker_login]\n").unwrap();
+        let (login, after) = login.split_once("\n\n").unwrap();
+        let keys = login.lines().filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = \"")));
+        let text = format!("{before}[broker_login]\n{}\n{after}", keys.collect::<Vec<_>>().join("\n"));
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("market.toml"), text).unwrap();
+        let login = Config::load(&directory.path().join("market.toml")).unwrap().broker_login;
+        assert_eq!(login.ca, Some(directory.path().join("broker-ca.pem")));
+        assert_eq!(login.user.as_deref(), Some("market"));
+        assert!(login.certificate.is_some() && login.certificate_key.is_some() && login.password_file.is_some());
+    }
+
+    #[test]
     fn a_wrong_file_gets_one_line_that_says_where_and_what() {
         for (from, to, expected) in [
             ("gate_delay_ms = 2000", "gate_delay_ms = -1", "line 8 (`gate_delay_ms = -1`): expected 0 to 86400000"),
@@ -272,12 +292,12 @@ until = "2026-06-01T12:00:00Z"
             (
                 "mqtt://127.0.0.1:1883",
                 "127.0.0.1",
-                "expected a broker such as mqtt://127.0.0.1:1883, found `127.0.0.1`",
+                "line 5 (`broker = \"127.0.0.1\"`): expected a broker such as mqtt://127.0.0.1:1883 or mqtts://",
             ),
             (
-                "mqtt://127.0.0.1:1883",
-                "mqtts://127.0.0.1",
-                "found `mqtts://127.0.0.1`: TLS to a broker is not supported",
+                "[clock]",
+                "[broker_login]\npassword = \"hunter2\"\n[clock]",
+                "unknown field `password`, expected one of `ca`, `certificate`, `certificate_key`, `user`, `password_file`",
             ),
             ("http://127.0.0.1:26000", "https://x", "expected a ledger node"),
             ("http://127.0.0.1:26000", "http://127.0.0.1", "found `http://127.0.0.1`: add a port"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use broker_login::Access;
 use protocol::{envelope::ChainId, limits::ANSWER_BYTES_MAX};
 use rumqttc::MqttOptions;
-use settings::broker::BrokerAddress;
 
 /// Most bytes of one packet from the broker. Above [`MESSAGE_BYTES_MAX`] a message is refused, but still by name.
 const PACKET_BYTES_MAX: usize = 1_024 * 1_024;
@@ -15,10 +15,10 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// Options of a connection, of which the broker knows the role.
-pub(super) fn options(broker: &BrokerAddress, role: &str, chain: &ChainId) -> MqttOptions {
+pub(super) fn options(access: &Access, role: &str, chain: &ChainId) -> MqttOptions {
     // 23 characters: any broker has to take that many.
     let id = format!("{role}-{}", &chain.to_string()[..16]);
-    let mut options = MqttOptions::new(id, broker.host(), broker.port());
+    let mut options = access.options(id);
     options
         .set_clean_session(false)
         .set_keep_alive(KEEP_ALIVE)

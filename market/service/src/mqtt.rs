@@ -15,6 +15,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use broker_login::Access;
 use protocol::{
     envelope::{ChainId, Sealed},
     hash::Hash,
@@ -25,7 +26,6 @@ use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, Packet, Publish, QoS, StateError, SubscribeFilter,
     SubscribeReasonCode,
 };
-use settings::broker::BrokerAddress;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -74,14 +74,8 @@ impl Link {
 }
 
 /// Starts the tasks of the link.
-pub(crate) fn start(
-    broker: &BrokerAddress,
-    chain: &ChainId,
-    topics: &Topics,
-    board: &Board,
-    tasks: &mut Tasks,
-) -> Link {
-    let mut options = options(broker, "market", chain);
+pub(crate) fn start(access: &Access, chain: &ChainId, topics: &Topics, board: &Board, tasks: &mut Tasks) -> Link {
+    let mut options = options(access, "market", chain);
     options.set_manual_acks(true);
     let (client, event_loop) = AsyncClient::new(options, REQUESTS_MAX);
     let (inbox_sender, inbox) = mpsc::channel(INBOX_MAX);
@@ -90,7 +84,7 @@ pub(crate) fn start(
     let (listening, is_listening) = watch::channel(false);
     let connection = Arc::new(AtomicU64::new(0));
     let listen = Listen {
-        broker: broker.to_string(),
+        access: access.clone(),
         client: client.clone(),
         event_loop,
         filters: vec![topics.all_readings(), topics.all_orders()],
@@ -106,7 +100,7 @@ pub(crate) fn start(
         }
     });
     tasks.spawn_endless("acknowledging messages", acknowledge_all(client, acks_receiver, connection));
-    let publisher = publisher::start(broker, chain, is_listening, board, tasks);
+    let publisher = publisher::start(access, chain, is_listening, board, tasks);
     Link { publisher, inbox, ready: Some(ready), acks }
 }
 
@@ -126,7 +120,7 @@ async fn acknowledge_all(client: AsyncClient, mut acks: mpsc::Receiver<Delivery>
 
 /// The connection that listens.
 struct Listen {
-    broker: String,
+    access: Access,
     client: AsyncClient,
     event_loop: EventLoop,
     filters: Vec<String>,
@@ -161,7 +155,7 @@ impl Listen {
                 self.connection.fetch_add(1, Ordering::AcqRel);
                 self.event_loop.mqtt_options.set_clean_session(false);
                 let filters = self.filters.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
-                tracing::info!(broker = %self.broker, "connected to the broker");
+                tracing::info!(broker = %self.access.broker(), "connected to the broker");
                 self.backoff = Backoff::default();
                 // It has room: the queue was emptied when the last connection was given up.
                 self.client.try_subscribe_many(filters).is_ok()
@@ -169,7 +163,7 @@ impl Listen {
             Packet::SubAck(answer) => {
                 let state = if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
                     const REFUSED: &str = "the broker does not let the market read its agents' topics";
-                    tracing::error!(broker = %self.broker, "{REFUSED}");
+                    tracing::error!(broker = %self.access.broker(), "{REFUSED}");
                     LinkState::Refused(REFUSED.into())
                 } else {
                     LinkState::Up
@@ -204,7 +198,8 @@ impl Listen {
     }
 
     async fn failed(&mut self, error: ConnectionError) {
-        self.board.broker(BrokerLink::Readings, LinkState::Failed(error.to_string()));
+        let why = self.access.why(&error);
+        self.board.broker(BrokerLink::Readings, LinkState::Failed(why.clone()));
         if let ConnectionError::MqttState(StateError::Deserialization(error)) = &error
             && !matches!(error, rumqttc::Error::Io(_))
         {
@@ -216,9 +211,9 @@ impl Listen {
                 self.inbox.send(Incoming::Oversized { bytes: *bytes }).await.ok();
             }
         } else if self.backoff.is_first() {
-            tracing::warn!(broker = %self.broker, %error, "no connection to the broker; trying again");
+            tracing::warn!(broker = %self.access.broker(), error = why, "no connection to the broker; trying again");
         } else {
-            tracing::debug!(broker = %self.broker, %error, "still no connection to the broker");
+            tracing::debug!(broker = %self.access.broker(), error = why, "still no connection to the broker");
         }
         self.disconnect().await;
     }

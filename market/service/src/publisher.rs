@@ -4,9 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use broker_login::Access;
 use protocol::{envelope::ChainId, limits::ANSWER_BYTES_MAX};
 use rumqttc::{AsyncClient, Event, EventLoop, Packet, QoS};
-use settings::broker::BrokerAddress;
 use tokio::{
     sync::{mpsc, watch},
     time::{Interval, MissedTickBehavior, interval},
@@ -73,18 +73,18 @@ impl Publisher {
 /// Starts the tasks; they connect when the market is listening for the first time, so that nobody answers an
 /// announcement before.
 pub(super) fn start(
-    broker: &BrokerAddress,
+    access: &Access,
     chain: &ChainId,
     is_listening: watch::Receiver<bool>,
     board: &Board,
     tasks: &mut Tasks,
 ) -> Publisher {
-    let (client, event_loop) = AsyncClient::new(options(broker, "answer", chain), REQUESTS_MAX);
+    let (client, event_loop) = AsyncClient::new(options(access, "answer", chain), REQUESTS_MAX);
     let (announcement, announced) = watch::channel(None);
     let (answers, waiting_answers) = mpsc::channel(ANSWERS_MAX);
     let (receipts, waiting_receipts) = mpsc::channel(RECEIPTS_MAX);
     let (connected, is_connected) = watch::channel(false);
-    let polling = poll(event_loop, broker.to_string(), connected, is_listening.clone(), board.clone());
+    let polling = poll(event_loop, access.clone(), connected, is_listening.clone(), board.clone());
     tasks.spawn_endless("the connection to the broker for answers", polling);
     let outbox =
         Outbox { client, announced, answers: waiting_answers, receipts: waiting_receipts, is_connected, is_listening };
@@ -94,7 +94,7 @@ pub(super) fn start(
 
 async fn poll(
     mut event_loop: EventLoop,
-    broker: String,
+    access: Access,
     connected: watch::Sender<bool>,
     mut is_listening: watch::Receiver<bool>,
     board: Board,
@@ -112,10 +112,12 @@ async fn poll(
             }
             Ok(_) => {}
             Err(error) => {
-                board.broker(BrokerLink::Answers, LinkState::Failed(error.to_string()));
+                let why = access.why(&error);
                 if backoff.is_first() {
-                    tracing::warn!(broker, %error, "no connection to the broker for answers; trying again");
+                    let broker = access.broker();
+                    tracing::warn!(%broker, error = why, "no connection to the broker for answers; trying again");
                 }
+                board.broker(BrokerLink::Answers, LinkState::Failed(why));
                 event_loop.clean();
                 // `clean` forgets to: the client would wait for an acknowledgement that belongs to the old connection.
                 event_loop.state.collision = None;

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use broker_login::{Access, LoginError};
 use ledger_client::ClientError;
 use protocol::{
     answer::Refusal,
@@ -44,6 +45,8 @@ use super::{
     validators,
 };
 
+/// The market's name in the access rules of a broker.
+const USER: &str = "market";
 /// The task that everything else is there for.
 const MARKET: &str = "the market's loop";
 
@@ -110,6 +113,9 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
+    /// There is nothing to log in at the broker with.
+    #[error(transparent)]
+    Broker(#[from] LoginError),
     /// A ledger node cannot be asked as the configuration says.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -200,6 +206,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     };
     let board = Board::new(info(&config, &community, &names));
     let listener = listen(&config.console).await?;
+    let access = Access::new(&config.broker, &config.broker_login, USER)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
     check_key(&config, &community, &ledger).await?;
     let store = Store::open(&config.state, &community.chain)?;
@@ -215,7 +222,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         let site = board.site(console_names(&config));
         tasks.spawn_endless("the console", public_http::serve(listener, site, stopping(stopped.clone())));
     }
-    let link = mqtt::start(&config.broker, &community.chain, &community.topics, &board, &mut tasks);
+    let link = mqtt::start(&access, &community.chain, &community.topics, &board, &mut tasks);
     let desk = desk::start(ledger.clone(), &mut tasks);
     let conflicts = conflicts::start(store.clone(), ledger.clone(), &mut tasks);
     let (forwarder, receipts) =

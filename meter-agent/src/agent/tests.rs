@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
+use broker_login::{Access, BrokerLogin};
 use household::strategy::{FixedLimits, PriceTaker};
 use ledger::proof::Verifier;
 use protocol::{
@@ -131,7 +132,8 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
 /// A connection that queues what it is handed, as long as whoever should poll it is there.
 fn link(identity: &Identity) -> (Link, EventLoop) {
     let device = identity.device_key.public();
-    let (client, connection) = mqtt::client(&BrokerAddress::loopback(1), &device);
+    let access = Access::new(&BrokerAddress::loopback(1), &BrokerLogin::default(), "").unwrap();
+    let (client, connection) = mqtt::client(&access, &device);
     (Link::new(client, DeviceTopics::new(&Topics::new(&identity.chain), &device)), connection)
 }
 

@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use broker_login::Access;
 use protocol::interval::utc_text;
 use rumqttc::{AsyncClient, Event, Packet};
-use settings::{broker::BrokerAddress, owner_only};
+use settings::owner_only;
 
 use super::{Failure, print};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     key::read_key,
     mqtt,
     source::{MeterClock, MeterSource},
-    start::{placement, read_genesis, registration},
+    start::{access, placement, read_genesis, registration},
     wall_clock::now_s,
 };
 
@@ -102,8 +103,10 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     } else {
         report.bad(format_args!("clock never set: expected a time after 2025, found {}; set up NTP", utc_text(now)));
     }
-    if let Some(device) = &device {
-        match reach(&config.broker, &device.public().multibase()).await {
+    if let Some(device) = device.map(|device| device.public())
+        && let Some(access) = report.take(access(&config, &device))
+    {
+        match reach(&access, &device.multibase()).await {
             Ok(()) => report.good(format_args!("broker {} reachable", config.broker)),
             Err(error) => report.bad(format_args!("expected a broker at {}: {error}", config.broker)),
         }
@@ -147,8 +150,8 @@ async fn sight_of(meter: &dyn MeterSource) -> Option<Result<String, String>> {
 }
 
 /// Connects once, under a name of its own: with the device's, a running agent would be disconnected.
-async fn reach(broker: &BrokerAddress, device: &str) -> Result<(), String> {
-    let mut options = mqtt::options(broker, format!("{device}-check"));
+async fn reach(access: &Access, device: &str) -> Result<(), String> {
+    let mut options = mqtt::options(access, format!("{device}-check"));
     options.set_clean_session(true);
     let (client, mut connection) = AsyncClient::new(options, 2);
     let answer = tokio::time::timeout(BROKER_PATIENCE, connection.poll()).await;
@@ -160,7 +163,7 @@ async fn reach(broker: &BrokerAddress, device: &str) -> Result<(), String> {
             Ok(())
         }
         Ok(Ok(other)) => Err(format!("it answers {other:?}")),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(access.why(&error)),
         Err(_) => Err(format!("no answer within {} s", BROKER_PATIENCE.as_secs())),
     }
 }

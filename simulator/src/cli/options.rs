@@ -152,7 +152,11 @@ fn parse_broker(text: &str) -> Result<Broker, AddressError> {
         return Ok(Broker::Embedded);
     }
     let expected = "embedded, or a broker such as mqtt://127.0.0.1:1883";
-    text.parse::<BrokerAddress>().map(Broker::Existing).map_err(|error| AddressError { expected, ..error })
+    let broker = text.parse::<BrokerAddress>().map_err(|error| AddressError { expected, ..error })?;
+    if broker.is_tls() {
+        return Err(AddressError::new(expected, text, "name one that takes agents without TLS and logins, by mqtt://"));
+    }
+    Ok(Broker::Existing(broker))
 }
 
 /// Where the console's address leads: the market is told, and asked there.

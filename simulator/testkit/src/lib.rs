@@ -9,6 +9,7 @@
 //! | `chromium.rs`, `page.rs`, `axe.rs` | a real browser, the console's page in it, and what axe-core finds |
 //! | `ports.rs` | ports for nodes that have to be told of each other before they run |
 //! | `mosquitto.rs` | a real broker of a test's own |
+//! | `certificates.rs` | certificates of a test's own |
 //! | `descriptors.rs` | how many files a process has open |
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests use this, and may panic")]
@@ -16,6 +17,7 @@
 pub mod agent;
 pub mod applied;
 pub mod axe;
+pub mod certificates;
 pub mod chromium;
 pub mod community;
 pub mod descriptors;
