@@ -127,6 +127,13 @@ impl Home {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Writes agent.toml with this broker, and this section.
+    pub(crate) fn configure_broker(&self, address: &str, login: &str) {
+        self.configure(1, login);
+        let text = fs::read_to_string(self.path("agent.toml")).unwrap();
+        fs::write(self.path("agent.toml"), text.replace("mqtt://127.0.0.1:1\"", &format!("{address}\""))).unwrap();
+    }
+
     pub(crate) fn config(&self) -> meter_agent::Config {
         meter_agent::Config::load(&self.path("agent.toml")).unwrap()
     }
@@ -217,7 +224,11 @@ pub(crate) struct Market {
 
 impl Market {
     pub(crate) async fn connect(home: &Home, port: u16) -> Market {
-        let mut options = MqttOptions::new("market", "127.0.0.1", port);
+        Market::connect_by(home, MqttOptions::new("market", "127.0.0.1", port)).await
+    }
+
+    /// The same by other options, as of a market that has to log in.
+    pub(crate) async fn connect_by(home: &Home, mut options: MqttOptions) -> Market {
         options.set_max_packet_size(1 << 20, 1 << 20);
         let (client, connection) = AsyncClient::new(options, 64);
         let (chain, device, member) = (home.genesis.chain(), home.device.public(), home.member.public());

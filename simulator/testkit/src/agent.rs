@@ -33,7 +33,11 @@ enum Heard {
 
 impl Agent {
     pub async fn connect(port: u16, topics: &Topics, device: DeviceId) -> Agent {
-        let mut options = MqttOptions::new(&device.multibase()[..20], "127.0.0.1", port);
+        Agent::connect_by(MqttOptions::new(&device.multibase()[..20], "127.0.0.1", port), topics, device).await
+    }
+
+    /// The same by other options, as of who has to log in.
+    pub async fn connect_by(mut options: MqttOptions, topics: &Topics, device: DeviceId) -> Agent {
         options.set_max_packet_size(8 << 20, 16 << 20);
         let (client, mut event_loop) = AsyncClient::new(options, 64);
         let (sender, heard) = mpsc::channel(1_024);

@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 100;
 pub struct Mosquitto {
     pub port: u16,
     directory: tempfile::TempDir,
-    more: String,
+    config: String,
     process: Option<Child>,
 }
 
@@ -37,14 +37,19 @@ impl Mosquitto {
 
     /// The same, with more lines of configuration.
     pub fn start_with(more: &str) -> Mosquitto {
+        Mosquitto::start_as(&format!("listener {{port}} 127.0.0.1\nallow_anonymous true\n{more}"))
+    }
+
+    /// One with this configuration, in which `{port}` stands for its port.
+    pub fn start_as(config: &str) -> Mosquitto {
         assert!(Path::new(MOSQUITTO).exists(), "expected {MOSQUITTO}, found nothing: apt-get install mosquitto");
         let directory = tempfile::tempdir().expect("a directory");
         for _ in 0..ATTEMPTS {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let port = free.local_addr().expect("its number").port();
             drop(free);
-            if let Ok(process) = listen(directory.path(), port, more) {
-                return Mosquitto { port, directory, more: more.into(), process: Some(process) };
+            if let Ok(process) = listen(directory.path(), port, config) {
+                return Mosquitto { port, directory, config: config.into(), process: Some(process) };
             }
         }
         panic!("the broker found no free port");
@@ -64,7 +69,7 @@ impl Mosquitto {
         self.kill();
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            match listen(self.directory.path(), self.port, &self.more) {
+            match listen(self.directory.path(), self.port, &self.config) {
                 Ok(process) => {
                     self.process = Some(process);
                     return;
@@ -84,11 +89,11 @@ impl Drop for Mosquitto {
 }
 
 /// The process once it says that it listens, or what it said before it ended.
-fn listen(directory: &Path, port: u16, more: &str) -> Result<Child, String> {
-    let config = directory.join("mosquitto.conf");
-    fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n{more}")).expect("a file");
+fn listen(directory: &Path, port: u16, config: &str) -> Result<Child, String> {
+    let file = directory.join("mosquitto.conf");
+    fs::write(&file, config.replace("{port}", &port.to_string())).expect("a file");
     let mut command = Command::new(MOSQUITTO);
-    command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut process = command.spawn().expect("Mosquitto starts");
     let mut log = BufReader::new(process.stderr.take().expect("a pipe was asked for")).lines();
     let mut said = String::new();
