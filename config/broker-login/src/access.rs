@@ -27,6 +27,15 @@ struct User {
 impl Access {
     /// Reads what `login` names. Its password is that of `user`, unless it says another.
     pub fn new(broker: &BrokerAddress, login: &BrokerLogin, user: &str) -> Result<Access, LoginError> {
+        if login.password_file.is_some() && !broker.is_tls() && !broker.is_on_this_machine() {
+            return Err(LoginError::PasswordInClear(broker.clone()));
+        }
+        Access::at_home(broker, login, user)
+    }
+
+    /// The same for a broker in the household's own network, through which a password may go in the open: few brokers
+    /// at home speak TLS.
+    pub fn at_home(broker: &BrokerAddress, login: &BrokerLogin, user: &str) -> Result<Access, LoginError> {
         let BrokerLogin { ca, certificate, certificate_key, user: named, password_file } = login;
         let own = match (certificate, certificate_key) {
             (Some(certificate), Some(key)) => Some((certificate.as_path(), key)),
@@ -45,9 +54,6 @@ impl Access {
                 if is_there {
                     return Err(LoginError::NoTls { address: broker.clone(), key });
                 }
-            }
-            if password_file.is_some() && !broker.is_on_this_machine() {
-                return Err(LoginError::PasswordInClear(broker.clone()));
             }
             None
         };

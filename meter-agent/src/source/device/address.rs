@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use broker_login::{Access, BrokerLogin, LoginError};
 use settings::{
     address::{Address, AddressError},
     broker::BrokerAddress,
@@ -41,6 +42,10 @@ pub(super) enum AddressProblem {
     OfModbus { keys: &'static str, way: &'static str },
     #[error("a Modbus device asks for no password; leave out `user`, `password_file` and `token_file`")]
     NoLogin,
+    #[error(transparent)]
+    Broker(#[from] LoginError),
+    #[error("`ca` is of a broker, found a template of {0}; leave it out")]
+    NoCa(&'static str),
     #[error("a broker asks for a name and a password; expected `password_file`, found `token_file`")]
     NoToken,
 }
@@ -49,6 +54,7 @@ pub(super) enum AddressProblem {
 pub(super) fn target(config: &DeviceConfig, way: Way, login: Login) -> Result<Target, AddressProblem> {
     match way {
         Way::Modbus(settings, points) => {
+            not_of_a_broker(config, "Modbus")?;
             if !matches!(login, Login::Nobody) {
                 return Err(AddressProblem::NoLogin);
             }
@@ -58,6 +64,7 @@ pub(super) fn target(config: &DeviceConfig, way: Way, login: Login) -> Result<Ta
             Ok(Target::Modbus { address, unit, pause: Duration::from_secs(settings.pause_s.into()), points })
         }
         Way::Http(settings, points) => {
+            not_of_a_broker(config, "HTTP")?;
             not_of_modbus(config, "HTTP")?;
             let place = config.address.strip_prefix("http://").map(|place| place.trim_end_matches('/'));
             let address = place.map_or(Err("begin with http://"), |place| Address::to_ask(place, Some(HTTP_PORT)));
@@ -70,9 +77,15 @@ pub(super) fn target(config: &DeviceConfig, way: Way, login: Login) -> Result<Ta
                 return Err(AddressProblem::NoToken);
             }
             let broker: BrokerAddress = config.address.parse()?;
-            Ok(Target::Mqtt(MqttDevice { broker, login, settings }, points))
+            let (user, password_file) = (config.user.clone(), config.password_file.clone());
+            let login = BrokerLogin { ca: config.ca.clone(), user, password_file, ..BrokerLogin::default() };
+            Ok(Target::Mqtt(MqttDevice { access: Access::at_home(&broker, &login, "")?, settings }, points))
         }
     }
+}
+
+fn not_of_a_broker(config: &DeviceConfig, way: &'static str) -> Result<(), AddressProblem> {
+    config.ca.as_ref().map_or(Ok(()), |_| Err(AddressProblem::NoCa(way)))
 }
 
 fn not_of_modbus(config: &DeviceConfig, way: &'static str) -> Result<(), AddressProblem> {

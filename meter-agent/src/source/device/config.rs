@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use settings::secret::SecretFile;
 
 use super::super::{
     line::Framing,
@@ -45,12 +46,15 @@ pub struct DeviceConfig {
     /// Name to log in with.
     #[serde(default)]
     pub(super) user: Option<String>,
-    /// File with the password.
+    /// The password.
     #[serde(default)]
-    pub(super) password_file: Option<PathBuf>,
-    /// File with a bearer token.
+    pub(super) password_file: Option<SecretFile>,
+    /// A bearer token.
     #[serde(default)]
-    pub(super) token_file: Option<PathBuf>,
+    pub(super) token_file: Option<SecretFile>,
+    /// The certificates, in PEM, to one of which that of the household's broker has to lead.
+    #[serde(default)]
+    pub(super) ca: Option<PathBuf>,
     /// What the template leaves to fill in.
     #[serde(default)]
     pub(super) with: BTreeMap<String, String>,

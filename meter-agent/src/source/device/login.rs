@@ -1,27 +1,24 @@
 //! Who asks a device: a token or a password, each from a file that nobody else may read.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::fmt;
 
-use settings::owner_only::{SecretError, read_secret};
+use settings::{owner_only::SecretError, secret::SecretFile};
 use zeroize::Zeroizing;
 
 /// Why nobody can log in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
     /// The file cannot be read, or others may.
-    #[error("{}: {error}", path.display())]
+    #[error("{file}: {error}")]
     File {
         /// The file.
-        path: PathBuf,
+        file: SecretFile,
         /// Why.
         error: SecretError,
     },
     /// There is no secret in the file. What is there is not repeated.
-    #[error("{}: expected one line with a password or token, found something else", .0.display())]
-    NoLine(PathBuf),
+    #[error("{0}: expected one line with a password or token, found something else")]
+    NoLine(SecretFile),
     /// Two ways to log in.
     #[error("expected either `token_file` or `password_file`, found both")]
     Both,
@@ -56,25 +53,25 @@ impl Login {
     /// Reads what the configuration names.
     pub(crate) fn read(
         user: Option<&str>,
-        password_file: Option<&Path>,
-        token_file: Option<&Path>,
+        password_file: Option<&SecretFile>,
+        token_file: Option<&SecretFile>,
     ) -> Result<Login, LoginError> {
         match (password_file, token_file) {
             (Some(_), Some(_)) => Err(LoginError::Both),
-            (Some(path), None) => Ok(Login::Password { user: user.map(str::to_owned), password: line(path)? }),
+            (Some(file), None) => Ok(Login::Password { user: user.map(str::to_owned), password: line(file)? }),
             (None, _) if user.is_some() => Err(LoginError::NoPassword),
-            (None, Some(path)) => Ok(Login::Token(line(path)?)),
+            (None, Some(file)) => Ok(Login::Token(line(file)?)),
             (None, None) => Ok(Login::Nobody),
         }
     }
 }
 
 /// The one line of a file. Nothing of it is left in memory when it is dropped.
-fn line(path: &Path) -> Result<Zeroizing<String>, LoginError> {
-    let bytes = read_secret(path).map_err(|error| LoginError::File { path: path.into(), error })?;
+fn line(file: &SecretFile) -> Result<Zeroizing<String>, LoginError> {
+    let bytes = file.read().map_err(|error| LoginError::File { file: file.clone(), error })?;
     let text = str::from_utf8(&bytes).map(|text| text.strip_suffix('\n').unwrap_or(text));
     let line = text.ok().filter(|text| !text.is_empty() && !text.contains(char::is_control));
-    line.map(|line| Zeroizing::new(line.to_owned())).ok_or_else(|| LoginError::NoLine(path.into()))
+    line.map(|line| Zeroizing::new(line.to_owned())).ok_or_else(|| LoginError::NoLine(file.clone()))
 }
 
 #[cfg(test)]
@@ -83,13 +80,17 @@ mod tests {
 
     use super::*;
 
+    fn secret(path: &str) -> SecretFile {
+        SecretFile::try_from(path.to_owned()).unwrap()
+    }
+
     #[test]
     fn a_secret_is_one_line_and_never_shown() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = dir.path().join(name);
             write_secret(&path, text);
-            path
+            secret(path.to_str().unwrap())
         };
         let token = Login::read(None, None, Some(&file("token", "s3cret\n"))).unwrap();
         assert!(matches!(&token, Login::Token(text) if **text == "s3cret"));
@@ -106,11 +107,11 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_refused() {
-        let path = Path::new("/nowhere");
+        let file = &secret("/nowhere");
         let refused = |user, password, token| Login::read(user, password, token).unwrap_err().to_string();
-        assert!(refused(None, Some(path), Some(path)).contains("found both"));
+        assert!(refused(None, Some(file), Some(file)).contains("found both"));
         assert!(refused(Some("ada"), None, None).contains("`user` is of a `password_file`"));
-        assert!(refused(None, None, Some(path)).starts_with("/nowhere: "));
+        assert!(refused(None, None, Some(file)).starts_with("/nowhere: "));
         assert!(matches!(Login::read(None, None, None), Ok(Login::Nobody)));
     }
 }

@@ -82,7 +82,7 @@ impl DeviceConfig {
         if !device.sums_phases && !self.unsummed_phases {
             return Err(DeviceError::Phases(device.title));
         }
-        let login = Login::read(self.user.as_deref(), self.password_file.as_deref(), self.token_file.as_deref())?;
+        let login = Login::read(self.user.as_deref(), self.password_file.as_ref(), self.token_file.as_ref())?;
         let target = address::target(self, device.way, login)?;
         if let Some(note) = device.note {
             tracing::info!(device = %device.title, "{note}");
@@ -102,8 +102,10 @@ impl MeterConfig for DeviceConfig {
         if let Some(path) = self.file() {
             self.template = base.join(path).display().to_string();
         }
-        self.password_file = self.password_file.take().map(|path| base.join(path));
-        self.token_file = self.token_file.take().map(|path| base.join(path));
+        self.ca = self.ca.take().map(|path| base.join(path));
+        for secret in [&mut self.password_file, &mut self.token_file].into_iter().flatten() {
+            secret.resolve(base);
+        }
     }
 
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {

@@ -9,14 +9,13 @@ use std::{
     time::Duration,
 };
 
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode};
-use settings::broker::BrokerAddress;
+use broker_login::Access;
+use rumqttc::{AsyncClient, Event, EventLoop, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode};
 use tokio::time::{Interval, timeout};
 
 use super::{
     super::sampler::NoSample,
     documents::{Documents, Place},
-    login::Login,
     points::Points,
     template::Mqtt,
 };
@@ -28,11 +27,10 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1_024;
 const PATIENCE: Duration = Duration::from_secs(10);
 const REQUESTS_MAX: usize = 16;
 
-/// The household's broker, and who asks it.
+/// The household's broker with what it takes to be let in, and what the template says of the device there.
 #[derive(Debug, Clone)]
 pub(super) struct MqttDevice {
-    pub(super) broker: BrokerAddress,
-    pub(super) login: Login,
+    pub(super) access: Access,
     pub(super) settings: Mqtt,
 }
 
@@ -56,11 +54,8 @@ impl Connection {
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(|error| error.to_string())?;
         let name = format!("voisin-meter-{:016x}", u64::from_be_bytes(number));
-        let mut options = MqttOptions::new(name, device.broker.host(), device.broker.port());
+        let mut options = device.access.options(name);
         options.set_max_packet_size(MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX);
-        if let Login::Password { user, password } = &device.login {
-            options.set_credentials(user.as_deref().unwrap_or_default(), password.as_str());
-        }
         let (client, mut event_loop) = AsyncClient::new(options, REQUESTS_MAX);
         let topics: BTreeSet<&String> = points.fields().map(|place| &place.document).collect();
         let filters = topics.into_iter().map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtMostOnce));
@@ -74,7 +69,7 @@ impl Connection {
                     break;
                 }
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(error.to_string()),
+                Ok(Err(error)) => return Err(device.access.why(&error)),
                 Err(_) => return Err(format!("no answer from the household's broker within {} s", PATIENCE.as_secs())),
             }
         }
@@ -122,7 +117,7 @@ impl Connection {
             match event {
                 Ok(Event::Incoming(Packet::Publish(publish))) => return Ok(publish),
                 Ok(_) => {}
-                Err(error) => return Err(NoSample::Lost(error.to_string())),
+                Err(error) => return Err(NoSample::Lost(device.access.why(&error))),
             }
         }
     }
