@@ -14,7 +14,7 @@ use serde::Deserialize;
 use settings::{address::Address, broker::BrokerAddress, listen::Listen};
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
-use crate::source::SourceConfig;
+use crate::{home_assistant::HomeAssistantConfig, source::SourceConfig};
 
 /// What an agent needs to know before it starts.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,6 +53,9 @@ pub struct Config {
     /// How the household bids: what `[order]` says.
     #[serde(skip, default = "price_taker")]
     pub order: Arc<dyn Strategy>,
+    /// Home Assistant, which shows what the agent knows.
+    #[serde(default)]
+    pub home_assistant: Option<HomeAssistantConfig>,
     /// How the household was registered, if that was by a decision after the genesis.
     #[serde(default)]
     pub registration: Option<Registration>,
@@ -142,6 +145,9 @@ impl Config {
         config.member_key = config.member_key.map(|key| base.join(key));
         config.broker_login.resolve(base);
         config.source.resolve(base);
+        if let Some(home_assistant) = &mut config.home_assistant {
+            home_assistant.resolve(base);
+        }
         Ok(config)
     }
 
@@ -206,6 +212,23 @@ mod tests {
         assert_eq!(config.order.name(), "fixed");
         let SourceConfig::Replay(replay) = config.source else { panic!("a recording") };
         assert_eq!(replay.file, Path::new("/etc/voisin/meter.csv"));
+    }
+
+    #[test]
+    fn home_assistant_of_the_example_is_valid() {
+        let (before, section) = EXAMPLE.split_once("# [home_assistant]\n").unwrap();
+        let (section, after) = section.split_once("\n\n").unwrap();
+        let keys: Vec<&str> = section.lines().map(|line| line.strip_prefix("# ").unwrap()).collect();
+        let text = format!("{before}[home_assistant]\n{}\n\n{after}", keys.join("\n"));
+        let section = Config::parse(&text, Path::new("/etc/voisin/agent.toml")).unwrap().home_assistant.unwrap();
+        let password = section.login.password_file.unwrap().to_string();
+        assert_eq!(password, "/etc/voisin/home-assistant.password");
+        let wild = text.replace("prefix = \"homeassistant\"", "prefix = \"home/#\"");
+        let error = Config::parse(&wild, Path::new("a.toml")).unwrap_err().to_string();
+        assert!(
+            error.contains("expected a topic of letters and digits such as homeassistant, found `home/#`"),
+            "{error}"
+        );
     }
 
     #[test]

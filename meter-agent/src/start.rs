@@ -23,7 +23,6 @@ use settings::{address::Address, listen::Listen};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
 };
 
 use crate::{
@@ -35,20 +34,19 @@ use crate::{
     chain,
     check::ReceiptFault,
     config::{Config, Registration},
+    home_assistant,
     key::{KeyError, read_key},
     mqtt::{self, DeviceTopics},
     orders::Orders,
     outbox::Outbox,
+    running::{Beside, Running},
     server::{self, Shown},
     source::{MeterSource, Placement, SourceError},
-    status::Status,
     store::{DATABASE, Loaded, Store, StoreError},
 };
 
 /// Events waiting for the agent.
 const EVENTS_MAX: usize = 64;
-/// How long a stopping agent waits for the broker and for browsers.
-const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// In the state: where the status page of the running agent is.
 pub(crate) const STATUS_FILE: &str = "status.addr";
 
@@ -131,107 +129,6 @@ pub enum StartError {
     /// The program itself.
     #[error("the agent could not be started: {0}")]
     Internal(String),
-}
-
-/// A part of the agent has ended before the agent was stopped: a bug.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{task} ended before its time: {reason}; that is a bug: start the agent again, nothing that it has signed is lost, \
-     and report it with the log"
-)]
-pub struct Ended {
-    /// What it did.
-    pub task: &'static str,
-    /// Why it does so no longer.
-    pub reason: String,
-}
-
-/// A running agent. Stops when it is dropped; [`stop`](Running::stop) does it cleanly.
-#[derive(Debug)]
-pub struct Running {
-    /// Where the status page is, unless it is off.
-    pub status_addr: Option<SocketAddr>,
-    status: watch::Receiver<Status>,
-    stop: Option<oneshot::Sender<()>>,
-    agent: JoinHandle<()>,
-    connection: JoinHandle<()>,
-    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    status_file: PathBuf,
-}
-
-impl Running {
-    /// What the agent says of itself now.
-    pub fn status(&self) -> Status {
-        self.status.borrow().clone()
-    }
-
-    /// Why nothing can be stored, and so nothing signed, if that is so.
-    pub fn storage_failed(&self) -> Option<String> {
-        let status = self.status.borrow();
-        status.alarms.iter().find(|alarm| alarm.starts_with(AlarmKind::StorageFailed.name())).cloned()
-    }
-
-    /// Waits until the agent's status is as wanted; false if the agent ended before.
-    pub async fn wait_for(&mut self, wanted: impl FnMut(&Status) -> bool) -> bool {
-        self.status.wait_for(wanted).await.is_ok()
-    }
-
-    /// Waits until a part of the agent ends, which none does before it is stopped unless something is wrong.
-    pub async fn failed(&mut self) -> Ended {
-        let server = async {
-            match &mut self.server {
-                Some((_, server)) => server.await,
-                None => std::future::pending().await,
-            }
-        };
-        let (task, outcome) = tokio::select! {
-            biased;
-            outcome = &mut self.agent => ("the agent's loop", outcome),
-            outcome = &mut self.connection => ("the connection to the broker", outcome),
-            outcome = server => ("the status page", outcome),
-        };
-        let reason = outcome.err().map_or_else(|| "it gave no reason".into(), |error| error.to_string());
-        Ended { task, reason }
-    }
-
-    /// Stops the agent. Afterwards its state is on the disk, and can be opened again at once.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // An agent that ended by itself does not listen any more.
-            let _ = stop.send(());
-        }
-        // What has ended by itself was waited for by who asked why.
-        if !self.agent.is_finished() {
-            let _ = (&mut self.agent).await;
-        }
-        // Without a connection there is nobody to say goodbye to.
-        if !self.status.borrow().connected {
-            self.connection.abort();
-        }
-        if !self.connection.is_finished() && tokio::time::timeout(STOP_PATIENCE, &mut self.connection).await.is_err() {
-            self.connection.abort();
-            let _ = (&mut self.connection).await;
-        }
-        if let Some((stop, mut server)) = self.server.take().filter(|(_, server)| !server.is_finished()) {
-            let _ = stop.send(());
-            if tokio::time::timeout(STOP_PATIENCE, &mut server).await.is_err() {
-                server.abort();
-                let _ = server.await;
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.agent.abort();
-        self.connection.abort();
-        if let Some((_, server)) = &self.server {
-            server.abort();
-        }
-        // Nobody answers there any more; a stale file is harmless.
-        let _ = fs::remove_file(&self.status_file);
-    }
 }
 
 /// Everything of an agent that can be got wrong before it runs.
@@ -342,6 +239,11 @@ async fn listen(status: &Listen) -> Result<Option<TcpListener>, StartError> {
     Ok(Some(listener))
 }
 
+/// The status page's address, where others reach it under that.
+fn page(address: SocketAddr) -> Option<String> {
+    (reaches_beyond(address) && !address.ip().is_unspecified()).then(|| format!("http://{address}/"))
+}
+
 /// What the owner has to know of a state before anything happens.
 fn alarms(loaded: &Loaded, state: &Path) -> Alarms {
     let mut alarms = Alarms::default();
@@ -423,24 +325,26 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     };
     let (stop, stopped) = oneshot::channel();
     let (shown, status) = watch::channel(core.status(agent::now()));
+    let link = |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page));
+    let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
     let agent = Agent { core, meter, store, link: Link::new(client, topics) };
     let agent = tokio::spawn(agent.run(inbox, stopped, shown));
 
     let server = listener.map(|listener| {
         let shown = Shown { status: status.clone(), store: shown_store, length: first.length() };
-        let (stop, stopped) = oneshot::channel::<()>();
         let names = Names::known(config.page_names());
-        let server = tokio::spawn(serve(listener, server::site(shown, names), async {
-            // Dropped is as good as told.
-            let _ = stopped.await;
-        }));
-        (stop, server)
+        Beside::spawn("the status page", |stopped| serve(listener, server::site(shown, names), stopped))
     });
+    let home_assistant = home_assistant.map(|link| {
+        let status = status.clone();
+        Beside::spawn("the connection to Home Assistant", |stopped| link.run(status, stopped))
+    });
+    let beside = server.into_iter().chain(home_assistant).collect();
     let status_file = config.state.join(STATUS_FILE);
     if let Some(address) = status_addr
         && let Err(error) = fs::write(&status_file, format!("{address}\n"))
     {
         tracing::warn!("{}: {error}; `meter-agent status` will not find this agent", status_file.display());
     }
-    Ok(Running { status_addr, status, stop: Some(stop), agent, connection, server, status_file })
+    Ok(Running { status_addr, status, stop: Some(stop), agent, connection, beside, status_file })
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod devices;
+mod home_assistant;
 mod http;
 mod init;
 mod recover;
@@ -74,6 +75,12 @@ enum Command {
     /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from
     /// the ledger, each verified. The agent must not run.
     Recover(recover::Recover),
+    /// Remove this household's device from Home Assistant. Stop the agent first, or it
+    /// makes it anew with its next start; and take `[home_assistant]` out of agent.toml afterwards.
+    RemoveFromHomeAssistant {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Print your own statement, from the receipts that this agent verified.
     Statement(StatementArgs),
 }
@@ -126,6 +133,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
         Command::Recover(args) => recover::recover(args).await,
+        Command::RemoveFromHomeAssistant { config } => home_assistant::remove(&config.config).await,
         Command::Statement(args) => report::statement(args).await,
     }
 }

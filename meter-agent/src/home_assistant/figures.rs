@@ -1,0 +1,27 @@
+//! The values that Home Assistant shows: of the status, what a household looks at. Pure.
+
+use protocol::{interval::utc_text, money::Amount};
+use serde_json::{Value, json};
+
+use crate::status::Status;
+
+/// The figures; what is not known is `null`, and never 0.
+pub(super) fn figures(status: &Status) -> Value {
+    let totals = &status.totals;
+    // Nothing was paid before the first receipt: that is no figure yet.
+    let proved = totals.receipts_verified > 0;
+    let sum = |one: Amount, other: Amount| one.checked_add(other).filter(|_| proved).map(|sum| sum.to_string());
+    json!({
+        "import": status.registers.map(|registers| registers.import_wh),
+        "export": status.registers.map(|registers| registers.export_wh),
+        "price": status.price.map(|price| price.to_string()),
+        "retail_price": status.tariffs.map(|tariffs| tariffs.retail_price.to_string()),
+        "feed_in_price": status.tariffs.map(|tariffs| tariffs.feed_in_price.to_string()),
+        "cost": sum(totals.paid, totals.supply_cost),
+        "compensation": sum(totals.earned, totals.supply_revenue),
+        "saved": totals.saved.map(|saved| saved.to_string()),
+        "proved_until": status.settled_until.map(|interval| utc_text(interval.end_s())),
+        "outbox": status.outbox,
+        "alarms": status.alarms,
+    })
+}
