@@ -7,8 +7,8 @@ mod support;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    net::TcpListener,
+    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -17,7 +17,10 @@ use std::{
 use meter_agent::start;
 use protocol::interval::{Interval, IntervalLength};
 use serde::Deserialize;
-use support::{Home, Market, PATIENCE, interval};
+use support::{
+    Home, Market, PATIENCE, interval,
+    meter::{here, serve},
+};
 use testkit::mosquitto::Mosquitto;
 use tokio::time::timeout;
 
@@ -29,32 +32,8 @@ struct Read {
     at_s: Option<i64>,
 }
 
-fn here(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
-}
-
 fn now_s() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
-}
-
-/// A box that sends what `telegram` makes of a count, again and again, to everyone who connects.
-fn serve(pause: Duration, telegram: impl Fn(u64) -> Vec<u8> + Send + Sync + Copy + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let send = move |mut stream: TcpStream| {
-        for count in 0.. {
-            if stream.write_all(&telegram(count)).is_err() {
-                return;
-            }
-            thread::sleep(pause);
-        }
-    };
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            thread::spawn(move || send(stream.unwrap()));
-        }
-    });
-    address
 }
 
 /// A household with such a meter.

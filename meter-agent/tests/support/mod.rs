@@ -7,6 +7,7 @@
     reason = "each test file uses its part; a test may panic"
 )]
 
+pub(crate) mod meter;
 pub(crate) mod python;
 
 use std::{collections::VecDeque, fs, path::PathBuf, process::Command, time::Duration};
@@ -111,7 +112,12 @@ impl Home {
     /// A household with another meter than a recording, in a community that begins with `first`: `source` is what
     /// `[source]` says.
     pub(crate) fn with_meter(first: Interval, port: u16, source: &str) -> Home {
-        let home = Home::in_community(port, &[], |genesis| genesis.first_interval = first);
+        Home::with_meter_in(port, source, |genesis| genesis.first_interval = first)
+    }
+
+    /// The same in a community of which something else is said.
+    pub(crate) fn with_meter_in(port: u16, source: &str, change: impl FnOnce(&mut Genesis)) -> Home {
+        let home = Home::in_community(port, &[], change);
         let text = fs::read_to_string(home.path("agent.toml")).unwrap();
         let (before, _) = text.split_once("[source]").unwrap();
         fs::write(home.path("agent.toml"), format!("{before}[source]\n{source}")).unwrap();
