@@ -1,8 +1,12 @@
 //! Meters: one type a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
 //! [`SourceConfig`].
 
+#[cfg(test)]
+mod damage;
 pub(crate) mod device;
+mod energies;
 mod line;
+mod meter_time;
 mod modbus;
 mod obis;
 mod replay;
@@ -10,6 +14,8 @@ mod sampler;
 mod sunspec;
 #[cfg(test)]
 mod template;
+#[cfg(test)]
+mod watching;
 
 use std::{error::Error, path::Path};
 

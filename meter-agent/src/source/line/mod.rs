@@ -2,6 +2,7 @@
 //! on.
 
 mod address;
+mod frames;
 mod port;
 
 use std::io;
@@ -11,8 +12,11 @@ use tokio::{
     net::TcpStream,
 };
 
+#[cfg(test)]
+pub(crate) use self::frames::NOISE_BYTES;
 pub(crate) use self::{
     address::MeterAddress,
+    frames::{Framer, Frames},
     port::{Framing, Port, PortError},
 };
 use super::sampler::NoSample;

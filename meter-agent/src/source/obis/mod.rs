@@ -8,14 +8,15 @@ mod registers;
 mod telegram;
 mod time;
 
-use std::{collections::VecDeque, path::Path};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use self::telegram::Telegrams;
 use super::{
     MeterConfig, MeterSource, Placement, SourceError,
-    line::{Framing, Line, LineError, MeterAddress, OpenLine},
+    line::{Frames, Framing, Line, LineError, MeterAddress},
+    meter_time,
     sampler::{LiveMeter, MaxAge, NoSample, Rules, Sample, Sampler},
 };
 
@@ -23,8 +24,6 @@ use super::{
 const BAUD: u32 = 115_200;
 /// In central Europe.
 const WINTER_UTC_H: i8 = 1;
-/// Bytes that come without a telegram among them before it is said.
-const NOISE_BYTES: usize = 16 * 1_024;
 
 /// How the meter is reached, and what its telegrams leave open.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,7 +41,7 @@ pub struct ObisConfig {
     #[serde(default)]
     serial: Option<String>,
     /// Whether the meter's own clock says when a telegram is of.
-    #[serde(default = "yes")]
+    #[serde(default = "meter_time::counts")]
     meter_time: bool,
     /// How far winter time at the meter is ahead of UTC, h.
     #[serde(default = "winter_utc_h")]
@@ -50,10 +49,6 @@ pub struct ObisConfig {
     /// Most time between an interval's end and its telegram.
     #[serde(default)]
     max_age_s: MaxAge,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn winter_utc_h() -> i8 {
@@ -97,52 +92,17 @@ impl MeterConfig for ObisConfig {
 /// The meter.
 struct Obis(ObisConfig);
 
-/// A stream of telegrams.
-struct Connection {
-    line: OpenLine,
-    telegrams: Telegrams,
-    /// Received, and not looked at yet.
-    waiting: VecDeque<u8>,
-    /// Bytes since the last telegram.
-    noise: usize,
-}
-
 impl LiveMeter for Obis {
-    type Connection = Connection;
+    type Connection = Frames<Telegrams>;
 
-    async fn connect(&self) -> Result<Connection, String> {
-        let line = self.0.line().open().await?;
-        Ok(Connection { line, telegrams: Telegrams::default(), waiting: VecDeque::new(), noise: 0 })
+    async fn connect(&self) -> Result<Self::Connection, String> {
+        Ok(Frames::of(self.0.line().open().await?))
     }
 
-    async fn sample(&self, connection: &mut Connection) -> Result<Sample, NoSample> {
+    async fn sample(&self, connection: &mut Self::Connection) -> Result<Sample, NoSample> {
         let winter_h = self.0.meter_time.then_some(self.0.winter_utc_h.into());
-        let unusable = |problem: &dyn std::fmt::Display| NoSample::Unusable(problem.to_string());
-        let lines = connection.telegram().await?;
-        registers::read(&lines, winter_h).map_err(|problem| unusable(&problem))
-    }
-}
-
-impl Connection {
-    /// The next telegram's lines.
-    async fn telegram(&mut self) -> Result<String, NoSample> {
-        loop {
-            while let Some(byte) = self.waiting.pop_front() {
-                self.noise += 1;
-                if let Some(telegram) = self.telegrams.push(byte) {
-                    self.noise = 0;
-                    return telegram.map_err(|damage| NoSample::Unusable(damage.to_string()));
-                }
-                if self.noise >= NOISE_BYTES {
-                    self.noise = 0;
-                    let problem = "bytes come, but no telegram among them: are `baud` and `framing` right?";
-                    return Err(NoSample::Unusable(problem.into()));
-                }
-            }
-            let mut buffer = [0; 1_024];
-            let count = self.line.receive(&mut buffer).await?;
-            self.waiting.extend(&buffer[..count]);
-        }
+        let lines = connection.next().await?;
+        registers::read(&lines, winter_h).map_err(|problem| NoSample::Unusable(problem.to_string()))
     }
 }
 

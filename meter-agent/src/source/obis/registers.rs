@@ -1,50 +1,38 @@
 //! What a telegram says of the meter: lines `A-B:C.D.E*F(value*unit)` (IEC 62056-61; IEC 62056-21, section 6.5). Pure.
 //!
-//! Values are added as the decimals they are, and what is less than a Wh is cut off once, at the end: so a register
-//! never runs backwards. Everything else in a telegram (gas, voltages, messages) is passed over.
+//! Everything else in a telegram (gas, voltages, messages) is passed over.
 
 use std::collections::BTreeMap;
 
-use protocol::{limits::REGISTER_WH_MAX, reading::Registers};
+use super::{
+    super::{
+        energies::{CUMULATIVE, EXPORT, Energies, IMPORT, LAST_TARIFF, NANO, NOW, PRESENT, RegisterError, TOTAL},
+        sampler::Sample,
+    },
+    time,
+};
 
-use super::{super::sampler::Sample, time};
-
-/// Decimals that are kept: 10⁻⁹ of a unit.
-const NANO: u128 = 1_000_000_000;
 /// Most digits before the point; meters have up to 9.
 const WHOLE_DIGITS_MAX: usize = 15;
 /// Most characters of a text that is kept or quoted.
 const TEXT_CHARS_MAX: usize = 64;
 
-/// The active energy that was drawn, and the one that was fed in: C of the registers.
-const IMPORT: u8 = 1;
-const EXPORT: u8 = 2;
-/// D of a cumulative register, and of the present value.
-const CUMULATIVE: u8 = 8;
-const PRESENT: u8 = 7;
-/// F of the present value of a register; others are those of earlier bills.
-const NOW: u8 = 255;
-
 /// Why a telegram gives no registers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreadable {
-    /// A register is not there.
-    #[error("expected the register {0}.8.0, or its tariffs {0}.8.1 to {0}.8.4, found neither")]
-    Missing(u8),
     /// A register is no number of Wh or kWh.
-    #[error("register {register}: expected a value such as 001234.567*kWh, found `{found}`")]
+    #[error("register {c}.{CUMULATIVE}.{e}: expected a value such as 001234.567*kWh, found `{found}`")]
     Malformed {
-        /// C, D and E.
-        register: String,
+        /// C.
+        c: u8,
+        /// E.
+        e: u8,
         /// What was there, cut.
         found: String,
     },
-    /// A register has two values: of two telegrams, or of two meters.
-    #[error("register {0}: expected one value, found two")]
-    Twice(String),
-    /// More than a register can show.
-    #[error("expected registers up to {REGISTER_WH_MAX} Wh, found more")]
-    TooLarge,
+    /// The registers do not go together.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
 }
 
 /// C, D and E of what a line is about.
@@ -60,7 +48,7 @@ struct Id {
 /// Reads a telegram's lines. The meter's own time is taken where its winter time is `winter_h` hours ahead of UTC, and
 /// left out where nobody says how far it is.
 pub(crate) fn read(lines: &str, winter_h: Option<i64>) -> Result<Sample, Unreadable> {
-    let mut energies = BTreeMap::new();
+    let mut energies = Energies::default();
     let mut powers = BTreeMap::new();
     let (mut at_s, mut serials) = (None, [None, None]);
     for (id, values) in lines.lines().filter_map(|line| line.split_once('(')) {
@@ -69,17 +57,11 @@ pub(crate) fn read(lines: &str, winter_h: Option<i64>) -> Result<Sample, Unreada
         let of_electricity = channel.is_none_or(|(medium, _)| medium == 1);
         let of_the_meter = channel.is_none_or(|(medium, channel)| medium <= 1 && channel == 0);
         match quantity {
-            (IMPORT | EXPORT, CUMULATIVE, 0..=4) if of_electricity => {
-                let (c, d, e) = quantity;
-                let register = format!("{c}.{d}.{e}");
-                let Some(nano_wh) = nano_of(values, "Wh") else {
-                    return Err(Unreadable::Malformed { register, found: cut(found) });
-                };
-                if energies.insert(quantity, nano_wh).is_some_and(|before| before != nano_wh) {
-                    return Err(Unreadable::Twice(register));
-                }
+            (c @ (IMPORT | EXPORT), CUMULATIVE, e @ TOTAL..=LAST_TARIFF) if of_electricity => {
+                let malformed = || Unreadable::Malformed { c, e, found: cut(found) };
+                energies.take(c, e, nano_of(values, "Wh").ok_or_else(malformed)?)?;
             }
-            (IMPORT | EXPORT, PRESENT, 0) if of_electricity => {
+            (IMPORT | EXPORT, PRESENT, TOTAL) if of_electricity => {
                 powers.extend(nano_of(values, "W").map(|nano_w| (quantity.0, nano_w)));
             }
             (1, 0, 0) if channel == Some((0, 0)) => {
@@ -89,7 +71,7 @@ pub(crate) fn read(lines: &str, winter_h: Option<i64>) -> Result<Sample, Unreada
             _ => {}
         }
     }
-    let registers = Registers { import_wh: total(&energies, IMPORT)?, export_wh: total(&energies, EXPORT)? };
+    let registers = energies.registers()?;
     let watts = |c| powers.get(&c).and_then(|nano_w| i64::try_from(nano_w / NANO).ok());
     let power_w = match (watts(IMPORT), watts(EXPORT)) {
         (None, None) => None,
@@ -97,14 +79,6 @@ pub(crate) fn read(lines: &str, winter_h: Option<i64>) -> Result<Sample, Unreada
     };
     let [first, second] = serials;
     Ok(Sample { registers, at_s, power_w, serial: second.or(first) })
-}
-
-/// Whole Wh: the total where the meter has one, else the sum of its tariffs.
-fn total(energies: &BTreeMap<Quantity, u128>, c: u8) -> Result<u64, Unreadable> {
-    let tariffs = || (1..=4).filter_map(|e| energies.get(&(c, CUMULATIVE, e)).copied()).reduce(|sum, next| sum + next);
-    let nano_wh = energies.get(&(c, CUMULATIVE, 0)).copied().or_else(tariffs).ok_or(Unreadable::Missing(c))?;
-    let wh = u64::try_from(nano_wh / NANO).ok();
-    wh.filter(|wh| *wh <= REGISTER_WH_MAX).ok_or(Unreadable::TooLarge)
 }
 
 fn id_of(text: &str) -> Option<Id> {
@@ -155,6 +129,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use protocol::reading::Registers;
+
     use super::*;
 
     fn registers(lines: &str) -> Result<(u64, u64), String> {
@@ -214,12 +190,12 @@ mod tests {
             let error = with(value).unwrap_err();
             assert!(error.contains("register 1.8.0: expected a value such as"), "{value}: {error}");
         }
-        assert_eq!(with(&huge).unwrap_err(), Unreadable::TooLarge.to_string());
-        assert_eq!(registers("1-0:1.8.0(1*kWh)\n").unwrap_err(), Unreadable::Missing(EXPORT).to_string());
-        assert_eq!(registers("").unwrap_err(), Unreadable::Missing(IMPORT).to_string());
+        assert_eq!(with(&huge).unwrap_err(), RegisterError::TooLarge.to_string());
+        assert_eq!(registers("1-0:1.8.0(1*kWh)\n").unwrap_err(), RegisterError::Missing(EXPORT).to_string());
+        assert_eq!(registers("").unwrap_err(), RegisterError::Missing(IMPORT).to_string());
         let twice = "1-0:1.8.1(1*kWh)\n1-0:1.8.1(2*kWh)\n1-0:2.8.0(0*kWh)";
-        assert_eq!(registers(twice).unwrap_err(), Unreadable::Twice("1.8.1".into()).to_string());
-        assert_eq!(registers(&twice.replace('2', "1")).unwrap_err(), Unreadable::Missing(EXPORT).to_string());
+        assert_eq!(registers(twice).unwrap_err(), RegisterError::Twice(IMPORT, 1).to_string());
+        assert_eq!(registers(&twice.replace('2', "1")).unwrap_err(), RegisterError::Missing(EXPORT).to_string());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A telegram is `/`, who made the meter, lines, `!`, a checksum or nothing, and the end of the line (IEC 62056-21,
 //! section 6.5; DSMR P1 companion standard 5.0.2, section 6.2).
 
+use super::super::line::Framer;
+
 /// Most bytes of a telegram: five times the longest seen, so that a line without end takes no more.
 const TELEGRAM_BYTES_MAX: usize = 16 * 1_024;
 /// Digits of a checksum.
@@ -41,9 +43,13 @@ pub(crate) struct Telegrams {
     checked: bool,
 }
 
-impl Telegrams {
-    /// Takes a byte. With the last one of a telegram it gives its lines, or what is wrong with it.
-    pub(crate) fn push(&mut self, byte: u8) -> Option<Result<String, Damage>> {
+impl Framer for Telegrams {
+    /// The lines of a telegram.
+    type Frame = String;
+    type Damage = Damage;
+    const NOISE: &'static str = "bytes come, but no telegram among them: are `baud` and `framing` right?";
+
+    fn push(&mut self, byte: u8) -> Option<Result<String, Damage>> {
         if byte == b'/' {
             // No line has one: whatever was before it is a telegram that was cut.
             self.open.clear();
@@ -69,7 +75,9 @@ impl Telegrams {
         }
         ended
     }
+}
 
+impl Telegrams {
     fn finish(&mut self, end: usize) -> Result<String, Damage> {
         let (lines, after) = self.open.split_at(end + 1);
         let digits = after.strip_suffix(b"\n").unwrap_or(after);

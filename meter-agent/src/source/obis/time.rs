@@ -2,29 +2,23 @@
 //!
 //! The letter tells the two hours apart that have the same name when summer ends.
 
-use protocol::interval::parse_utc;
-
-const HOUR_S: i64 = 3_600;
+use super::super::meter_time;
 
 /// Seconds after 1970, where winter time is `winter_h` hours ahead of UTC. None for what is no time, or none that says
 /// whether it is summer.
 pub(crate) fn utc_s(text: &str, winter_h: i64) -> Option<i64> {
     let (digits, season) = text.split_at_checked(12)?;
-    let summer_h = match season {
-        "S" => 1,
-        "W" => 0,
-        _ => return None,
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    match season {
+        "S" => meter_time::utc_s(digits, winter_h + 1),
+        "W" => meter_time::utc_s(digits, winter_h),
+        _ => None,
     }
-    let [year, month, day, hour, minute, second] = [0, 2, 4, 6, 8, 10].map(|at| &digits[at..at + 2]);
-    let local_s = parse_utc(&format!("20{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()?;
-    Some(local_s - (winter_h + summer_h) * HOUR_S)
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::interval::parse_utc;
+
     use super::*;
 
     #[test]
@@ -34,23 +28,10 @@ mod tests {
             ("261025023000S", 1, "2026-10-25T00:30:00Z"),
             ("261025023000W", 1, "2026-10-25T01:30:00Z"),
             ("261025013000S", 0, "2026-10-25T00:30:00Z"),
-            ("260101000000W", 1, "2025-12-31T23:00:00Z"),
-            ("240229120000W", 1, "2024-02-29T11:00:00Z"),
         ] {
             assert_eq!(utc_s(text, winter_h), Some(at(expected)), "{text}");
         }
-        for text in [
-            "",
-            "W",
-            "261025023000",
-            "261025023000X",
-            "261025023000SS",
-            "261325023000W",
-            "260229120000W",
-            "26102502300aW",
-            "2610250230é",
-            "+61025023000W",
-        ] {
+        for text in ["", "W", "261025023000", "261025023000X", "261025023000SS", "2610250230é", "+61025023000W"] {
             assert_eq!(utc_s(text, 1), None, "{text}");
         }
     }
