@@ -11,6 +11,7 @@ mod modbus;
 mod obis;
 mod replay;
 mod sampler;
+mod sml;
 mod sunspec;
 #[cfg(test)]
 mod template;
@@ -164,6 +165,7 @@ source_config! {
     Device(device::DeviceConfig),
     Replay(replay::ReplayConfig),
     Obis(obis::ObisConfig),
+    Sml(sml::SmlConfig),
     Sunspec(sunspec::SunspecConfig),
     #[cfg(test)]
     Template(template::TemplateConfig),
