@@ -6,6 +6,7 @@ mod damage;
 pub(crate) mod device;
 mod energies;
 mod line;
+mod linky;
 mod meter_time;
 mod modbus;
 mod obis;
@@ -166,6 +167,7 @@ source_config! {
     Replay(replay::ReplayConfig),
     Obis(obis::ObisConfig),
     Sml(sml::SmlConfig),
+    Linky(linky::LinkyConfig),
     Sunspec(sunspec::SunspecConfig),
     #[cfg(test)]
     Template(template::TemplateConfig),
