@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     key::read_key,
     mqtt,
-    source::{MeterClock, MeterSource},
+    source::MeterSource,
     start::{access, placement, read_genesis, registration},
     wall_clock::now_s,
 };
@@ -90,8 +90,8 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
                     Some(Ok(shown)) => report.good(shown),
                     Some(Err(problem)) => report.bad(problem),
                 }
-                if meter.clock() == MeterClock::Market {
-                    report.good("the meter is a recording: it follows the market's time, not this machine's");
+                if let Some(caveat) = meter.caveat() {
+                    report.good(caveat);
                 }
             }
         }

@@ -14,6 +14,7 @@ mod replay;
 mod sampler;
 mod sml;
 mod sunspec;
+mod synthetic;
 #[cfg(test)]
 mod template;
 #[cfg(test)]
@@ -110,6 +111,11 @@ pub trait MeterSource: Send {
     fn sight(&self) -> Option<Sight> {
         None
     }
+
+    /// What whoever looks after it must know, in one line: in which way it is no plain meter.
+    fn caveat(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The settings of one type of meter: what `[source]` says beside its `kind`.
@@ -169,6 +175,7 @@ source_config! {
     Sml(sml::SmlConfig),
     Linky(linky::LinkyConfig),
     Sunspec(sunspec::SunspecConfig),
+    Synthetic(synthetic::SyntheticConfig),
     #[cfg(test)]
     Template(template::TemplateConfig),
 }

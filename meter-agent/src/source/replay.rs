@@ -327,6 +327,10 @@ impl MeterSource for Replay {
     fn clock(&self) -> MeterClock {
         MeterClock::Market
     }
+
+    fn caveat(&self) -> Option<&'static str> {
+        Some("the meter is a recording: it follows the market's time, not this machine's")
+    }
 }
 
 #[cfg(test)]
