@@ -54,6 +54,12 @@ impl AlarmKind {
         AlarmKind::MarketUnclear,
     ];
 
+    /// The one that a line begins with the name of.
+    pub(crate) fn of_line(line: &str) -> Option<AlarmKind> {
+        let (name, _) = line.split_once(": ")?;
+        AlarmKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its name, as it appears everywhere.
     pub const fn name(self) -> &'static str {
         match self {
@@ -128,6 +134,9 @@ mod tests {
         alarms.raise(AlarmKind::ReadingRefused, "b");
         alarms.raise(AlarmKind::ClockWrong, "c");
         assert_eq!(alarms.lines(), ["reading refused: b", "clock wrong: c"]);
+        let kinds: Vec<_> = alarms.lines().iter().map(|line| AlarmKind::of_line(line)).collect();
+        assert_eq!(kinds, [Some(AlarmKind::ReadingRefused), Some(AlarmKind::ClockWrong)]);
+        assert_eq!(AlarmKind::of_line("something else: c"), None);
         alarms.clear(AlarmKind::ClockWrong);
         assert_eq!(alarms.lines(), ["reading refused: b"]);
     }

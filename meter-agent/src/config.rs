@@ -8,7 +8,11 @@ use std::{
 };
 
 use broker_login::BrokerLogin;
-use household::strategy::{self, FixedLimits, PriceTaker, Strategy};
+use household::{
+    local_time::LocalTime,
+    strategy::{self, FixedLimits, PriceTaker, Strategy},
+};
+use jiff::tz::TimeZone;
 use protocol::{interval::Interval, member::MemberId, reading::Registers};
 use serde::Deserialize;
 use settings::{address::Address, broker::BrokerAddress, listen::Listen};
@@ -44,6 +48,9 @@ pub struct Config {
     /// Names under which the status page is asked for, beside addresses and `localhost`.
     #[serde(default)]
     pub status_names: Vec<String>,
+    /// The time zone of the status page; this machine's unless configured.
+    #[serde(default)]
+    pub time_zone: Option<LocalTime>,
     /// Whether a reading must be on the disk, safe from a power cut, before it is sent. Without it, readings are safe
     /// from a crash of the agent only: enough for a simulation, not for a household.
     #[serde(default = "yes")]
@@ -151,6 +158,12 @@ impl Config {
         Ok(config)
     }
 
+    /// The clock on the wall: UTC where neither the configuration nor this machine says another.
+    pub(crate) fn local_time(&self) -> LocalTime {
+        let of_this_machine = || TimeZone::try_system().map(LocalTime::from).unwrap_or_default();
+        self.time_zone.clone().unwrap_or_else(of_this_machine)
+    }
+
     /// The names under which the status page is asked for, the one that it listens on among them.
     pub(crate) fn page_names(&self) -> impl Iterator<Item = &str> {
         self.status_names.iter().map(String::as_str).chain(self.status.host())
@@ -205,6 +218,9 @@ mod tests {
     #[test]
     fn the_example_is_valid_and_paths_are_relative_to_it() {
         let config = Config::parse(EXAMPLE, Path::new("/etc/voisin/agent.toml")).unwrap();
+        let zone = EXAMPLE.replacen("# time_zone = ", "time_zone = ", 1);
+        let zone = Config::parse(&zone, Path::new("a.toml")).unwrap().time_zone.unwrap();
+        assert_eq!(zone.name(), "Europe/Vienna");
         assert_eq!(config.genesis, Path::new("/etc/voisin/genesis.json"));
         assert_eq!(config.device_key_path(), Path::new("/etc/voisin/state/device.key"));
         let situation = Situation { interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(), tariffs: None };

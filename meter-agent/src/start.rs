@@ -40,7 +40,8 @@ use crate::{
     orders::Orders,
     outbox::Outbox,
     running::{Beside, Running},
-    server::{self, Shown},
+    server,
+    shown::Shown,
     source::{MeterSource, Placement, SourceError},
     store::{DATABASE, Loaded, Store, StoreError},
 };
@@ -327,11 +328,13 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let (shown, status) = watch::channel(core.status(agent::now()));
     let link = |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page));
     let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
+    let sight = meter.watch();
     let agent = Agent { core, meter, store, link: Link::new(client, topics) };
     let agent = tokio::spawn(agent.run(inbox, stopped, shown));
 
     let server = listener.map(|listener| {
-        let shown = Shown { status: status.clone(), store: shown_store, length: first.length() };
+        let local = Arc::new(config.local_time());
+        let shown = Shown { status: status.clone(), store: shown_store, length: first.length(), local, sight };
         let names = Names::known(config.page_names());
         Beside::spawn("the status page", |stopped| serve(listener, server::site(shown, names), stopped))
     });

@@ -10,9 +10,10 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    period::Period,
     status::{kwh, money},
     store::{Store, StoreError},
-    totals::Totals,
+    totals::{Totals, saved},
 };
 
 /// One settled interval.
@@ -42,32 +43,26 @@ pub struct StatementLine {
     pub height: u64,
     /// 0 as first settled, then the number of the correction that is in force.
     pub correction: u32,
+    /// What having neighbours was worth, against the supplier alone; none past the range of an amount.
+    #[serde(default)]
+    pub saved: Option<Amount>,
 }
 
-/// Which part of a statement.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Period {
-    /// First moment, seconds after 1970.
-    pub(crate) from_s: Option<i64>,
-    /// First moment that is out again.
-    pub(crate) to_s: Option<i64>,
-}
-
-impl Period {
-    pub(crate) fn holds(&self, interval: Interval) -> bool {
-        self.from_s.is_none_or(|from| interval.start_s() >= from) && self.to_s.is_none_or(|to| interval.start_s() < to)
+impl StatementLine {
+    /// What the account gained, in billionths of the currency.
+    pub(crate) fn net_nano(&self) -> i128 {
+        let nano = |amount: Amount| i128::from(amount.nano());
+        nano(self.earned) + nano(self.supply_revenue) - nano(self.paid) - nano(self.supply_cost)
     }
 }
 
 /// The lines of the stored receipts, in order of time.
 pub(crate) fn lines(store: &Store, period: Period) -> Result<Vec<StatementLine>, StoreError> {
     let mut lines = Vec::new();
-    for json in store.receipts() {
+    for json in store.receipts_of(period) {
         // What is stored was verified; what cannot be read any more is damage, and is left out.
         let Ok(receipt) = Receipt::from_json(&json?) else { continue };
-        if period.holds(receipt.entry.interval) {
-            lines.push(line(&receipt));
-        }
+        lines.push(line(&receipt));
     }
     Ok(lines)
 }
@@ -87,6 +82,7 @@ fn line(receipt: &Receipt) -> StatementLine {
         supply_revenue: entry.line.supply_revenue,
         height: receipt.header.height,
         correction: entry.correction,
+        saved: saved(entry),
     }
 }
 
@@ -109,7 +105,7 @@ pub(crate) fn to_text(lines: &[StatementLine], currency: &str) -> String {
     let mut totals = Totals::default();
     let mut sum: i128 = 0;
     for line in lines {
-        let net = net_nano(line);
+        let net = line.net_nano();
         sum += net;
         totals.bought_wh += line.bought_wh;
         totals.sold_wh += line.sold_wh;
@@ -146,11 +142,6 @@ pub(crate) fn to_text(lines: &[StatementLine], currency: &str) -> String {
     text
 }
 
-fn net_nano(line: &StatementLine) -> i128 {
-    let nano = |amount: Amount| i128::from(amount.nano());
-    nano(line.earned) + nano(line.supply_revenue) - nano(line.paid) - nano(line.supply_cost)
-}
-
 fn nano_text(nano: i128) -> String {
     i64::try_from(nano).map_or_else(|_| "out of range".into(), |nano| Amount::from_nano(nano).to_string())
 }
@@ -173,6 +164,7 @@ mod tests {
             supply_revenue: Amount::ZERO,
             height: 7,
             correction: 0,
+            saved: Some(Amount::from_nano(110_000 * bought_wh as i64)),
         }
     }
 
@@ -183,9 +175,9 @@ mod tests {
         assert!(text.contains("2 intervals"), "{text}");
         assert!(text.contains("balance -0.0345 EUR"), "{text}");
         let csv = to_csv(&lines).unwrap();
-        let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height,correction\n\
-            2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7,0\n\
-            2026-06-01T12:15:00Z/PT15M,0.19,50,0,10,0,0.0095,0,0.003,0,7,0\n";
+        let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height,correction,saved\n\
+            2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7,0,0.011\n\
+            2026-06-01T12:15:00Z/PT15M,0.19,50,0,10,0,0.0095,0,0.003,0,7,0,0.0055\n";
         assert_eq!(csv, expected);
         let period = Period { from_s: Some(lines[1].interval.start_s()), to_s: Some(lines[1].interval.end_s()) };
         assert_eq!(lines.map(|line| period.holds(line.interval)), [false, true]);

@@ -15,6 +15,7 @@ mod join;
 mod restore;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read, Write},
     iter,
@@ -35,8 +36,10 @@ use settings::owner_only;
 
 pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
+    period::Period,
     record::{OrderRecord, ReadingRecord, Today},
     signed::{self, Doubt, Signed},
+    source::Gross,
     totals::Totals,
 };
 
@@ -363,6 +366,24 @@ impl Store {
         self.long_values(&[RECEIPT])
     }
 
+    /// The receipts of the intervals that begin in a period.
+    pub(crate) fn receipts_of(&self, period: Period) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        let bound = |at_s: Option<i64>, none: u64| key(RECEIPT, at_s.map_or(none, |at_s| at_s.max(0).unsigned_abs()));
+        let (from, to) = (bound(period.from_s, 0), bound(period.to_s, u64::MAX));
+        // A period that ends before it begins holds nothing.
+        self.assembled(self.db.range(from.min(to)..to))
+    }
+
+    /// What was used from the own roof in the intervals whose readings are kept, Wh, where the meter knows it.
+    pub(crate) fn own_roof(&self) -> Result<BTreeMap<Interval, u64>, StoreError> {
+        let (readings, _) = self.scan::<ReadingRecord>(READING)?;
+        let own = readings.into_iter().filter(|(_, record)| record.consecutive).filter_map(|(_, record)| {
+            let Gross { consumption, production } = record.gross()?;
+            Some((record.interval, consumption.min(production).wh()))
+        });
+        Ok(own.collect())
+    }
+
     /// The refused receipts kept as evidence, as they were received; those that contradict one another first, in pairs.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
         self.contradictions().chain(self.long_values(&[EVIDENCE]))
@@ -434,7 +455,12 @@ impl Store {
 
     /// The values that [`insert_long`](Self::insert_long) put under the keys that begin like this, inflated.
     fn long_values(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
-        let mut entries = self.db.scan_prefix(prefix).peekable();
+        self.assembled(self.db.scan_prefix(prefix))
+    }
+
+    /// Values that are kept in chunks, of all their entries.
+    fn assembled(&self, entries: sled::Iter) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        let mut entries = entries.peekable();
         iter::from_fn(move || {
             let first = entries.next()?.map_err(|error| self.damaged(error));
             Some(first.and_then(|(key, first)| {

@@ -6,4 +6,5 @@
 //!
 //! It refuses to know how an order is signed, sent or settled: that is the agent's.
 
+pub mod local_time;
 pub mod strategy;

@@ -29,7 +29,8 @@ fn list() -> Result<String, Failure> {
         writeln!(text, "{:NAME_WIDTH$}{:WAY_WIDTH$}{}", template.name(), template.way(), template.title())?;
     }
     text += "\n`meter-agent devices NAME` prints a template, and `meter-agent devices blueprint` one that explains how to\n\
-             write your own. Meters that need none: P1 and D0 telegrams (kind = \"obis\").\n";
+             write your own. Meters that need none: \"obis\", \"sml\", \"linky\" and\n\
+             \"sunspec\", explained in agent.toml and by `meter-agent check`.\n";
     Ok(text)
 }
 

@@ -8,8 +8,9 @@ use super::{Failure, StatementArgs, http, print};
 use crate::{
     StatementLine, Status,
     config::Config,
+    period::Period,
     start::{STATUS_FILE, read_genesis},
-    statement::{self, Period},
+    statement,
     store::{Store, StoreError},
 };
 

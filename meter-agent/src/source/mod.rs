@@ -20,7 +20,7 @@ mod template;
 #[cfg(test)]
 mod watching;
 
-use std::{error::Error, path::Path};
+use std::{error::Error, path::Path, sync::Arc};
 
 use protocol::{energy::Energy, interval::Interval, reading::Registers};
 use serde::Deserialize;
@@ -98,6 +98,9 @@ pub struct Sight {
     pub fault: Option<String>,
 }
 
+/// Says what a live meter shows right now.
+pub type SightWatch = Arc<dyn Fn() -> Sight + Send + Sync>;
+
 /// A meter.
 pub trait MeterSource: Send {
     /// The registers at the end of `interval`. Asked in ascending order, once for each interval that gets an answer.
@@ -107,9 +110,14 @@ pub trait MeterSource: Send {
     /// Whose time it follows.
     fn clock(&self) -> MeterClock;
 
-    /// What it shows right now; none of a meter that is no live one.
-    fn sight(&self) -> Option<Sight> {
+    /// What it shows right now, whenever that is asked; none of a meter that is no live one.
+    fn watch(&self) -> Option<SightWatch> {
         None
+    }
+
+    /// What it shows now.
+    fn sight(&self) -> Option<Sight> {
+        self.watch().map(|watch| watch())
     }
 
     /// What whoever looks after it must know, in one line: in which way it is no plain meter.

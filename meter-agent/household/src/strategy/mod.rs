@@ -2,7 +2,6 @@
 //! `strategies!`.
 
 mod fixed;
-mod local_time;
 mod price_taker;
 #[cfg(test)]
 mod template;

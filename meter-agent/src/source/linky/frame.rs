@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// Groups that meters in the field sent, as others published them: the Home Assistant integration `linkytic`
-    /// (`res/standard_capture.hex`), and the plugin `teleinfo` for Jeedom (issue 20, a meter that feeds in).
+    /// (`res/standard_capture.hex`), and the plugin `teleinfo` for Jeedom (its thread on Linky: a meter that feeds in).
     #[test]
     fn groups_of_meters_in_the_field_have_the_checksums_of_the_specification() {
         for (group, expected) in [

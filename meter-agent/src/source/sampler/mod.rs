@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 use self::history::History;
 pub(crate) use self::{history::Rules, max_age::MaxAge, poll::Poll};
-use super::{MeterClock, MeterError, MeterSource, Reading, Sight, SourceError};
+use super::{MeterClock, MeterError, MeterSource, Reading, SightWatch, SourceError};
 use crate::wall_clock::now_s;
 
 /// What a live meter shows at one moment.
@@ -83,8 +83,9 @@ impl MeterSource for Sampler {
         MeterClock::Real
     }
 
-    fn sight(&self) -> Option<Sight> {
-        Some(locked(&self.history).sight())
+    fn watch(&self) -> Option<SightWatch> {
+        let history = self.history.clone();
+        Some(Arc::new(move || locked(&history).sight()))
     }
 }
 

@@ -7,11 +7,8 @@ use protocol::{energy::Energy, money::Price, order::PriceLimits};
 use serde::Deserialize;
 
 use self::window::{Day, Window};
-use super::{
-    Situation, Strategy,
-    fixed::FixedLimits,
-    local_time::{DAY_MINUTES, LocalTime, WEEK_MINUTES},
-};
+use super::{Situation, Strategy, fixed::FixedLimits};
+use crate::local_time::{DAY_MINUTES, LocalTime, WEEK_MINUTES};
 
 /// What `[order]` says.
 #[derive(Debug, Deserialize)]

@@ -5,10 +5,8 @@ use std::fmt;
 use protocol::{energy::Energy, money::Price, order::PriceLimits};
 use serde::Deserialize;
 
-use super::super::{
-    fixed::FixedLimits,
-    local_time::{DAY_MINUTES, WEEK_MINUTES},
-};
+use super::super::fixed::FixedLimits;
+use crate::local_time::{DAY_MINUTES, WEEK_MINUTES};
 
 /// A day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -1,27 +1,35 @@
-//! Which minute of the week it is where the household lives.
+//! The clock and the calendar on the wall, where the household lives.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil, tz::TimeZone};
 use protocol::interval::Interval;
 use serde::Deserialize;
 
-pub(super) const DAY_MINUTES: u32 = 24 * 60;
-pub(super) const WEEK_MINUTES: u32 = 7 * DAY_MINUTES;
+/// Of a day on which no clock is set.
+pub const DAY_MINUTES: u32 = 24 * 60;
+/// Of a week of such days.
+pub const WEEK_MINUTES: u32 = 7 * DAY_MINUTES;
 /// Monday 00:00 UTC before 1970-01-01, which was a Thursday, s.
 const MONDAY_S: i64 = -3 * 86_400;
 
 /// A name that no time zone has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an IANA time zone such as Europe/Vienna, found `{0}`; leave `time_zone` out for UTC")]
-pub(super) struct UnknownTimeZone(String);
+pub struct UnknownTimeZone(String);
 
 /// A time zone. Its rules come with the program, so that every machine has the same.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct LocalTime(TimeZone);
+pub struct LocalTime(TimeZone);
 
 impl Default for LocalTime {
     fn default() -> LocalTime {
         LocalTime(TimeZone::UTC)
+    }
+}
+
+impl From<TimeZone> for LocalTime {
+    fn from(zone: TimeZone) -> LocalTime {
+        LocalTime(zone)
     }
 }
 
@@ -36,13 +44,25 @@ impl TryFrom<String> for LocalTime {
 
 impl LocalTime {
     /// Its IANA name.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// What clock and calendar show at a time in seconds after 1970.
+    pub fn shows(&self, at_s: i64) -> civil::DateTime {
+        // Every time of an interval is within the range of timestamps.
+        self.0.to_datetime(Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
+    /// When a day begins, in seconds after 1970; the day before ends then.
+    pub fn begins_s(&self, day: civil::Date) -> i64 {
+        let first = self.0.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible();
+        first.map_or(0, |first| first.as_second())
     }
 
     /// The minute of the week, from Monday 00:00, in which an interval begins by the clock on the wall. When clocks are
     /// put forward some minutes never come, and when they are put back some come twice.
-    pub(super) fn minute_of_week(&self, interval: Interval) -> u32 {
+    pub fn minute_of_week(&self, interval: Interval) -> u32 {
         let start_s = interval.start_s();
         // Every interval starts within the range of timestamps.
         let offset_s = Timestamp::from_second(start_s).map_or(0, |start| self.0.to_offset(start).seconds());
@@ -83,6 +103,18 @@ mod tests {
         ] {
             assert_eq!(at(zone, start), expected, "{zone}, {start}");
         }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_and_has_as_many_hours_as_it_has() {
+        let vienna = LocalTime::try_from("Europe/Vienna".to_owned()).unwrap();
+        let hours = |day: civil::Date| (vienna.begins_s(day.tomorrow().unwrap()) - vienna.begins_s(day)) / 3_600;
+        assert_eq!(hours(civil::date(2026, 6, 1)), 24);
+        assert_eq!(hours(civil::date(2026, 3, 29)), 23);
+        assert_eq!(hours(civil::date(2026, 10, 25)), 25);
+        let midnight = vienna.begins_s(civil::date(2026, 6, 1));
+        assert_eq!(vienna.shows(midnight), civil::date(2026, 6, 1).at(0, 0, 0, 0));
+        assert_eq!(vienna.shows(midnight - 1).date(), civil::date(2026, 5, 31));
     }
 
     #[test]

@@ -1,0 +1,27 @@
+//! The household's page: made for a phone on the home network, in three languages, by the clock on the wall.
+//!
+//! In: the [`Status`](crate::Status), what the meter shows now, and the receipts that were verified. Out: HTML that works
+//! without a script; with one it follows what happens without being loaded again. It takes nothing but questions.
+//!
+//! | file | what |
+//! |---|---|
+//! | `words/` | what is said, one language a file |
+//! | `format.rs` | figures, money and times as each language writes them |
+//! | `day.rs` | the intervals of a day and the days of a month, and their sums. Pure |
+//! | `chart.rs` | a day as a picture |
+//! | `frame.rs` | what every page has around it |
+//! | `home.rs`, `daily.rs`, `monthly.rs`, `proof.rs` | the pages |
+//! | `pages.rs` | which page is asked for, and what it needs |
+
+mod chart;
+mod daily;
+mod day;
+mod format;
+mod frame;
+mod home;
+mod monthly;
+mod pages;
+mod proof;
+mod words;
+
+pub(crate) use self::pages::router;

@@ -1,0 +1,187 @@
+//! Which page is asked for, in which language, and what it needs.
+
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use jiff::civil::Date;
+use maud::Markup;
+use protocol::{
+    interval::{Interval, parse_utc},
+    receipt::Receipt,
+};
+use serde::Deserialize;
+
+use super::{
+    daily,
+    day::{self, Day, Sums},
+    frame::{self, Asked},
+    home::{self, Home},
+    monthly::{self, Month},
+    proof,
+    words::Language,
+};
+use crate::{
+    period::Period,
+    shown::Shown,
+    statement,
+    status::Status,
+    store::{Store, StoreError},
+    wall_clock::now_s,
+};
+
+const STYLE: &str = include_str!("assets/page.css");
+const SCRIPT: &str = include_str!("assets/page.js");
+const ICON: &str = include_str!("assets/icon.svg");
+
+/// The pages and their files.
+pub(crate) fn router() -> Router<Shown> {
+    let file = |content_type: &'static str, content: &'static str| {
+        let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
+        get(move || async move { (headers, content) })
+    };
+    Router::new()
+        .route("/", get(first))
+        .route("/day/{date}", get(daily_page))
+        .route("/month/{month}", get(monthly_page))
+        .route("/proof/{start}", get(proof_page))
+        .route("/page.css", file("text/css; charset=utf-8", STYLE))
+        .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
+        .route("/icon.svg", file("image/svg+xml", ICON))
+}
+
+/// What a link may say.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    lang: Option<String>,
+}
+
+/// The language that was chosen, else the one that the browser likes best.
+fn asked<'a>(wanted: &Wanted, headers: &HeaderMap, path: &'a str) -> Asked<'a> {
+    let chosen = wanted.lang.as_deref().and_then(Language::of_code);
+    let liked = || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Asked { language: chosen.unwrap_or_else(|| Language::accepted(liked())), path, chosen: chosen.is_some() }
+}
+
+/// The answer with a page, made of what was read from the state.
+async fn answer<T: Send + 'static>(
+    shown: &Shown,
+    asked: &Asked<'_>,
+    live: bool,
+    read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    content: impl FnOnce(&Asked<'_>, &Status, T) -> Option<(String, Markup)>,
+) -> Response {
+    let status = shown.status.borrow().clone();
+    let read = match shown.read(read).await {
+        Ok(read) => read,
+        Err(response) => return response,
+    };
+    let Some((title, content)) = content(asked, &status, read) else {
+        return (StatusCode::NOT_FOUND, "there is no verified receipt of it\n").into_response();
+    };
+    // The language is one of the question's headers: a browser must not show the one for the other.
+    let page = frame::page(asked, &status, &title, live, &content).into_string();
+    ([(header::VARY, "accept-language")], Html(page)).into_response()
+}
+
+fn refused(expected: &str, found: &str) -> Response {
+    let found: String = found.chars().take(80).collect::<String>().escape_debug().to_string();
+    (StatusCode::BAD_REQUEST, format!("expected {expected}, found `{found}`\n")).into_response()
+}
+
+fn period((from_s, to_s): (i64, i64)) -> Period {
+    Period { from_s: Some(from_s), to_s: Some(to_s) }
+}
+
+fn read_day(shown: &Shown, store: &Store, date: Date) -> Result<Day, StoreError> {
+    let (begins_s, ends_s) = day::bounds_s(&shown.local, date);
+    let lines = statement::lines(store, period((begins_s, ends_s)))?;
+    let own_roof = store.own_roof()?;
+    Ok(Day { date, begins_s, ends_s, lines, own_roof })
+}
+
+/// The day that is looked at first: that of the latest proved interval, since a recording is of another day than today.
+fn latest_day(shown: &Shown) -> Date {
+    let latest = shown.status.borrow().settled_until;
+    shown.local.shows(latest.map_or_else(now_s, Interval::start_s)).date()
+}
+
+async fn first(State(shown): State<Shown>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+    let (asked, date) = (asked(&wanted, &headers, "/"), latest_day(&shown));
+    let here = shown.clone();
+    let read = move |store: &Store| {
+        let month = statement::lines(store, period(day::month_bounds_s(&here.local, date)))?;
+        Ok((read_day(&here, store, date)?, Sums::of(&month)))
+    };
+    let sight = shown.sight.as_ref().map(|sight| sight());
+    answer(&shown, &asked, true, read, |asked, status, (day, month)| {
+        let format = frame::format(asked, status, &shown.local);
+        let home = Home { status, sight: sight.as_ref(), day: &day, month };
+        Some((asked.words().now.to_owned(), home::content(asked, &format, &home)))
+    })
+    .await
+}
+
+async fn daily_page(
+    State(shown): State<Shown>,
+    Path(text): Path<String>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(date) = text.parse::<Date>() else { return refused("a day such as 2026-06-01", &text) };
+    let path = format!("/day/{date}");
+    let asked = asked(&wanted, &headers, &path);
+    let here = shown.clone();
+    let read = move |store: &Store| read_day(&here, store, date);
+    answer(&shown, &asked, date == latest_day(&shown), read, |asked, status, day| {
+        let format = frame::format(asked, status, &shown.local);
+        Some((format.date(date), daily::content(asked, &format, &day)))
+    })
+    .await
+}
+
+async fn monthly_page(
+    State(shown): State<Shown>,
+    Path(text): Path<String>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(date) = format!("{text}-01").parse::<Date>() else { return refused("a month such as 2026-06", &text) };
+    let path = format!("/month/{text}");
+    let asked = asked(&wanted, &headers, &path);
+    let here = shown.clone();
+    let read = move |store: &Store| {
+        let lines = statement::lines(store, period(day::month_bounds_s(&here.local, date)))?;
+        Ok(Month { date, days: day::by_day(&here.local, &lines), sums: Sums::of(&lines) })
+    };
+    answer(&shown, &asked, false, read, |asked, status, month| {
+        let format = frame::format(asked, status, &shown.local);
+        let title = format!("{}, {}", asked.words().statement, format.month(date));
+        Some((title, monthly::content(asked, &format, status, &month)))
+    })
+    .await
+}
+
+async fn proof_page(
+    State(shown): State<Shown>,
+    Path(text): Path<String>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(interval) = parse_utc(&text).ok().and_then(|start| Interval::new(start, shown.length)) else {
+        return refused("the start of an interval such as 2026-06-01T12:00:00Z", &text);
+    };
+    let path = format!("/proof/{}", interval.start_text());
+    let asked = asked(&wanted, &headers, &path);
+    let read = move |store: &Store| store.receipt(interval);
+    answer(&shown, &asked, false, read, |asked, status, json| {
+        let receipt = Receipt::from_json(&json?).ok()?;
+        let format = frame::format(asked, status, &shown.local);
+        let title = frame::filled(asked.words().proof_of, &format.span(interval));
+        Some((title, proof::content(asked, &format, &receipt)))
+    })
+    .await
+}

@@ -1,0 +1,192 @@
+//! German.
+
+use super::Words;
+use crate::alarm::AlarmKind;
+
+pub(super) static WORDS: Words = Words {
+    your_home: "Ihr Zuhause",
+    connected: "mit dem Markt verbunden",
+    not_connected: "nicht mit dem Markt verbunden",
+    language: "Sprache",
+    not_live: "Diese Seite ist nicht aktuell: Der Agent antwortet nicht. Was sie zeigt, galt vor einer Weile.",
+
+    now: "Jetzt",
+    drawing: "Bezug aus dem Netz: {}",
+    feeding_in: "Einspeisung ins Netz: {}",
+    nothing_flows: "Es fließt nichts",
+    no_power: "Der Zähler zeigt seine Leistung nicht",
+    price_among_neighbours: "Unter Nachbarn",
+    nothing_traded: "nichts gehandelt",
+    supplier_takes: "Vom Versorger",
+    supplier_gives: "An den Versorger",
+    per_kwh: "je kWh",
+    last_proved: "im zuletzt bewiesenen Intervall, {}",
+
+    today: "Heute",
+    this_month: "Dieser Monat",
+    since_the_start: "Seit Beginn",
+    worth: "Was Ihre Nachbarn wert waren",
+    worth_means: "Was dieselbe Energie allein mit dem Versorger gekostet und eingebracht hätte, abzüglich dessen, was sie \
+                  tatsächlich kostete; aus geprüften Belegen.",
+    balance: "Saldo",
+
+    own_roof: "Vom eigenen Dach",
+    from_neighbours: "Von Nachbarn",
+    from_supplier: "Vom Versorger",
+    to_neighbours: "An Nachbarn",
+    to_supplier: "An den Versorger",
+    chart: "Energie je Intervall: Bezug über der Linie, Einspeisung darunter",
+    price_chart: "Preis unter Nachbarn, je kWh",
+    no_intervals: "Von diesem Tag ist noch kein Intervall bewiesen.",
+    consumed: "Verbraucht",
+    produced: "Erzeugt",
+
+    day_before: "Tag davor",
+    day_after: "Tag danach",
+    month_before: "Monat davor",
+    month_after: "Monat danach",
+    intervals: "Intervalle",
+    time: "Zeit",
+    price: "Preis",
+    amount: "Betrag",
+    day: "Tag",
+    total: "Summe",
+    statement: "Abrechnung",
+    print: "Drucken",
+    figures_mean: "Jede Zahl stammt aus Belegen, die dieser Agent geprüft hat. Beträge sind hier auf Cent gerundet; \
+                   summiert wird genau.",
+
+    alarms: "Warnungen",
+    no_alarms: "Keine Warnungen. Jeder Beleg bisher wurde geprüft und stimmt.",
+    what_to_do: "Was zu tun ist:",
+    remedy,
+
+    order: "Ihr Gebot",
+    strategy: "Strategie",
+    order_placed: "Zuletzt abgegeben",
+    no_order: "Keines: Ohne Gebot gilt der Preis des Markts, wie er auch ist.",
+    buy_up_to: "kaufen bis {} je kWh",
+    sell_from: "verkaufen ab {} je kWh",
+    buy_at_most: "höchstens {} kaufen",
+    sell_at_most: "höchstens {} verkaufen",
+    at_any_price: "zu jedem Preis",
+    order_from: "ab {}",
+    order_open: "noch nicht beantwortet",
+    order_accepted: "vom Markt angenommen",
+    order_refused: "vom Markt abgelehnt",
+
+    proof: "Beweis",
+    proved_until: "Bewiesen bis",
+    nothing_yet: "noch nichts",
+    receipts_verified: "Geprüfte Belege",
+    receipts_refused: "Abgelehnte Belege",
+    waiting: "Messwerte, die auf einen Beleg warten: {}",
+    last_reading: "Letzter Messwert",
+    member: "Mitglied",
+    device: "Gerät",
+    refused_by_market: "Vom Markt abgelehnt",
+    finished: "Die Aufzeichnung ist zu Ende, und alles ist abgerechnet.",
+
+    proof_of: "Beweis für {}",
+    proof_intro: "Dieser Agent hat den Beleg dieses Intervalls geprüft, nämlich dass",
+    checked: [
+        "mehr als zwei Drittel der Prüfer, die aus der Gründungsdatei der Gemeinschaft bekannt sind, den Block \
+         unterschrieben haben, der ihn enthält;",
+        "der Beleg unverändert in diesem Block steht (ein Merkle-Beweis führt von ihm zu dem, was unterschrieben wurde);",
+        "er genau die Energie abrechnet, die Ihr Zähler gemessen und dieser Agent unterschrieben hat;",
+        "seine Beträge auf die letzte Stelle aus Energie und Preisen folgen;",
+        "er die Preisgrenzen Ihres eigenen Gebots einhält.",
+    ],
+    block: "Block",
+    correction: "Korrektur",
+    validators_signed: "Prüfer, die unterschrieben haben",
+    receipt_itself: "Der Beleg selbst (JSON), den jeder prüfen kann: meter-agent verify",
+    back: "Zurück",
+
+    months: [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ],
+    weekdays: ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
+    long_date: |weekday, day, month, year| format!("{weekday}, {day}. {month} {year}"),
+    decimal_point: ',',
+    sign_first: false,
+};
+
+fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
+    match kind {
+        AlarmKind::TwoTruths => (
+            "Die Prüfer haben für dasselbe Intervall zwei verschiedene Einträge von Ihnen bestätigt.",
+            "Beide Belege sind als Beweismittel aufbewahrt. Zeigen Sie sie Ihren Nachbarn und Ihrem Betreiber.",
+        ),
+        AlarmKind::ReceiptDoesNotVerify => (
+            "Ein Beleg beweist nicht, was er muss, oder sagt anderes, als Ihr Zähler gemessen hat.",
+            "Er ist als Beweismittel aufbewahrt und zählt nicht. Fragen Sie Ihren Betreiber, und zeigen Sie ihn den \
+             Nachbarn.",
+        ),
+        AlarmKind::ReadingRefused => (
+            "Der Markt lehnt einen Messwert Ihres Zählers ab.",
+            "Er ist aufbewahrt und wird wieder gesendet. Bleibt es dabei, nennen Sie Ihrem Betreiber den Namen der \
+             Ablehnung.",
+        ),
+        AlarmKind::SequenceConflict => (
+            "Der Markt kennt einen anderen Messwert unter derselben Nummer: Vielleicht hat jemand Ihren Schlüssel, oder \
+             es wurde eine alte Kopie zurückgespielt.",
+            "Halten Sie den Agenten an, und bitten Sie Ihren Betreiber um einen neuen Geräteschlüssel.",
+        ),
+        AlarmKind::OrderRefused => (
+            "Der Markt lehnt Ihr Gebot ab.",
+            "Sehen Sie sich die Preisgrenzen in agent.toml an, und starten Sie den Agenten neu.",
+        ),
+        AlarmKind::ReceiptMissing => (
+            "Ein Messwert hat lange nach seinem Intervall keinen Beleg.",
+            "Er ist aufbewahrt und wird wieder gesendet. Fragen Sie Ihren Betreiber nach dem Beleg dieses Intervalls.",
+        ),
+        AlarmKind::StorageFailed => (
+            "Es kann nichts gespeichert werden, und was nicht gespeichert ist, wird nicht unterschrieben.",
+            "Schaffen Sie Platz, oder ersetzen Sie die Karte, und starten Sie den Agenten neu. Es geht keine Energie \
+             verloren.",
+        ),
+        AlarmKind::StateDamaged => (
+            "Einiges vom Gespeicherten war nicht mehr lesbar.",
+            "Einmal, nach einem Stromausfall: nichts. Wieder: Ersetzen Sie die Karte; meter-agent recover stellt her, was \
+             fehlt.",
+        ),
+        AlarmKind::MeterFailed => (
+            "Der Zähler schweigt oder zeigt, was kein Zähler zeigt.",
+            "Prüfen Sie Kabel und Einstellungen: meter-agent check sagt, was nicht stimmt. Ein getauschter Zähler muss \
+             neu angemeldet werden.",
+        ),
+        AlarmKind::ClockWrong => (
+            "Die Uhr dieses Rechners geht falsch.",
+            "Lassen Sie sie vom Netz stellen: timedatectl zeigt, ob das geschieht.",
+        ),
+        AlarmKind::BrokerUnreachable => (
+            "Der Broker der Gemeinschaft ist nicht erreichbar.",
+            "Prüfen Sie Ihr Netz. Messwerte warten und werden später gesendet; ein Tag ohne Netz kostet Handel, nie \
+             Energie.",
+        ),
+        AlarmKind::BrokerRefuses => (
+            "Der Broker lässt dieses Gerät seine eigenen Themen nicht lesen.",
+            "Bitten Sie Ihren Betreiber um den Zugang für dieses Gerät.",
+        ),
+        AlarmKind::ReceiptMisdelivered => (
+            "Jemand schickt Ihnen Belege anderer Haushalte.",
+            "Sie werden gezählt und nicht aufbewahrt. Sagen Sie es Ihrem Betreiber: Der Broker lässt jemanden schreiben, \
+             wo nur der Markt darf.",
+        ),
+        AlarmKind::MarketUnclear => {
+            ("Der Markt sagt etwas, das dieser Agent nicht versteht.", "Bleibt es dabei, erneuern Sie den Agenten.")
+        }
+    }
+}

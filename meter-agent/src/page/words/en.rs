@@ -1,0 +1,183 @@
+//! English.
+
+use super::Words;
+use crate::alarm::AlarmKind;
+
+pub(super) static WORDS: Words = Words {
+    your_home: "Your home",
+    connected: "connected to the market",
+    not_connected: "not connected to the market",
+    language: "Language",
+    not_live: "This page is not live: the agent does not answer. What it shows was true a while ago.",
+
+    now: "Now",
+    drawing: "Drawing {} from the grid",
+    feeding_in: "Feeding {} into the grid",
+    nothing_flows: "Nothing flows",
+    no_power: "The meter does not show its power",
+    price_among_neighbours: "Among neighbours",
+    nothing_traded: "nothing was traded",
+    supplier_takes: "From the supplier",
+    supplier_gives: "To the supplier",
+    per_kwh: "per kWh",
+    last_proved: "in the last proved interval, {}",
+
+    today: "Today",
+    this_month: "This month",
+    since_the_start: "Since the start",
+    worth: "What your neighbours were worth",
+    worth_means: "What the same energy would have cost and brought with the supplier alone, less what it did; from \
+                  verified receipts.",
+    balance: "Balance",
+
+    own_roof: "From your own roof",
+    from_neighbours: "From neighbours",
+    from_supplier: "From the supplier",
+    to_neighbours: "To neighbours",
+    to_supplier: "To the supplier",
+    chart: "Energy by interval: drawn above the line, fed in below it",
+    price_chart: "Price among neighbours, per kWh",
+    no_intervals: "No interval of this day is proved yet.",
+    consumed: "Consumed",
+    produced: "Produced",
+
+    day_before: "Day before",
+    day_after: "Day after",
+    month_before: "Month before",
+    month_after: "Month after",
+    intervals: "Intervals",
+    time: "Time",
+    price: "Price",
+    amount: "Amount",
+    day: "Day",
+    total: "Total",
+    statement: "Statement",
+    print: "Print",
+    figures_mean: "Every figure is from receipts that this agent verified. Amounts are rounded to cents here; sums are of \
+                   exact amounts.",
+
+    alarms: "Alarms",
+    no_alarms: "No alarms. Every receipt so far was checked and is right.",
+    what_to_do: "What to do:",
+    remedy,
+
+    order: "Your order",
+    strategy: "Strategy",
+    order_placed: "Placed last",
+    no_order: "None: without one, the market's price is taken, whatever it is.",
+    buy_up_to: "buy up to {} per kWh",
+    sell_from: "sell from {} per kWh",
+    buy_at_most: "buy at most {}",
+    sell_at_most: "sell at most {}",
+    at_any_price: "at any price",
+    order_from: "from {} on",
+    order_open: "not answered yet",
+    order_accepted: "taken in by the market",
+    order_refused: "refused by the market",
+
+    proof: "Proof",
+    proved_until: "Proved until",
+    nothing_yet: "nothing yet",
+    receipts_verified: "Receipts verified",
+    receipts_refused: "Receipts refused",
+    waiting: "Readings that wait for a receipt: {}",
+    last_reading: "Last reading",
+    member: "Member",
+    device: "Device",
+    refused_by_market: "Refused by the market",
+    finished: "The recording is over, and everything is settled.",
+
+    proof_of: "Proof of {}",
+    proof_intro: "This agent has verified the receipt of this interval. It checked that",
+    checked: [
+        "more than two thirds of the validators, known by the community's genesis file, have signed the block that \
+         holds it;",
+        "the receipt is in that block, unchanged (a Merkle proof leads from it to what was signed);",
+        "it settles exactly the energy that your meter measured and this agent signed;",
+        "its amounts follow from its energy and prices, to the last unit;",
+        "it keeps to the price limits of your own order.",
+    ],
+    block: "Block",
+    correction: "Correction",
+    validators_signed: "Validators that signed",
+    receipt_itself: "The receipt itself (JSON), to be verified by anyone: meter-agent verify",
+    back: "Back",
+
+    months: [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    weekdays: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    long_date: |weekday, day, month, year| format!("{weekday}, {day} {month} {year}"),
+    decimal_point: '.',
+    sign_first: true,
+};
+
+fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
+    match kind {
+        AlarmKind::TwoTruths => (
+            "The validators have committed two different entries for the same interval of yours.",
+            "Both receipts are kept as evidence. Show them to your neighbours and your operator.",
+        ),
+        AlarmKind::ReceiptDoesNotVerify => (
+            "A receipt does not prove what it must, or says something else than your meter measured.",
+            "It is kept as evidence and not counted. Ask your operator, and show it to your neighbours.",
+        ),
+        AlarmKind::ReadingRefused => (
+            "The market refuses a reading of your meter.",
+            "The reading is kept and sent again. If it stays, tell your operator the name of the refusal.",
+        ),
+        AlarmKind::SequenceConflict => (
+            "The market knows another reading under the same number: somebody may have your key, or an old copy of the \
+             state was restored.",
+            "Stop the agent and ask your operator for a new device key.",
+        ),
+        AlarmKind::OrderRefused => {
+            ("The market refuses your order.", "Look at your price limits in agent.toml, and start the agent again.")
+        }
+        AlarmKind::ReceiptMissing => (
+            "A reading has no receipt long after its interval.",
+            "It is kept and sent again. Ask your operator for the receipt of that interval.",
+        ),
+        AlarmKind::StorageFailed => (
+            "Nothing can be stored, and what cannot be stored is not signed.",
+            "Make space or replace the card, then start the agent again. No energy is lost.",
+        ),
+        AlarmKind::StateDamaged => (
+            "Some of what was stored could not be read any more.",
+            "Once, after a power cut: nothing. Again: replace the card, and use meter-agent recover.",
+        ),
+        AlarmKind::MeterFailed => (
+            "The meter is silent, or shows what no meter shows.",
+            "Look at its cable and settings: meter-agent check says what is wrong. A replaced meter has to be registered \
+             anew.",
+        ),
+        AlarmKind::ClockWrong => {
+            ("This machine's clock is wrong.", "Let the network set it: timedatectl shows whether it does.")
+        }
+        AlarmKind::BrokerUnreachable => (
+            "The community's broker cannot be reached.",
+            "Look at your network. Readings wait and are sent later; a day without costs trades, never energy.",
+        ),
+        AlarmKind::BrokerRefuses => {
+            ("The broker does not let this device read its own topics.", "Ask your operator for this device's access.")
+        }
+        AlarmKind::ReceiptMisdelivered => (
+            "Somebody sends you receipts of other households.",
+            "They are counted and not kept. Tell your operator: the broker lets somebody write where only the market may.",
+        ),
+        AlarmKind::MarketUnclear => {
+            ("The market says something that this agent does not understand.", "If it stays, update the agent.")
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The household's page in a real browser: in each language, on a phone and a desk, by day and by night, in the first
+//! minute, after a day, with alarms, and when the agent is gone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use household::local_time::LocalTime;
+use meter_agent::{Running, start};
+use protocol::{
+    energy::Energy,
+    money::Price,
+    settlement::{Entry, Line},
+};
+use serde_json::{Value, json};
+use support::{Home, Market, interval};
+use testkit::{
+    axe::Axe,
+    chromium::{Chromium, Screen},
+    mosquitto::Mosquitto,
+    page::{DESKTOP, PHONE, click, count},
+};
+
+/// Quarters of an hour that are settled: from noon to two in the morning, in UTC.
+const SETTLED: i64 = 56;
+/// Those on the first day, in Vienna.
+const FIRST_DAY: i64 = 40;
+
+/// What the meter shows: sun until the evening, and people who come home.
+fn meter() -> Vec<(u64, u64)> {
+    let sun = |at: i64| u64::try_from((32 - at).max(0)).unwrap() * 40;
+    let house = |at: i64| if (24..44).contains(&at) { 420 } else { 130 };
+    (0..SETTLED + 1).map(|at| (house(at), sun(at))).collect()
+}
+
+/// What was settled of an interval: two thirds with neighbours, at a price that rises towards the evening.
+fn entry(home: &Home, at: i64, (consumption, production): (u64, u64)) -> Entry {
+    let (drawn, fed_in) = (consumption.saturating_sub(production), production.saturating_sub(consumption));
+    let (bought, sold) = (2 * drawn / 3, 2 * fed_in / 3);
+    let price = Price::from_micro(120_000 + 2_000 * at).unwrap();
+    let tariffs = home.genesis.rules.tariffs();
+    let cost = |price: Price, wh| price.cost_of(Energy::from_wh(wh)).unwrap();
+    let line = Line {
+        member: home.genesis.members[0].member,
+        bought: Energy::from_wh(bought),
+        sold: Energy::from_wh(sold),
+        imported: Energy::from_wh(drawn - bought),
+        exported: Energy::from_wh(fed_in - sold),
+        paid: cost(price, bought),
+        earned: cost(price, sold),
+        supply_cost: cost(tariffs.retail_price, drawn - bought),
+        supply_revenue: cost(tariffs.feed_in_price, fed_in - sold),
+    };
+    Entry { interval: interval(at), price: Some(price), line, correction: 0, tariffs, provisional: false }
+}
+
+/// Who looks at the page.
+struct Visitor {
+    chromium: Chromium,
+    axe: Axe,
+    root: String,
+    pictures: PathBuf,
+}
+
+impl Visitor {
+    fn start(running: &Running) -> Visitor {
+        let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent-page");
+        std::fs::create_dir_all(&pictures).unwrap();
+        let root = format!("http://{}", running.status_addr.unwrap());
+        Visitor { chromium: Chromium::start(), axe: Axe::installed(env!("CARGO_TARGET_TMPDIR")), root, pictures }
+    }
+
+    /// Opens a page in a language, and waits until it is there.
+    fn open(&mut self, path: &str, language: &str, screen: Screen) {
+        let url = format!("{}{path}?lang={language}", self.root);
+        self.chromium.open(&url, screen);
+        let is_there = format!("location.href === {} && document.readyState", json!(url));
+        self.chromium.wait_for(&is_there, "complete");
+        assert_eq!(self.chromium.eval("document.documentElement.lang"), language, "{url}");
+    }
+
+    /// Opens a page in a language on every screen: nothing is wider than it, axe-core finds nothing, nothing complains.
+    fn looks_at(&mut self, moment: &str, path: &str, language: &str) {
+        let screens = [
+            ("phone", PHONE),
+            ("phone-dark", Screen { dark: true, ..PHONE }),
+            ("desk", DESKTOP),
+            ("desk-dark", Screen { dark: true, ..DESKTOP }),
+        ];
+        for (name, screen) in screens {
+            let what = format!("{moment}-{language}-{name}");
+            self.open(path, language, screen);
+            self.chromium.picture(&self.pictures.join(format!("{what}.png")));
+            assert_eq!(self.chromium.eval("document.documentElement.scrollWidth"), json!(screen.width), "{what}");
+            assert_eq!(self.axe.faults(&mut self.chromium), [] as [String; 0], "{what}");
+            assert_eq!(self.chromium.complaints(), [] as [String; 0], "{what}");
+        }
+    }
+
+    fn sees(&mut self, expression: &str) -> Value {
+        self.chromium.eval(expression)
+    }
+}
+
+const MAIN: &str = "document.getElementById('main').innerText";
+
+fn says(text: &str) -> String {
+    format!("{MAIN}.replace(/[\\u202f\\s]+/g, ' ').includes({})", json!(text))
+}
+
+const LANGUAGES: [&str; 3] = ["en", "fr", "de"];
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium, axe-core and Mosquitto, which .ci/run installs"]
+async fn a_household_looks_at_its_day_in_every_language_and_on_every_screen() {
+    let broker = Mosquitto::start();
+    let meter = meter();
+    let home = Home::new(broker.port, &meter);
+    let mut config = home.config();
+    config.time_zone = Some(LocalTime::try_from("Europe/Vienna".to_owned()).unwrap());
+    let mut market = Market::connect(&home, broker.port).await;
+    let mut running = start(config).await.unwrap();
+    let mut visitor = Visitor::start(&running);
+
+    // The first minute: nothing is settled, and nothing is made up.
+    for (language, nothing) in LANGUAGES.into_iter().zip(["nothing yet", "rien encore", "noch nichts"]) {
+        visitor.looks_at("first-minute", "/", language);
+        assert_eq!(visitor.sees(&says(nothing)), true, "{language}");
+        assert_eq!(visitor.sees(&count("#main svg")), 0, "{language}");
+    }
+
+    // It follows what happens without being loaded again.
+    visitor.open("/", "en", PHONE);
+    visitor.sees("window.loadedOnce = true");
+    market.announce(SETTLED).await;
+    for _ in 0..=SETTLED {
+        market.reading().await;
+    }
+    for at in 0..SETTLED {
+        let receipt = home.receipt_of(entry(&home, at, meter[usize::try_from(at).unwrap()]), at);
+        market.forward(receipt.to_json()).await;
+    }
+    visitor.chromium.wait_for(&says("Receipts verified 56"), true);
+    assert_eq!(visitor.sees("window.loadedOnce"), true);
+    assert!(running.wait_for(|status| status.totals.receipts_verified == SETTLED as u64).await);
+
+    // After midnight in Vienna it is the second day; the first one has its own page.
+    let worth = ["What your neighbours were worth", "Ce que vos voisins ont valu", "Was Ihre Nachbarn wert waren"];
+    for (language, worth) in LANGUAGES.into_iter().zip(worth) {
+        visitor.looks_at("second-day", "/", language);
+        assert_eq!(visitor.sees(&says(worth)), true, "{language}");
+        visitor.looks_at("first-day", "/day/2026-06-01", language);
+        assert_eq!(visitor.sees(&count("#main tbody > tr")), FIRST_DAY, "{language}");
+        assert_eq!(visitor.sees(&count("#main .chart")), 2, "{language}");
+        visitor.looks_at("month", "/month/2026-06", language);
+        assert_eq!(visitor.sees(&count("#main tbody > tr")), 2, "{language}");
+        visitor.looks_at("proof", "/proof/2026-06-01T12:00:00Z", language);
+        assert_eq!(visitor.sees(&count(".checked > li")), 5, "{language}");
+        visitor.looks_at("empty-day", "/day/2026-05-31", language);
+    }
+    // Money is what the receipts say, to the last unit, and rounded to cents once.
+    let saved: i128 = (0..SETTLED).map(|at| saved_nano(&entry(&home, at, meter[usize::try_from(at).unwrap()]))).sum();
+    let cents = (saved + 5_000_000) / 10_000_000;
+    visitor.open("/", "de", DESKTOP);
+    assert_eq!(visitor.sees(&says(&format!("{},{:02} €", cents / 100, cents % 100))), true);
+    // From the interval to its proof and the receipt itself.
+    visitor.open("/day/2026-06-01", "de", DESKTOP);
+    assert_eq!(visitor.sees("document.querySelector('tbody a').textContent"), "14:00–14:15");
+    visitor.sees(&click("tbody a"));
+    visitor.chromium.wait_for("document.querySelectorAll('.checked > li').length", 5);
+
+    // A lie, and the broker gone: each alarm with what to do.
+    let mut forged = home.receipt_of(entry(&home, SETTLED, (130, 0)), SETTLED);
+    forged.entry.line.imported = Energy::from_wh(7);
+    market.forward(forged.to_json()).await;
+    assert!(running.wait_for(|status| status.receipts_refused == 1).await);
+    drop((market, broker));
+    assert!(running.wait_for(|status| status.alarms.len() == 2).await);
+    for (language, remedy) in LANGUAGES.into_iter().zip(["What to do:", "Que faire :", "Was zu tun ist:"]) {
+        visitor.looks_at("alarms", "/", language);
+        assert_eq!(visitor.sees(&count("#main .alarm")), 2, "{language}");
+        assert_eq!(visitor.sees(&says(remedy)), true, "{language}");
+    }
+
+    // The agent is gone, and the page that is open says so.
+    visitor.open("/", "fr", PHONE);
+    running.stop().await;
+    visitor.chromium.wait_for("document.getElementById('not-live').hidden", false);
+    visitor.chromium.picture(&visitor.pictures.join("gone-fr-phone.png"));
+    println!("pictures are in {}", visitor.pictures.display());
+}
+
+/// What neighbours were worth, as a person would work it out.
+fn saved_nano(entry: &Entry) -> i128 {
+    let Entry { line, tariffs, .. } = entry;
+    let wh = |energy: Energy| i128::from(energy.wh());
+    let micro = |price: Price| i128::from(price.micro());
+    let price = micro(entry.price.unwrap());
+    wh(line.bought) * (micro(tariffs.retail_price) - price) + wh(line.sold) * (price - micro(tariffs.feed_in_price))
+}
