@@ -256,10 +256,18 @@ mod tests {
             let text = format!("{before}[source]\nkind = {}\n", lines.collect::<Vec<_>>().join("\n"));
             Config::parse(&text, Path::new("agent.toml")).unwrap_or_else(|error| panic!("{text}: {error}")).source
         });
-        let [obis, device, sunspec] = kinds.collect::<Vec<_>>().try_into().unwrap();
-        assert!(matches!(obis, SourceConfig::Obis(_)));
-        assert!(matches!(device, SourceConfig::Device(_)));
-        assert!(matches!(sunspec, SourceConfig::Sunspec(_)));
+        let kinds: Vec<SourceConfig> = kinds.collect();
+        assert!(matches!(
+            kinds.as_slice(),
+            [
+                SourceConfig::Obis(_),
+                SourceConfig::Sml(_),
+                SourceConfig::Linky(_),
+                SourceConfig::Device(_),
+                SourceConfig::Sunspec(_),
+                SourceConfig::Synthetic(_)
+            ]
+        ));
     }
 
     #[test]

@@ -208,7 +208,7 @@ mod tests {
         let bars = |colour: &str| svg.matches(&format!("fill=\"{colour}\"")).count();
         assert_eq!(["var(--roof)", "var(--neighbours)", "var(--supplier)"].map(bars), [1, 2, 3]);
         assert!(!svg.contains("#0100"), "{svg}");
-        assert!(svg.contains(">12:00<") && svg.contains("kWh"), "{svg}");
+        assert!(svg.contains("12:00") && svg.contains("200\u{202f}Wh"), "{svg}");
         assert_eq!(price(&day, &format, Breadth::Narrow).unwrap().matches("var(--price)").count(), 2);
         let nothing = Day { lines: Vec::new(), own_roof: Default::default(), ..day };
         assert!(energy(&nothing, &format, Breadth::Narrow).is_some());
