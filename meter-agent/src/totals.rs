@@ -113,8 +113,8 @@ impl Totals {
     }
 }
 
-/// What having neighbours was worth in an interval: the supplier would have sold what they sold at the retail price, and
-/// bought what they bought at the feed-in price. `None` past the range of an amount.
+/// What having neighbours was worth in an interval: the supplier would have sold what they sold at the retail price,
+/// and bought what they bought at the feed-in price. `None` past the range of an amount.
 pub(crate) fn saved(entry: &Entry) -> Option<Amount> {
     let (line, tariffs) = (&entry.line, &entry.tariffs);
     let bought = tariffs.retail_price.cost_of(line.bought)?.checked_sub(line.paid)?;

@@ -1,6 +1,6 @@
 //! The files that come with Voisin for a broker of strangers, in a real Mosquitto: who shows no certificate that it
-//! knows is not let in, and no device writes or reads what is another's. (That signatures protect the market where there
-//! are no such rules, `broker_tls.rs` and `service.rs` show.)
+//! knows is not let in, and no device writes or reads what is another's. (That signatures protect the market where
+//! there are no such rules, `broker_tls.rs` and `service.rs` show.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,7 +1,8 @@
-//! What Home Assistant is told that there is: a device with its sensors (MQTT discovery of devices, since 2024.11). Pure.
+//! What Home Assistant is told that there is: a device with its sensors (MQTT discovery of devices, since 2024.11).
+//! Pure.
 //!
-//! Only what the version of early 2025 knows is used. Energy is in Wh and only ever grows, so the energy dashboard takes
-//! it; money is what receipts add up to, so that nobody need multiply.
+//! Only what the version of early 2025 knows is used. Energy is in Wh and only ever grows, so the energy dashboard
+//! takes it; money is what receipts add up to, so that nobody need multiply.
 
 use serde_json::{Value, json};
 

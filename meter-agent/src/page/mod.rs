@@ -1,7 +1,7 @@
 //! The household's page: made for a phone on the home network, in three languages, by the clock on the wall.
 //!
-//! In: the [`Status`](crate::Status), what the meter shows now, and the receipts that were verified. Out: HTML that works
-//! without a script; with one it follows what happens without being loaded again. It takes nothing but questions.
+//! In: the [`Status`](crate::Status), what the meter shows now, and the receipts that were verified. Out: HTML that
+//! works without a script; with one it follows what happens without being loaded again. It takes nothing but questions.
 //!
 //! | file | what |
 //! |---|---|

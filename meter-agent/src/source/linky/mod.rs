@@ -1,9 +1,9 @@
 //! A French Linky meter by its tele-information (TIC) in standard mode: an adapter on a serial port, or a box that
 //! passes on over TCP what an adapter reads.
 //!
-//! It refuses the historic mode, in which Linky meters are delivered, and a meter that is set up for a consumer: neither
-//! tells what is fed in. The power that it shows is the apparent one (VA): the real one is at most as many W. It knows
-//! the time of metropolitan France only; elsewhere `meter_time = false` has to be set.
+//! It refuses the historic mode, in which Linky meters are delivered, and a meter that is set up for a consumer:
+//! neither tells what is fed in. The power that it shows is the apparent one (VA): the real one is at most as many W.
+//! It knows the time of metropolitan France only; elsewhere `meter_time = false` has to be set.
 
 mod frame;
 mod registers;
