@@ -22,6 +22,7 @@ use self::core::{Core, Effect, Event, Now, Outcome, Shown};
 pub(crate) use self::link::Link;
 use crate::{
     mqtt::Incoming,
+    pulse::Asked,
     source::{MeterSource, Reading},
     status::Status,
     store::Store,
@@ -42,6 +43,7 @@ impl Agent {
         mut self,
         mut incoming: mpsc::Receiver<Incoming>,
         mut stop: oneshot::Receiver<()>,
+        mut asked: Asked,
         status: watch::Sender<Status>,
     ) {
         loop {
@@ -49,6 +51,12 @@ impl Agent {
             let event = tokio::select! {
                 biased;
                 _ = &mut stop => None,
+                // Before the messages, of which there may always be another.
+                Some(answer) = asked.recv() => {
+                    // Who does not wait for it any more needs none.
+                    let _ = answer.send(());
+                    continue;
+                }
                 incoming = incoming.recv() => incoming.map(|incoming| self.link.take(incoming)),
                 () = sleep_until(wake.unwrap_or_else(far).into()), if wake.is_some() => Some(Event::Wake),
             };

@@ -22,6 +22,7 @@ mod orders;
 mod outbox;
 mod page;
 mod period;
+mod pulse;
 mod record;
 mod recover;
 mod running;

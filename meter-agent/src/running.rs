@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{alarm::AlarmKind, status::Status};
+use crate::{alarm::AlarmKind, pulse::Pulse, status::Status};
 
 /// How long a stopping agent waits for the broker and for browsers.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
@@ -72,6 +72,7 @@ pub struct Running {
     /// Where the status page is, unless it is off.
     pub status_addr: Option<SocketAddr>,
     pub(crate) status: watch::Receiver<Status>,
+    pub(crate) pulse: Pulse,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) agent: JoinHandle<()>,
     pub(crate) connection: JoinHandle<()>,

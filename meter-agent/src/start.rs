@@ -39,6 +39,7 @@ use crate::{
     mqtt::{self, DeviceTopics},
     orders::Orders,
     outbox::Outbox,
+    pulse::pulse,
     running::{Beside, Running},
     server,
     shown::Shown,
@@ -325,12 +326,13 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         work: Work::default(),
     };
     let (stop, stopped) = oneshot::channel();
+    let (pulse, asked) = pulse();
     let (shown, status) = watch::channel(core.status(agent::now()));
     let link = |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page));
     let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
     let sight = meter.watch();
     let agent = Agent { core, meter, store, link: Link::new(client, topics) };
-    let agent = tokio::spawn(agent.run(inbox, stopped, shown));
+    let agent = tokio::spawn(agent.run(inbox, stopped, asked, shown));
 
     let server = listener.map(|listener| {
         let local = Arc::new(config.local_time());
@@ -349,5 +351,5 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     {
         tracing::warn!("{}: {error}; `meter-agent status` will not find this agent", status_file.display());
     }
-    Ok(Running { status_addr, status, stop: Some(stop), agent, connection, beside, status_file })
+    Ok(Running { status_addr, status, pulse, stop: Some(stop), agent, connection, beside, status_file })
 }

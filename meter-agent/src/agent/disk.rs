@@ -11,8 +11,9 @@ use crate::{
     store::{Settling, Store, StoreError},
 };
 
-/// Writes at the same time, of all agents of this process: each one holds a thread while it waits for the disk.
-static WRITERS: Semaphore = Semaphore::const_new(8);
+/// Most writes at the same time, of all agents of this process: each one holds a thread while it waits for the disk.
+pub(super) const WRITERS_MAX: u32 = 8;
+pub(super) static WRITERS: Semaphore = Semaphore::const_new(WRITERS_MAX as usize);
 
 /// Writes to the state on a thread that may wait for the disk.
 pub(super) async fn write(store: &Arc<Store>, write: Write) -> Outcome {

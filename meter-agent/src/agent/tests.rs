@@ -1,6 +1,11 @@
 //! The agent without a broker: what it signs and refuses to sign, driven event by event.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll, Waker},
+};
 
 use broker_login::{Access, BrokerLogin};
 use household::strategy::{FixedLimits, PriceTaker};
@@ -29,6 +34,7 @@ use crate::{
     mqtt::{self, DeviceTopics},
     orders::Orders,
     outbox::Outbox,
+    pulse::pulse,
     record::Today,
     source::{Measurement, MeterClock, MeterError},
     totals::Totals,
@@ -320,4 +326,41 @@ async fn after_a_long_outage_everything_is_sent_oldest_first_at_a_bounded_rate()
         assert_eq!(agent.core.outbox.due(now, None, 1), [next], "after {sent}");
         now += REFILL;
     }
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn nobody_but_the_loop_answers_for_it_and_none_does_while_it_waits_for_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut agent = agent(dir.path(), MeterClock::Market, &[shows(10, 0)]);
+    let (status, _shown) = watch::channel(agent.status());
+    let (events, inbox) = mpsc::channel(1);
+    let (_stop, stopped) = oneshot::channel();
+    let (pulse, asked) = pulse();
+    let mut running = Box::pin(agent.run(inbox, stopped, asked, status));
+    let mut beat = Box::pin(pulse.beat());
+    assert!(poll_once(&mut beat).is_pending());
+    assert!(poll_once(&mut running).is_pending());
+    assert!(beat.await);
+
+    let disk = disk::WRITERS.acquire_many(disk::WRITERS_MAX).await.unwrap();
+    let json = serde_json::to_vec(&Announcement { open: Some(interval(0)), orders_from: None }).unwrap();
+    let publish = Publish::new("topic", QoS::AtLeastOnce, json);
+    events.send(Incoming::Message { connection: 1, kind: Inbound::Gate, publish }).await.unwrap();
+    assert!(poll_once(&mut running).is_pending());
+    let mut beat = Box::pin(pulse.beat());
+    for _ in 0..10 {
+        assert!(poll_once(&mut beat).is_pending() && poll_once(&mut running).is_pending());
+    }
+    drop(disk);
+    tokio::select! {
+        () = &mut running => panic!("nobody told it to stop"),
+        answered = beat => assert!(answered),
+    }
+    // Of one that has ended nobody says that it lives.
+    drop(running);
+    assert!(!pulse.beat().await);
 }

@@ -7,6 +7,7 @@ mod http;
 mod init;
 mod recover;
 mod report;
+mod service;
 mod verify;
 
 use std::pin::Pin;
@@ -157,14 +158,19 @@ async fn run_agent(path: &std::path::Path) -> Result<ExitCode, Failure> {
         tracing::info!("status page at http://{address}/");
     }
     tracing::info!("broker {broker}");
+    let telling = service::tell(running.pulse.clone(), running.status.clone());
     let ended = tokio::select! {
+        // First, so that who hears that it runs can stop it.
+        biased;
         signal = stopped() => {
             signal?;
             None
         }
         ended = running.failed() => Some(ended.to_string()),
+        never = telling => match never {},
     };
     tracing::info!("stopping");
+    service::stopping();
     // What stands in the way of the next reading is no success, whoever ends the agent.
     let failed = ended.or_else(|| running.storage_failed());
     running.stop().await;
