@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use protocol::{interval::parse_utc, reading::SignedReading};
+use protocol::{enrolment::EnrolmentRequest, interval::parse_utc, reading::SignedReading};
 use support::{Home, Market, interval};
 use testkit::mosquitto::Mosquitto;
 
@@ -60,7 +60,7 @@ fn bad_input_gets_one_clear_line() {
     fs::write(home.path("genesis.json"), "{}").unwrap();
     attempt(&good, "not a genesis");
     assert_refused(&run(&["run", "--config", "/nowhere/agent.toml"]), "`meter-agent init` makes one");
-    assert_refused(&run(&["fly"]), "expected one of the commands init, check, devices, run, status, verify, recover, ");
+    assert_refused(&run(&["fly"]), "expected one of the commands init, enrolment, check, devices, run, status, ");
     assert_refused(
         &run(&["verify"]),
         "expected --genesis <FILE> and <RECEIPT>, found none; see meter-agent verify --help",
@@ -334,6 +334,15 @@ fn a_statement_needs_a_state_and_init_prints_two_keys() {
     let output = run(&["init", "--dir", dir.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(text(&output).matches("did:key:z6Mk").count(), 2);
+    let config = dir.path().join("agent.toml");
+    let again = text(&run(&["enrolment", "--config", config.to_str().unwrap(), "--request-name", "no. 7"]));
+    let request = again.lines().find(|line| line.starts_with("VOISIN-ENROLMENT-1:")).unwrap();
+    let request = EnrolmentRequest::read(request).unwrap();
+    assert_eq!(request.name(), Some("no. 7"));
+    assert!(text(&output).contains(&request.key().to_string()), "{output:?}");
+    let file = fs::read_to_string(dir.path().join("enrolment.json")).unwrap();
+    assert_eq!(EnrolmentRequest::read(&file).unwrap(), request);
+    assert_eq!(text(&run(&["enrolment", "--config", config.to_str().unwrap()])), again, "the name is kept");
     assert_refused(&run(&["init", "--dir", dir.path().to_str().unwrap()]), "is not overwritten");
     let home = Home::new(1883, &[(1, 0)]);
     let config = home.path("agent.toml");

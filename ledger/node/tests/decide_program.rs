@@ -18,8 +18,12 @@ use axum::{Json, Router, http::Uri, routing::get};
 use ledger_node::{api, node::Ledger};
 use protocol::{
     api::{MEMBERS_PER_PAGE_MAX, MemberStatus},
+    code,
     decision::{Action, Decision},
+    enrolment::EnrolmentRequest,
+    envelope::Signed,
     hash::Hash,
+    instruction::{Instruction, MemberAction},
     interval::Interval,
     key::SecretKey,
     member::MemberId,
@@ -270,6 +274,47 @@ async fn a_node_whose_members_have_no_end_is_named_and_asked_no_more() {
     })
     .await;
     correct(&invents, "expected members of at most 10000, found more; ask another node").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_household_is_taken_in_by_the_request_that_both_of_its_keys_signed() {
+    let world = World::start().await;
+    let [key, device] = [70, 71].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let request = EnrolmentRequest::sign(&key, &device, None).unwrap();
+    let json = serde_json::to_string(&request).unwrap();
+    world.write("enrolment.json", &json);
+    world.write("code.txt", &request.to_code());
+    let another = world.community.members[0].device.public().to_string();
+    world.write("stolen.json", &json.replace(&device.public().to_string(), &another));
+    let registers = ["--import-wh", "17", "--export-wh", "3", "--rated-power-w", "43470", "--url", &world.url];
+    let enrol = |file| [&["enrol", file][..], &registers].concat();
+    world.refuses(&enrol("stolen.json"), "stolen.json: the member key did not sign this request").await;
+    world.refuses(&[&enrol("code.txt")[..], &["--technology", "coal"]].concat(), "found `coal`").await;
+    for file in ["enrolment.json", "code.txt"] {
+        let draft = world.succeeds(&enrol(file)).await;
+        let value: serde_json::Value = serde_json::from_str(&draft).unwrap();
+        let decision: Decision = serde_json::from_value(value["decision"].clone()).unwrap();
+        let Action::RegisterMember(member) = decision.action else { panic!("{draft}") };
+        assert_eq!((member.key, member.device), (key.public(), device.public()));
+        assert_eq!((member.import_wh, member.export_wh, member.rated_power_w), (17, 3, 43_470));
+        world.write("draft.json", &draft);
+    }
+    world.approve(&world.path("draft.json"), &[0, 1, 2]).await;
+    world.succeeds(&["submit", "draft.json", "--url", &world.url]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instruction_is_handed_in_for_the_member_that_signed_it() {
+    let world = World::start().await;
+    let member = &world.community.members[0];
+    let action = MemberAction::RotateDevice { device: SecretKey::from_seed(&[72; 32]).public() };
+    let instruction = Instruction { member: member.id, sequence: 1, action };
+    let signed = Signed::sign(instruction, &world.community.genesis.chain(), &member.key);
+    world.write("rotation.txt", &code::write(code::INSTRUCTION, signed.bytes()));
+    world.write("torn.txt", "VOISIN-INSTRUCTION-1:ABC");
+    let id = world.succeeds(&["submit", "rotation.txt", "--url", &world.url]).await;
+    assert_eq!(id.trim().parse::<Hash>().unwrap(), signed.hash());
+    world.refuses(&["submit", "torn.txt", "--url", &world.url], "torn.txt: expected pairs of uppercase hex").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,77 +1,149 @@
-//! `meter-agent init`: keys and a configuration to fill in.
+//! `meter-agent init`: keys, a configuration, and the request to be enrolled.
+
+mod answers;
+mod filled;
 
 use std::{
     fs,
     io::{ErrorKind, Write},
-    path::Path,
+    path::PathBuf,
     process::ExitCode,
 };
 
+use clap::Args;
+use protocol::member::check_name;
 use settings::owner_only;
 
-use super::{Failure, print};
+use self::{answers::Answers, filled::filled};
+use super::{Failure, enrolment, print};
 use crate::{
-    config::{Config, EXAMPLE},
+    config::Config,
     key::{KeyError, create_key},
     signed::{self, new_record},
 };
 
-pub(crate) fn init(dir: &Path) -> Result<ExitCode, Failure> {
-    let path = dir.join("agent.toml");
-    let config = Config::parse(EXAMPLE, &path)?;
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Where to make them.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    #[command(flatten)]
+    answers: Answers,
+}
+
+pub(super) fn init(args: Init) -> Result<ExitCode, Failure> {
+    let path = args.dir.join("agent.toml");
+    let request_file = enrolment::file(&path);
+    // All or nothing: half an installation that cannot be made again helps nobody. So it is looked for before anyone
+    // is asked anything, and again when it is known where the keys will be.
+    refuse_existing([&path, &request_file])?;
+    let answers = args.answers.or_ask()?;
+    let text = filled(&answers);
+    let config = Config::parse(&text, &path)?;
+    config.source.check()?;
+    answers.request_name().map(check_name).transpose().map_err(|error| format!("--request-name: {error}"))?;
     let (device_path, member_path) = (config.device_key_path(), config.member_key_path());
-    // All or nothing: half an installation that cannot be made again helps nobody.
-    for existing in [&path, &device_path, &member_path] {
-        if existing.exists() {
-            return Err(KeyError::Exists(existing.clone()).into());
-        }
-    }
+    refuse_existing([&path, &device_path, &member_path])?;
     owner_only::create_directory(&config.state)
         .map_err(|error| format!("expected to make the directory {}: {error}", config.state.display()))?;
-    let device = create_key(&device_path)?.public();
+    let device = create_key(&device_path)?;
     // From the beginning: a key without its record may have signed anything.
-    new_record(&config.state, device)
+    new_record(&config.state, device.public())
         .map_err(|error| format!("{}: {error}", config.state.join(signed::FILE).display()))?;
-    let member = create_key(&member_path)?.public();
+    let member = create_key(&member_path)?;
     let written = fs::OpenOptions::new().write(true).create_new(true).open(&path);
-    written.and_then(|mut file| file.write_all(EXAMPLE.as_bytes())).map_err(|error| match error.kind() {
+    written.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => KeyError::Exists(path.clone()).to_string(),
         _ => format!("{}: {error}", path.display()),
     })?;
+    let request = enrolment::first(&member, &device, answers.request_name())?;
+    let written = enrolment::written(&request, &path)?;
     print(format_args!(
-        "Made {}, {} and {}.\n\n\
-         Hand these two lines to your operator; they are public:\n\
-         device  {device}\n\
-         member  {member}\n\n\
-         Keep a copy of the two key files where only you can read it. Then put the genesis file that you get\n\
-         beside agent.toml, set the broker, the meter and your prices in it, and try\n\
-         meter-agent check --config {}\n",
+        "Made {0}, {1} and {2}.\n\n\
+         {written}{3}\
+         Keep a copy of the two key files where only you can read it. Then put the genesis\n\
+         file that you get beside agent.toml, set {4} in it, and try\n\
+         meter-agent check --config {0}\n",
         path.display(),
         device_path.display(),
         member_path.display(),
-        path.display()
+        enrolment::shown(&request)?,
+        if answers.has_meter() { "your prices" } else { "the broker, the meter and your prices" },
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
+fn refuse_existing<const N: usize>(paths: [&PathBuf; N]) -> Result<(), KeyError> {
+    paths.into_iter().find(|path| path.exists()).map_or(Ok(()), |path| Err(KeyError::Exists(path.clone())))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use protocol::enrolment::EnrolmentRequest;
+
     use super::*;
+    use crate::key::read_key;
+
+    fn made(dir: &Path, options: &[&str]) -> Result<ExitCode, Failure> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            init: Init,
+        }
+        let dir = dir.to_str().unwrap();
+        let line = ["init", "--dir", dir].into_iter().chain(options.iter().copied());
+        init(<Line as clap::Parser>::try_parse_from(line).map_err(|error| error.to_string())?.init)
+    }
 
     #[test]
     fn what_init_makes_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        init(dir.path()).unwrap();
+        made(dir.path(), &[]).unwrap();
         let read = |name: &str| fs::read(dir.path().join(name)).unwrap();
         let before = ["agent.toml", "state/device.key", "state/member.key"].map(read);
         assert_ne!(before[1], before[2]);
-        for missing in [None, Some("agent.toml"), Some("state/device.key")] {
+        for missing in [None, Some("agent.toml"), Some("state/device.key"), Some("enrolment.json")] {
             if let Some(name) = missing {
                 fs::remove_file(dir.path().join(name)).unwrap();
             }
-            assert!(init(dir.path()).unwrap_err().to_string().contains("is not overwritten"));
+            assert!(made(dir.path(), &[]).unwrap_err().to_string().contains("is not overwritten"));
             assert_eq!(read("state/member.key"), before[2]);
         }
         assert!(!dir.path().join("agent.toml").exists(), "nothing is made in part");
+    }
+
+    #[test]
+    fn the_request_has_the_keys_and_no_name_but_the_one_for_the_operator() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = ["--name", "Casa Rossi", "--request-name", "no. 7", "--broker", "mqtt://192.168.1.2"];
+        made(dir.path(), &options).unwrap();
+        let json = fs::read_to_string(dir.path().join("enrolment.json")).unwrap();
+        assert!(!json.contains("Rossi"), "{json}");
+        let request = EnrolmentRequest::read(&json).unwrap();
+        assert_eq!(request.name(), Some("no. 7"));
+        let key = |name: &str| read_key(&dir.path().join("state").join(name)).unwrap().public();
+        assert_eq!((request.device(), request.key()), (key("device.key"), key("member.key")));
+        assert_eq!(Config::load(&dir.path().join("agent.toml")).unwrap().name.as_deref(), Some("Casa Rossi"));
+    }
+
+    #[test]
+    fn of_what_cannot_be_right_nothing_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        for (options, expected) in [
+            (&["--broker", "http://there"][..], "expected a broker such as mqtt://"),
+            (&["--template", "crystal-ball", "--address", "tcp://here"], "found `crystal-ball`"),
+            (&["--template", "eastron-sdm630", "--address", "http://here"], "http://here"),
+            (&["--template", "tasmota-sml", "--address", "mqtt://here"], "expected `with.device`"),
+            (&["--template", "eastron-sdm630"], "--address"),
+            (&["--template", "sunspec", "--address", "ftp://here"], "ftp://here"),
+            (&["--template", "obis", "--address", "ftp://here"], "ftp://here"),
+            (&["--request-name", "a/b"], "--request-name: expected a name"),
+        ] {
+            let error = made(dir.path(), options).unwrap_err().to_string();
+            assert!(error.contains(expected), "{options:?}: {error}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{options:?}");
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 mod check;
 mod devices;
+mod enrolment;
 mod home_assistant;
 mod http;
 mod init;
+mod qr;
 mod recover;
 mod report;
 mod service;
@@ -25,7 +27,7 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// The agent beside your meter. It reads, signs and publishes what the meter shows at the end of every interval, and
 /// checks every receipt of the market, so that nobody has to be trusted.
 ///
-/// A first time: `meter-agent init`, hand the two did:key lines to your operator, put the genesis file you get beside
+/// A first time: `meter-agent init`, hand enrolment.json to your operator, put the genesis file you get beside
 /// agent.toml, `meter-agent check`, `meter-agent run`.
 #[derive(Debug, Parser)]
 #[command(name = "meter-agent", version, max_term_width = 110)]
@@ -36,12 +38,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make the keys and a commented agent.toml. Nothing is ever overwritten.
-    Init {
-        /// Where to make them.
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        dir: PathBuf,
-    },
+    /// Make the keys, a commented agent.toml and the request to be enrolled. Without options it asks, if it is run in a
+    /// terminal. Nothing is ever overwritten.
+    Init(init::Init),
+    /// Print the request to be enrolled again, as text and as QR code, and write its file.
+    Enrolment(enrolment::Enrolment),
     /// Check everything that has to be right before `run`: files, keys, registration, meter, clock, broker.
     Check {
         #[command(flatten)]
@@ -127,7 +128,8 @@ pub fn run(cli: Cli) -> Pin<Box<dyn Future<Output = Result<ExitCode, Failure>>>>
 
 async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Init { dir } => init::init(&dir),
+        Command::Init(args) => init::init(args),
+        Command::Enrolment(args) => enrolment::enrolment(args),
         Command::Check { config } => check::check(&config.config).await,
         Command::Devices { name } => devices::devices(name.as_deref()),
         Command::Run { config } => run_agent(&config.config).await,

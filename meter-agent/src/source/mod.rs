@@ -131,6 +131,11 @@ trait MeterConfig {
     /// Makes its paths relative to `base`.
     fn resolve(&mut self, base: &Path);
 
+    /// Finds what cannot be right in what is written, without reaching the meter or reading a secret.
+    fn check(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// Opens the meter that is placed there.
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError>;
 }
@@ -192,6 +197,11 @@ impl SourceConfig {
     /// Makes its paths relative to `base`.
     pub(crate) fn resolve(&mut self, base: &Path) {
         self.of_type_mut().resolve(base);
+    }
+
+    /// Finds what cannot be right in what is written, without reaching the meter or reading a secret.
+    pub(crate) fn check(&self) -> Result<(), SourceError> {
+        self.of_type().check()
     }
 
     /// Opens the meter that is placed there.

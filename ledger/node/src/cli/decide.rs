@@ -11,6 +11,7 @@ use protocol::{
     api::Submitted,
     block::Transaction,
     cbor::{self, Encoded},
+    code,
     commit::CommitSignature,
     decision::Decision,
     envelope::{ChainId, Sealed, Signed},
@@ -69,7 +70,7 @@ impl Approve {
 
 #[derive(Args)]
 pub(super) struct Submit {
-    /// The decision with its approvals; - for standard input
+    /// The decision with its approvals, or what `meter-agent rotate` writes; - for standard input
     draft: PathBuf,
     #[command(flatten)]
     node: Asked,
@@ -77,7 +78,12 @@ pub(super) struct Submit {
 
 impl Submit {
     pub(super) fn send(&self) -> Result<(), Failure> {
-        let Draft { decision, approvals } = read_json(&self.draft)?;
+        let text = read(&self.draft)?;
+        if let Some(instruction) = code::read(code::INSTRUCTION, &text) {
+            let instruction = instruction.map_err(|error| named(&self.draft, error))?;
+            return send(&self.node, &Transaction::Instruct(Sealed::from(instruction)));
+        }
+        let Draft { decision, approvals } = parse(&self.draft, &text)?;
         send(&self.node, &Transaction::Decide { decision: Encoded::of(&decision), approvals })
     }
 }
@@ -115,14 +121,25 @@ fn chain(genesis: &Path) -> Result<ChainId, Failure> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    let named = |error: String| bad_input(format!("{}: {error}", path.display()));
-    let json =
+    parse(path, &read(path)?)
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, json: &str) -> Result<T, Failure> {
+    serde_json::from_str(json).map_err(|error| named(path, error))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let text =
         if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { fs::read_to_string(path) };
-    let json = json.map_err(|error| named(error.to_string()))?;
-    if json.len() > TRANSACTION_BYTES_MAX {
-        return Err(named(format!("expected at most {TRANSACTION_BYTES_MAX} bytes, found {}", json.len())));
+    let text = text.map_err(|error| named(path, error))?;
+    if text.len() > TRANSACTION_BYTES_MAX {
+        return Err(named(path, format!("expected at most {TRANSACTION_BYTES_MAX} bytes, found {}", text.len())));
     }
-    serde_json::from_str(&json).map_err(|error| named(error.to_string()))
+    Ok(text)
+}
+
+fn named(path: &Path, error: impl std::fmt::Display) -> Failure {
+    bad_input(format!("{}: {error}", path.display()))
 }
 
 /// Hands a transaction to a node, and says what it makes of it.

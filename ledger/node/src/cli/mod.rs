@@ -2,6 +2,7 @@
 
 mod correct;
 mod decide;
+mod enrol;
 mod evidence;
 mod export;
 mod init;
@@ -91,9 +92,11 @@ enum Command {
     /// Draft the corrections that readings which came late, or validated values, lead to, as one decision to be
     /// approved
     TrueUp(true_up::TrueUp),
+    /// Draft the decision that takes in a household, from the request that its agent makes
+    Enrol(enrol::Enrol),
     /// Approve a decision with a validator's key
     Approve(decide::Approve),
-    /// Hand in a decision that enough validators have approved
+    /// Hand in a decision that enough validators have approved, or an instruction that a member has signed
     Submit(decide::Submit),
     /// Sign an instruction with a member's key, and hand it in
     Instruct(decide::Instruct),
@@ -200,6 +203,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(node) => status(&node),
         Command::Correct(correct) => correct.write(),
         Command::TrueUp(true_up) => true_up.write(),
+        Command::Enrol(enrol) => enrol.write(),
         Command::Approve(approve) => approve.write(),
         Command::Submit(submit) => submit.send(),
         Command::Instruct(instruct) => instruct.send(),

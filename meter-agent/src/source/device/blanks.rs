@@ -69,6 +69,11 @@ impl Blanks {
         Ok(Filled(filled.collect::<Result<_, BlankError>>()?))
     }
 
+    /// Each with what to write there, and what is there otherwise.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (String, String, Option<String>)> {
+        self.0.iter().map(|(name, Blank { about, usual })| (name.clone(), about.clone(), usual.clone()))
+    }
+
     /// An example of each, for templates that are looked at without a home.
     #[cfg(test)]
     pub(crate) fn example(&self) -> BTreeMap<String, String> {

@@ -40,6 +40,12 @@ pub(crate) fn all() -> impl Iterator<Item = Result<Template, TemplateError>> {
     TEMPLATES.iter().map(|text| text.parse())
 }
 
+/// What the template of that name leaves to fill in: name, what it is, and what is there where nothing is written. Of a
+/// name that is none, and of a file, nothing.
+pub(crate) fn blanks(name: &str) -> Vec<(String, String, Option<String>)> {
+    text(name).and_then(|text| text.parse::<Template>().ok()).map(|template| template.blanks()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -108,6 +108,12 @@ impl MeterConfig for DeviceConfig {
         }
     }
 
+    fn check(&self) -> Result<(), SourceError> {
+        address::target(self, self.device().map_err(SourceError::new)?.way, Login::Nobody)
+            .map(drop)
+            .map_err(SourceError::new)
+    }
+
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
         let meter = self.meter().map_err(SourceError::new)?;
         let rules = Rules::new(placement, self.max_age_s, self.serial.clone());

@@ -182,6 +182,11 @@ impl Template {
         &self.0.title
     }
 
+    /// What it leaves to fill in: name, what it is, and what is there where nothing is written.
+    pub(crate) fn blanks(&self) -> Vec<(String, String, Option<String>)> {
+        self.0.with.all().collect()
+    }
+
     /// How it is reached.
     pub(crate) fn way(&self) -> &'static str {
         match &self.0 {

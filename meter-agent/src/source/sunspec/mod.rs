@@ -58,12 +58,22 @@ impl MeterConfig for SunspecConfig {
     // A port has an absolute path.
     fn resolve(&mut self, _: &Path) {}
 
+    fn check(&self) -> Result<(), SourceError> {
+        self.address().map(drop)
+    }
+
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
-        let usual = (BAUD, Framing::EightNone);
-        let address = ModbusAddress::read(&self.address, self.baud, self.framing, usual).map_err(SourceError::new)?;
+        let address = self.address()?;
         let rules = Rules::new(placement, self.max_age_s, self.serial.clone());
         let meter = Sunspec { address, config: self.clone() };
         Ok(Box::new(Sampler::start(meter, self.address.clone(), rules)?))
+    }
+}
+
+impl SunspecConfig {
+    fn address(&self) -> Result<ModbusAddress, SourceError> {
+        let usual = (BAUD, Framing::EightNone);
+        ModbusAddress::read(&self.address, self.baud, self.framing, usual).map_err(SourceError::new)
     }
 }
 
