@@ -39,19 +39,24 @@ pub fn read_key(path: &Path) -> Result<SecretKey, KeyError> {
 /// Makes a new key and its file, never over an existing one.
 pub fn create_key(path: &Path) -> Result<SecretKey, KeyError> {
     let (key, text) = owner_only::new_key().map_err(KeyError::Randomness)?;
+    write_secret(path, text.as_bytes())?;
+    Ok(key)
+}
+
+/// Writes a file that only its owner may read, and that is on the disk when this returns; never over an existing one.
+pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(content)?;
         file.sync_all()
     });
-    match written {
-        Ok(()) => Ok(key),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(KeyError::Exists(path.into())),
-        Err(error) => Err(KeyError::Io { path: path.into(), error }),
-    }
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => KeyError::Exists(path.into()),
+        _ => KeyError::Io { path: path.into(), error },
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!
 //! Started by the program `meter-agent`, or many at once in one process with [`start`].
 
+mod age;
 mod agent;
 mod alarm;
 mod chain;

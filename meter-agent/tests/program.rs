@@ -60,7 +60,7 @@ fn bad_input_gets_one_clear_line() {
     fs::write(home.path("genesis.json"), "{}").unwrap();
     attempt(&good, "not a genesis");
     assert_refused(&run(&["run", "--config", "/nowhere/agent.toml"]), "`meter-agent init` makes one");
-    assert_refused(&run(&["fly"]), "expected one of the commands init, enrolment, check, devices, run, status, ");
+    assert_refused(&run(&["fly"]), "expected one of the commands init, enrolment, keys, check, devices, run, status, ");
     assert_refused(
         &run(&["verify"]),
         "expected --genesis <FILE> and <RECEIPT>, found none; see meter-agent verify --help",

@@ -89,24 +89,35 @@ pub fn read_key(path: &Path) -> Result<SecretKey, KeyFileError> {
         SecretError::Io(error) if error.kind() == ErrorKind::NotFound => KeyFileError::Missing(path.into()),
         error => KeyFileError::Unusable { path: path.into(), error },
     })?;
-    let digits = text.strip_suffix(b"\n").unwrap_or(&text);
+    key_of(&text).ok_or_else(|| KeyFileError::Malformed(path.into()))
+}
+
+/// The key in the text of a key file; none if it is no such text.
+pub fn key_of(text: &[u8]) -> Option<SecretKey> {
+    let digits = text.strip_suffix(b"\n").unwrap_or(text);
     let mut seed = Zeroizing::new([0; SEED_BYTES]);
     let is_lowercase = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    if !is_lowercase || hex::decode_to_slice(digits, &mut *seed).is_err() {
-        return Err(KeyFileError::Malformed(path.into()));
-    }
-    Ok(SecretKey::from_seed(&seed))
+    let decoded = hex::decode_to_slice(digits, &mut *seed).ok().filter(|()| is_lowercase);
+    decoded.map(|()| SecretKey::from_seed(&seed))
+}
+
+/// The text of a key's file, which is wiped when it is dropped.
+pub fn key_text(key: &SecretKey) -> Zeroizing<String> {
+    let seed = Zeroizing::new(key.seed());
+    let digits = Zeroizing::new(hex::encode(seed.as_slice()));
+    let mut text = Zeroizing::new(String::with_capacity(digits.len() + 1));
+    text.push_str(&digits);
+    text.push('\n');
+    text
 }
 
 /// A new secret key, and the text of its file, which is wiped when it is dropped.
 pub fn new_key() -> Result<(SecretKey, Zeroizing<String>), getrandom::Error> {
     let mut seed = Zeroizing::new([0; SEED_BYTES]);
     getrandom::fill(&mut *seed)?;
-    let digits = Zeroizing::new(hex::encode(seed.as_slice()));
-    let mut text = Zeroizing::new(String::with_capacity(digits.len() + 1));
-    text.push_str(&digits);
-    text.push('\n');
-    Ok((SecretKey::from_seed(&seed), text))
+    let key = SecretKey::from_seed(&seed);
+    let text = key_text(&key);
+    Ok((key, text))
 }
 
 /// Makes a directory, and those above it, where there is none; those that are made let in their owner alone.

@@ -61,7 +61,7 @@ pub(super) fn init(args: Init) -> Result<ExitCode, Failure> {
     print(format_args!(
         "Made {0}, {1} and {2}.\n\n\
          {written}{3}\
-         Keep a copy of the two key files where only you can read it. Then put the genesis\n\
+         Keep a copy of the two key files where only you can read it (`meter-agent keys export`). Then put the genesis\n\
          file that you get beside agent.toml, set {4} in it, and try\n\
          meter-agent check --config {0}\n",
         path.display(),

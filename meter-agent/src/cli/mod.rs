@@ -6,6 +6,8 @@ mod enrolment;
 mod home_assistant;
 mod http;
 mod init;
+mod keys;
+mod passphrase;
 mod qr;
 mod recover;
 mod report;
@@ -43,6 +45,9 @@ enum Command {
     Init(init::Init),
     /// Print the request to be enrolled again, as text and as QR code, and write its file.
     Enrolment(enrolment::Enrolment),
+    /// Back up the keys under a passphrase, or put them back.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Check everything that has to be right before `run`: files, keys, registration, meter, clock, broker.
     Check {
         #[command(flatten)]
@@ -130,6 +135,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Init(args) => init::init(args),
         Command::Enrolment(args) => enrolment::enrolment(args),
+        Command::Keys(command) => keys::keys(command),
         Command::Check { config } => check::check(&config.config).await,
         Command::Devices { name } => devices::devices(name.as_deref()),
         Command::Run { config } => run_agent(&config.config).await,
