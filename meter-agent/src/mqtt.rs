@@ -85,7 +85,7 @@ impl DeviceTopics {
             .find_map(|(known, kind)| (known == topic).then_some(kind))
     }
 
-    fn filters(&self) -> impl Iterator<Item = SubscribeFilter> {
+    pub(crate) fn filters(&self) -> impl Iterator<Item = SubscribeFilter> {
         // Answers and receipts first, so that nothing is missed that the announcement brings about.
         [&self.answer, &self.receipt, &self.gate]
             .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce))

@@ -128,9 +128,15 @@ fn check_says_what_is_right_and_what_is_wrong() {
     let output = run(&["check", "--config", config.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let lines = text(&output);
-    for expected in
-        ["genesis of test street", "registered as member 0707", "meter readable", "clock plausible", "reachable"]
-    {
+    for expected in [
+        "genesis of test street",
+        "registered as member 0707",
+        "meter readable",
+        "clock plausible",
+        "reachable",
+        "read its topics",
+        "free",
+    ] {
         assert!(lines.contains(expected), "{lines}");
     }
     let now = lines.lines().find_map(|line| line.split_once("clock plausible: ")).unwrap().1;

@@ -1,29 +1,26 @@
 //! `meter-agent check`: everything that has to be right before `run`, one line each.
 
+mod broker;
+mod disk;
+mod time;
+
 use std::{
     path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use broker_login::Access;
-use protocol::interval::utc_text;
-use rumqttc::{AsyncClient, Event, Packet};
 use settings::owner_only;
 
 use super::{Failure, print};
 use crate::{
-    clock::CLOCK_S_MIN,
     config::Config,
     key::read_key,
-    mqtt,
     source::MeterSource,
     start::{access, placement, read_genesis, registration},
     wall_clock::now_s,
 };
 
-/// How long the broker may take to answer.
-const BROKER_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a meter may take to be read twice: two telegrams come within 20 s, and one may be damaged.
 const METER_PATIENCE: Duration = Duration::from_secs(45);
 /// Refused samples, or attempts that failed, after which it is not waited for better ones.
@@ -51,6 +48,13 @@ impl Report {
 
     fn print(&mut self, line: impl std::fmt::Display) {
         self.failed = print(line).err().or(self.failed.take());
+    }
+
+    fn say(&mut self, said: Result<String, String>) {
+        match said {
+            Ok(line) => self.good(line),
+            Err(line) => self.bad(line),
+        }
     }
 
     fn take<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
@@ -90,6 +94,9 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
                     Some(Ok(shown)) => report.good(shown),
                     Some(Err(problem)) => report.bad(problem),
                 }
+                if let Some(ahead_s) = meter.sight().and_then(|sight| sight.ahead_s) {
+                    report.say(time::beside_the_meters(ahead_s));
+                }
                 if let Some(caveat) = meter.caveat() {
                     report.good(caveat);
                 }
@@ -97,16 +104,20 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
         }
     }
     // Offline, no clock can be proved right; one that NTP never set can be found wrong.
-    let now = now_s();
-    if now >= CLOCK_S_MIN {
-        report.good(format_args!("clock plausible: {}", utc_text(now)));
-    } else {
-        report.bad(format_args!("clock never set: expected a time after 2025, found {}; set up NTP", utc_text(now)));
+    report.say(time::plausible(now_s()));
+    if let Some(said) = time::synchronised() {
+        report.say(said);
+    }
+    if config.state.exists() {
+        report.say(disk::state(&config.state));
     }
     if let Some(device) = device.map(|device| device.public())
         && let Some(access) = report.take(access(&config, &device))
     {
-        match reach(&access, &device.multibase()).await {
+        match broker::reach(&access, &device, genesis.as_ref()).await {
+            Ok(()) if genesis.is_some() => {
+                report.good(format_args!("broker {} reachable, and lets this device read its topics", config.broker));
+            }
             Ok(()) => report.good(format_args!("broker {} reachable", config.broker)),
             Err(error) => report.bad(format_args!("expected a broker at {}: {error}", config.broker)),
         }
@@ -146,24 +157,5 @@ async fn sight_of(meter: &dyn MeterSource) -> Option<Result<String, String>> {
             return Some(Err(format!("expected two readings of the meter, found {}: {problem}", sight.believed)));
         }
         tokio::time::sleep(METER_LOOK).await;
-    }
-}
-
-/// Connects once, under a name of its own: with the device's, a running agent would be disconnected.
-async fn reach(access: &Access, device: &str) -> Result<(), String> {
-    let mut options = mqtt::options(access, format!("{device}-check"));
-    options.set_clean_session(true);
-    let (client, mut connection) = AsyncClient::new(options, 2);
-    let answer = tokio::time::timeout(BROKER_PATIENCE, connection.poll()).await;
-    match answer {
-        Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
-            // Polite, nothing more.
-            let _ = client.try_disconnect();
-            let _ = tokio::time::timeout(BROKER_PATIENCE, connection.poll()).await;
-            Ok(())
-        }
-        Ok(Ok(other)) => Err(format!("it answers {other:?}")),
-        Ok(Err(error)) => Err(access.why(&error)),
-        Err(_) => Err(format!("no answer within {} s", BROKER_PATIENCE.as_secs())),
     }
 }

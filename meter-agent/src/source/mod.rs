@@ -94,6 +94,8 @@ pub struct Sight {
     pub power_w: Option<i64>,
     /// The serial number.
     pub serial: Option<String>,
+    /// How far the meter's own clock was ahead of this machine's, s; none of a meter that tells no time.
+    pub ahead_s: Option<i64>,
     /// What has been wrong since the last sample that was believed.
     pub fault: Option<String>,
 }

@@ -142,6 +142,11 @@ fn unusable(unreadable: Unreadable) -> NoSample {
 impl LiveMeter for DeviceMeter {
     type Connection = Connection;
 
+    // Without a time in it, a message is of the moment in which it came.
+    fn tells_time(&self) -> bool {
+        !matches!(&self.target, Target::Mqtt(_, points) if !self.device_time || points.times.is_empty())
+    }
+
     async fn connect(&self) -> Result<Connection, String> {
         Ok(match &self.target {
             Target::Modbus { address, unit, pause, .. } => {

@@ -57,6 +57,8 @@ struct Taken {
     at_s: i64,
     power_w: Option<i64>,
     serial: Option<String>,
+    /// How far the meter's clock is ahead, s.
+    ahead_s: Option<i64>,
 }
 
 /// Since when the registers stand as they do.
@@ -105,7 +107,8 @@ impl History {
     /// Takes a sample that was received at `now_s`.
     pub(super) fn take(&mut self, sample: Sample, now_s: i64) -> Result<(), Refusal> {
         let Sample { registers, at_s, power_w, serial } = sample;
-        let taken = Taken { registers, at_s: at_s.unwrap_or(now_s), power_w, serial };
+        let ahead_s = at_s.map(|at_s| at_s - now_s);
+        let taken = Taken { registers, at_s: at_s.unwrap_or(now_s), power_w, serial, ahead_s };
         let checked = self.check(&taken, now_s).inspect_err(|refusal| self.refuse(refusal.clone()));
         if checked.is_ok() {
             self.believe(taken, now_s);
@@ -153,6 +156,7 @@ impl History {
             registers: last.map(|taken| taken.registers),
             power_w: last.and_then(|taken| taken.power_w),
             serial: last.and_then(|taken| taken.serial.clone()),
+            ahead_s: last.and_then(|taken| taken.ahead_s),
             fault: self.fault.as_ref().map(ToString::to_string),
         }
     }

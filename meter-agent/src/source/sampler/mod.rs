@@ -51,6 +51,11 @@ pub(crate) trait LiveMeter: Send + Sync + 'static {
     /// Connects. An error is what to do about it, for people.
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, String>> + Send;
 
+    /// Whether the time of a sample is the meter's own, where it has one.
+    fn tells_time(&self) -> bool {
+        true
+    }
+
     /// Asks the meter, or waits for what it sends by itself. Whoever gives up waiting gives up the connection, too.
     fn sample(&self, connection: &mut Self::Connection) -> impl Future<Output = Result<Sample, NoSample>> + Send;
 }
@@ -61,6 +66,7 @@ pub(crate) struct Sampler {
     task: JoinHandle<()>,
     /// How the meter is reached.
     address: String,
+    tells_time: bool,
 }
 
 impl Sampler {
@@ -68,8 +74,9 @@ impl Sampler {
     pub(crate) fn start(meter: impl LiveMeter, address: String, rules: Rules) -> Result<Sampler, SourceError> {
         let runtime = Handle::try_current().map_err(SourceError::new)?;
         let history = Arc::new(Mutex::new(History::new(rules, now_s())));
+        let tells_time = meter.tells_time();
         let task = runtime.spawn(task::run(meter, address.clone(), history.clone(), task::PACE));
-        Ok(Sampler { history, task, address })
+        Ok(Sampler { history, task, address, tells_time })
     }
 }
 
@@ -84,8 +91,11 @@ impl MeterSource for Sampler {
     }
 
     fn watch(&self) -> Option<SightWatch> {
-        let history = self.history.clone();
-        Some(Arc::new(move || locked(&history).sight()))
+        let (history, tells_time) = (self.history.clone(), self.tells_time);
+        Some(Arc::new(move || {
+            let sight = locked(&history).sight();
+            Sight { ahead_s: sight.ahead_s.filter(|_| tells_time), ..sight }
+        }))
     }
 }
 
