@@ -124,6 +124,24 @@ pub(crate) async fn where_it_stands(
     joined(&standing, wanted, hint)
 }
 
+/// What the ledger says of the member, by nodes that keep it and agree.
+pub(crate) async fn standing(nodes: &[Node], wanted: &Wanted<'_>) -> Result<MemberStatus, RecoverError> {
+    for node in nodes {
+        status(node, wanted).await?;
+    }
+    agreed(nodes, wanted).await
+}
+
+/// Where the chain stands that a new device key goes on with; none while the ledger takes no readings of it. From then on
+/// it takes none of the old key, so that nothing has to be waited for.
+pub(crate) async fn handed_over(nodes: &[Node], wanted: &Wanted<'_>) -> Result<Option<Signed>, RecoverError> {
+    let standing = standing(nodes, wanted).await?;
+    if standing.device != Some(wanted.device) {
+        return Ok(None);
+    }
+    joined(&standing, wanted, Signed::nothing(wanted.device)).map(Some)
+}
+
 /// What the ledger says of the member, in which all nodes agree.
 async fn agreed(nodes: &[Node], wanted: &Wanted<'_>) -> Result<MemberStatus, RecoverError> {
     let mut tries = 0;

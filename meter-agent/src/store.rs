@@ -11,6 +11,7 @@
 //! a quarter of a segment becomes a file of its own that nobody syncs, and so does a leaf of its tree, which is some
 //! neighbouring values together: receipts are kept compressed, and in chunks; its default cache is 1 GB.
 
+mod hand_over;
 mod join;
 mod restore;
 

@@ -7,10 +7,12 @@ mod home_assistant;
 mod http;
 mod init;
 mod keys;
+mod nodes;
 mod passphrase;
 mod qr;
 mod recover;
 mod report;
+mod rotate;
 mod service;
 mod verify;
 
@@ -82,6 +84,10 @@ enum Command {
     /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from
     /// the ledger, each verified. The agent must not run.
     Recover(recover::Recover),
+    /// Sign with another device key from now on: it was stolen or lost, or the ledger has suspended it. The meter, its
+    /// chain and its receipts stay.
+    #[command(subcommand)]
+    Rotate(rotate::Rotate),
     /// Remove this household's device from Home Assistant. Stop the agent first, or it
     /// makes it anew with its next start; and take `[home_assistant]` out of agent.toml afterwards.
     RemoveFromHomeAssistant {
@@ -142,6 +148,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
         Command::Recover(args) => recover::recover(args).await,
+        Command::Rotate(command) => rotate::rotate(command).await,
         Command::RemoveFromHomeAssistant { config } => home_assistant::remove(&config.config).await,
         Command::Statement(args) => report::statement(args).await,
     }

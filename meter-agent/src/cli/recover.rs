@@ -1,18 +1,18 @@
 //! `meter-agent recover`: what is left of a state, and what the ledger has, made a state again.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use clap::Args;
 use ledger::proof::Verifier;
-use ledger_client::{Client, ClientError, api::Node};
+use ledger_client::api::Node;
 use protocol::{interval::Interval, key::DeviceId};
 
-use super::{ConfigFile, Failure, moment, print};
+use super::{ConfigFile, Failure, moment, nodes::Nodes, print};
 use crate::{
     config::Config,
     key::read_key,
     new_record,
-    recover::{PATIENCE, Wanted, fetch_receipts, where_it_stands},
+    recover::{Wanted, fetch_receipts, where_it_stands},
     signed::{self, Doubt, Signed},
     start::{read_genesis, registration},
     store::{Known, Store, StoreError, set_aside},
@@ -22,15 +22,8 @@ use crate::{
 pub(super) struct Recover {
     #[command(flatten)]
     config: ConfigFile,
-    /// A ledger node to ask, such as https://node.example:26000; several are believed only if they agree.
-    #[arg(long, value_name = "URL")]
-    node: Vec<String>,
-    /// PEM file with the certificates that the nodes' own must lead to; an https address needs one.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// File with a token of the role `read`, from your operator.
-    #[arg(long, value_name = "FILE")]
-    token: Option<PathBuf>,
+    #[command(flatten)]
+    nodes: Nodes,
     /// Fetch receipts from this moment on (UTC) only; without it, all of them.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<i64>,
@@ -49,9 +42,7 @@ pub(super) async fn recover(args: Recover) -> Result<ExitCode, Failure> {
     let registered = registration(&config, &genesis, &device, &member_key)?;
     let verifier = Verifier::new(&genesis);
     let wanted = Wanted { chain, verifier: &verifier, member: registered.member, device };
-    let client = |url: &String| Client::new(url, args.ca.as_deref(), args.token.as_deref());
-    let nodes = args.node.iter().map(|url| Ok(Node::new(client(url)?, PATIENCE)));
-    let nodes = nodes.collect::<Result<Vec<_>, ClientError>>()?;
+    let nodes = args.nodes.open()?;
 
     let store = opened(&config)?;
     let known = store.known(device, chain)?;

@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 use self::history::History;
 pub(crate) use self::{history::Rules, max_age::MaxAge, poll::Poll};
-use super::{MeterClock, MeterError, MeterSource, Reading, SightWatch, SourceError};
+use super::{MeterClock, MeterError, MeterSource, Reading, Sight, SightWatch, SourceError};
 use crate::wall_clock::now_s;
 
 /// What a live meter shows at one moment.
