@@ -1,5 +1,5 @@
-//! A file encrypted with a passphrase, in the format of age (age-encryption.org/v1, recipient `scrypt`), which others read
-//! and write too. Only what fits into one of its chunks.
+//! A file encrypted with a passphrase, in the format of age (age-encryption.org/v1, recipient `scrypt`), which others
+//! read and write too. Only what fits into one of its chunks.
 //!
 //! The keys of a household are few bytes: no recipient but a passphrase, no second chunk, no armor.
 

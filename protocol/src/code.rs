@@ -1,5 +1,5 @@
-//! Bytes as text that fits a small QR code and a line on paper: `VOISIN-KIND:HEX`, all of it letters for which a QR code
-//! takes five and a half bits instead of eight.
+//! Bytes as text that fits a small QR code and a line on paper: `VOISIN-KIND:HEX`, all of it letters for which a QR
+//! code takes five and a half bits instead of eight.
 
 use crate::text::ParseError;
 

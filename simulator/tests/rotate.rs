@@ -1,5 +1,5 @@
-//! Households that go on with another device key, over real processes with a real Mosquitto in the middle: one because it
-//! wants to, one because the ledger has suspended its device. Their chains go on, and no energy is lost.
+//! Households that go on with another device key, over real processes with a real Mosquitto in the middle: one because
+//! it wants to, one because the ledger has suspended its device. Their chains go on, and no energy is lost.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -129,6 +129,14 @@ mod tests {
     }
 
     #[test]
+    fn a_cable_may_be_plugged_in_later() {
+        for template in ["obis", "sunspec", "eastron-sdm630"] {
+            let dir = tempfile::tempdir().unwrap();
+            made(dir.path(), &["--template", template, "--address", "serial:///dev/nothing"]).unwrap();
+        }
+    }
+
+    #[test]
     fn of_what_cannot_be_right_nothing_is_made() {
         let dir = tempfile::tempdir().unwrap();
         for (options, expected) in [

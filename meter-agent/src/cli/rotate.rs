@@ -1,5 +1,5 @@
-//! `meter-agent rotate`: another device key for the same meter, by the member's own instruction. It is also the way back
-//! for a household whose device was suspended.
+//! `meter-agent rotate`: another device key for the same meter, by the member's own instruction. It is also the way
+//! back for a household whose device was suspended.
 //!
 //! In two steps, because the ledger takes the new key's readings from the interval after the open one on, and what the
 //! chain goes on from is known only then. The new key lies beside the old one until the last step.
@@ -39,8 +39,8 @@ const FILE: &str = "rotation.txt";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Rotate {
-    /// Make a new device key, and tell the ledger to take its readings from the interval after the open one on. The agent
-    /// may go on running with the old one until then.
+    /// Make a new device key, and tell the ledger to take its readings from the interval after the open one on. The
+    /// agent may go on running with the old one until then.
     Request(Step),
     /// Go on with the new key, once the ledger takes its readings. The agent must not run.
     Finish(Step),

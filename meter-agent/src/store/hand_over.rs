@@ -7,8 +7,8 @@ use super::{HEAD, OWNER, Owner, READING, Store, StoreError};
 use crate::signed::Signed;
 
 impl Store {
-    /// Makes the state that of the device of `signed`, which goes on from there. Done again, it does the same; stopped in
-    /// between, it is nobody's that could sign with it.
+    /// Makes the state that of the device of `signed`, which goes on from there. Done again, it does the same; stopped
+    /// in between, it is nobody's that could sign with it.
     pub(crate) fn hand_over(&self, signed: Signed, chain: ChainId) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         // No reading of the old key is taken any more, and its numbers are the new one's.

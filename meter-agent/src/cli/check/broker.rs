@@ -12,8 +12,8 @@ use crate::mqtt::{self, DeviceTopics};
 /// How long the broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Connects once, under a name of its own: with the device's, a running agent would be disconnected. Where the community
-/// is known, it asks for the device's own topics.
+/// Connects once, under a name of its own: with the device's, a running agent would be disconnected. Where the
+/// community is known, it asks for the device's own topics.
 pub(super) async fn reach(access: &Access, device: &DeviceId, genesis: Option<&Genesis>) -> Result<(), String> {
     let mut options = mqtt::options(access, format!("{}-check", device.multibase()));
     options.set_clean_session(true);

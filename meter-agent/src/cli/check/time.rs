@@ -8,8 +8,8 @@ use crate::clock::CLOCK_S_MIN;
 
 /// Made by systemd-timesyncd, once it has set the clock.
 const TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
-/// Most that the meter's clock may be ahead, s. Behind it may be by as much as its values come late, of which the sampler
-/// refuses what is too much.
+/// Most that the meter's clock may be ahead, s. Behind it may be by as much as its values come late, of which the
+/// sampler refuses what is too much.
 const AHEAD_S_MAX: i64 = 5;
 
 /// What is known of the clock without asking anybody.

@@ -57,8 +57,8 @@ fn set(lines: &mut [String], key: &str, value: &str) {
     }
 }
 
-/// A text as it is written within one line: what JSON escapes, TOML reads. A character that TOML does not take at all is
-/// found when the file is read, before it is written.
+/// A text as it is written within one line: what JSON escapes, TOML reads. A character that TOML does not take at all
+/// is found when the file is read, before it is written.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

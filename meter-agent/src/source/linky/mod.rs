@@ -57,12 +57,8 @@ impl MeterConfig for LinkyConfig {
     // A port has an absolute path.
     fn resolve(&mut self, _: &Path) {}
 
-    fn check(&self) -> Result<(), SourceError> {
-        self.line().check().map_err(SourceError::new)
-    }
-
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
-        self.check()?;
+        self.line().check().map_err(SourceError::new)?;
         let rules = Rules::new(placement, self.max_age_s, self.serial.clone());
         let meter = Linky { line: self.line(), own_time: self.meter_time };
         Ok(Box::new(Sampler::start(meter, self.address.to_string(), rules)?))

@@ -65,7 +65,7 @@ enum ObisError {
 }
 
 impl ObisConfig {
-    fn usable(&self) -> Result<(), ObisError> {
+    fn check(&self) -> Result<(), ObisError> {
         if !(-12..=14).contains(&self.winter_utc_h) {
             return Err(ObisError::WinterTime(self.winter_utc_h));
         }
@@ -82,12 +82,8 @@ impl MeterConfig for ObisConfig {
     // A port has an absolute path.
     fn resolve(&mut self, _: &Path) {}
 
-    fn check(&self) -> Result<(), SourceError> {
-        self.usable().map_err(SourceError::new)
-    }
-
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
-        self.check()?;
+        self.check().map_err(SourceError::new)?;
         let rules = Rules::new(placement, self.max_age_s, self.serial.clone());
         Ok(Box::new(Sampler::start(Obis(self.clone()), self.address.to_string(), rules)?))
     }

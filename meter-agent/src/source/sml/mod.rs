@@ -53,12 +53,8 @@ impl MeterConfig for SmlConfig {
     // A port has an absolute path.
     fn resolve(&mut self, _: &Path) {}
 
-    fn check(&self) -> Result<(), SourceError> {
-        self.line().check().map_err(SourceError::new)
-    }
-
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
-        self.check()?;
+        self.line().check().map_err(SourceError::new)?;
         let rules = Rules::new(placement, self.max_age_s, self.serial.clone());
         Ok(Box::new(Sampler::start(Sml(self.line()), self.address.to_string(), rules)?))
     }
