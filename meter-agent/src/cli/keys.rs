@@ -84,7 +84,7 @@ fn export(config: &Config, to: &Path, from: &PassphraseFile) -> Result<ExitCode,
         plain.push_str(name);
         plain.push_str(&key_text(key));
     }
-    write_secret(to, &age::encrypt(plain.as_bytes(), passphrase.as_bytes())?)?;
+    write_secret(to, &age::encrypt(plain.as_bytes(), &passphrase)?)?;
     print(format_args!(
         "Wrote both keys to {0}. Whoever has this file and its passphrase signs as you do: keep them apart, and neither\n\
          beside the meter. `age -d {0}` shows that it opens.\n",
@@ -106,7 +106,7 @@ fn import(config: &Path, from: &Path, passphrase: &PassphraseFile) -> Result<Exi
     let opened = File::open(from).and_then(|opened| opened.take(BYTES_MAX).read_to_end(&mut file));
     opened.map_err(|error| named(error.to_string()))?;
     let passphrase = passphrase::known(passphrase.passphrase_file.as_ref())?;
-    let plain = age::decrypt(&file, passphrase.as_bytes()).map_err(|error| named(error.to_string()))?;
+    let plain = age::decrypt(&file, &passphrase).map_err(|error| named(error.to_string()))?;
     let keys = keys_in(&plain)
         .ok_or_else(|| named("it opens, but holds no keys of a household: is it another file?".into()))?;
 
