@@ -72,7 +72,7 @@ fn keys_come_back_from_a_backup_whole_and_over_no_others() {
     fs::write(home.path("other.age"), "horse").unwrap();
     for (file, passphrase, expected) in [
         ("keys.age", "wrong", "the passphrase is not the one of this file"),
-        ("torn.age", "passphrase", "the file is damaged: take another copy"),
+        ("torn.age", "passphrase", "take another copy of it"),
         ("other.age", "passphrase", "expected a whole file of age"),
         ("none.age", "passphrase", "none.age: No such file"),
         ("keys.age", "two", "expected one line with the passphrase"),

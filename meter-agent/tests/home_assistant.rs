@@ -86,7 +86,7 @@ impl HomeAssistant {
 
 impl Drop for HomeAssistant {
     fn drop(&mut self) {
-        // Told by the end of its input, it stops Home Assistant, too; killed, it could not.
+        // Told to end, it ends Home Assistant, too; killed, it could not.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }

@@ -316,7 +316,7 @@ async fn status_and_statement_are_to_be_had_from_a_running_agent_and_receipts_fr
     let url = format!("http://{}", running.status_addr.unwrap());
     assert_eq!(text(&run(&["status", "--url", &url])), status);
     let csv = ["statement", "--config", config, "--csv", "--from", "2026-06-01T12:15:00Z"];
-    let one_line = "2026-06-01T12:15:00Z/PT15M,0.19,0,70,0,30,0,0.0133,0,0.0024,2,0";
+    let one_line = "2026-06-01T12:15:00Z/PT15M,0.19,0,70,0,30,0,0.0133,0,0.0024,2,0,0.0077";
     let asked = text(&run(&csv));
     assert_eq!(asked.lines().skip(1).collect::<Vec<_>>(), [one_line]);
     assert_refused(&run(&["statement", "--config", config, "--export", "x"]), "is in use");
