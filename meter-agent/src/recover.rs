@@ -132,8 +132,8 @@ pub(crate) async fn standing(nodes: &[Node], wanted: &Wanted<'_>) -> Result<Memb
     agreed(nodes, wanted).await
 }
 
-/// Where the chain stands that a new device key goes on with; none while the ledger takes no readings of it. From then on
-/// it takes none of the old key, so that nothing has to be waited for.
+/// Where the chain stands that a new device key goes on with; none while the ledger takes no readings of it. From then
+/// on it takes none of the old key, so that nothing has to be waited for.
 pub(crate) async fn handed_over(nodes: &[Node], wanted: &Wanted<'_>) -> Result<Option<Signed>, RecoverError> {
     let standing = standing(nodes, wanted).await?;
     if standing.device != Some(wanted.device) {

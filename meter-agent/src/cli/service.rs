@@ -18,8 +18,8 @@ pub(crate) fn stopping() {
     say("STOPPING=1");
 }
 
-/// A sign of life twice in the time after which systemd misses it, each once the loop has come round. A timer alone would
-/// go on where the loop hangs.
+/// A sign of life twice in the time after which systemd misses it, each once the loop has come round. A timer alone
+/// would go on where the loop hangs.
 async fn keep_beating(pulse: &Pulse) {
     let Some(patience) = patience() else { return };
     while pulse.beat().await {
