@@ -14,7 +14,6 @@ import asyncio
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import time
@@ -146,6 +145,4 @@ async def main(directory, port):
         process.wait()
 
 
-# Who ends this ends Home Assistant, too.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -26,7 +26,7 @@ const METER: [(u64, u64); 3] = [(250, 50), (0, 100), (130, 30)];
 /// A real one. It ends with this.
 struct HomeAssistant {
     child: Child,
-    questions: ChildStdin,
+    questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     _directory: tempfile::TempDir,
 }
@@ -53,7 +53,7 @@ impl HomeAssistant {
             .spawn()
             .unwrap();
         let (questions, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut started = HomeAssistant { child, questions, answers, _directory: directory };
+        let mut started = HomeAssistant { child, questions: Some(questions), answers, _directory: directory };
         assert_eq!(started.answer(), "ready");
         started
     }
@@ -65,7 +65,7 @@ impl HomeAssistant {
     }
 
     fn ask(&mut self, question: &str) -> Value {
-        writeln!(self.questions, "{question}").unwrap();
+        writeln!(self.questions.as_mut().unwrap(), "{question}").unwrap();
         self.answer()
     }
 
@@ -86,8 +86,8 @@ impl HomeAssistant {
 
 impl Drop for HomeAssistant {
     fn drop(&mut self) {
-        // Told to end, it ends Home Assistant, too; killed, it could not.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        // By the end of the questions it knows to end, and ends Home Assistant, too; killed, it could not.
+        drop(self.questions.take());
         let _ = self.child.wait();
     }
 }

@@ -16,7 +16,7 @@ use super::{Failure, print};
 use crate::{
     config::Config,
     key::read_key,
-    source::MeterSource,
+    source::{MeterClock, MeterSource},
     start::{access, placement, read_genesis, registration},
     wall_clock::now_s,
 };
@@ -82,6 +82,7 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     if let Some(warning) = owner_only::warning(&config.state) {
         report.bad(warning);
     }
+    let mut needs_clock = true;
     if let (Some(genesis), Some(device), Some(member)) = (&genesis, &device, &member) {
         let registered = registration(&config, genesis, &device.public(), &member.public());
         if let Some(registered) = report.take(registered) {
@@ -100,12 +101,14 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
                 if let Some(caveat) = meter.caveat() {
                     report.good(caveat);
                 }
+                needs_clock = meter.clock() == MeterClock::Real;
             }
         }
     }
     // Offline, no clock can be proved right; one that NTP never set can be found wrong.
     report.say(time::plausible(now_s()));
-    if let Some(said) = time::synchronised() {
+    // A recording follows the market's time.
+    if let Some(said) = time::synchronised().filter(|_| needs_clock) {
         report.say(said);
     }
     if config.state.exists() {
