@@ -1,7 +1,9 @@
 //! Which page is asked for, in which language, and what it needs.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -30,6 +32,7 @@ use crate::{
     statement,
     status::Status,
     store::{Store, StoreError},
+    totals::Totals,
     wall_clock::now_s,
 };
 
@@ -51,6 +54,32 @@ pub(crate) fn router() -> Router<Shown> {
         .route("/page.css", file("text/css; charset=utf-8", STYLE))
         .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
         .route("/icon.svg", file("image/svg+xml", ICON))
+        .layer(Extension(KeptMonth::default()))
+}
+
+/// The sums of the month that was shown last, as long as no receipt has come since: the first page asks for them every
+/// few seconds, and a month has three thousand receipts.
+#[derive(Clone, Default)]
+struct KeptMonth(Arc<Mutex<Option<(Date, Totals, Sums)>>>);
+
+impl KeptMonth {
+    /// The sums of the month of a date, when all receipts add up to `totals`.
+    fn sums(
+        &self,
+        date: Date,
+        totals: Totals,
+        add_up: impl FnOnce() -> Result<Sums, StoreError>,
+    ) -> Result<Sums, StoreError> {
+        let month = date.first_of_month();
+        // Held while it is added up, so that of two who ask one does.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, sums)) = kept.filter(|(of, at, _)| (*of, *at) == (month, totals)) {
+            return Ok(sums);
+        }
+        let sums = add_up()?;
+        *kept = Some((month, totals, sums));
+        Ok(sums)
+    }
 }
 
 /// What a link may say.
@@ -109,12 +138,21 @@ fn latest_day(shown: &Shown) -> Date {
     shown.local.shows(latest.map_or_else(now_s, Interval::start_s)).date()
 }
 
-async fn first(State(shown): State<Shown>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+async fn first(
+    State(shown): State<Shown>,
+    Extension(kept): Extension<KeptMonth>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
     let (asked, date) = (asked(&wanted, &headers, "/"), latest_day(&shown));
     let here = shown.clone();
     let read = move |store: &Store| {
-        let month = statement::lines(store, period(day::month_bounds_s(&here.local, date)))?;
-        Ok((read_day(&here, store, date)?, Sums::of(&month)))
+        let totals = here.status.borrow().totals;
+        let add_up = || {
+            let month = statement::lines(store, period(day::month_bounds_s(&here.local, date)))?;
+            Ok(Sums::of(&month))
+        };
+        Ok((read_day(&here, store, date)?, kept.sums(date, totals, add_up)?))
     };
     let sight = shown.sight.as_ref().map(|sight| sight());
     answer(&shown, &asked, true, read, |asked, status, (day, month)| {
@@ -184,4 +222,27 @@ async fn proof_page(
         Some((title, proof::content(asked, &format, &receipt)))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_month_is_added_up_once_until_a_receipt_comes_or_another_month_begins() {
+        let kept = KeptMonth::default();
+        let mut count = 0;
+        let mut sums = |date, receipts_verified| {
+            let totals = Totals { receipts_verified, ..Totals::default() };
+            let add_up = || {
+                count += 1;
+                Ok(Sums { intervals: count, ..Sums::default() })
+            };
+            kept.sums(date, totals, add_up).unwrap().intervals
+        };
+        assert_eq!([sums(date(2026, 6, 1), 7), sums(date(2026, 6, 30), 7)], [1, 1]);
+        assert_eq!([sums(date(2026, 6, 30), 8), sums(date(2026, 7, 1), 8), sums(date(2026, 7, 1), 8)], [2, 3, 3]);
+    }
 }
