@@ -8,6 +8,13 @@ use protocol::genesis::GridPlan;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BusIndex(pub(crate) u32);
 
+impl BusIndex {
+    /// The bus's number.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// The buses of a radial grid and what is above each.
 #[derive(Debug, Clone)]
 pub struct Grid {

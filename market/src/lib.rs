@@ -7,6 +7,7 @@
 pub mod balance;
 pub mod book;
 pub mod clearing;
+pub mod economics;
 pub mod grid;
 pub mod inputs;
 pub mod metering;

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use protocol::{energy::Energy, genesis::Rules, interval::Interval, money::Price};
 use serde::Serialize;
 
-use super::{MeteredMember, Position, Wish};
 use crate::{
     clearing::{FeederClearing, Network, TermsError},
+    economics::{Position, Wish},
     grid::Grid,
+    inputs::MeteredMember,
 };
 
 /// All the energy that is wanted or offered at one price.

@@ -1,13 +1,18 @@
 //! What settlements must hold, case by case; `tests/clearing_properties.rs` tries it on random ones.
 
 use protocol::{
+    energy::Energy,
     genesis::{GridLine, GridPlan},
+    limits::ENERGY_WH_MAX,
+    member::{AccountId, MemberId},
+    money::{Amount, Price},
+    order::PriceLimits,
     parameters::{Fees, LineFee, Parameters, Share},
     reading::Flow,
 };
 
 use super::*;
-use crate::metering::Metered;
+use crate::{clearing::TermsError, inputs::MeteredMember, metering::Metered};
 
 fn wh(wh: u64) -> Energy {
     Energy::from_wh(wh)
