@@ -13,6 +13,7 @@ use broker_login::{Access, LoginError};
 use ledger::proof::Verifier;
 use protocol::{
     genesis::{Genesis, GenesisError, GenesisMember},
+    hash::Hash,
     interval::Interval,
     key::{DeviceId, PublicKey, SecretKey},
     limits::GENESIS_BYTES_MAX,
@@ -205,6 +206,8 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
     let access = access(config, &device_key.public())?;
     let meter = config.source.open(&placement(&registration, &genesis))?;
+    // Nobody else can tell what is left to chance.
+    let chance = Hash::of_parts(&[b"voisin strategy 1\0", &device_key.seed()]);
     let identity = Identity {
         name: config.name.clone(),
         chain: genesis.chain(),
@@ -215,7 +218,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         genesis,
         member_key,
         device_key,
-        strategy: config.order.clone(),
+        strategy: config.order.with_chance(&chance).unwrap_or_else(|| config.order.clone()),
     };
     Ok(Prepared { identity, registration, meter, access })
 }

@@ -6,13 +6,14 @@ mod price_taker;
 #[cfg(test)]
 mod template;
 mod time_of_use;
+mod zi_c;
 
 use std::{fmt::Debug, sync::Arc};
 
-use protocol::{interval::Interval, order::PriceLimits, settlement::Tariffs};
+use protocol::{hash::Hash, interval::Interval, order::PriceLimits, settlement::Tariffs};
 use serde::{Deserialize, Deserializer, de::Error};
 
-pub use self::{fixed::FixedLimits, price_taker::PriceTaker, time_of_use::TimeOfUse};
+pub use self::{fixed::FixedLimits, price_taker::PriceTaker, time_of_use::TimeOfUse, zi_c::ZeroIntelligence};
 
 /// What a strategy may know of the interval that it decides for. What others will need is added here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Situation {
     pub tariffs: Option<Tariffs>,
 }
 
-/// How a household bids. A pure function of its settings and the situation: no clock, no randomness, no memory, so that
-/// it can be asked of any interval, at any time and again.
+/// How a household bids. A pure function of its settings and the situation: no clock, no memory, and no randomness but
+/// what follows from [its chance](Strategy::with_chance), so that it can be asked of any interval, at any time and again.
 pub trait Strategy: Debug + Send + Sync {
     /// Its name in configurations: lowercase, with underscores.
     fn name(&self) -> &'static str;
@@ -34,6 +35,12 @@ pub trait Strategy: Debug + Send + Sync {
 
     /// Why, in a few words, for people.
     fn why(&self, situation: &Situation) -> String;
+
+    /// The same strategy for one household, with draws that follow from what only that household knows; none where
+    /// nothing is left to chance.
+    fn with_chance(&self, _of: &Hash) -> Option<Arc<dyn Strategy>> {
+        None
+    }
 }
 
 /// A name that no strategy has.
@@ -69,6 +76,7 @@ strategies! {
     price_taker: PriceTaker,
     fixed: FixedLimits,
     time_of_use: TimeOfUse,
+    zi_c: ZeroIntelligence,
     #[cfg(test)]
     template: template::Discount,
 }
