@@ -6,5 +6,6 @@
 //!
 //! It refuses to know how an order is signed, sent or settled: that is the agent's.
 
+pub mod home;
 pub mod local_time;
 pub mod strategy;

@@ -1,0 +1,4 @@
+//! Homes: what a household's devices take and give in an interval, whole Wh at the meter.
+
+pub mod battery;
+pub mod units;
