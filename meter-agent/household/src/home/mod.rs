@@ -1,4 +1,5 @@
 //! Homes: what a household's devices take and give in an interval, whole Wh at the meter.
 
 pub mod battery;
+pub mod ev;
 pub mod units;

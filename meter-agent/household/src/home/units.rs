@@ -27,6 +27,12 @@ pub(super) fn energy_wh(power_w: u32, length: IntervalLength) -> u64 {
     u64::from(power_w) * u64::from(length.minutes()) / 60
 }
 
+/// How many whole intervals lie between the start of one and a moment; 0 where none does.
+pub(super) fn intervals_until(moment_s: i64, start_s: i64, length: IntervalLength) -> u64 {
+    // Of an interval's start, 0 or later, and any moment: nothing below zero is left over after `max`.
+    u64::try_from((moment_s.saturating_sub(start_s) / length.seconds()).max(0)).unwrap_or_default()
+}
+
 /// A power that no asset of a home has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a power from 1 to {POWER_W_MAX} W in `power_w`, found {0}")]
@@ -138,5 +144,8 @@ mod tests {
         }
         assert_eq!(energy_wh(1_250, IntervalLength::Minutes15), 312);
         assert_eq!(energy_wh(POWER_W_MAX, IntervalLength::Minutes60), 10_000_000);
+        assert_eq!(intervals_until(3_600, 900, IntervalLength::Minutes15), 3);
+        assert_eq!(intervals_until(3_599, 900, IntervalLength::Minutes15), 2);
+        assert_eq!(intervals_until(i64::MIN, 900, IntervalLength::Minutes15), 0);
     }
 }
