@@ -2,4 +2,6 @@
 
 pub mod battery;
 pub mod ev;
+pub mod heat_pump;
+pub mod house;
 pub mod units;
