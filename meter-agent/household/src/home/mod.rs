@@ -1,5 +1,6 @@
 //! Homes: what a household's devices take and give in an interval, whole Wh at the meter.
 
+pub mod appliance;
 pub mod battery;
 pub mod ev;
 pub mod heat_pump;
