@@ -5,4 +5,5 @@ pub mod battery;
 pub mod ev;
 pub mod heat_pump;
 pub mod house;
+pub mod pv;
 pub mod units;
