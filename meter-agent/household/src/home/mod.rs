@@ -14,6 +14,29 @@
 //! In every interval, to the Wh, consumption + charged + export = production + discharged + import; and to the µWh,
 //! stored after = stored before + 10⁶·charged − 10⁶·discharged − lost.
 //!
+//! ```
+//! # use household::home::{Home, Step};
+//! let home: Home = toml::from_str(
+//!     r#"
+//!     battery = { capacity_wh = 10_000, power_w = 5_000, round_trip_efficiency = 0.9, initial_wh = 1_000 }
+//!     ev = { power_w = 11_000, charging = "solar_first" }
+//!     appliances = [{ cycle_wh = [500, 100, 300], start = "solar" }]
+//!
+//!     [heat_pump]
+//!     power_w = 3_000
+//!     source = "air"
+//!     sink_c = 35
+//!     house = { loss_w_per_k = 200, capacity_wh_per_k = 10_000, lowest_c = 20, highest_c = 21.5 }
+//!     "#,
+//! )?;
+//! let mut state = home.start();
+//! // Mild, 150 Wh of load and no sun: all from the battery.
+//! let now = Step { outdoor_milli_c: 21_500, ..Step::new("2026-06-01T20:00:00Z/PT15M".parse()?, 150, 0) };
+//! let flows = home.step(&mut state, &now);
+//! assert_eq!((flows.discharged_wh, flows.import_wh), (150, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! To add a device: a file with its settings (`deny_unknown_fields`), the checked form of them (`try_from`) and a small
 //! `Copy` state; a field each in [`HomeSettings`], [`Home`] and [`HomeState`]; its place in [`Home::step`]; and its
 //! energy in [`HomeFlows`]. What it needs to know of an interval stands in [`Step`].
@@ -161,6 +184,21 @@ impl Home {
             heat_pump: self.heat_pump.map_or(HeatPumpState::default(), |pump| pump.start()),
             ..HomeState::default()
         }
+    }
+
+    /// Its battery, if it has one.
+    pub fn battery(&self) -> Option<&Battery> {
+        self.battery.as_ref()
+    }
+
+    /// Its heat pump, if it has one, with the house.
+    pub fn heat_pump(&self) -> Option<&HeatPump> {
+        self.heat_pump.as_ref()
+    }
+
+    /// Its appliances that can wait, at most [`APPLIANCES_MAX`].
+    pub fn appliances(&self) -> &[Appliance] {
+        &self.appliances
     }
 
     /// One interval. The intervals of a state follow each other, all of the same length.

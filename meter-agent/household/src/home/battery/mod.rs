@@ -146,7 +146,7 @@ pub struct Battery {
     dispatch: Dispatch,
 }
 
-/// What a battery holds. At most its capacity, which the battery sees to.
+/// What a battery holds: at most its capacity. What another battery held is cut to that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Charge {
     /// µWh.
@@ -221,6 +221,11 @@ impl Battery {
     /// What it holds at the beginning.
     pub fn start(&self) -> Charge {
         Charge { stored_uwh: self.initial_uwh }
+    }
+
+    /// What it can hold, µWh.
+    pub fn capacity_uwh(&self) -> u64 {
+        self.capacity_uwh
     }
 
     /// One-way efficiency, ppm.
