@@ -277,6 +277,9 @@ mod tests {
             assert!((after - 210_000_000_000).abs() <= 1, "{length:?}: {after}");
             assert_eq!(house.wanted_uwh(Heat { uwh: 210_000_000_001 }, length), 0);
         }
+        // Of a µWh, 0.632 stay, and of three, 1.896: to the nearest.
+        let kept = [1, 3].map(|uwh| self::house(10_000, 10_000).kept_uwh(uwh, IntervalLength::Minutes60));
+        assert_eq!(kept, [1, 2]);
         assert_eq!(house.milli_c(Heat { uwh: 210_009_999_999 }), 21_000);
         assert_eq!(house.milli_c(Heat { uwh: -1 }), -1);
     }

@@ -162,6 +162,48 @@ fn surplus_goes_to_the_appliances_then_the_vehicle_then_the_battery_then_the_met
 }
 
 #[test]
+fn a_month_is_the_same_on_every_machine() {
+    let home = home(FULL);
+    let length = IntervalLength::Minutes15;
+    let mut state = home.start();
+    let (mut noise, mut sums) = (88_172_645_463_325_252u64, [0; 8]);
+    for number in 0..30 * 96 {
+        let (day, of_day) = (number / 96, number % 96);
+        let at = |of_day| interval(96 * day + of_day, length).start_s();
+        let session = Session { arrives_s: at(70), departs_s: at(96), energy_wh: 9_000, power_w: 7_400 };
+        let windows =
+            [(30, 60), (40, 90)].map(|(first, last)| Some(Window { earliest_s: at(first), latest_s: at(last) }));
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        let production = if (28..76).contains(&of_day) { (noise & 2_047) as u32 } else { 0 };
+        let now = Step {
+            outdoor_milli_c: (noise >> 32) as i32 % 12_000,
+            price: Price::from_micro((noise >> 20 & 0x7_ffff) as i64),
+            session: Some(&session),
+            windows: &windows,
+            ..Step::new(interval(number, length), (noise >> 50 & 255) as u32, production)
+        };
+        let flows = home.step(&mut state, &now);
+        let HomeFlows { ev_wh, heat_pump_wh, appliance_wh, charged_wh, discharged_wh, .. } = flows;
+        let found = [
+            ev_wh,
+            heat_pump_wh,
+            appliance_wh,
+            charged_wh,
+            discharged_wh,
+            flows.import_wh,
+            flows.export_wh,
+            flows.lost_uwh,
+        ];
+        sums = std::array::from_fn(|place| sums[place] + found[place]);
+    }
+    // 30 sessions and 60 cycles are in the first and the third; the others only have to stay.
+    assert_eq!(sums, [270_000, 820_582, 31_500, 826_261, 744_689, 1_092_843, 1_028_409, 82_728_306_279]);
+    assert_eq!((state.battery.stored_uwh, state.heat_pump.heat.uwh), (843_693_721, 209_996_465_278));
+}
+
+#[test]
 fn a_home_begins_as_its_settings_say_and_remembers_little() {
     let state = home(FULL).start();
     assert_eq!(state.battery.stored_uwh, 2_000_000_000);

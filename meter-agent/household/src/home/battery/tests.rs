@@ -51,7 +51,9 @@ fn imports(battery: &Battery, net: &[i64]) -> (u64, u64) {
 
 #[test]
 fn the_way_back_has_the_root_of_the_round_trip() {
-    for (round_trip, one_way_ppm) in [(1.0, 1_000_000), (0.9, 948_683), (0.81, 900_000), (0.000_001, 1_000)] {
+    for (round_trip, one_way_ppm) in
+        [(1.0, 1_000_000), (0.9, 948_683), (0.81, 900_000), (0.5, 707_107), (0.000_001, 1_000)]
+    {
         assert_eq!(battery(1, 1, round_trip).efficiency_ppm(), one_way_ppm);
     }
 }
