@@ -52,7 +52,10 @@ pub mod units;
 #[cfg(test)]
 mod tests;
 
-use protocol::{interval::Interval, money::Price};
+use protocol::{
+    interval::{Interval, IntervalLength},
+    money::Price,
+};
 use serde::Deserialize;
 
 use self::{
@@ -201,8 +204,16 @@ impl Home {
         &self.appliances
     }
 
-    /// One interval. The intervals of a state follow each other, all of the same length.
+    /// One interval: first the loads, then the battery. The intervals of a state follow each other, all of the same
+    /// length.
     pub fn step(&self, state: &mut HomeState, now: &Step<'_>) -> HomeFlows {
+        let loads = self.loads(state, now);
+        self.store(state, now.interval.length(), now.price, loads)
+    }
+
+    /// The first half of an interval: all but the battery, as if there were none. It asks for no price, so that it can
+    /// go ahead of a market whose prices the battery waits for.
+    pub fn loads(&self, state: &mut HomeState, now: &Step<'_>) -> HomeFlows {
         let length = now.interval.length();
         let production_wh = u64::from(now.production_wh);
         let mut flows = HomeFlows { production_wh, ..HomeFlows::default() };
@@ -230,18 +241,32 @@ impl Home {
             flows.ev_unserved_wh = ev.charge(&mut state.ev, plan, flows.ev_wh);
         }
         flows.consumption_wh = load_wh;
-        if let Some(battery) = &self.battery {
-            let (deficit_wh, surplus_wh) =
-                (load_wh.saturating_sub(production_wh), production_wh.saturating_sub(load_wh));
-            let flow = battery.step(&mut state.battery, length, deficit_wh, surplus_wh, now.price);
-            flows.charged_wh = flow.charged_wh;
-            flows.discharged_wh = flow.discharged_wh;
-            flows.lost_uwh = flow.lost_uwh;
-            flows.stored_uwh = state.battery.stored_uwh;
-        }
-        let (taken_wh, given_wh) = (load_wh + flows.charged_wh, production_wh + flows.discharged_wh);
-        flows.import_wh = taken_wh.saturating_sub(given_wh);
-        flows.export_wh = given_wh.saturating_sub(taken_wh);
+        flows.stored_uwh = state.battery.stored_uwh;
+        flows.import_wh = load_wh.saturating_sub(production_wh);
+        flows.export_wh = production_wh.saturating_sub(load_wh);
         flows
+    }
+
+    /// The second half of an interval: the battery, for what the first half left over at the meter.
+    pub fn store(
+        &self,
+        state: &mut HomeState,
+        length: IntervalLength,
+        price: Option<Price>,
+        loads: HomeFlows,
+    ) -> HomeFlows {
+        let Some(battery) = &self.battery else { return loads };
+        let flow = battery.step(&mut state.battery, length, loads.import_wh, loads.export_wh, price);
+        let taken_wh = loads.import_wh + flow.charged_wh;
+        let given_wh = loads.export_wh + flow.discharged_wh;
+        HomeFlows {
+            charged_wh: flow.charged_wh,
+            discharged_wh: flow.discharged_wh,
+            stored_uwh: state.battery.stored_uwh,
+            lost_uwh: flow.lost_uwh,
+            import_wh: taken_wh.saturating_sub(given_wh),
+            export_wh: given_wh.saturating_sub(taken_wh),
+            ..loads
+        }
     }
 }

@@ -94,7 +94,13 @@ proptest! {
                 ..Step::new(interval(number, length), consumption >> down, production >> up)
             };
             let before = state.battery.stored_uwh;
+            // In two halves it is the same as in one.
+            let mut halves = state;
             let flows = home.step(&mut state, &now);
+            let loads = home.loads(&mut halves, &Step { price: None, ..now });
+            prop_assert_eq!(unclosed(&loads, before), (0, 0));
+            prop_assert_eq!(home.store(&mut halves, length, now.price, loads), flows);
+            prop_assert_eq!(halves, state);
             prop_assert_eq!(unclosed(&flows, before), (0, 0));
             prop_assert_eq!(flows.stored_uwh, state.battery.stored_uwh);
             let parts = u64::from(consumption >> down) + flows.ev_wh + flows.heat_pump_wh + flows.appliance_wh;

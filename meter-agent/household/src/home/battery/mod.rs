@@ -228,6 +228,11 @@ impl Battery {
         self.capacity_uwh
     }
 
+    /// When it charges and discharges.
+    pub fn dispatch(&self) -> Dispatch {
+        self.dispatch
+    }
+
     /// One-way efficiency, ppm.
     pub fn efficiency_ppm(&self) -> u64 {
         self.efficiency_ppm
