@@ -6,9 +6,8 @@
 //! - air: 6.08 − 0.09·ΔT + 0.0005·ΔT²;
 //! - ground: 10.29 − 0.21·ΔT + 0.0012·ΔT².
 //!
-//! These are fits to measurements by Ruhnau, Hirth and Praktiknjo (2019, When2Heat) after Staffell et al. (2012), as
-//! gsy-e's `UniversalCOPModel` has them. They hold for ΔT from 15 K on; above 85 K they would rise again. Outside of
-//! that, the nearest end counts.
+//! These are the fits of Ruhnau, Hirth and Praktiknjo (2019, When2Heat), as gsy-e's `UniversalCOPModel` has them. They
+//! hold for ΔT from 15 K on; above 85 K they would rise again. Outside of that, the nearest end counts.
 
 use protocol::interval::IntervalLength;
 use serde::Deserialize;
