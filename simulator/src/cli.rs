@@ -1,6 +1,7 @@
 //! The command line: what was asked for, checked as a whole before anything is started.
 
 mod options;
+mod run;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -46,6 +47,8 @@ struct Cli {
 enum Command {
     /// Run the live neighbourhood: broker, agents, market, validators and console, over their real sockets
     Live(Box<Live>),
+    /// Play a scenario offline, through the market's own clearing, as fast as it goes
+    Run(run::Run),
     /// Write genesis, keys and all configuration files, and run nothing
     Init(Box<Init>),
 }
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
     end(match cli.command {
         Some(Command::Init(options)) => init(*options),
         Some(Command::Live(options)) => run_live(*options),
+        Some(Command::Run(options)) => run::run(options),
         None => run_live(cli.live),
     })
 }

@@ -9,6 +9,10 @@
 pub mod cli;
 pub mod dataset;
 pub mod live;
+pub mod offline;
 pub mod orders;
+mod progress;
+pub mod scenario;
 pub mod state;
+mod tables;
 pub mod terms;

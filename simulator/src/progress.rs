@@ -11,7 +11,7 @@ const TEMPLATE: &str = "{wide_bar} {pos}/{len} intervals{left}";
 const FREE: u16 = 4;
 
 /// A bar over `intervals`; hidden where standard error is no terminal.
-pub(super) fn over(intervals: u64) -> ProgressBar {
+pub(crate) fn over(intervals: u64) -> ProgressBar {
     let term = Term::stderr();
     let target = match term.is_term() {
         true => ProgressDrawTarget::term_like_with_hz(Box::new(Narrower(term)), 20),

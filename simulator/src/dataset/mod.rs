@@ -12,7 +12,7 @@ mod source;
 mod table;
 
 pub use error::DatasetError;
-pub use source::Source;
+pub use source::{Fingerprint, Source};
 
 use protocol::{
     genesis::{GridPlan, Technology},

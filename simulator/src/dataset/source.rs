@@ -1,12 +1,14 @@
 //! Where the files of a data set come from: a directory, or the neighbourhood that is built into the program.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufReader, Read},
     path::PathBuf,
 };
 
 use flate2::read::MultiGzDecoder;
+use protocol::hash::Hash;
+use serde::Serialize;
 
 use super::error::{DatasetError, quoted};
 
@@ -18,6 +20,18 @@ pub enum Source {
     /// A directory.
     Directory(PathBuf),
 }
+
+/// A file of a data set, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fingerprint {
+    /// Its name.
+    pub file: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Hash,
+}
+
+/// What a data set has beside its profiles.
+const NAMES: [&str; 4] = ["participants.csv", "grid_buses.csv", "grid_lines.csv", "grid_transformer.csv"];
 
 /// Unpacked bytes read from one file, most: a year of 5-minute intervals of 150 participants is about 700 MB.
 pub(crate) const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -82,6 +96,25 @@ impl Source {
                 Err(DatasetError::UnknownProfile { found: quoted(profile), known: known.join(", "), place })
             }
         }
+    }
+
+    /// The files that a profile of this data set is read from, in order of name.
+    pub fn fingerprints(&self, profile: &str) -> Result<Vec<Fingerprint>, DatasetError> {
+        let profile = self.profile_file(profile)?;
+        let mut names: Vec<String> = self.files()?;
+        names.retain(|name| *name == profile || NAMES.contains(&name.as_str()));
+        names.sort_unstable();
+        let fingerprint = |file: String| {
+            let bytes = match self {
+                Source::BuiltIn => BUILT_IN.iter().find(|(name, _)| *name == file).map(|(_, bytes)| Hash::of(bytes)),
+                Source::Directory(directory) => {
+                    let read = fs::read(directory.join(&file));
+                    Some(Hash::of(&read.map_err(|error| DatasetError::Unreadable { file: file.clone(), error })?))
+                }
+            };
+            Ok(bytes.map(|sha256| Fingerprint { file, sha256 }))
+        };
+        names.into_iter().filter_map(|name| fingerprint(name).transpose()).collect()
     }
 
     fn files(&self) -> Result<Vec<String>, DatasetError> {

@@ -3,7 +3,6 @@
 //! From the data set each agent gets its own meter's recording, before anything runs; from then on nothing here touches
 //! data, keys or stores. What is shown and summed up comes from the HTTP APIs of ledger, market and agents.
 
-mod bar;
 mod broker;
 mod http;
 mod parts;
@@ -24,6 +23,8 @@ pub use parts::PartError;
 pub use summary::{LedgerSummary, Summary, SummaryError, check_path as check_summary_path};
 
 use crate::state::{Neighbourhood, Run, Setup};
+pub(crate) use terminal::kwh;
+
 use parts::Parts;
 use terminal::Terminal;
 use watch::Watch;

@@ -5,8 +5,11 @@ use std::io::{self, Write};
 use indicatif::ProgressBar;
 use protocol::{api::Settled, genesis::Genesis};
 
-use super::{Plan, bar, tally::Flows};
-use crate::state::{Broker, Neighbourhood};
+use super::{Plan, tally::Flows};
+use crate::{
+    progress,
+    state::{Broker, Neighbourhood},
+};
 
 /// The terminal of one run. Lines go to standard output, the bar to standard error if that is a terminal.
 pub(super) struct Terminal {
@@ -18,7 +21,7 @@ impl Terminal {
     /// Says what is about to run.
     pub(super) fn start(state: &Neighbourhood, plan: &Plan<'_>) -> Terminal {
         let genesis = &state.genesis;
-        let terminal = Terminal { bar: bar::over(plan.intervals as u64), participants: genesis.members.len() };
+        let terminal = Terminal { bar: progress::over(plan.intervals as u64), participants: genesis.members.len() };
         terminal.say(&heading(genesis, plan));
         if let Some(note) = plan.note {
             terminal.say(note);
@@ -110,6 +113,6 @@ fn heading(genesis: &Genesis, plan: &Plan<'_>) -> String {
 }
 
 /// Wh as kWh, exactly.
-pub(super) fn kwh(wh: u128) -> String {
+pub(crate) fn kwh(wh: u128) -> String {
     format!("{}.{:03}", wh / 1000, wh % 1000)
 }

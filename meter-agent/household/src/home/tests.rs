@@ -238,28 +238,3 @@ fn settings_that_make_no_sense_are_refused() {
         assert_eq!(error.message().lines().count(), 1, "{error}");
     }
 }
-
-/// How long a step takes: `cargo test -p household --release -- --ignored --nocapture how_long`.
-#[test]
-#[ignore = "measures time, which asserts nothing"]
-fn how_long_a_step_takes() {
-    let battery = FULL.split("[ev]").next().unwrap();
-    let length = IntervalLength::Minutes15;
-    for (name, text) in [("nothing", ""), ("battery", battery), ("everything", FULL)] {
-        let home = home(text);
-        let mut state = home.start();
-        let mut noise = 88_172_645_463_325_252u64;
-        let (rounds, mut sum) = (5_000_000, 0);
-        let intervals: Vec<Interval> = (0..96).map(|number| interval(number, length)).collect();
-        let start = std::time::Instant::now();
-        for round in 0..rounds {
-            noise ^= noise << 13;
-            noise ^= noise >> 7;
-            noise ^= noise << 17;
-            let (consumption, production) = ((noise & 511) as u32, (noise >> 16 & 511) as u32);
-            let now = Step::new(intervals[round % 96], consumption, production);
-            sum += home.step(&mut state, &now).import_wh;
-        }
-        println!("{name}: {} ns a step ({sum} Wh)", start.elapsed().as_nanos() / rounds as u128);
-    }
-}

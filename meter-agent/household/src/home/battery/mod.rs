@@ -76,6 +76,11 @@ pub enum Dispatch {
 }
 
 impl Dispatch {
+    /// Whether what it does depends on prices.
+    pub fn follows_prices(&self) -> bool {
+        matches!(self, Dispatch::PriceDriven { .. })
+    }
+
     /// What to charge and what to discharge, at most one of them above 0, if the battery can. Wh at the meter.
     fn wish(self, deficit_wh: u64, surplus_wh: u64, price: Option<Price>) -> (u64, u64) {
         // Production serves the home first, so that only one of them is left; whoever asks otherwise is netted.

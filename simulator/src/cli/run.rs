@@ -1,0 +1,105 @@
+//! `simulator run`: a scenario, offline.
+
+use std::{num::NonZeroUsize, path::PathBuf, thread};
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
+use protocol::money::{Amount, Price};
+use usage::whole;
+
+use super::{Failure, bad_input, print};
+use crate::{
+    offline::{self, Community, Figures, Options, RunError, figures::Ratio},
+    progress,
+    scenario::Scenario,
+};
+
+const EXAMPLES: &str = "Examples:
+  simulator run config/scenarios/self-sufficiency.toml --out results
+  simulator run SCENARIO.toml --seed 7 --out results-7 --threads 1
+
+What is written, and how each figure is defined, is in docs/researcher.md.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Run {
+    /// The scenario, a TOML file; config/scenarios has some that are ready
+    #[arg(value_name = "SCENARIO.toml")]
+    scenario: PathBuf,
+    /// What all draws follow from, instead of the scenario's own
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX))]
+    seed: Option<u64>,
+    /// Directory to write to: a new one, or one of the same run
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// How many threads play; the files are the same for any number [default: as many as there are cores]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = whole::<u16>(1..=1024))]
+    threads: Option<u16>,
+    /// Leave out lines.parquet, which has a row for each member and interval
+    #[arg(long)]
+    no_lines: bool,
+}
+
+pub(super) fn run(options: Run) -> Result<(), Failure> {
+    let mut scenario = Scenario::load(&options.scenario).map_err(bad_input)?;
+    if let Some(seed) = options.seed {
+        scenario.seed = seed;
+    }
+    let in_file = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", options.scenario.display()));
+    let community = Community::of(&scenario).map_err(|error| in_file(&error))?;
+    let threads = match options.threads {
+        Some(threads) => threads.into(),
+        None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+    };
+    let bar = progress::over(community.intervals() as u64);
+    let how = Options { out: options.out.clone(), threads, lines: !options.no_lines };
+    let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    let figures = outcome.map_err(|error| match error {
+        RunError::Scenario(error) => in_file(&error),
+        RunError::Out(error) => bad_input(error),
+        error => Failure::Failed(error.to_string()),
+    })?;
+    print(&format!("{}\n{} has the tables and all figures", table(&figures), options.out.display()))
+}
+
+/// The figures that people look for first.
+fn table(figures: &Figures) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY);
+    let Figures { energy, money, market, grid, fairness, .. } = figures;
+    let kwh = |wh: u64| format!("{} kWh", crate::live::kwh(wh.into()));
+    let part = |ratio: Option<Ratio>| ratio.map_or_else(|| "none".to_owned(), |ratio| ratio.percent());
+    let euros =
+        |nano: i128| i64::try_from(nano).map_or_else(|_| nano.to_string(), |nano| Amount::from_nano(nano).to_string());
+    let price =
+        |micro: Option<i64>| micro.and_then(Price::from_micro).map_or_else(|| "none".into(), |price| price.to_string());
+    let kw = |watts: u64| format!("{}.{:03} kW", watts / 1_000, watts % 1_000);
+    let rows = [
+        ("intervals", figures.intervals.to_string()),
+        ("members", figures.members.to_string()),
+        ("consumed", kwh(energy.consumption_wh)),
+        ("produced", kwh(energy.production_wh)),
+        ("traded between neighbours", kwh(energy.traded_wh)),
+        ("self-sufficiency alone", part(energy.alone.self_sufficiency)),
+        ("  with the market", part(energy.market.self_sufficiency)),
+        ("  at most, as one household", part(energy.pooled.self_sufficiency)),
+        ("self-consumption alone", part(energy.alone.self_consumption)),
+        ("  with the market", part(energy.market.self_consumption)),
+        ("cost alone", euros(money.alone_nano)),
+        ("  with the market", euros(money.cost_nano)),
+        ("saved", format!("{} ({})", euros(money.saving_nano), part(money.saving_share))),
+        ("  of what could be saved", part(money.value_tapping)),
+        ("members worse off", part(fairness.losers)),
+        ("Gini coefficient of savings", fairness.gini.map_or_else(|| "none".into(), |gini| gini.to_string())),
+        ("price paid to neighbours, mean", price(market.paid_micro_per_kwh)),
+        ("peak drawn, fed in", format!("{}, {}", kw(grid.peak_import_w), kw(grid.peak_export_w))),
+    ];
+    for (what, value) in rows {
+        table.add_row([what, &value]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}

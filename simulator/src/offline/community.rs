@@ -1,0 +1,333 @@
+//! The community of a scenario, ready to be played: who is where, how each bids, and what each uses and makes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use household::strategy::{FixedLimits, PriceTaker, Strategy};
+use market::{
+    clearing::Network,
+    grid::{BusIndex, Grid},
+};
+use protocol::{
+    genesis::Rules,
+    interval::{Interval, IntervalLength, parse_utc, utc_text},
+    member::MemberId,
+    parameters::{Parameters, Share},
+};
+
+use super::{
+    chance::{Chance, Purpose},
+    devices::{Devices, Memory, Remembers, Use},
+    drawn::{Day, DrawnHomes},
+};
+use crate::{
+    dataset::{Dataset, Fingerprint, Source},
+    orders::Orders,
+    scenario::{BUILT_IN, Equipment, Market, Part, Scenario, ScenarioError},
+};
+
+/// Who takes part, and under which rules.
+#[derive(Debug)]
+pub struct Community {
+    pub(crate) homes: Vec<Member>,
+    pub(crate) grid: Grid,
+    /// The strategies, by the number that members have.
+    pub(crate) strategies: Vec<Arc<dyn Strategy>>,
+    pub(crate) rules: Rules,
+    pub(crate) first: Interval,
+    pub(crate) intervals: usize,
+    pub(crate) chance: Chance,
+    /// The files that it was read from.
+    pub(crate) data: Vec<Fingerprint>,
+    profiles: Profiles,
+    devices: Devices,
+    equipment: Vec<Equipment>,
+}
+
+/// A member of the community.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) id: MemberId,
+    pub(crate) bus: BusIndex,
+    /// Its strategy, by its place in the list.
+    pub(crate) strategy: usize,
+    pub(crate) has_roof: bool,
+}
+
+#[derive(Debug)]
+enum Profiles {
+    /// By participant and interval, Wh used and made.
+    Recorded {
+        usage: Vec<Vec<Use>>,
+        before: usize,
+    },
+    Drawn(DrawnHomes),
+}
+
+/// What finding the usage of an interval keeps from the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup(Day);
+
+/// When drawn homes begin, unless the scenario says: a year that the shapes are of.
+const DRAWN_FROM: &str = "2016-01-01T00:00:00Z";
+const DRAWN_DAYS: u32 = 365;
+/// Most days of drawn homes: a century.
+const DAYS_MAX: u32 = 36_525;
+
+impl Community {
+    /// The community of a scenario.
+    pub fn of(scenario: &Scenario) -> Result<Community, ScenarioError> {
+        let chance = Chance::new(scenario.seed);
+        match &scenario.community.drawn {
+            Some(_) => Community::drawn(scenario, chance),
+            None => Community::recorded(scenario, chance),
+        }
+    }
+
+    fn recorded(scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
+        let asked = &scenario.community;
+        let source = match asked.data.as_os_str() == BUILT_IN {
+            true => Source::BuiltIn,
+            false => Source::Directory(asked.data.clone()),
+        };
+        let profile = asked.profile.as_deref().unwrap_or("summer");
+        let of_data = |error| ScenarioError::at("community.data", error);
+        let dataset = Dataset::load(&source, profile).map_err(|error| of_data(error.to_string()))?;
+        let grid = Grid::of(dataset.grid.as_ref()).map_err(|error| of_data(error.to_string()))?;
+        let orders = match &asked.orders {
+            None => Orders::default(),
+            Some(path) if path.as_os_str() == BUILT_IN => {
+                Orders::built_in(&dataset).map_err(|error| ScenarioError::at("community.orders", error))?
+            }
+            Some(path) => Orders::load(path, &dataset).map_err(|error| ScenarioError::at("community.orders", error))?,
+        };
+        let data = source.fingerprints(profile).map_err(|error| of_data(error.to_string()))?;
+        let (first, intervals) = period_of(scenario, &dataset)?;
+        let before = dataset.before(first);
+        let mut homes = Vec::with_capacity(dataset.participants.len());
+        let mut usage = Vec::with_capacity(dataset.participants.len());
+        for (number, participant) in dataset.participants.into_iter().enumerate() {
+            let bus = grid.bus(participant.bus.as_deref()).map_err(|error| of_data(error.to_string()))?;
+            let has_roof = participant.technology().is_some();
+            homes.push(Member { name: participant.id, id: member_id(number), bus, strategy: 0, has_roof });
+            // The readers of tables refuse energies beyond what a meter can show, which is below 2³².
+            let narrow = |wh: u64| u32::try_from(wh).unwrap_or(u32::MAX);
+            let narrow = |usage: crate::dataset::Usage| Use {
+                consumption: narrow(usage.consumption_wh),
+                production: narrow(usage.production_wh),
+                ..Use::default()
+            };
+            usage.push(participant.usage.into_iter().map(narrow).collect());
+        }
+        let mut strategies = assign(scenario, &mut homes, &chance);
+        for home in &mut homes {
+            let limits = orders.of(&home.name);
+            if limits != FixedLimits::default() {
+                home.strategy = strategies.len();
+                strategies.push(Arc::new(limits));
+            }
+        }
+        let rules = rules(scenario, &homes, &grid, first)?;
+        let profiles = Profiles::Recorded { usage, before };
+        let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
+        Ok(Community { homes, grid, strategies, rules, first, intervals, chance, data, profiles, devices, equipment })
+    }
+
+    fn drawn(scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
+        let Some(drawn) = &scenario.community.drawn else { return Community::recorded(scenario, chance) };
+        let of_data = |error: String| ScenarioError::at("community.drawn", error);
+        let from = scenario.period.from.map_or_else(|| parse_utc(DRAWN_FROM), |start| Ok(start.0));
+        let from = from.map_err(|error| of_data(error.to_string()))?;
+        let first = Interval::new(from, IntervalLength::Minutes15).filter(|first| first.start_s() % 86_400 == 0);
+        let first = first.ok_or_else(|| {
+            ScenarioError::at("period.from", format!("expected the start of a day in UTC, found {}", utc_text(from)))
+        })?;
+        let days = scenario.period.days.unwrap_or(DRAWN_DAYS);
+        if days > DAYS_MAX {
+            return Err(ScenarioError::at("period.days", format!("expected at most {DAYS_MAX}, found {days}")));
+        }
+        let plan = match drawn.grid {
+            true => Dataset::load(&Source::BuiltIn, "summer").map_err(|error| of_data(error.to_string()))?.grid,
+            false => None,
+        };
+        let grid = Grid::of(plan.as_ref()).map_err(|error| of_data(error.to_string()))?;
+        let buses: Vec<BusIndex> = match &plan {
+            Some(plan) => {
+                // Nobody lives at the transformer itself.
+                let mut names: Vec<&str> = plan.lines.iter().flat_map(|line| [&*line.from, &*line.to]).collect();
+                names.sort_unstable();
+                names.dedup();
+                names.retain(|name| *name != plan.root);
+                names.into_iter().filter_map(|name| grid.bus(Some(name)).ok()).collect()
+            }
+            None => vec![Grid::ROOT],
+        };
+        let homes_drawn = DrawnHomes::draw(drawn, &chance, first).map_err(|error| of_data(error.to_string()))?;
+        let digits = homes_drawn.count().to_string().len();
+        let member = |number: usize| {
+            let mut draws = chance.draws(Purpose::Home, 1 << 40 | number as u64);
+            Member {
+                name: format!("h{:0digits$}", number + 1),
+                id: member_id(number),
+                bus: buses[draws.below(buses.len() as u32) as usize],
+                strategy: 0,
+                has_roof: homes_drawn.has_roof(number),
+            }
+        };
+        let mut homes: Vec<Member> = (0..homes_drawn.count()).map(member).collect();
+        let strategies = assign(scenario, &mut homes, &chance);
+        let rules = rules(scenario, &homes, &grid, first)?;
+        let intervals = days as usize * 96;
+        let profiles = Profiles::Drawn(homes_drawn);
+        let fingerprints = |profile| Source::BuiltIn.fingerprints(profile).map_err(|error| of_data(error.to_string()));
+        let mut data = fingerprints("winter")?;
+        data.extend(fingerprints("summer")?);
+        data.sort_unstable_by(|one, other| one.file.cmp(&other.file));
+        data.dedup();
+        let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
+        Ok(Community { homes, grid, strategies, rules, first, intervals, chance, data, profiles, devices, equipment })
+    }
+
+    /// How many intervals are played.
+    pub fn intervals(&self) -> usize {
+        self.intervals
+    }
+
+    /// How many intervals a day has.
+    pub(crate) fn intervals_of_a_day(&self) -> usize {
+        (86_400 / self.first.length().seconds()) as usize
+    }
+
+    /// The names of the buses, by their numbers.
+    pub(crate) fn bus_names(&self) -> Vec<String> {
+        let mut names: Vec<(usize, String)> = self.grid.bus_names().map(|(name, bus)| (bus, name.to_owned())).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// What the devices of the homes need to know of the past.
+    pub(crate) fn remembers(&self) -> Remembers {
+        self.devices.remembers()
+    }
+
+    /// How the homes begin.
+    pub fn start(&self) -> Memory {
+        self.devices.start()
+    }
+
+    /// How many members there are.
+    pub fn members(&self) -> usize {
+        self.homes.len()
+    }
+
+    /// Whether a member has a battery.
+    pub(crate) fn has_battery(&self, member: usize) -> bool {
+        self.devices.has_battery(member)
+    }
+
+    /// What every member does in the interval `at`: the next one, unless [nothing](Remembers::Nothing) is remembered.
+    pub(crate) fn measure(&self, at: usize, lookup: &mut Lookup, memory: &mut Memory, into: &mut [Use]) {
+        self.profile(at, lookup, into);
+        if self.remembers() != Remembers::Nothing {
+            self.devices.step(self.interval(at), &self.equipment, memory, into);
+        }
+    }
+
+    /// The interval of this number, the first being 0.
+    pub(crate) fn interval(&self, at: usize) -> Interval {
+        // The community's last interval is one, and this is not after it.
+        i64::try_from(at).ok().and_then(|at| self.first.offset(at)).unwrap_or(self.first)
+    }
+
+    /// What every member uses and makes in the interval `at` by its profile, Wh.
+    fn profile(&self, at: usize, lookup: &mut Lookup, into: &mut [Use]) {
+        match &self.profiles {
+            Profiles::Recorded { usage, before } => {
+                for (of_member, into) in usage.iter().zip(into) {
+                    *into = of_member[before + at];
+                }
+            }
+            Profiles::Drawn(homes) => homes.usage(at, &mut lookup.0, into),
+        }
+    }
+}
+
+/// Whose the line of this place is: in the order of the homes, because lines are in ascending order of member.
+pub(crate) fn member_id(number: usize) -> MemberId {
+    MemberId::from_bytes((number as u128 + 1).to_be_bytes())
+}
+
+/// The first interval that is played, and how many.
+fn period_of(scenario: &Scenario, dataset: &Dataset) -> Result<(Interval, usize), ScenarioError> {
+    let first = match scenario.period.from {
+        None => dataset.first,
+        Some(start) => dataset.starting_at(start.0).ok_or_else(|| {
+            let (first, last) = (dataset.first.start_text(), dataset.last().start_text());
+            let found = utc_text(start.0);
+            let message = format!("expected the start of an interval from {first} to {last}, found {found}");
+            ScenarioError::at("period.from", message)
+        })?,
+    };
+    let there_are = dataset.intervals - dataset.before(first);
+    let Some(days) = scenario.period.days else { return Ok((first, there_are)) };
+    let of_a_day = (86_400 / dataset.first.length().seconds()) as usize;
+    match (days as usize).checked_mul(of_a_day).filter(|intervals| *intervals <= there_are) {
+        Some(intervals) => Ok((first, intervals)),
+        None => {
+            let most = there_are / of_a_day;
+            Err(ScenarioError::at("period.days", format!("expected at most the {most} that there are, found {days}")))
+        }
+    }
+}
+
+/// Gives each member its strategy: each share to so many members, by lot. Returns the strategies, price takers first.
+fn assign(scenario: &Scenario, homes: &mut [Member], chance: &Chance) -> Vec<Arc<dyn Strategy>> {
+    let mut strategies: Vec<Arc<dyn Strategy>> = vec![Arc::new(PriceTaker::default())];
+    let mut draws = chance.draws(Purpose::Selection, 1);
+    let mut lots: Vec<(u64, usize)> = (0..homes.len()).map(|home| (draws.next(), home)).collect();
+    lots.sort_unstable();
+    let mut lots = lots.into_iter().map(|(_, home)| home);
+    // From sum to sum, so that shares of 1 in all leave nobody out.
+    let (mut given, mut share) = (0, 0);
+    for mix in &scenario.strategies {
+        share += mix.share.ppm();
+        let until = Part::from_ppm(share).of(u32::try_from(homes.len()).unwrap_or(u32::MAX));
+        for home in lots.by_ref().take((until - given) as usize) {
+            homes[home].strategy = strategies.len();
+        }
+        given = until;
+        strategies.push(mix.strategy.bids.clone());
+    }
+    strategies
+}
+
+/// The rules in the members of the community, checked against its grid.
+fn rules(scenario: &Scenario, homes: &[Member], grid: &Grid, first: Interval) -> Result<Rules, ScenarioError> {
+    let Market { mechanism, price, shares, priority, fees, derate } = &scenario.market;
+    let members: BTreeMap<&str, MemberId> = homes.iter().map(|home| (home.name.as_str(), home.id)).collect();
+    let member = |key: &str, name: &str| {
+        members.get(name).copied().ok_or_else(|| {
+            let known = homes.first().map(|home| home.name.as_str()).unwrap_or_default();
+            ScenarioError::at(key, format!("expected a participant such as {known}, found `{name}`"))
+        })
+    };
+    let share = |(name, part): (&String, &Part)| Ok(Share { member: member("market.shares", name)?, ppm: part.ppm() });
+    let shares = shares.as_ref().map(|shares| shares.iter().map(share).collect::<Result<Vec<_>, _>>()).transpose()?;
+    let priority = priority.as_ref().map(|names| names.iter().map(|name| member("market.priority", name)).collect());
+    let parameters = Parameters {
+        community_price: *price,
+        shares,
+        priority: priority.transpose()?,
+        derate_ppm: derate.map(Part::ppm),
+        fees: fees.clone(),
+    };
+    parameters.check().map_err(|error| ScenarioError::at("market", error))?;
+    Network::new(grid, &parameters, first, &[]).map_err(|error| ScenarioError::at("market", error))?;
+    let of_grid = fees.is_some() || derate.is_some();
+    if of_grid && grid.line_above(1).is_none() {
+        return Err(ScenarioError::at("market", "expected a grid for fees and derating, found none in the community"));
+    }
+    let mut rules = Rules::new(scenario.tariffs.retail, scenario.tariffs.feed_in, mechanism.as_str());
+    rules.parameters = (parameters != Parameters::default()).then_some(parameters);
+    Ok(rules)
+}

@@ -1,0 +1,138 @@
+//! Runs a scenario, and writes what it came to.
+//!
+//! The intervals are cut into chunks, whose bounds follow from the scenario alone. Threads take them by number, play
+//! and encode them, and append them in order: a thread that is ahead waits for its turn, so that no more chunks are in
+//! memory than there are threads.
+
+mod chunk;
+mod directory;
+mod manifest;
+mod results;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use market::economics::SettleError;
+use protocol::interval::Interval;
+
+use self::{
+    chunk::{Player, Stop},
+    directory::Draft,
+    manifest::Manifest,
+    results::Results,
+};
+use super::{community::Community, figures::Figures, turns::Turns};
+use crate::{
+    scenario::{Scenario, ScenarioError},
+    tables::TableError,
+};
+
+pub use self::directory::OutError;
+
+/// How to run, which changes nothing of what is written.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the files go.
+    pub out: PathBuf,
+    /// How many threads play.
+    pub threads: usize,
+    /// Whether `lines.parquet` is written, which is by far the largest.
+    pub lines: bool,
+}
+
+/// Why a run did not come to its end. What it had written does not stand under its name.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario cannot be.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Its files cannot be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// There is something else where they should go.
+    #[error(transparent)]
+    Out(#[from] OutError),
+    /// An interval cannot be settled.
+    #[error("{}: {error}", interval.start_text())]
+    Settle {
+        /// Which one.
+        interval: Interval,
+        /// Why.
+        error: SettleError,
+    },
+    /// A thread ended before its time: a bug.
+    #[error("a thread stopped before its work was done")]
+    Stopped,
+}
+
+/// Plays `scenario`, and writes its files; says after each chunk how many intervals are done.
+pub fn run(
+    scenario: &Scenario,
+    community: &Community,
+    options: &Options,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Figures, RunError> {
+    let manifest = Manifest::of(scenario, community, options.lines);
+    let draft = Draft::begin(&options.out, &manifest)?;
+    let results = Results::create(draft.path(), community, options.lines)?;
+    let results = play(community, &manifest, options, results, done)?;
+    let figures = results.finish(draft.path(), community)?;
+    draft.finish(&manifest, &figures)?;
+    Ok(figures)
+}
+
+fn play(
+    community: &Community,
+    manifest: &Manifest,
+    options: &Options,
+    results: Results,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Results, RunError> {
+    let chunks = chunk::chunks(community);
+    let encoder = results.line_encoder();
+    let ties = manifest.ties();
+    let next = AtomicUsize::new(0);
+    let memories = Turns::new(community.start());
+    let turns = Turns::new(results);
+    let failed = Mutex::new(None);
+    let work = || -> Option<()> {
+        let leaving = turns.stays();
+        let remembering = memories.stays();
+        let mut player = Player::new(community, ties, encoder.clone(), &memories);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(chunk) = chunks.get(number) else { break };
+            let played = match player.play(number, chunk.clone()) {
+                Ok(played) => Ok(played),
+                Err(Stop::Failed(error)) => Err(error),
+                Err(Stop::Before) => return None,
+            };
+            let mut results = turns.take(number)?;
+            let appended = played.and_then(|played| results.append(played).map_err(RunError::from));
+            if let Err(error) = appended {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                return None;
+            }
+            turns.give(results);
+            done(chunk.end);
+        }
+        remembering.done();
+        leaving.done();
+        Some(())
+    };
+    thread::scope(|scope| {
+        for _ in 0..options.threads.clamp(1, chunks.len().max(1)) {
+            scope.spawn(work);
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => turns.into_inner().ok_or(RunError::Stopped),
+    }
+}

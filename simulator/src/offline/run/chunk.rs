@@ -1,0 +1,233 @@
+//! A chunk of intervals: played, added up and encoded by one thread.
+
+use std::ops::Range;
+
+use market::clearing::Network;
+use protocol::{hash::Hash, interval::Interval, money::Price, parameters::Parameters, settlement::Line};
+
+use super::RunError;
+use crate::{
+    offline::{
+        community::Community,
+        devices::{Memory, Remembers, Use},
+        output::{LINES, time_ms},
+        street::Street,
+        sums::{IntervalSums, MemberSums},
+        turns::Turns,
+    },
+    tables::{Encoded, Encoder, TableError, Values, io_error},
+};
+
+/// Rows of one chunk, at most, unless a single interval has more: with ten columns some 15 MB.
+const ROWS: usize = 1 << 18;
+
+/// The chunks of a community's intervals: whole days, as many as fit, or parts of days where one does not fit.
+pub(super) fn chunks(community: &Community) -> Vec<Range<usize>> {
+    let members = community.homes.len().max(1);
+    let of_a_day = community.intervals_of_a_day();
+    let fit = (ROWS / members).max(1);
+    let length = if fit >= of_a_day { fit / of_a_day * of_a_day } else { fit };
+    (0..community.intervals).step_by(length).map(|from| from..(from + length).min(community.intervals)).collect()
+}
+
+/// What a chunk came to.
+pub(super) struct Played {
+    pub(super) intervals: Vec<(Interval, IntervalSums)>,
+    /// By day (its start, in seconds after 1970) and member.
+    pub(super) days: Vec<(i64, Vec<MemberSums>)>,
+    pub(super) lines: Option<Encoded>,
+    /// By bus: the most that passed the line above it towards the members, and from them, Wh.
+    pub(super) flows: Vec<(u64, u64)>,
+}
+
+/// One thread's community, and what it writes rows into.
+pub(super) struct Player<'a> {
+    community: &'a Community,
+    street: Street<'a>,
+    encoder: Option<Encoder>,
+    /// What the homes remember, which passes from chunk to chunk.
+    memories: &'a Turns<Memory>,
+    /// What everyone does, of one interval or of the whole chunk.
+    uses: Vec<Use>,
+    rows: Rows,
+}
+
+/// Why a chunk was not played.
+pub(super) enum Stop {
+    /// It failed.
+    Failed(RunError),
+    /// One before it failed.
+    Before,
+}
+
+impl<E: Into<RunError>> From<E> for Stop {
+    fn from(error: E) -> Stop {
+        Stop::Failed(error.into())
+    }
+}
+
+/// The columns of a chunk's lines.
+#[derive(Default)]
+struct Rows {
+    small: [Vec<i32>; 7],
+    large: [Vec<i64>; 3],
+}
+
+impl Rows {
+    fn clear(&mut self) {
+        self.small.iter_mut().for_each(Vec::clear);
+        self.large.iter_mut().for_each(Vec::clear);
+    }
+
+    fn push(&mut self, interval: Interval, uses: &[Use], lines: &[Line]) {
+        // What a member has in an interval is below `ENERGY_WH_MAX`, which is below 2³¹, or it is not settled.
+        let energy = |wh: u64| wh as i32;
+        let [start, paid, earned] = &mut self.large;
+        start.resize(start.len() + lines.len(), time_ms(interval));
+        paid.extend(lines.iter().map(|line| line.paid.nano()));
+        earned.extend(lines.iter().map(|line| line.earned.nano()));
+        let [member, consumption, production, bought, sold, imported, exported] = &mut self.small;
+        member.extend(1..=lines.len() as i32);
+        consumption.extend(uses.iter().map(|of| of.consumption as i32));
+        production.extend(uses.iter().map(|of| of.production as i32));
+        bought.extend(lines.iter().map(|line| energy(line.bought.wh())));
+        sold.extend(lines.iter().map(|line| energy(line.sold.wh())));
+        imported.extend(lines.iter().map(|line| energy(line.imported.wh())));
+        exported.extend(lines.iter().map(|line| energy(line.exported.wh())));
+    }
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(
+        community: &'a Community,
+        ties: Hash,
+        encoder: Option<Encoder>,
+        memories: &'a Turns<Memory>,
+    ) -> Player<'a> {
+        let uses = vec![Use::default(); community.homes.len()];
+        Player { community, street: Street::new(community, ties), encoder, memories, uses, rows: Rows::default() }
+    }
+
+    /// Plays the chunk of this number.
+    pub(super) fn play(&mut self, number: usize, chunk: Range<usize>) -> Result<Played, Stop> {
+        self.rows.clear();
+        let mut played =
+            Played { intervals: Vec::with_capacity(chunk.len()), days: Vec::new(), lines: None, flows: Vec::new() };
+        match self.community.remembers() {
+            Remembers::Nothing => {
+                let mut memory = self.community.start();
+                for at in chunk {
+                    self.street.measure(at, &mut memory, &mut self.uses);
+                    self.trade(at, 0, &mut played)?;
+                }
+            }
+            // In turn the energy, and on any thread the market.
+            Remembers::State => {
+                let members = self.community.homes.len();
+                self.uses.resize(chunk.len() * members, Use::default());
+                let mut memory = self.memories.take(number).ok_or(Stop::Before)?;
+                for (at, uses) in chunk.clone().zip(self.uses.chunks_exact_mut(members)) {
+                    self.street.measure(at, &mut memory, uses);
+                }
+                self.memories.give(memory);
+                for (place, at) in chunk.enumerate() {
+                    self.trade(at, place * members, &mut played)?;
+                }
+            }
+            // In turn both.
+            Remembers::Prices => {
+                let mut memory = self.memories.take(number).ok_or(Stop::Before)?;
+                for at in chunk {
+                    self.street.measure(at, &mut memory, &mut self.uses);
+                    memory.learn(self.trade(at, 0, &mut played)?);
+                }
+                self.memories.give(memory);
+            }
+        }
+        if let Some(encoder) = &self.encoder {
+            played.lines = Some(self.rows.encode(encoder)?);
+        }
+        Ok(played)
+    }
+
+    /// Trades in an interval whose uses begin at `from`, and adds it up. Returns its price.
+    fn trade(&mut self, at: usize, from: usize, played: &mut Played) -> Result<Option<Price>, RunError> {
+        let interval = self.street.interval(at);
+        let uses = &self.uses[from..from + self.community.homes.len()];
+        self.street.meter(at, uses);
+        let economics = self.street.trade(at).map_err(|error| RunError::Settle { interval, error })?;
+        let day = interval.start_s().div_euclid(86_400) * 86_400;
+        if played.days.last().is_none_or(|(last, _)| *last != day) {
+            played.days.push((day, vec![MemberSums::default(); uses.len()]));
+        }
+        let mut sums = MemberSums::default();
+        let (mut buyers, mut sellers) = (0, 0);
+        if let Some((_, of_day)) = played.days.last_mut() {
+            for ((of_member, of_use), line) in of_day.iter_mut().zip(uses).zip(&economics.lines) {
+                let of_line = MemberSums::of_line(*of_use, line, &self.community.rules);
+                of_member.add(&of_line);
+                sums.add(&of_line);
+                buyers += u32::from(!line.bought.is_zero());
+                sellers += u32::from(!line.sold.is_zero());
+            }
+        }
+        let row = IntervalSums {
+            tradable_wh: sums.deficit_wh().min(sums.surplus_wh()),
+            sums,
+            price: economics.price,
+            operator_nano: economics.operator.nano(),
+            buyers,
+            sellers,
+        };
+        played.intervals.push((interval, row));
+        add_flows(self.community, interval, uses, &mut played.flows);
+        if self.encoder.is_some() {
+            self.rows.push(interval, uses, &economics.lines);
+        }
+        Ok(economics.price)
+    }
+}
+
+/// What an interval's energy sends over each line, whoever it is traded with.
+fn add_flows(community: &Community, interval: Interval, uses: &[Use], most: &mut Vec<(u64, u64)>) {
+    let grid = &community.grid;
+    if grid.line_above(1).is_none() {
+        return;
+    }
+    let mut sent = Vec::new();
+    for (home, of_home) in community.homes.iter().zip(uses) {
+        let (drawn, fed_in) = of_home.at_meter();
+        let bus = home.bus.number();
+        if bus >= sent.len() {
+            sent.resize(bus + 1, 0);
+        }
+        sent[bus] += i128::from(fed_in) - i128::from(drawn);
+    }
+    // Without fees, no line can be missing.
+    let Ok(network) = Network::new(grid, &Parameters::default(), interval, &sent) else { return };
+    most.resize(network.edges.len(), (0, 0));
+    for ((import, export), edge) in most.iter_mut().zip(&network.edges) {
+        *import = (*import).max(u64::try_from(-edge.base_wh).unwrap_or(0));
+        *export = (*export).max(u64::try_from(edge.base_wh).unwrap_or(0));
+    }
+}
+
+impl Rows {
+    /// Encodes the rows, and keeps the room that they took.
+    fn encode(&mut self, encoder: &Encoder) -> Result<Encoded, TableError> {
+        let [start, paid, earned] = std::mem::take(&mut self.large).map(Values::Large);
+        let [member, consumption, production, bought, sold, imported, exported] =
+            std::mem::take(&mut self.small).map(Values::Small);
+        let columns = [start, member, consumption, production, bought, sold, imported, exported, paid, earned];
+        const { assert!(LINES.len() == 10) };
+        let encoded = encoder.encode(&columns);
+        for (index, values) in columns.into_iter().enumerate() {
+            match values {
+                Values::Small(values) => self.small[index - 1] = values,
+                Values::Large(values) => self.large[index.saturating_sub(7)] = values,
+                Values::OptionalLarge(_) | Values::Text(_) => {}
+            }
+        }
+        encoded.map_err(|error| TableError { path: "lines.parquet".into(), error: io_error(error) })
+    }
+}

@@ -1,0 +1,95 @@
+//! The directory that a run writes to: it stands under its name only once it is whole.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{Manifest, RunError};
+use crate::{offline::figures::Figures, tables::TableError};
+
+/// Why a run's files cannot go where they should.
+#[derive(Debug, thiserror::Error)]
+pub enum OutError {
+    /// Something else is there.
+    #[error(
+        "--out: expected no directory, or one of the same scenario, seed and version, found {}: \
+         remove it, or name another",
+        path.display()
+    )]
+    Other {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It cannot be made.
+    #[error("--out: expected a directory that can be made, found {}: {error}", path.display())]
+    Unwritable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+const MANIFEST: &str = "manifest.json";
+const SUMMARY: &str = "summary.json";
+
+/// A directory beside the one that is asked for, until all is written. A run that is stopped leaves it, and the next
+/// one begins it anew.
+pub(super) struct Draft {
+    draft: PathBuf,
+    out: PathBuf,
+    /// Only one run at a time writes to it.
+    _lock: File,
+}
+
+impl Draft {
+    pub(super) fn begin(out: &Path, manifest: &Manifest) -> Result<Draft, OutError> {
+        let unwritable = |error| OutError::Unwritable { path: out.to_owned(), error };
+        let there = fs::read(out.join(MANIFEST)).ok();
+        if out.exists() && there != Some(manifest.json()) {
+            return Err(OutError::Other { path: out.to_owned() });
+        }
+        let name = out.file_name().ok_or_else(|| unwritable(io::ErrorKind::InvalidFilename.into()))?;
+        let mut unfinished = name.to_owned();
+        unfinished.push(".unfinished");
+        let draft = out.with_file_name(unfinished);
+        fs::create_dir_all(&draft).map_err(unwritable)?;
+        let lock = File::open(&draft).map_err(unwritable)?;
+        lock.try_lock().map_err(|_| unwritable(io::ErrorKind::ResourceBusy.into()))?;
+        for entry in fs::read_dir(&draft).map_err(unwritable)? {
+            fs::remove_file(entry.map_err(unwritable)?.path()).map_err(unwritable)?;
+        }
+        Ok(Draft { draft, out: out.to_owned(), _lock: lock })
+    }
+
+    /// Where the files go until then.
+    pub(super) fn path(&self) -> &Path {
+        &self.draft
+    }
+
+    /// Writes what the run was made from and what it came to, and gives the directory its name.
+    pub(super) fn finish(self, manifest: &Manifest, figures: &Figures) -> Result<(), RunError> {
+        let mut summary = serde_json::to_vec_pretty(figures).map_err(|error| self.failed(SUMMARY, error.into()))?;
+        summary.push(b'\n');
+        for (name, content) in [(SUMMARY, summary), (MANIFEST, manifest.json())] {
+            let written = File::create_new(self.draft.join(name)).and_then(|mut file| {
+                file.write_all(&content)?;
+                file.sync_all()
+            });
+            written.map_err(|error| self.failed(name, error))?;
+        }
+        let unwritable = |error| OutError::Unwritable { path: self.out.clone(), error };
+        // Only what has the same manifest, and so the same files, is there.
+        if self.out.exists() {
+            fs::remove_dir_all(&self.out).map_err(unwritable)?;
+        }
+        fs::rename(&self.draft, &self.out).map_err(unwritable)?;
+        Ok(())
+    }
+
+    fn failed(&self, name: &str, error: io::Error) -> TableError {
+        TableError { path: self.draft.join(name), error }
+    }
+}

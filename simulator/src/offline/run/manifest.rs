@@ -1,0 +1,47 @@
+//! What a run was made from: enough to make it again, and to see whether two runs are of the same.
+
+use protocol::hash::Hash;
+use serde::Serialize;
+
+use crate::{dataset::Fingerprint, offline::community::Community, scenario::Scenario};
+
+/// What a run was made from. It knows no clock, no machine and no number of threads.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Manifest {
+    /// Version of the simulator.
+    version: &'static str,
+    /// The scenario, with all defaults.
+    scenario: Scenario,
+    /// SHA-256 of every file that the community was read from.
+    data: Vec<Fingerprint>,
+    /// Whether the table of lines was written.
+    lines: bool,
+}
+
+impl Manifest {
+    pub(super) fn of(scenario: &Scenario, community: &Community, lines: bool) -> Manifest {
+        let mut scenario = scenario.clone();
+        // Where the data lies on this machine says nothing about it.
+        if let Some(name) = scenario.community.data.file_name() {
+            scenario.community.data = name.into();
+        }
+        if let Some(name) = scenario.community.orders.as_ref().and_then(|path| path.file_name()) {
+            scenario.community.orders = Some(name.into());
+        }
+        Manifest { version: env!("CARGO_PKG_VERSION"), scenario, data: community.data.clone(), lines }
+    }
+
+    /// The manifest as JSON.
+    pub(super) fn json(&self) -> Vec<u8> {
+        // All of it is text, numbers and lists of them.
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// What an offline run's ties follow from: the scenario, with its seed, and the data.
+    pub(super) fn ties(&self) -> Hash {
+        let Manifest { scenario, data, .. } = self;
+        Hash::of(&serde_json::to_vec(&(scenario, data)).unwrap_or_default())
+    }
+}

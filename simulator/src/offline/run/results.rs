@@ -1,0 +1,168 @@
+//! What a run has come to so far, chunk by chunk in order, and its tables.
+
+use std::path::Path;
+
+use super::chunk::Played;
+use crate::{
+    offline::{
+        community::Community,
+        figures::{Figures, LinePeak, Ratio, Totals, watts},
+        output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
+        sums::{IntervalSums, MemberSums},
+    },
+    tables::{ColumnOf, Encoder, ParquetFile, TableError, Values, io_error, write_csv},
+};
+use protocol::interval::Interval;
+
+/// Rows of days that are written together.
+const DAY_ROWS: usize = 1 << 17;
+
+pub(super) struct Results {
+    lines: Option<(Encoder, ParquetFile)>,
+    days: Days,
+    intervals: Vec<(Interval, IntervalSums)>,
+    members: Vec<MemberSums>,
+    flows: Vec<(u64, u64)>,
+}
+
+/// The table of days, of which the last is still being added up.
+struct Days {
+    encoder: Encoder,
+    file: ParquetFile,
+    waiting: Vec<(i64, Vec<MemberSums>)>,
+}
+
+fn encoder(table: &str, columns: &[ColumnOf]) -> Result<Encoder, TableError> {
+    Encoder::new(table, columns).map_err(|error| TableError { path: table.into(), error: io_error(error) })
+}
+
+impl Results {
+    pub(super) fn create(directory: &Path, community: &Community, lines: bool) -> Result<Results, TableError> {
+        let create = |table: &str, columns: &[ColumnOf]| {
+            let encoder = encoder(table, columns)?;
+            let file = ParquetFile::create(&directory.join(format!("{table}.parquet")), &encoder)?;
+            Ok::<_, TableError>((encoder, file))
+        };
+        let lines = lines.then(|| create("lines", &LINES)).transpose()?;
+        let (encoder, file) = create("member_days", &MEMBER_DAYS)?;
+        Ok(Results {
+            lines,
+            days: Days { encoder, file, waiting: Vec::new() },
+            intervals: Vec::with_capacity(community.intervals),
+            members: vec![MemberSums::default(); community.homes.len()],
+            flows: Vec::new(),
+        })
+    }
+
+    /// What encodes the lines, if they are written.
+    pub(super) fn line_encoder(&self) -> Option<Encoder> {
+        self.lines.as_ref().map(|(encoder, _)| encoder.clone())
+    }
+
+    /// Adds the chunk that follows.
+    pub(super) fn append(&mut self, played: Played) -> Result<(), TableError> {
+        if let Some(((_, file), encoded)) = self.lines.as_mut().zip(played.lines) {
+            file.append(encoded)?;
+        }
+        self.intervals.extend(played.intervals);
+        self.flows.resize(self.flows.len().max(played.flows.len()), (0, 0));
+        for ((import, export), of_chunk) in self.flows.iter_mut().zip(played.flows) {
+            (*import, *export) = ((*import).max(of_chunk.0), (*export).max(of_chunk.1));
+        }
+        for (day, sums) in played.days {
+            self.members.iter_mut().zip(&sums).for_each(|(all, of_day)| all.add(of_day));
+            self.days.add(day, sums);
+        }
+        self.days.write_full()
+    }
+
+    /// Writes what is left and what is known only now, and closes all tables.
+    pub(super) fn finish(mut self, directory: &Path, community: &Community) -> Result<Figures, TableError> {
+        self.days.write(self.days.waiting.len())?;
+        self.days.file.finish()?;
+        if let Some((_, file)) = self.lines {
+            file.finish()?;
+        }
+        let strategy = |number: usize| community.strategies[number].name().to_owned();
+        let names: Vec<String> = community.bus_names();
+        let who = community.homes.iter().enumerate().map(|(number, home)| Who {
+            name: home.name.clone(),
+            bus: names.get(home.bus.number()).cloned().unwrap_or_default(),
+            strategy: strategy(home.strategy),
+            has_roof: home.has_roof,
+            has_battery: community.has_battery(number),
+        });
+        let who: Vec<Who> = who.collect();
+        for (table, columns, values) in [
+            ("intervals", INTERVALS.as_slice(), interval_rows(&self.intervals)),
+            ("members", MEMBERS.as_slice(), member_rows(&who, &self.members)),
+        ] {
+            whole(directory, table, columns, &values)?;
+        }
+        Ok(Figures::of(Totals {
+            rules: &community.rules,
+            intervals: &self.intervals,
+            members: &self.members,
+            lines: line_peaks(community, &self.flows),
+        }))
+    }
+}
+
+/// Writes a table as Parquet and as CSV.
+fn whole(directory: &Path, table: &str, columns: &[ColumnOf], values: &[Values]) -> Result<(), TableError> {
+    let encoder = encoder(table, columns)?;
+    let path = directory.join(format!("{table}.parquet"));
+    let encoded = encoder.encode(values).map_err(|error| TableError { path: path.clone(), error: io_error(error) })?;
+    let mut file = ParquetFile::create(&path, &encoder)?;
+    file.append(encoded)?;
+    file.finish()?;
+    write_csv(&directory.join(format!("{table}.csv")), columns, values)
+}
+
+fn line_peaks(community: &Community, flows: &[(u64, u64)]) -> Vec<LinePeak> {
+    let minutes = community.first.length().minutes();
+    let peak = |(bus, (import, export)): (usize, &(u64, u64))| {
+        let line = community.grid.line_above(bus)?;
+        let (peak_import_w, peak_export_w) = (watts(*import, minutes), watts(*export, minutes));
+        let loading = Ratio::of(peak_import_w.max(peak_export_w), line.rated_va);
+        Some(LinePeak { line: line.name.clone(), peak_import_w, peak_export_w, rated_va: line.rated_va, loading })
+    };
+    flows.iter().enumerate().filter_map(peak).collect()
+}
+
+impl Days {
+    fn add(&mut self, day: i64, sums: Vec<MemberSums>) {
+        match self.waiting.last_mut() {
+            Some((last, so_far)) if *last == day => {
+                so_far.iter_mut().zip(&sums).for_each(|(so_far, more)| so_far.add(more));
+            }
+            _ => self.waiting.push((day, sums)),
+        }
+    }
+
+    /// Writes the days that are whole, once they are enough.
+    fn write_full(&mut self) -> Result<(), TableError> {
+        let members = self.waiting.first().map_or(0, |(_, sums)| sums.len()).max(1);
+        let enough = DAY_ROWS.div_ceil(members);
+        while self.waiting.len() > enough {
+            self.write(enough)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, days: usize) -> Result<(), TableError> {
+        let mut columns: Option<Vec<Values>> = None;
+        for (day, sums) in self.waiting.drain(..days) {
+            let rows = member_day_rows(day * 1_000, &sums);
+            match &mut columns {
+                None => columns = Some(rows),
+                Some(columns) => columns.iter_mut().zip(rows).for_each(|(column, rows)| column.extend(rows)),
+            }
+        }
+        let Some(columns) = columns else { return Ok(()) };
+        let encoded = self.encoder.encode(&columns);
+        let encoded =
+            encoded.map_err(|error| TableError { path: "member_days.parquet".into(), error: io_error(error) })?;
+        self.file.append(encoded)
+    }
+}

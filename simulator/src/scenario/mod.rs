@@ -1,0 +1,342 @@
+//! Scenarios: one TOML file says what is simulated. Unknown keys are refused, and so is what cannot be, before anything
+//! runs or is written.
+//!
+//! In: the text. Out: a [`Scenario`], whose missing keys have their defaults, so that it can be written down whole.
+
+mod equipment;
+mod error;
+mod part;
+mod range;
+mod strategy;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use market::clearing;
+use protocol::{
+    interval::{parse_utc, utc_text},
+    money::Price,
+    parameters::Fees,
+};
+use serde::{Deserialize, Serialize};
+
+pub use equipment::{DayWindow, Device, Equipment, Of, Trips};
+pub use error::ScenarioError;
+pub use part::Part;
+pub use range::Range;
+pub use strategy::{Mix, StrategyOf};
+
+/// What is simulated.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The question that it answers, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// What all draws follow from. The same seed gives the same files.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Who takes part.
+    #[serde(default)]
+    pub community: Community,
+    /// When.
+    #[serde(default)]
+    pub period: Period,
+    /// What the supplier takes and gives.
+    #[serde(default)]
+    pub tariffs: TariffPlan,
+    /// How neighbours trade.
+    #[serde(default)]
+    pub market: Market,
+    /// Which devices members have, beside what the profiles say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equipment: Vec<Equipment>,
+    /// What heat pumps see of the weather.
+    #[serde(default)]
+    pub weather: Weather,
+    /// How members bid. Without any, all are price takers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategies: Vec<Mix>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// Who takes part: the participants of a data set as they are, or homes drawn from its shapes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Community {
+    /// `built-in`, or a directory with `participants.csv` and `profiles_NAME.csv`; relative to the scenario's file.
+    pub data: PathBuf,
+    /// Which profile of the data set is played. Not for drawn homes, which have a year of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Price limits of participants, as `participant_id,buy,sell`: `built-in`, or a file. They replace the strategies
+    /// of whom they name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orders: Option<PathBuf>,
+    /// Homes drawn from the built-in shapes, instead of participants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
+}
+
+/// The name of what travels inside the program.
+pub const BUILT_IN: &str = "built-in";
+
+impl Default for Community {
+    fn default() -> Community {
+        Community { data: PathBuf::from(BUILT_IN), profile: None, orders: None, drawn: None }
+    }
+}
+
+/// Homes whose days are drawn from the shapes of the built-in neighbourhood.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drawn {
+    /// How many, 1 to [`HOMES_MAX`].
+    pub homes: u32,
+    /// What a home uses in a year, kWh: drawn evenly from here to there.
+    #[serde(default = "consumption")]
+    pub consumption_kwh: Range,
+    /// Part of the homes that have a roof.
+    #[serde(default = "a_third")]
+    pub pv_share: Part,
+    /// What a roof's modules are rated at, in kWp: drawn evenly from here to there.
+    #[serde(default = "modules")]
+    pub pv_kwp: Range,
+    /// What a kWp yields in a year, kWh.
+    #[serde(default = "sunshine")]
+    pub pv_yield_kwh: u32,
+    /// Whether the homes are on the buses of the built-in grid, drawn evenly; else all are on one bus.
+    #[serde(default)]
+    pub grid: bool,
+}
+
+/// Most homes that are drawn.
+pub const HOMES_MAX: u32 = 1_000_000;
+
+fn consumption() -> Range {
+    Range { from: 2_000, to: 5_000 }
+}
+
+fn modules() -> Range {
+    Range { from: 3, to: 10 }
+}
+
+fn sunshine() -> u32 {
+    950
+}
+
+fn a_third() -> Part {
+    Part::from_ppm(333_333)
+}
+
+/// When it is played.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Period {
+    /// Start of the first interval, UTC [default: the profile's first, or 2016-01-01T00:00:00Z for drawn homes].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Start>,
+    /// How many days [default: all that the profile has, or 365].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
+}
+
+/// A UTC time as ISO 8601.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Start(pub i64);
+
+impl TryFrom<String> for Start {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Start, String> {
+        parse_utc(&text).map(Start).map_err(|error| error.to_string())
+    }
+}
+
+impl From<Start> for String {
+    fn from(Start(time_s): Start) -> String {
+        utc_text(time_s)
+    }
+}
+
+/// What the supplier takes and gives for a kWh.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TariffPlan {
+    /// What it takes.
+    pub retail: Price,
+    /// What it gives.
+    pub feed_in: Price,
+}
+
+impl Default for TariffPlan {
+    fn default() -> TariffPlan {
+        TariffPlan { retail: RETAIL_DEFAULT, feed_in: FEED_IN_DEFAULT }
+    }
+}
+
+const RETAIL_DEFAULT: Price = price_of(300_000);
+const FEED_IN_DEFAULT: Price = price_of(80_000);
+
+const fn price_of(micro: i64) -> Price {
+    match Price::from_micro(micro) {
+        Some(price) => price,
+        None => panic!("a default is a price"),
+    }
+}
+
+/// Temperatures outdoors, made up: an even rise from winter to summer, and on each day from night to afternoon.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Weather {
+    /// Mean of a day in the middle of winter, °C.
+    pub winter_c: i32,
+    /// Mean of a day in the middle of summer, °C.
+    pub summer_c: i32,
+    /// From the coldest to the warmest hour of a day, °C.
+    pub day_swing_c: i32,
+}
+
+impl Default for Weather {
+    fn default() -> Weather {
+        Weather { winter_c: 0, summer_c: 19, day_swing_c: 8 }
+    }
+}
+
+impl Weather {
+    fn check(&self) -> Result<(), ScenarioError> {
+        let Weather { winter_c, summer_c, day_swing_c } = self;
+        for (key, found) in [("winter_c", winter_c), ("summer_c", summer_c), ("day_swing_c", day_swing_c)] {
+            if !(-60..=60).contains(found) {
+                return Err(ScenarioError::at(
+                    &format!("weather.{key}"),
+                    format!("expected from -60 to 60, found {found}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How neighbours trade. Each mechanism reads what is its own, as in production.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Market {
+    /// The mechanism's name.
+    pub mechanism: String,
+    /// Price within the community, of `mid_market_rate` and the keys [default: midpoint of the supplier's prices].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// `static_key`: part of all that is offered, by participant [default: equal parts].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares: Option<std::collections::BTreeMap<String, Part>>,
+    /// `priority_key`: who is served first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Vec<String>>,
+    /// `feeder`: what the grid costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fees: Option<Fees>,
+    /// `feeder`: part of every rating that may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derate: Option<Part>,
+}
+
+impl Default for Market {
+    fn default() -> Market {
+        Market { mechanism: "uniform".into(), price: None, shares: None, priority: None, fees: None, derate: None }
+    }
+}
+
+/// Most bytes of a scenario: what people write fits many times.
+const SCENARIO_BYTES_MAX: u64 = 1024 * 1024;
+
+impl Scenario {
+    /// Reads the scenario at `path`, and makes the paths in it start from where it lies.
+    pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
+        let unreadable = |error| ScenarioError::Unreadable { path: path.to_owned(), error };
+        let bytes = fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > SCENARIO_BYTES_MAX {
+            return Err(ScenarioError::TooLarge { path: path.to_owned(), max: SCENARIO_BYTES_MAX, found: bytes });
+        }
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let mut scenario =
+            Scenario::parse(&text).map_err(|error| ScenarioError::In { path: path.to_owned(), error: error.into() })?;
+        let place = path.parent().unwrap_or(Path::new(""));
+        for file in std::iter::once(&mut scenario.community.data).chain(&mut scenario.community.orders) {
+            if file.as_os_str() != BUILT_IN {
+                *file = place.join(&*file);
+            }
+        }
+        Ok(scenario)
+    }
+
+    /// Reads a scenario.
+    pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+        let scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError::toml(text, &error))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
+        clearing::mechanism(&self.market.mechanism).map_err(|error| ScenarioError::at("market.mechanism", error))?;
+        let TariffPlan { retail, feed_in } = self.tariffs;
+        if feed_in > retail {
+            let found = format!("expected at most the retail price {retail}, found {feed_in}");
+            return Err(ScenarioError::at("tariffs.feed_in", found));
+        }
+        if let Some(drawn) = &self.community.drawn {
+            drawn.check()?;
+            if self.community.profile.is_some() || self.community.orders.is_some() {
+                return Err(ScenarioError::at(
+                    "community",
+                    "expected either a profile and orders, or drawn homes, found both: leave one out",
+                ));
+            }
+            if self.community.data.as_os_str() != BUILT_IN {
+                return Err(ScenarioError::at(
+                    "community.data",
+                    "expected built-in, whose shapes homes are drawn from",
+                ));
+            }
+        }
+        if self.period.days == Some(0) {
+            return Err(ScenarioError::at("period.days", "expected at least 1, found 0"));
+        }
+        equipment::check(&self.equipment)?;
+        self.weather.check()?;
+        strategy::check(&self.strategies)
+    }
+}
+
+impl Drawn {
+    fn check(&self) -> Result<(), ScenarioError> {
+        let cases = [
+            ("homes", self.homes, HOMES_MAX),
+            ("consumption_kwh", self.consumption_kwh.to, CONSUMPTION_KWH_MAX),
+            ("pv_kwp", self.pv_kwp.to, PV_KWP_MAX),
+            ("pv_yield_kwh", self.pv_yield_kwh, PV_YIELD_KWH_MAX),
+        ];
+        for (key, found, max) in cases {
+            if !(1..=max).contains(&found) {
+                let text = format!("expected from 1 to {max}, found {found}");
+                return Err(ScenarioError::at(&format!("community.drawn.{key}"), text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// More than a house that is one.
+const CONSUMPTION_KWH_MAX: u32 = 1_000_000;
+const PV_KWP_MAX: u32 = 1_000;
+/// No place on earth yields more than some 2,500.
+const PV_YIELD_KWH_MAX: u32 = 3_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Offline runs: exact, the same to the byte, and the same as production.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use market::{
+    inputs::{Inputs, MeteredMember, member_input},
+    settlement::{IntervalInput, settle},
+};
+use proptest::prelude::*;
+use protocol::hash::Hash;
+use serde_json::Value;
+use simulator::{
+    offline::{self, Community, Options, Street, Use},
+    scenario::Scenario,
+};
+
+fn run(text: &str, out: &Path, threads: usize) -> Value {
+    let scenario = Scenario::parse(text).unwrap();
+    let community = Community::of(&scenario).unwrap();
+    let options = Options { out: out.to_owned(), threads, lines: true };
+    offline::run(&scenario, &community, &options, &|_| {}).unwrap();
+    serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap()
+}
+
+fn groundtruth() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/neighbourhood/groundtruth.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn price_takers_without_storage_come_to_the_integers_of_the_groundtruth() {
+    for profile in ["summer", "winter"] {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
+        let found = run(&format!("[community]\nprofile = '{profile}'\n"), &out, 2);
+        let truth = &groundtruth()[profile];
+        assert_eq!(found["intervals"], truth["intervals"]);
+        assert_eq!(found["members"], truth["participants"]);
+        let energy = &found["energy"];
+        for (found, expected) in [
+            (&energy["consumption_wh"], &truth["consumption_wh"]),
+            (&energy["production_wh"], &truth["production_wh"]),
+            (&energy["traded_wh"], &truth["p2p_max_traded_wh"]),
+            (&energy["alone"]["self_wh"], &truth["alone"]["self_wh"]),
+            (&energy["market"]["self_wh"], &truth["pooled"]["self_wh"]),
+            (&energy["pooled"]["self_wh"], &truth["pooled"]["self_wh"]),
+            (&energy["alone"]["imported_wh"], &truth["alone"]["grid_import_wh"]),
+            (&energy["alone"]["exported_wh"], &truth["alone"]["grid_export_wh"]),
+            (&energy["market"]["imported_wh"], &truth["pooled"]["grid_import_wh"]),
+            (&energy["market"]["exported_wh"], &truth["pooled"]["grid_export_wh"]),
+            (&found["market"]["intervals_with_trade"], &truth["intervals_with_p2p"]),
+        ] {
+            assert_eq!(found, expected, "{profile}");
+        }
+        for (of, key) in [("alone", "self_consumption"), ("alone", "self_sufficiency"), ("pooled", "self_sufficiency")]
+        {
+            let apart = energy[of][key].as_f64().unwrap() - truth[of][key].as_f64().unwrap();
+            assert!(apart.abs() <= 5e-7, "{profile} {of} {key}: {apart}");
+        }
+
+        let (grid, expected) = (&found["grid"], &truth["grid_lossless_no_storage"]);
+        let watts = |kw: &Value| (kw.as_f64().unwrap() * 1_000.0).round() as u64;
+        assert_eq!(grid["peak_import_w"].as_u64().unwrap(), watts(&expected["trafo_peak_import_kw"]));
+        assert_eq!(grid["peak_export_w"].as_u64().unwrap(), watts(&expected["trafo_peak_export_kw"]));
+        let worst = &grid["worst_line"];
+        assert_eq!(worst["line"], expected["worst_line"]);
+        let most = worst["peak_import_w"].as_u64().max(worst["peak_export_w"].as_u64()).unwrap();
+        assert_eq!(most, watts(&expected["worst_line_max_flow_kw"]));
+        let apart =
+            worst["loading"].as_f64().unwrap() * 100.0 - expected["worst_line_loading_percent"].as_f64().unwrap();
+        assert!(apart.abs() <= 1e-3, "{apart}");
+
+        let mut members = csv::Reader::from_path(out.join("members.csv")).unwrap();
+        let rows = members.deserialize::<BTreeMap<String, String>>().map(Result::unwrap);
+        let mut seen = 0;
+        for row in rows {
+            let expected = &truth["per_participant"][&row["name"]];
+            for column in ["consumption_wh", "production_wh", "self_wh"] {
+                assert_eq!(row[column], expected[column].to_string(), "{profile} {} {column}", row["name"]);
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, truth["participants"].as_u64().unwrap());
+    }
+}
+
+/// The files of a directory, by name.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Hash> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.file_name().unwrap().into(), Hash::of(&fs::read(&path).unwrap()))).collect()
+}
+
+/// Batteries for half of the roofs.
+const BATTERIES: &str = "[[equipment]]\nshare = 0.5\nof = 'roofs'\n\
+                         battery = { capacity_wh = 8000, power_w = 4000, round_trip_efficiency = 0.9";
+/// What makes them follow prices.
+const PRICES: &str = ", dispatch = 'price_driven', charge_below = '0.12', discharge_above = '0.2', export = true";
+
+/// Three thousand homes: a chunk is less than a day of them, so that days are put together from several.
+fn homes(seed: u64, devices: &str) -> String {
+    format!(
+        "seed = {seed}\n[community.drawn]\nhomes = 3000\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 3\n\
+         [[strategies]]\nshare = 0.5\nstrategy = 'zi_c'\n{devices}"
+    )
+}
+
+#[test]
+fn energy_and_money_close_in_every_interval_with_all_devices() {
+    let directory = tempfile::tempdir().unwrap();
+    let devices = format!(
+        "{BATTERIES}{PRICES} }}\n\
+         [[equipment]]\nshare = 0.3\nev = {{ power_w = 11000, charging = 'solar_first' }}\n\
+         [[equipment]]\nshare = 0.1\nev = {{ power_w = 3700 }}\ntrips = {{ arrives = 22, departs = 4 }}\n\
+         [[equipment]]\nshare = 0.4\nappliances = [{{ cycle_wh = [500, 100, 300], start = 'solar' }}]\n\
+         [[equipment]]\nshare = 0.5\n[equipment.heat_pump]\npower_w = 3000\nsource = 'air'\nsink_c = 35\n\
+         house = {{ loss_w_per_k = 200, capacity_wh_per_k = 10000, lowest_c = 20, highest_c = 21.5 }}\n"
+    );
+    let out = directory.path().join("out");
+    let found = run(&homes(1, &devices), &out, 2);
+    let mut intervals = csv::Reader::from_path(out.join("intervals.csv")).unwrap();
+    let mut rows = 0;
+    for row in intervals.deserialize::<BTreeMap<String, String>>() {
+        let row = row.unwrap();
+        let of = |column: &str| row[column].parse::<i64>().unwrap();
+        assert_eq!(
+            of("consumption_wh") + of("charged_wh") + of("exported_wh"),
+            of("production_wh") + of("discharged_wh") + of("imported_wh"),
+            "{row:?}"
+        );
+        assert_eq!(of("paid_nano"), of("earned_nano") + of("operator_nano"), "{row:?}");
+        rows += 1;
+    }
+    assert_eq!(rows, 288);
+    let money = &found["money"];
+    let of = |key: &str| money[key].as_i64().unwrap();
+    assert_eq!(of("cost_nano"), of("supplier_nano") + of("operator_nano"), "what members pay is what others gain");
+    assert_eq!(of("saving_nano"), of("alone_nano") - of("cost_nano"));
+    for device in ["charged_wh", "discharged_wh"] {
+        assert!(found["energy"][device].as_u64().unwrap() > 100_000, "{device}: {}", found["energy"]);
+    }
+}
+
+#[test]
+fn the_files_are_the_same_to_the_byte_for_any_number_of_threads_and_others_for_another_seed() {
+    for devices in [String::new(), format!("{BATTERIES} }}\n"), format!("{BATTERIES}{PRICES} }}\n")] {
+        same_for_any_number_of_threads(|seed| homes(seed, &devices));
+    }
+}
+
+fn same_for_any_number_of_threads(scenario: impl Fn(u64) -> String) {
+    let directory = tempfile::tempdir().unwrap();
+    let out = |name: &str| directory.path().join(name);
+    let first = run(&scenario(1), &out("one"), 1);
+    let one = files(&out("one"));
+    for name in
+        ["manifest.json", "summary.json", "intervals.parquet", "intervals.csv", "members.parquet", "members.csv"]
+    {
+        assert!(one.contains_key(Path::new(name)), "{name} in {one:?}");
+    }
+    assert_eq!(one.len(), 8, "{one:?}");
+    for threads in [2, 3] {
+        run(&scenario(1), &out("again"), threads);
+        assert_eq!(files(&out("again")), one, "{threads} threads, over what is there");
+    }
+    assert_ne!(run(&scenario(2), &out("other"), 2)["energy"], first["energy"]);
+}
+
+fn scenarios() -> impl Strategy<Value = String> {
+    let limits = prop_oneof![
+        Just(String::new()),
+        Just("[[strategies]]\nshare = 1\nstrategy = 'zi_c'\n".to_owned()),
+        Just(
+            "[[strategies]]\nshare = 0.4\nstrategy = 'zi_c'\n\
+             [[strategies]]\nshare = 0.3\nstrategy = 'fixed'\nbuy = '0.2'\nsell_cap_wh = 300\n"
+                .to_owned()
+        ),
+    ];
+    let terms = prop_oneof![
+        Just("price = '0.11'\n"),
+        Just("fees = { between_buses = '0.01', transformer = '0.02' }\nderate = 0.1\n"),
+        Just("shares = { h1 = 0.5, h2 = 0.25 }\n"),
+        Just("priority = ['h2', 'h1']\n"),
+        Just(""),
+    ];
+    let names: Vec<&str> = market::clearing::mechanisms().iter().map(|mechanism| mechanism.name()).collect();
+    let battery =
+        "[[equipment]]\nshare = 0.5\nbattery = { capacity_wh = 5000, power_w = 2500, round_trip_efficiency = 0.9";
+    let devices = prop_oneof![
+        Just(String::new()),
+        Just(format!("{battery} }}\n")),
+        Just(format!(
+            "{battery}, dispatch = 'price_driven', charge_below = '0.12', discharge_above = '0.2', export = true }}\n"
+        )),
+        Just("[[equipment]]\nshare = 0.5\nev = { power_w = 11000, charging = 'solar_first' }\n".to_owned()),
+    ];
+    (2..10_u32, 0..=10_u32, any::<u32>(), prop::sample::select(names), terms, (limits, devices)).prop_map(
+        |(homes, tenths, seed, mechanism, terms, (limits, devices))| {
+            format!(
+                "seed = {seed}\n[community.drawn]\nhomes = {homes}\npv_share = '{}'\ngrid = true\n\
+                 [period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 1\n\
+                 [market]\nmechanism = '{mechanism}'\n{terms}{limits}{devices}",
+                f64::from(tenths) / 10.0,
+            )
+        },
+    )
+}
+
+/// The settlement that the market proposes and validators recompute, of the same members.
+fn production(members: &[MeteredMember], street: &Street<'_>, at: usize) -> protocol::settlement::Settlement {
+    let input = |of: &MeteredMember| member_input(of.member, None, of.renewable, of.limits, Some(of.metered));
+    let buses: BTreeMap<_, _> = members.iter().map(|of| (of.member, of.bus)).collect();
+    let inputs = Inputs::new(members.iter().map(input).collect(), |of| buses.get(&of.member).copied().ok_or(()));
+    settle(IntervalInput {
+        interval: street.interval(at),
+        rules: street.rules(),
+        grid: street.grid(),
+        tie_seed: &street.tie_seed(at),
+        readings: Vec::new(),
+        inputs: &inputs.unwrap(),
+    })
+    .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_simulated_is_what_would_be_settled_line_by_line(text in scenarios()) {
+        let scenario = Scenario::parse(&text).unwrap();
+        let community = Community::of(&scenario).unwrap();
+        let mut street = Street::new(&community, Hash::of(text.as_bytes()));
+        let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);
+        for at in 0..96 {
+            street.measure(at, &mut memory, &mut uses);
+            let members = street.meter(at, &uses).to_vec();
+            let simulated = street.trade(at).unwrap();
+            let settled = production(&members, &street, at);
+            prop_assert_eq!(&simulated.lines, &settled.lines);
+            prop_assert_eq!(&simulated.trades, &settled.trades);
+            prop_assert_eq!((simulated.supplier, simulated.operator), (settled.supplier, settled.operator));
+            prop_assert_eq!(simulated.price, settled.price);
+            memory.learn(simulated.price);
+        }
+    }
+}
