@@ -1,7 +1,9 @@
 //! The command line: what was asked for, checked as a whole before anything is started.
 
+mod compare;
 mod options;
 mod run;
+mod sweep;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -49,6 +51,10 @@ enum Command {
     Live(Box<Live>),
     /// Play a scenario offline, through the market's own clearing, as fast as it goes
     Run(run::Run),
+    /// Play several scenarios, and set their figures side by side
+    Compare(compare::Compare),
+    /// Play variants of a scenario with several seeds, here or on many machines
+    Sweep(sweep::Sweep),
     /// Write genesis, keys and all configuration files, and run nothing
     Init(Box<Init>),
 }
@@ -93,6 +99,8 @@ pub fn main() -> ExitCode {
         Some(Command::Init(options)) => init(*options),
         Some(Command::Live(options)) => run_live(*options),
         Some(Command::Run(options)) => run::run(options),
+        Some(Command::Compare(options)) => compare::compare(options),
+        Some(Command::Sweep(options)) => sweep::sweep(options),
         None => run_live(cli.live),
     })
 }
@@ -224,7 +232,7 @@ mod tests {
             (vec!["--colour"], "expected an option that simulator takes, found `--colour`"),
             (vec!["live", "--colour"], "see simulator live --help"),
             (vec!["init"], "expected --state <DIR>, found none; see simulator init --help"),
-            (vec!["dance"], "expected one of the commands live and init, found `dance`"),
+            (vec!["dance"], "expected one of the commands live, run, compare, sweep and init, found `dance`"),
             (vec!["--derate", "2"], "--derate: expected a number from 0 to 1 with at most six decimals, found `2`"),
         ] {
             let line = usage::mistake::<Cli>([&["simulator"], arguments.as_slice()].concat()).unwrap();

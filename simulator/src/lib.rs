@@ -14,5 +14,6 @@ pub mod orders;
 mod progress;
 pub mod scenario;
 pub mod state;
+pub mod sweep;
 mod tables;
 pub mod terms;

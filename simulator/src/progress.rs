@@ -5,19 +5,19 @@ use std::{fmt, io};
 use console::Term;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
-const TEMPLATE: &str = "{wide_bar} {pos}/{len} intervals{left}";
+const TEMPLATE: &str = "{wide_bar} {pos}/{len} {msg}{left}";
 /// Columns at the right edge that stay free. What the terminal itself writes when someone presses Ctrl-C (`^C`) must
 /// not begin another line: the bar is cleared on its own.
 const FREE: u16 = 4;
 
-/// A bar over `intervals`; hidden where standard error is no terminal.
-pub(crate) fn over(intervals: u64) -> ProgressBar {
+/// A bar over so many `things`; hidden where standard error is no terminal.
+pub(crate) fn over(count: u64, things: &'static str) -> ProgressBar {
     let term = Term::stderr();
     let target = match term.is_term() {
         true => ProgressDrawTarget::term_like_with_hz(Box::new(Narrower(term)), 20),
         false => ProgressDrawTarget::hidden(),
     };
-    let bar = ProgressBar::with_draw_target(Some(intervals), target);
+    let bar = ProgressBar::with_draw_target(Some(count), target).with_message(things);
     match ProgressStyle::with_template(TEMPLATE) {
         Ok(style) => bar.with_style(style.with_key("left", left)),
         Err(_) => bar,

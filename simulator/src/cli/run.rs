@@ -1,6 +1,10 @@
 //! `simulator run`: a scenario, offline.
 
-use std::{num::NonZeroUsize, path::PathBuf, thread};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
@@ -45,28 +49,42 @@ pub(super) fn run(options: Run) -> Result<(), Failure> {
     if let Some(seed) = options.seed {
         scenario.seed = seed;
     }
-    let in_file = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", options.scenario.display()));
-    let community = Community::of(&scenario).map_err(|error| in_file(&error))?;
+    let community = Community::of(&scenario).map_err(|error| failure(&options.scenario, error.into()))?;
     let threads = match options.threads {
         Some(threads) => threads.into(),
         None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
-    let bar = progress::over(community.intervals() as u64);
+    let bar = progress::over(community.intervals() as u64, "intervals");
     let how = Options { out: options.out.clone(), threads, lines: !options.no_lines };
     let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));
     bar.finish_and_clear();
-    let figures = outcome.map_err(|error| match error {
-        RunError::Scenario(error) => in_file(&error),
-        RunError::Out(error) => bad_input(error),
-        error => Failure::Failed(error.to_string()),
-    })?;
+    let figures = outcome.map_err(|error| failure(&options.scenario, error))?;
     print(&format!("{}\n{} has the tables and all figures", table(&figures), options.out.display()))
 }
 
-/// The figures that people look for first.
+/// What ended a run of the scenario at `path`.
+pub(super) fn failure(path: &Path, error: RunError) -> Failure {
+    match error {
+        RunError::Scenario(error) => bad_input(format!("{}: {error}", path.display())),
+        RunError::Out(error) => bad_input(error),
+        error => Failure::Failed(error.to_string()),
+    }
+}
+
 fn table(figures: &Figures) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
+    for (what, value) in rows(figures) {
+        table.add_row([what, &value]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// The figures that people look for first.
+pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
     let Figures { energy, money, market, grid, fairness, .. } = figures;
     let kwh = |wh: u64| format!("{} kWh", crate::live::kwh(wh.into()));
     let part = |ratio: Option<Ratio>| ratio.map_or_else(|| "none".to_owned(), |ratio| ratio.percent());
@@ -75,7 +93,7 @@ fn table(figures: &Figures) -> String {
     let price =
         |micro: Option<i64>| micro.and_then(Price::from_micro).map_or_else(|| "none".into(), |price| price.to_string());
     let kw = |watts: u64| format!("{}.{:03} kW", watts / 1_000, watts % 1_000);
-    let rows = [
+    vec![
         ("intervals", figures.intervals.to_string()),
         ("members", figures.members.to_string()),
         ("consumed", kwh(energy.consumption_wh)),
@@ -94,12 +112,5 @@ fn table(figures: &Figures) -> String {
         ("Gini coefficient of savings", fairness.gini.map_or_else(|| "none".into(), |gini| gini.to_string())),
         ("price paid to neighbours, mean", price(market.paid_micro_per_kwh)),
         ("peak drawn, fed in", format!("{}, {}", kw(grid.peak_import_w), kw(grid.peak_export_w))),
-    ];
-    for (what, value) in rows {
-        table.add_row([what, &value]);
-    }
-    if let Some(column) = table.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    ]
 }

@@ -21,7 +21,8 @@ impl Terminal {
     /// Says what is about to run.
     pub(super) fn start(state: &Neighbourhood, plan: &Plan<'_>) -> Terminal {
         let genesis = &state.genesis;
-        let terminal = Terminal { bar: progress::over(plan.intervals as u64), participants: genesis.members.len() };
+        let terminal =
+            Terminal { bar: progress::over(plan.intervals as u64, "intervals"), participants: genesis.members.len() };
         terminal.say(&heading(genesis, plan));
         if let Some(note) = plan.note {
             terminal.say(note);

@@ -10,12 +10,12 @@ mod ratio;
 use protocol::{genesis::Rules, interval::Interval, money::Price};
 use serde::Serialize;
 
-pub(crate) use self::grid::watts;
 pub use self::{
     fairness::Fairness,
     grid::{Grid, LinePeak},
     ratio::Ratio,
 };
+pub(crate) use self::{grid::watts, ratio::rounded};
 use super::sums::{IntervalSums, MemberSums};
 
 /// The figures of a run.

@@ -19,6 +19,6 @@ pub use self::{
     community::Community,
     devices::{Memory, Use},
     figures::Figures,
-    run::{Options, OutError, RunError, run},
+    run::{Options, OutError, RunError, figures, run},
     street::Street,
 };

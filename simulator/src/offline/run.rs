@@ -81,16 +81,23 @@ pub fn run(
     let manifest = Manifest::of(scenario, community, options.lines);
     let draft = Draft::begin(&options.out, &manifest)?;
     let results = Results::create(draft.path(), community, options.lines)?;
-    let results = play(community, &manifest, options, results, done)?;
+    let results = play(community, &manifest, options.threads, results, done)?;
     let figures = results.finish(draft.path(), community)?;
     draft.finish(&manifest, &figures)?;
     Ok(figures)
 }
 
+/// Plays `scenario`, and writes nothing.
+pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Result<Figures, RunError> {
+    let manifest = Manifest::of(scenario, community, false);
+    let results = play(community, &manifest, threads, Results::without_tables(community), &|_| {})?;
+    Ok(results.figures(community))
+}
+
 fn play(
     community: &Community,
     manifest: &Manifest,
-    options: &Options,
+    threads: usize,
     results: Results,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Results, RunError> {
@@ -127,7 +134,7 @@ fn play(
         Some(())
     };
     thread::scope(|scope| {
-        for _ in 0..options.threads.clamp(1, chunks.len().max(1)) {
+        for _ in 0..threads.clamp(1, chunks.len().max(1)) {
             scope.spawn(work);
         }
     });

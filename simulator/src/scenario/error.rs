@@ -54,6 +54,14 @@ impl ScenarioError {
         ScenarioError::Value { key: key.to_owned(), message: message.to_string() }
     }
 
+    /// The same of a text that nobody wrote: without its line.
+    pub(crate) fn without_place(self) -> ScenarioError {
+        match self {
+            ScenarioError::Toml { message, .. } => ScenarioError::Value { key: "scenario".into(), message },
+            other => other,
+        }
+    }
+
     pub(super) fn toml(text: &str, error: &toml::de::Error) -> ScenarioError {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         // What people write may be quoted over several lines.

@@ -49,7 +49,7 @@ impl Serialize for Ratio {
 }
 
 /// A quotient to the nearest whole number, halves away from zero; `by` is above 0.
-pub(super) fn rounded(number: i128, by: i128) -> i128 {
+pub(crate) fn rounded(number: i128, by: i128) -> i128 {
     let half = by / 2;
     if number < 0 { -((-number + half) / by) } else { (number + half) / by }
 }

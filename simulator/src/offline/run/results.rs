@@ -19,7 +19,7 @@ const DAY_ROWS: usize = 1 << 17;
 
 pub(super) struct Results {
     lines: Option<(Encoder, ParquetFile)>,
-    days: Days,
+    days: Option<Days>,
     intervals: Vec<(Interval, IntervalSums)>,
     members: Vec<MemberSums>,
     flows: Vec<(u64, u64)>,
@@ -45,13 +45,19 @@ impl Results {
         };
         let lines = lines.then(|| create("lines", &LINES)).transpose()?;
         let (encoder, file) = create("member_days", &MEMBER_DAYS)?;
-        Ok(Results {
-            lines,
-            days: Days { encoder, file, waiting: Vec::new() },
+        let days = Some(Days { encoder, file, waiting: Vec::new() });
+        Ok(Results { lines, days, ..Results::without_tables(community) })
+    }
+
+    /// Of a run that writes nothing.
+    pub(super) fn without_tables(community: &Community) -> Results {
+        Results {
+            lines: None,
+            days: None,
             intervals: Vec::with_capacity(community.intervals),
             members: vec![MemberSums::default(); community.homes.len()],
             flows: Vec::new(),
-        })
+        }
     }
 
     /// What encodes the lines, if they are written.
@@ -71,15 +77,20 @@ impl Results {
         }
         for (day, sums) in played.days {
             self.members.iter_mut().zip(&sums).for_each(|(all, of_day)| all.add(of_day));
-            self.days.add(day, sums);
+            if let Some(days) = &mut self.days {
+                days.add(day, sums);
+            }
         }
-        self.days.write_full()
+        self.days.as_mut().map_or(Ok(()), Days::write_full)
     }
 
     /// Writes what is left and what is known only now, and closes all tables.
     pub(super) fn finish(mut self, directory: &Path, community: &Community) -> Result<Figures, TableError> {
-        self.days.write(self.days.waiting.len())?;
-        self.days.file.finish()?;
+        let figures = self.figures(community);
+        if let Some(mut days) = self.days.take() {
+            days.write(days.waiting.len())?;
+            days.file.finish()?;
+        }
         if let Some((_, file)) = self.lines {
             file.finish()?;
         }
@@ -99,12 +110,17 @@ impl Results {
         ] {
             whole(directory, table, columns, &values)?;
         }
-        Ok(Figures::of(Totals {
+        Ok(figures)
+    }
+
+    /// The figures of all that was appended.
+    pub(super) fn figures(&self, community: &Community) -> Figures {
+        Figures::of(Totals {
             rules: &community.rules,
             intervals: &self.intervals,
             members: &self.members,
             lines: line_peaks(community, &self.flows),
-        }))
+        })
     }
 }
 
