@@ -249,3 +249,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_meters_out_of_reach_do_is_the_suppliers_and_never_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |faults: &str, name: &str| {
+        run(&format!("[community]\nprofile = 'summer'\n{faults}"), &directory.path().join(name), 2)
+    };
+    let (all, some) = (of("", "all"), of("[faults]\noffline = 0.33\ndays = 0.5\n", "some"));
+    for of_all in ["consumption_wh", "production_wh"] {
+        assert_eq!(all["energy"][of_all], some["energy"][of_all]);
+    }
+    assert_eq!(all["grid"], some["grid"], "the same flows over the same lines");
+    let of = |found: &Value, key: &str| found["energy"]["market"][key].as_i64().unwrap();
+    let traded = |found: &Value| found["energy"]["traded_wh"].as_i64().unwrap();
+    assert!(traded(&some) < traded(&all));
+    // Consumption is own use, trade and supply, however late it is known.
+    for (found, kept) in [(&all, 1_749_641), (&some, 1_749_641)] {
+        let net = of(found, "imported_wh") - of(found, "exported_wh");
+        assert_eq!(net, 13_304_326 - 8_415_500);
+        assert_eq!(of(found, "imported_wh") + traded(found) + kept, 13_304_326);
+    }
+}

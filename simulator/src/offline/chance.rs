@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Trip,
     /// When appliances may run.
     Window,
+    /// When a meter is out of reach.
+    Outage,
 }
 
 /// Where all draws of a run come from.

@@ -18,6 +18,7 @@ use super::{
     chance::{Chance, Purpose},
     devices::{Devices, Memory, Remembers, Use},
     drawn::{Day, DrawnHomes},
+    faults::Faults,
 };
 use crate::{
     dataset::{Dataset, Fingerprint, Source},
@@ -40,6 +41,7 @@ pub struct Community {
     pub(crate) data: Vec<Fingerprint>,
     profiles: Profiles,
     devices: Devices,
+    faults: Faults,
     equipment: Vec<Equipment>,
 }
 
@@ -130,7 +132,21 @@ impl Community {
         let rules = rules(scenario, &homes, &grid, first)?;
         let profiles = Profiles::Recorded { usage, before };
         let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
-        Ok(Community { homes, grid, strategies, rules, first, intervals, chance, data, profiles, devices, equipment })
+        let faults = Faults::of(&scenario.faults, homes.len(), &chance);
+        Ok(Community {
+            homes,
+            grid,
+            strategies,
+            rules,
+            first,
+            intervals,
+            chance,
+            data,
+            profiles,
+            devices,
+            faults,
+            equipment,
+        })
     }
 
     fn drawn(scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
@@ -185,7 +201,21 @@ impl Community {
         data.sort_unstable_by(|one, other| one.file.cmp(&other.file));
         data.dedup();
         let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
-        Ok(Community { homes, grid, strategies, rules, first, intervals, chance, data, profiles, devices, equipment })
+        let faults = Faults::of(&scenario.faults, homes.len(), &chance);
+        Ok(Community {
+            homes,
+            grid,
+            strategies,
+            rules,
+            first,
+            intervals,
+            chance,
+            data,
+            profiles,
+            devices,
+            faults,
+            equipment,
+        })
     }
 
     /// How many intervals are played.
@@ -207,7 +237,8 @@ impl Community {
 
     /// What the devices of the homes need to know of the past.
     pub(crate) fn remembers(&self) -> Remembers {
-        self.devices.remembers()
+        let of_faults = if self.faults.is_none() { Remembers::Nothing } else { Remembers::State };
+        self.devices.remembers().max(of_faults)
     }
 
     /// How the homes begin.
@@ -228,8 +259,11 @@ impl Community {
     /// What every member does in the interval `at`: the next one, unless [nothing](Remembers::Nothing) is remembered.
     pub(crate) fn measure(&self, at: usize, lookup: &mut Lookup, memory: &mut Memory, into: &mut [Use]) {
         self.profile(at, lookup, into);
-        if self.remembers() != Remembers::Nothing {
+        if self.devices.remembers() != Remembers::Nothing {
             self.devices.step(self.interval(at), &self.equipment, memory, into);
+        }
+        if !self.faults.is_none() {
+            self.faults.apply(self.interval(at), at + 1 == self.intervals, &mut memory.outages, into);
         }
     }
 

@@ -8,6 +8,7 @@ use protocol::{interval::Interval, money::Price};
 use super::{
     chance::{Chance, Purpose},
     community::Member,
+    faults::Outages,
     season,
 };
 use crate::scenario::{Device, Equipment, Of, Part, Range, Scenario, ScenarioError, Weather};
@@ -23,6 +24,10 @@ pub struct Use {
     pub charged: u32,
     /// Given by the battery.
     pub discharged: u32,
+    /// Whether the meter is out of reach, so that nothing of it can be traded.
+    pub unread: bool,
+    /// What flowed in intervals before whose readings come only now, drawn and fed in.
+    pub late: (u64, u64),
 }
 
 impl Use {
@@ -73,6 +78,7 @@ pub struct Memory {
     homes: Vec<Remembered>,
     /// The prices of the last two intervals, the older one first.
     prices: [Option<Price>; 2],
+    pub(super) outages: Outages,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,7 +140,7 @@ impl Devices {
             Remembers::Nothing => Vec::new(),
             Remembers::State | Remembers::Prices => self.homes.iter().map(begin).collect(),
         };
-        Memory { homes, prices: [None; 2] }
+        Memory { homes, prices: [None; 2], outages: Outages::default() }
     }
 
     /// What the devices make of what the profiles say of the next interval.
@@ -216,11 +222,11 @@ impl Memory {
 const DAY_S: i64 = 86_400;
 
 /// Where the draws of a home's day are: days of a millennium, and homes by the million.
-fn place(home: usize, day: i64) -> u64 {
+pub(super) fn place(home: usize, day: i64) -> u64 {
     (home as u64) << 24 | (day.rem_euclid(1 << 24)) as u64
 }
 
-fn happens(share: Part, draw: u32) -> bool {
+pub(super) fn happens(share: Part, draw: u32) -> bool {
     u64::from(draw) * 1_000_000 < u64::from(share.ppm()) << 32
 }
 

@@ -7,6 +7,7 @@ mod chance;
 mod community;
 mod devices;
 mod drawn;
+mod faults;
 pub mod figures;
 mod output;
 mod run;

@@ -83,7 +83,11 @@ impl<'a> Street<'a> {
         let energy = |wh: u32| Energy::from_wh(wh.into());
         for ((member, bids), of_member) in self.members.iter_mut().zip(&self.bids).zip(uses) {
             let (import, export) = of_member.at_meter();
-            member.metered.measured = Some(Flow { import: energy(import), export: energy(export) });
+            let (late_import, late_export) = of_member.late;
+            member.metered = Metered {
+                measured: (!of_member.unread).then_some(Flow { import: energy(import), export: energy(export) }),
+                late: Flow { import: Energy::from_wh(late_import), export: Energy::from_wh(late_export) },
+            };
             member.limits = match bids {
                 Bids::Alike(strategy) => alike[*strategy],
                 Bids::Own(strategy) => strategy.limits(&situation),

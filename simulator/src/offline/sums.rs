@@ -112,6 +112,8 @@ pub struct IntervalSums {
     pub price: Option<Price>,
     /// What the grid operator gained, n€.
     pub operator_nano: i64,
+    /// What the community drew from the grid, less what it fed in, whenever it was read, Wh.
+    pub net_wh: i64,
     /// Members that bought.
     pub buyers: u32,
     /// Members that sold.

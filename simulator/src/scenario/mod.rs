@@ -53,6 +53,9 @@ pub struct Scenario {
     /// Which devices members have, beside what the profiles say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub equipment: Vec<Equipment>,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Faults,
     /// What heat pumps see of the weather.
     #[serde(default)]
     pub weather: Weather,
@@ -189,6 +192,21 @@ const fn price_of(micro: i64) -> Price {
         Some(price) => price,
         None => panic!("a default is a price"),
     }
+}
+
+/// What goes wrong: meters whose readings come late, so that the supplier has what flowed meanwhile.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Faults {
+    /// Part of the meters that are out of reach at times.
+    pub offline: Part,
+    /// On which part of their days [default: 1, all].
+    #[serde(default = "whole")]
+    pub days: Part,
+}
+
+fn whole() -> Part {
+    Part::from_ppm(1_000_000)
 }
 
 /// Temperatures outdoors, made up: an even rise from winter to summer, and on each day from night to afternoon.

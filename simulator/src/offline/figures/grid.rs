@@ -47,8 +47,7 @@ pub(crate) fn watts(wh: u64, minutes: u32) -> u64 {
 
 impl Grid {
     pub(super) fn of(intervals: &[(Interval, IntervalSums)], lines: Vec<LinePeak>) -> Grid {
-        let net = |row: &IntervalSums| i128::from(row.sums.imported_wh) - i128::from(row.sums.exported_wh);
-        let nets: Vec<i128> = intervals.iter().map(|(_, row)| net(row)).collect();
+        let nets: Vec<i128> = intervals.iter().map(|(_, row)| row.net_wh.into()).collect();
         let minutes = intervals.first().map_or(1, |(interval, _)| interval.length().minutes());
         let peak = |wh: Option<i128>| watts(wh.and_then(|wh| u64::try_from(wh).ok()).unwrap_or(0), minutes);
         let highest = nets.iter().copied().max();

@@ -162,6 +162,7 @@ impl<'a> Player<'a> {
         }
         let mut sums = MemberSums::default();
         let (mut buyers, mut sellers) = (0, 0);
+        let (mut net_wh, mut lacking_wh, mut spare_wh) = (0, 0, 0);
         if let Some((_, of_day)) = played.days.last_mut() {
             for ((of_member, of_use), line) in of_day.iter_mut().zip(uses).zip(&economics.lines) {
                 let of_line = MemberSums::of_line(*of_use, line, &self.community.rules);
@@ -169,10 +170,17 @@ impl<'a> Player<'a> {
                 sums.add(&of_line);
                 buyers += u32::from(!line.bought.is_zero());
                 sellers += u32::from(!line.sold.is_zero());
+                let (drawn, fed_in) = of_use.at_meter();
+                net_wh += i64::from(drawn) - i64::from(fed_in);
+                if !of_use.unread {
+                    lacking_wh += u64::from(drawn);
+                    spare_wh += u64::from(fed_in);
+                }
             }
         }
         let row = IntervalSums {
-            tradable_wh: sums.deficit_wh().min(sums.surplus_wh()),
+            tradable_wh: lacking_wh.min(spare_wh),
+            net_wh,
             sums,
             price: economics.price,
             operator_nano: economics.operator.nano(),
