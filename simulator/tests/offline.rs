@@ -271,3 +271,27 @@ fn what_meters_out_of_reach_do_is_the_suppliers_and_never_lost() {
         assert_eq!(of(found, "imported_wh") + traded(found) + kept, 13_304_326);
     }
 }
+
+#[test]
+fn every_ready_scenario_asks_a_question_plays_and_says_what_was_found() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/scenarios");
+    let mut seen = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let scenario = Scenario::load(&path).unwrap();
+        assert!(scenario.question.as_ref().is_some_and(|question| question.ends_with('?')), "{path:?}");
+        let (_, found) = text.split_once("# Found, with this version:\n").unwrap();
+        assert!(found.lines().count() >= 2 && found.lines().all(|line| line.starts_with("# ")), "{path:?}");
+        // A day of it, of a smaller community.
+        let mut small = scenario;
+        small.period.days = Some(1);
+        if let Some(drawn) = &mut small.community.drawn {
+            drawn.homes = drawn.homes.min(50);
+        }
+        let community = Community::of(&small).unwrap();
+        assert!(offline::figures(&small, &community, 1).unwrap().energy.consumption_wh > 0, "{path:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 10);
+}
