@@ -103,3 +103,23 @@ fn paths_start_from_where_the_scenario_lies() {
     let error = Scenario::load(&directory.path().join("none.toml")).unwrap_err().to_string();
     assert!(error.contains("none.toml: cannot be read"), "{error}");
 }
+
+#[test]
+fn the_keys_of_the_documentation_are_those_that_are_read() {
+    let page = include_str!("../../../docs/scenarios.md");
+    let (_, block) = page.split_once("```toml\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    // It shows both kinds of communities, of which a scenario has one; and keys of participants.
+    let (head, rest) = block.split_once("[community] ").unwrap();
+    let (recorded, drawn) = rest.split_once("[community.drawn]").unwrap();
+    let of_participants = |line: &&str| !line.starts_with("shares") && !line.starts_with("priority");
+    let drawn: String = format!("{head}[community.drawn]{drawn}")
+        .lines()
+        .filter(of_participants)
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    let scenario = Scenario::parse(&drawn).unwrap();
+    assert_eq!((scenario.equipment.len(), scenario.strategies.len()), (4, 1));
+    let recorded = Scenario::parse(&format!("[community] {recorded}")).unwrap();
+    assert!(recorded.community.orders.is_some());
+}
