@@ -199,12 +199,16 @@ fn scenarios() -> impl Strategy<Value = String> {
         )),
         Just("[[equipment]]\nshare = 0.5\nev = { power_w = 11000, charging = 'solar_first' }\n".to_owned()),
     ];
-    (2..10_u32, 0..=10_u32, any::<u32>(), prop::sample::select(names), terms, (limits, devices)).prop_map(
-        |(homes, tenths, seed, mechanism, terms, (limits, devices))| {
+    let tariffs = prop_oneof![
+        Just(""),
+        Just("[[tariffs.windows]]\nfrom = '17:00'\nto = '05:30'\nretail = '0.45'\nfeed_in = '0.12'\n"),
+    ];
+    (2..10_u32, 0..=10_u32, any::<u32>(), prop::sample::select(names), terms, (limits, devices, tariffs)).prop_map(
+        |(homes, tenths, seed, mechanism, terms, (limits, devices, tariffs))| {
             format!(
                 "seed = {seed}\n[community.drawn]\nhomes = {homes}\npv_share = '{}'\ngrid = true\n\
                  [period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 1\n\
-                 [market]\nmechanism = '{mechanism}'\n{terms}{limits}{devices}",
+                 [market]\nmechanism = '{mechanism}'\n{terms}{limits}{devices}{tariffs}",
                 f64::from(tenths) / 10.0,
             )
         },
@@ -218,7 +222,7 @@ fn production(members: &[MeteredMember], street: &Street<'_>, at: usize) -> prot
     let inputs = Inputs::new(members.iter().map(input).collect(), |of| buses.get(&of.member).copied().ok_or(()));
     settle(IntervalInput {
         interval: street.interval(at),
-        rules: street.rules(),
+        rules: street.rules(at),
         grid: street.grid(),
         tie_seed: &street.tie_seed(at),
         readings: Vec::new(),
@@ -294,4 +298,55 @@ fn every_ready_scenario_asks_a_question_plays_and_says_what_was_found() {
         seen += 1;
     }
     assert_eq!(seen, 10);
+}
+
+#[test]
+fn tariffs_by_the_hour_and_by_a_series_are_those_of_each_interval() {
+    let directory = tempfile::tempdir().unwrap();
+    let series = directory.path().join("prices.csv");
+    // What the windows say, as a series of two days.
+    fs::write(
+        &series,
+        "timestamp,retail,feed_in\n2016-07-04T00:00:00Z,0.30,0.08\n2016-07-04T18:00:00Z,0.50,0.08\n\
+         2016-07-05T00:00:00Z,0.30,0.08\n2016-07-05T18:00:00Z,0.50,0.08\n",
+    )
+    .unwrap();
+    let period = "[period]\ndays = 2\n";
+    let windows = format!("{period}[[tariffs.windows]]\nfrom = '18:00'\nto = '24:00'\nretail = '0.50'\n");
+    let by_series = format!("{period}[tariffs]\nretail = '0.9'\nseries = '{}'\n", series.display());
+    let of = |text: &str, name: &str| run(text, &directory.path().join(name), 2);
+    let (flat, windows, by_series) = (of(period, "flat"), of(&windows, "windows"), of(&by_series, "series"));
+    assert_eq!(windows["money"], by_series["money"]);
+    assert_eq!(windows["energy"], flat["energy"], "price takers trade all the same");
+
+    let mut evening_wh = 0;
+    let mut intervals = csv::Reader::from_path(directory.path().join("flat/intervals.csv")).unwrap();
+    for row in intervals.deserialize::<BTreeMap<String, String>>().map(Result::unwrap) {
+        let hour: u32 = row["interval"][11..13].parse().unwrap();
+        let of = |column: &str| row[column].parse::<i64>().unwrap();
+        evening_wh += i64::from(hour >= 18) * (of("traded_wh") + of("imported_wh"));
+    }
+    assert!(evening_wh > 100_000);
+    let alone = |found: &Value| found["money"]["alone_nano"].as_i64().unwrap();
+    assert_eq!(alone(&windows), alone(&flat) + evening_wh * 200_000);
+    assert!(fs::read_to_string(directory.path().join("series/manifest.json")).unwrap().contains("prices.csv"));
+
+    for (rows, expected) in [
+        (
+            "time,retail,feed_in\n",
+            "prices.csv line 1: expected the columns timestamp,retail,feed_in, found time,retail",
+        ),
+        ("timestamp,retail,feed_in\n", "prices.csv line 2: expected at least one row, found none"),
+        ("timestamp,retail,feed_in\n2016-07-04T00:00:00Z,dear,0\n", "line 2: expected a price per kWh"),
+        ("timestamp,retail,feed_in\n2016-07-04T00:00:00Z,0.1,0.2\n", "line 2: expected a feed_in of at most"),
+        (
+            "timestamp,retail,feed_in\n2016-07-04T00:00:00Z,0.3,0.2\n2016-07-04T00:00:00Z,0.3,0.2\n",
+            "line 3: expected a time after 2016-07-04T00:00:00Z",
+        ),
+    ] {
+        fs::write(&series, rows).unwrap();
+        let scenario = Scenario::parse(&format!("[tariffs]\nseries = '{}'\n", series.display())).unwrap();
+        let error = Community::of(&scenario).unwrap_err().to_string();
+        assert!(error.starts_with("tariffs.series: ") && error.contains(expected), "{error}\nexpected: {expected}");
+    }
 }

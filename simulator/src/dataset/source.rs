@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufReader, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use flate2::read::MultiGzDecoder;
@@ -28,6 +28,14 @@ pub struct Fingerprint {
     pub file: String,
     /// SHA-256 of its bytes.
     pub sha256: Hash,
+}
+
+impl Fingerprint {
+    /// That of the file at `path`, by its name.
+    pub fn of(path: &Path) -> io::Result<Fingerprint> {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Fingerprint { file, sha256: Hash::of(&fs::read(path)?) })
+    }
 }
 
 /// What a data set has beside its profiles.
@@ -108,8 +116,8 @@ impl Source {
             let bytes = match self {
                 Source::BuiltIn => BUILT_IN.iter().find(|(name, _)| *name == file).map(|(_, bytes)| Hash::of(bytes)),
                 Source::Directory(directory) => {
-                    let read = fs::read(directory.join(&file));
-                    Some(Hash::of(&read.map_err(|error| DatasetError::Unreadable { file: file.clone(), error })?))
+                    let read = Fingerprint::of(&directory.join(&file));
+                    Some(read.map_err(|error| DatasetError::Unreadable { file: file.clone(), error })?.sha256)
                 }
             };
             Ok(bytes.map(|sha256| Fingerprint { file, sha256 }))

@@ -1,17 +1,12 @@
 //! The community of a scenario, ready to be played: who is where, how each bids, and what each uses and makes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use household::strategy::{FixedLimits, PriceTaker, Strategy};
-use market::{
-    clearing::Network,
-    grid::{BusIndex, Grid},
-};
+use market::grid::{BusIndex, Grid};
 use protocol::{
-    genesis::Rules,
     interval::{Interval, IntervalLength, parse_utc, utc_text},
     member::MemberId,
-    parameters::{Parameters, Share},
 };
 
 use super::{
@@ -19,11 +14,12 @@ use super::{
     devices::{Devices, Memory, Remembers, Use},
     drawn::{Day, DrawnHomes},
     faults::Faults,
+    rules::InForce,
 };
 use crate::{
     dataset::{Dataset, Fingerprint, Source},
     orders::Orders,
-    scenario::{BUILT_IN, Equipment, Market, Part, Scenario, ScenarioError},
+    scenario::{BUILT_IN, Equipment, Part, Scenario, ScenarioError},
 };
 
 /// Who takes part, and under which rules.
@@ -33,7 +29,7 @@ pub struct Community {
     pub(crate) grid: Grid,
     /// The strategies, by the number that members have.
     pub(crate) strategies: Vec<Arc<dyn Strategy>>,
-    pub(crate) rules: Rules,
+    pub(crate) rules: InForce,
     pub(crate) first: Interval,
     pub(crate) intervals: usize,
     pub(crate) chance: Chance,
@@ -80,10 +76,17 @@ impl Community {
     /// The community of a scenario.
     pub fn of(scenario: &Scenario) -> Result<Community, ScenarioError> {
         let chance = Chance::new(scenario.seed);
-        match &scenario.community.drawn {
+        let mut community = match &scenario.community.drawn {
             Some(_) => Community::drawn(scenario, chance),
             None => Community::recorded(scenario, chance),
+        }?;
+        // Whoever cannot be read any more was, a moment ago.
+        let others = scenario.community.orders.iter().chain(&scenario.tariffs.series);
+        for path in others.filter(|path| path.as_os_str() != BUILT_IN) {
+            let read = Fingerprint::of(path).map_err(|error| ScenarioError::at(&path.display().to_string(), error))?;
+            community.data.push(read);
         }
+        Ok(community)
     }
 
     fn recorded(scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
@@ -129,7 +132,7 @@ impl Community {
                 strategies.push(Arc::new(limits));
             }
         }
-        let rules = rules(scenario, &homes, &grid, first)?;
+        let rules = InForce::of(scenario, &homes, &grid, first, intervals)?;
         let profiles = Profiles::Recorded { usage, before };
         let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
         let faults = Faults::of(&scenario.faults, homes.len(), &chance);
@@ -192,8 +195,8 @@ impl Community {
         };
         let mut homes: Vec<Member> = (0..homes_drawn.count()).map(member).collect();
         let strategies = assign(scenario, &mut homes, &chance);
-        let rules = rules(scenario, &homes, &grid, first)?;
         let intervals = days as usize * 96;
+        let rules = InForce::of(scenario, &homes, &grid, first, intervals)?;
         let profiles = Profiles::Drawn(homes_drawn);
         let fingerprints = |profile| Source::BuiltIn.fingerprints(profile).map_err(|error| of_data(error.to_string()));
         let mut data = fingerprints("winter")?;
@@ -333,35 +336,4 @@ fn assign(scenario: &Scenario, homes: &mut [Member], chance: &Chance) -> Vec<Arc
         strategies.push(mix.strategy.bids.clone());
     }
     strategies
-}
-
-/// The rules in the members of the community, checked against its grid.
-fn rules(scenario: &Scenario, homes: &[Member], grid: &Grid, first: Interval) -> Result<Rules, ScenarioError> {
-    let Market { mechanism, price, shares, priority, fees, derate } = &scenario.market;
-    let members: BTreeMap<&str, MemberId> = homes.iter().map(|home| (home.name.as_str(), home.id)).collect();
-    let member = |key: &str, name: &str| {
-        members.get(name).copied().ok_or_else(|| {
-            let known = homes.first().map(|home| home.name.as_str()).unwrap_or_default();
-            ScenarioError::at(key, format!("expected a participant such as {known}, found `{name}`"))
-        })
-    };
-    let share = |(name, part): (&String, &Part)| Ok(Share { member: member("market.shares", name)?, ppm: part.ppm() });
-    let shares = shares.as_ref().map(|shares| shares.iter().map(share).collect::<Result<Vec<_>, _>>()).transpose()?;
-    let priority = priority.as_ref().map(|names| names.iter().map(|name| member("market.priority", name)).collect());
-    let parameters = Parameters {
-        community_price: *price,
-        shares,
-        priority: priority.transpose()?,
-        derate_ppm: derate.map(Part::ppm),
-        fees: fees.clone(),
-    };
-    parameters.check().map_err(|error| ScenarioError::at("market", error))?;
-    Network::new(grid, &parameters, first, &[]).map_err(|error| ScenarioError::at("market", error))?;
-    let of_grid = fees.is_some() || derate.is_some();
-    if of_grid && grid.line_above(1).is_none() {
-        return Err(ScenarioError::at("market", "expected a grid for fees and derating, found none in the community"));
-    }
-    let mut rules = Rules::new(scenario.tariffs.retail, scenario.tariffs.feed_in, mechanism.as_str());
-    rules.parameters = (parameters != Parameters::default()).then_some(parameters);
-    Ok(rules)
 }

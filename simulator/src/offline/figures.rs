@@ -7,7 +7,7 @@ mod fairness;
 mod grid;
 mod ratio;
 
-use protocol::{genesis::Rules, interval::Interval, money::Price};
+use protocol::{genesis::Rules, interval::Interval};
 use serde::Serialize;
 
 pub use self::{
@@ -142,12 +142,13 @@ impl Figures {
         let mut all = MemberSums::default();
         members.iter().for_each(|member| all.add(member));
         let tradable_wh: u64 = intervals.iter().map(|(_, row)| row.tradable_wh).sum();
+        let pooled_nano = intervals.iter().map(|(_, row)| row.pooled_nano).sum();
         let operator_nano = intervals.iter().map(|(_, row)| i128::from(row.operator_nano)).sum();
         Figures {
             intervals: intervals.len(),
             members: members.len(),
             energy: energy(&all, tradable_wh),
-            money: money(&all, tradable_wh, operator_nano, rules),
+            money: money(&all, pooled_nano, operator_nano),
             fairness: Fairness::of(members, rules),
             market: prices(intervals, &all),
             grid: Grid::of(intervals, lines),
@@ -183,10 +184,7 @@ fn energy(all: &MemberSums, tradable_wh: u64) -> EnergyFigures {
     }
 }
 
-fn money(all: &MemberSums, tradable_wh: u64, operator_nano: i128, rules: &Rules) -> Money {
-    let times = |price: Price, wh: u64| i128::from(price.micro()) * i128::from(wh);
-    let pooled_nano = times(rules.retail_price, all.deficit_wh() - tradable_wh)
-        - times(rules.feed_in_price, all.surplus_wh() - tradable_wh);
+fn money(all: &MemberSums, pooled_nano: i128, operator_nano: i128) -> Money {
     let (cost_nano, alone_nano, saving_nano) = (all.cost_nano(), all.alone_nano, all.saving_nano());
     Money {
         cost_nano,

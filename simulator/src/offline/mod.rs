@@ -10,6 +10,7 @@ mod drawn;
 mod faults;
 pub mod figures;
 mod output;
+mod rules;
 mod run;
 mod season;
 mod street;

@@ -77,7 +77,7 @@ impl<'a> Street<'a> {
 
     /// Meters what everyone did in the interval of this number, and asks everyone for its bids.
     pub fn meter(&mut self, at: usize, uses: &[Use]) -> &[MeteredMember] {
-        let situation = Situation { interval: self.interval(at), tariffs: Some(self.community.rules.tariffs()) };
+        let situation = Situation { interval: self.interval(at), tariffs: Some(self.rules(at).tariffs()) };
         let alike: Vec<PriceLimits> =
             self.community.strategies.iter().map(|strategy| strategy.limits(&situation)).collect();
         let energy = |wh: u32| Energy::from_wh(wh.into());
@@ -96,9 +96,9 @@ impl<'a> Street<'a> {
         &self.members
     }
 
-    /// The rules in force.
-    pub fn rules(&self) -> &Rules {
-        &self.community.rules
+    /// The rules in force in the interval of this number.
+    pub fn rules(&self, at: usize) -> &Rules {
+        self.community.rules.at(at)
     }
 
     /// The grid that the members are on.
@@ -118,7 +118,7 @@ impl<'a> Street<'a> {
     /// Trades in the interval that was metered last, which has this number.
     pub fn trade(&self, at: usize) -> Result<Economics, SettleError> {
         let tie_seed = self.tie_seed(at);
-        let Community { rules, grid, .. } = self.community;
-        economics(&self.members, &Circumstances { interval: self.interval(at), rules, grid, tie_seed: &tie_seed })
+        let (interval, rules, grid) = (self.interval(at), self.rules(at), self.grid());
+        economics(&self.members, &Circumstances { interval, rules, grid, tie_seed: &tie_seed })
     }
 }

@@ -114,6 +114,8 @@ pub struct IntervalSums {
     pub operator_nano: i64,
     /// What the community drew from the grid, less what it fed in, whenever it was read, Wh.
     pub net_wh: i64,
+    /// What it would have cost as one household, n€.
+    pub pooled_nano: i128,
     /// Members that bought.
     pub buyers: u32,
     /// Members that sold.

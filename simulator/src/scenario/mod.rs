@@ -176,11 +176,90 @@ pub struct TariffPlan {
     pub retail: Price,
     /// What it gives.
     pub feed_in: Price,
+    /// Hours of the day with other prices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<TariffWindow>,
+    /// A CSV file `timestamp,retail,feed_in`: each row holds until the next, and before the first the prices above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<PathBuf>,
+}
+
+/// Hours of the day, UTC, with other prices.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TariffWindow {
+    /// From when, such as `17:00`.
+    pub from: Minute,
+    /// Until when; if not later, on the next day.
+    pub to: Minute,
+    /// What the supplier takes meanwhile [default: as ever].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retail: Option<Price>,
+    /// What it gives meanwhile [default: as ever].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_in: Option<Price>,
+}
+
+impl TariffWindow {
+    /// Whether it holds a minute of the day.
+    pub fn holds(&self, minute: i64) -> bool {
+        let (Minute(from), Minute(to)) = (self.from, self.to);
+        if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to }
+    }
+}
+
+/// A minute of the day, written as `17:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Minute(i64);
+
+impl TryFrom<String> for Minute {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Minute, String> {
+        let digits = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten().map(i64::from);
+        let parts = text.split_once(':').and_then(|(hours, minutes)| Some((digits(hours)?, digits(minutes)?)));
+        match parts {
+            Some((hours, minutes)) if minutes < 60 && hours * 60 + minutes <= 24 * 60 => {
+                Ok(Minute(hours * 60 + minutes))
+            }
+            _ => Err(format!(
+                "expected a time from 00:00 to 24:00, found `{}`",
+                text.chars().take(80).collect::<String>()
+            )),
+        }
+    }
+}
+
+impl From<Minute> for String {
+    fn from(Minute(minute): Minute) -> String {
+        format!("{:02}:{:02}", minute / 60, minute % 60)
+    }
+}
+
+impl TariffPlan {
+    fn check(&self) -> Result<(), ScenarioError> {
+        let ever = (self.retail, self.feed_in);
+        let of_window =
+            |window: &TariffWindow| (window.retail.unwrap_or(self.retail), window.feed_in.unwrap_or(self.feed_in));
+        for (retail, feed_in) in std::iter::once(ever).chain(self.windows.iter().map(of_window)) {
+            if feed_in > retail {
+                let found = format!("expected at most the retail price {retail}, found {feed_in}");
+                return Err(ScenarioError::at("tariffs.feed_in", found));
+            }
+        }
+        let both = |minute| self.windows.iter().filter(|window| window.holds(minute)).count() > 1;
+        if let Some(minute) = (0..24 * 60).find(|minute| both(*minute)) {
+            let found = String::from(Minute(minute));
+            return Err(ScenarioError::at("tariffs.windows", format!("expected one at a time, found two at {found}")));
+        }
+        Ok(())
+    }
 }
 
 impl Default for TariffPlan {
     fn default() -> TariffPlan {
-        TariffPlan { retail: RETAIL_DEFAULT, feed_in: FEED_IN_DEFAULT }
+        TariffPlan { retail: RETAIL_DEFAULT, feed_in: FEED_IN_DEFAULT, windows: Vec::new(), series: None }
     }
 }
 
@@ -286,12 +365,17 @@ impl Scenario {
         let mut scenario =
             Scenario::parse(&text).map_err(|error| ScenarioError::In { path: path.to_owned(), error: error.into() })?;
         let place = path.parent().unwrap_or(Path::new(""));
-        for file in std::iter::once(&mut scenario.community.data).chain(&mut scenario.community.orders) {
-            if file.as_os_str() != BUILT_IN {
-                *file = place.join(&*file);
-            }
+        for file in scenario.files_mut() {
+            *file = place.join(&*file);
         }
         Ok(scenario)
+    }
+
+    /// The files that it names, but for what is built in.
+    pub(crate) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let Scenario { community, tariffs, .. } = self;
+        let all = std::iter::once(&mut community.data).chain(&mut community.orders).chain(&mut tariffs.series);
+        all.filter(|file| file.as_os_str() != BUILT_IN)
     }
 
     /// Reads a scenario.
@@ -303,11 +387,7 @@ impl Scenario {
 
     fn check(&self) -> Result<(), ScenarioError> {
         clearing::mechanism(&self.market.mechanism).map_err(|error| ScenarioError::at("market.mechanism", error))?;
-        let TariffPlan { retail, feed_in } = self.tariffs;
-        if feed_in > retail {
-            let found = format!("expected at most the retail price {retail}, found {feed_in}");
-            return Err(ScenarioError::at("tariffs.feed_in", found));
-        }
+        self.tariffs.check()?;
         if let Some(drawn) = &self.community.drawn {
             drawn.check()?;
             if self.community.profile.is_some() || self.community.orders.is_some() {

@@ -77,6 +77,12 @@ fn what_cannot_be_is_refused_in_one_line_with_what_was_expected_and_found() {
         ("[community]\ndata = 'mine'\ndrawn = {homes = 5}\n", "community.data: expected built-in"),
         ("[period]\ndays = 0\n", "period.days: expected at least 1, found 0"),
         ("[period]\nfrom = 'yesterday'\n", "line 2: expected a UTC time"),
+        ("[[tariffs.windows]]\nfrom = '25:00'\nto = '5:00'\n", "expected a time from 00:00 to 24:00, found `25:00`"),
+        ("[[tariffs.windows]]\nfrom = '17:00'\nto = '19:00'\nretail = '0.01'\n", "tariffs.feed_in: expected at most"),
+        (
+            "[[tariffs.windows]]\nfrom = '22:00'\nto = '06:00'\n[[tariffs.windows]]\nfrom = '05:00'\nto = '07:00'\n",
+            "tariffs.windows: expected one at a time, found two at 05:00",
+        ),
         ("[tariffs]\nfeed_in = '0.4'\n", "tariffs.feed_in: expected at most the retail price 0.3, found 0.4"),
         ("[[strategies]]\nshare = 1\nstrategy = 'greedy'\n", "expected a strategy (`price_taker`, `fixed`"),
         ("[[strategies]]\nshare = 1\nstrategy = 'fixed'\nbid = '0.2'\n", "unknown field `bid`"),

@@ -135,10 +135,8 @@ impl Plan {
         let file = |error| PlanError::File { path: path.to_owned(), error };
         let mut scenario = Scenario::load(path)?;
         // Tasks are run from elsewhere.
-        for file_of in std::iter::once(&mut scenario.community.data).chain(&mut scenario.community.orders) {
-            if file_of.as_os_str() != crate::scenario::BUILT_IN {
-                *file_of = std::path::absolute(&*file_of).map_err(file)?;
-            }
+        for file_of in scenario.files_mut() {
+            *file_of = std::path::absolute(&*file_of).map_err(file)?;
         }
         let scenario = toml::Table::try_from(&scenario).map_err(|error| ScenarioError::at("scenario", error))?;
         for (index, one) in vary.iter().enumerate() {

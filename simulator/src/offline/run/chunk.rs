@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use market::clearing::Network;
-use protocol::{hash::Hash, interval::Interval, money::Price, parameters::Parameters, settlement::Line};
+use protocol::{
+    energy::Energy, genesis::Rules, hash::Hash, interval::Interval, money::Price, parameters::Parameters,
+    settlement::Line,
+};
 
 use super::RunError;
 use crate::{
@@ -160,12 +163,13 @@ impl<'a> Player<'a> {
         if played.days.last().is_none_or(|(last, _)| *last != day) {
             played.days.push((day, vec![MemberSums::default(); uses.len()]));
         }
+        let rules = self.community.rules.at(at);
         let mut sums = MemberSums::default();
         let (mut buyers, mut sellers) = (0, 0);
         let (mut net_wh, mut lacking_wh, mut spare_wh) = (0, 0, 0);
         if let Some((_, of_day)) = played.days.last_mut() {
             for ((of_member, of_use), line) in of_day.iter_mut().zip(uses).zip(&economics.lines) {
-                let of_line = MemberSums::of_line(*of_use, line, &self.community.rules);
+                let of_line = MemberSums::of_line(*of_use, line, rules);
                 of_member.add(&of_line);
                 sums.add(&of_line);
                 buyers += u32::from(!line.bought.is_zero());
@@ -181,6 +185,7 @@ impl<'a> Player<'a> {
         let row = IntervalSums {
             tradable_wh: lacking_wh.min(spare_wh),
             net_wh,
+            pooled_nano: pooled_nano(rules, lacking_wh, spare_wh, &sums),
             sums,
             price: economics.price,
             operator_nano: economics.operator.nano(),
@@ -194,6 +199,14 @@ impl<'a> Player<'a> {
         }
         Ok(economics.price)
     }
+}
+
+/// What the interval would have cost as one household: what was lacking and to spare set off against each other. What
+/// came late is the supplier's all the same.
+fn pooled_nano(rules: &Rules, lacking_wh: u64, spare_wh: u64, sums: &MemberSums) -> i128 {
+    let tradable_wh = lacking_wh.min(spare_wh);
+    rules.retail_price.times(Energy::from_wh(sums.deficit_wh() - tradable_wh))
+        - rules.feed_in_price.times(Energy::from_wh(sums.surplus_wh() - tradable_wh))
 }
 
 /// What an interval's energy sends over each line, whoever it is traded with.

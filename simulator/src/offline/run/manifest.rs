@@ -22,11 +22,8 @@ impl Manifest {
     pub(super) fn of(scenario: &Scenario, community: &Community, lines: bool) -> Manifest {
         let mut scenario = scenario.clone();
         // Where the data lies on this machine says nothing about it.
-        if let Some(name) = scenario.community.data.file_name() {
-            scenario.community.data = name.into();
-        }
-        if let Some(name) = scenario.community.orders.as_ref().and_then(|path| path.file_name()) {
-            scenario.community.orders = Some(name.into());
+        for file in scenario.files_mut() {
+            *file = file.file_name().unwrap_or_default().into();
         }
         Manifest { version: env!("CARGO_PKG_VERSION"), scenario, data: community.data.clone(), lines }
     }

@@ -116,7 +116,7 @@ impl Results {
     /// The figures of all that was appended.
     pub(super) fn figures(&self, community: &Community) -> Figures {
         Figures::of(Totals {
-            rules: &community.rules,
+            rules: community.rules.base(),
             intervals: &self.intervals,
             members: &self.members,
             lines: line_peaks(community, &self.flows),
