@@ -7,6 +7,8 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 
+use crate::scenario::Part;
+
 /// What a draw is for: each purpose has draws of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -63,4 +65,13 @@ impl Draws {
         // The high half of a product is less than its larger factor.
         ((u64::from(self.next_u32()) * u64::from(end)) >> 32) as u32
     }
+}
+
+/// Where the draws of a home's day are: days of a millennium, and homes by the million.
+pub(crate) fn place(home: usize, day: i64) -> u64 {
+    (home as u64) << 24 | (day.rem_euclid(1 << 24)) as u64
+}
+
+pub(crate) fn happens(share: Part, draw: u32) -> bool {
+    u64::from(draw) * 1_000_000 < u64::from(share.ppm()) << 32
 }

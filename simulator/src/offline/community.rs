@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use household::strategy::{FixedLimits, PriceTaker, Strategy};
 use market::grid::{BusIndex, Grid};
-use protocol::{
-    interval::{Interval, IntervalLength, parse_utc, utc_text},
-    member::MemberId,
-};
+use protocol::interval::{Interval, IntervalLength, parse_utc, utc_text};
 
 use super::{
     chance::{Chance, Purpose},
-    devices::{Devices, Memory, Remembers, Use},
+    devices::{Devices, Memory, Remembers},
     drawn::{Day, DrawnHomes},
     faults::Faults,
+    member::{Member, member_id},
     rules::InForce,
+    uses::Use,
 };
 use crate::{
     dataset::{Dataset, Fingerprint, Source},
@@ -39,17 +38,6 @@ pub struct Community {
     devices: Devices,
     faults: Faults,
     equipment: Vec<Equipment>,
-}
-
-/// A member of the community.
-#[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) id: MemberId,
-    pub(crate) bus: BusIndex,
-    /// Its strategy, by its place in the list.
-    pub(crate) strategy: usize,
-    pub(crate) has_roof: bool,
 }
 
 #[derive(Debug)]
@@ -287,11 +275,6 @@ impl Community {
             Profiles::Drawn(homes) => homes.usage(at, &mut lookup.0, into),
         }
     }
-}
-
-/// Whose the line of this place is: in the order of the homes, because lines are in ascending order of member.
-pub(crate) fn member_id(number: usize) -> MemberId {
-    MemberId::from_bytes((number as u128 + 1).to_be_bytes())
 }
 
 /// The first interval that is played, and how many.

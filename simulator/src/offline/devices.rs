@@ -6,43 +6,13 @@ use household::home::{Home, HomeState, Step, appliance::Window, ev::Session};
 use protocol::{interval::Interval, money::Price};
 
 use super::{
-    chance::{Chance, Purpose},
-    community::Member,
+    chance::{Chance, Purpose, happens, place},
     faults::Outages,
+    member::Member,
     season,
+    uses::{Use, narrow},
 };
-use crate::scenario::{Device, Equipment, Of, Part, Range, Scenario, ScenarioError, Weather};
-
-/// What a member does in an interval, Wh.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Use {
-    /// Used by all but the battery.
-    pub consumption: u32,
-    /// Made.
-    pub production: u32,
-    /// Taken by the battery.
-    pub charged: u32,
-    /// Given by the battery.
-    pub discharged: u32,
-    /// Whether the meter is out of reach, so that nothing of it can be traded.
-    pub unread: bool,
-    /// What flowed in intervals before whose readings come only now, drawn and fed in.
-    pub late: (u64, u64),
-}
-
-impl Use {
-    /// Drawn and fed in at the meter, one of them 0.
-    pub(crate) fn at_meter(&self) -> (u32, u32) {
-        // Each is below 2³², and a member with more than that is refused when it is settled.
-        let taken = u64::from(self.consumption) + u64::from(self.charged);
-        let given = u64::from(self.production) + u64::from(self.discharged);
-        (narrow(taken.saturating_sub(given)), narrow(given.saturating_sub(taken)))
-    }
-}
-
-fn narrow(wh: u64) -> u32 {
-    u32::try_from(wh).unwrap_or(u32::MAX)
-}
+use crate::scenario::{Device, Equipment, Of, Range, Scenario, ScenarioError, Weather};
 
 /// What the homes' devices need to know of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,15 +190,6 @@ impl Memory {
 }
 
 const DAY_S: i64 = 86_400;
-
-/// Where the draws of a home's day are: days of a millennium, and homes by the million.
-pub(super) fn place(home: usize, day: i64) -> u64 {
-    (home as u64) << 24 | (day.rem_euclid(1 << 24)) as u64
-}
-
-pub(super) fn happens(share: Part, draw: u32) -> bool {
-    u64::from(draw) * 1_000_000 < u64::from(share.ppm()) << 32
-}
 
 /// Which entry of equipment goes to which members, by lot: a share of those that may have it, and nobody has two.
 fn by_lot(

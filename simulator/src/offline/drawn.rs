@@ -9,8 +9,8 @@ use protocol::interval::Interval;
 
 use super::{
     chance::{Chance, Purpose},
-    devices::Use,
     season,
+    uses::Use,
 };
 use crate::{
     dataset::{Dataset, DatasetError, Source},

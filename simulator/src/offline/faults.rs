@@ -4,8 +4,8 @@
 use protocol::interval::Interval;
 
 use super::{
-    chance::{Chance, Purpose},
-    devices::{Use, happens, place},
+    chance::{Chance, Purpose, happens, place},
+    uses::Use,
 };
 use crate::scenario::{Faults as Said, Part};
 

@@ -9,6 +9,7 @@ mod devices;
 mod drawn;
 mod faults;
 pub mod figures;
+mod member;
 mod output;
 mod rules;
 mod run;
@@ -16,11 +17,13 @@ mod season;
 mod street;
 pub mod sums;
 mod turns;
+mod uses;
 
 pub use self::{
     community::Community,
-    devices::{Memory, Use},
+    devices::Memory,
     figures::Figures,
     run::{Options, OutError, RunError, figures, run},
     street::Street,
+    uses::Use,
 };

@@ -12,7 +12,7 @@ use protocol::{
     parameters::{Parameters, Share},
 };
 
-use super::community::Member;
+use super::member::Member;
 use crate::scenario::{Market, Part, Scenario, ScenarioError, TariffPlan};
 
 /// The rules in force in each interval.

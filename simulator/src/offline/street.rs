@@ -13,8 +13,10 @@ use protocol::{energy::Energy, genesis::Rules, hash::Hash, interval::Interval, o
 
 use super::{
     chance::Purpose,
-    community::{Community, Lookup, Member},
-    devices::{Memory, Use},
+    community::{Community, Lookup},
+    devices::Memory,
+    member::Member,
+    uses::Use,
 };
 
 /// A community that is being played.

@@ -2,7 +2,7 @@
 
 use protocol::{genesis::Rules, money::Price, settlement::Line};
 
-use super::devices::Use;
+use super::uses::Use;
 
 /// Sums of one member over some intervals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

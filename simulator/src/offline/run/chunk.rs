@@ -12,11 +12,12 @@ use super::RunError;
 use crate::{
     offline::{
         community::Community,
-        devices::{Memory, Remembers, Use},
+        devices::{Memory, Remembers},
         output::{LINES, time_ms},
         street::Street,
         sums::{IntervalSums, MemberSums},
         turns::Turns,
+        uses::Use,
     },
     tables::{Encoded, Encoder, TableError, Values, io_error},
 };
