@@ -64,21 +64,25 @@ impl DrawnHomes {
             participants.map(shape).filter(|shape: &Vec<u32>| shape.iter().any(|wh| *wh > 0)).collect()
         };
         let (consumption, production) = (shapes(|usage| usage.consumption_wh), shapes(|usage| usage.production_wh));
-        let has_roof = selected(drawn.homes, drawn.pv_share.of(drawn.homes), chance);
-        let home = |index: u32| {
-            let mut draws = chance.draws(Purpose::Home, index.into());
-            let pick = |draws: &mut super::chance::Draws, shapes: &[Vec<u32>], year_wh: u64| {
-                let shape = draws.below(shapes.len() as u32) as usize;
-                (shape * SHAPE, scale(year_wh, &shapes[shape]))
+        let mut homes = Vec::new();
+        for (number, group) in drawn.groups().enumerate() {
+            let has_roof = selected(group.homes, group.pv_share.of(group.homes), chance, number as u64);
+            let before = homes.len();
+            let home = |index: usize| {
+                let mut draws = chance.draws(Purpose::Home, (before + index) as u64);
+                let pick = |draws: &mut super::chance::Draws, shapes: &[Vec<u32>], year_wh: u64| {
+                    let shape = draws.below(shapes.len() as u32) as usize;
+                    (shape * SHAPE, scale(year_wh, &shapes[shape]))
+                };
+                let year_wh = group.consumption_kwh.milli_at(draws.next_u32());
+                let (shape, scale) = pick(&mut draws, &consumption, year_wh);
+                let shift = (DAY as u32 + draws.below(2 * SHIFT_MAX + 1) - SHIFT_MAX) as usize % DAY;
+                let milli_kwp = group.pv_kwp.milli_at(draws.next_u32());
+                let roof = pick(&mut draws, &production, milli_kwp * u64::from(group.pv_yield_kwh));
+                Home { shape, scale, shift, roof: has_roof[index].then_some(roof) }
             };
-            let year_wh = drawn.consumption_kwh.milli_at(draws.next_u32());
-            let (shape, scale) = pick(&mut draws, &consumption, year_wh);
-            let shift = (DAY as u32 + draws.below(2 * SHIFT_MAX + 1) - SHIFT_MAX) as usize % DAY;
-            let milli_kwp = drawn.pv_kwp.milli_at(draws.next_u32());
-            let roof = pick(&mut draws, &production, milli_kwp * u64::from(drawn.pv_yield_kwh));
-            Home { shape, scale, shift, roof: has_roof[index as usize].then_some(roof) }
-        };
-        let homes = (0..drawn.homes).map(home).collect();
+            homes.extend((0..group.homes as usize).map(home));
+        }
         let (consumption, production) = (consumption.concat(), production.concat());
         Ok(DrawnHomes { homes, consumption, production, chance: chance.clone(), first })
     }
@@ -150,9 +154,9 @@ fn scaled(wh: u32, scale: u64) -> u32 {
     u32::try_from(scaled).unwrap_or(u32::MAX)
 }
 
-/// Which `count` of so many homes were selected, by lot.
-fn selected(homes: u32, count: u32, chance: &Chance) -> Vec<bool> {
-    let mut draws = chance.draws(Purpose::Selection, 0);
+/// Which `count` of so many homes were selected, by lot; each group has a lot of its own.
+fn selected(homes: u32, count: u32, chance: &Chance, group: u64) -> Vec<bool> {
+    let mut draws = chance.draws(Purpose::Selection, if group == 0 { 0 } else { 1_000 + group });
     let mut order: Vec<(u64, u32)> = (0..homes).map(|home| (draws.next(), home)).collect();
     order.sort_unstable();
     let mut selected = vec![false; homes as usize];

@@ -113,9 +113,57 @@ pub struct Drawn {
     /// What a kWp yields in a year, kWh.
     #[serde(default = "sunshine")]
     pub pv_yield_kwh: u32,
+    /// Other groups of homes, each with numbers of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Group>,
     /// Whether the homes are on the buses of the built-in grid, drawn evenly; else all are on one bus.
     #[serde(default)]
     pub grid: bool,
+}
+
+/// A group of homes that are drawn alike. Each key is as in [`Drawn`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// How many.
+    pub homes: u32,
+    /// What a home uses in a year, kWh.
+    #[serde(default = "consumption")]
+    pub consumption_kwh: Range,
+    /// Part of the homes that have a roof.
+    #[serde(default = "a_third")]
+    pub pv_share: Part,
+    /// What a roof's modules are rated at, in kWp.
+    #[serde(default = "modules")]
+    pub pv_kwp: Range,
+    /// What a kWp yields in a year, kWh.
+    #[serde(default = "sunshine")]
+    pub pv_yield_kwh: u32,
+}
+
+impl Drawn {
+    /// All groups, the first by the keys of its own.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + '_ {
+        let &Drawn { homes, consumption_kwh, pv_share, pv_kwp, pv_yield_kwh, .. } = self;
+        std::iter::once(Group { homes, consumption_kwh, pv_share, pv_kwp, pv_yield_kwh })
+            .chain(self.others.iter().copied())
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
+        for (number, group) in self.groups().enumerate() {
+            let place = match number.checked_sub(1) {
+                None => "community.drawn".to_owned(),
+                Some(other) => format!("community.drawn.others.{other}"),
+            };
+            group.check(&place)?;
+        }
+        let all: u64 = self.groups().map(|group| u64::from(group.homes)).sum();
+        if all > u64::from(HOMES_MAX) {
+            let text = format!("expected at most {HOMES_MAX} homes in all groups, found {all}");
+            return Err(ScenarioError::at("community.drawn.others", text));
+        }
+        Ok(())
+    }
 }
 
 /// Most homes that are drawn.
@@ -412,8 +460,8 @@ impl Scenario {
     }
 }
 
-impl Drawn {
-    fn check(&self) -> Result<(), ScenarioError> {
+impl Group {
+    fn check(&self, place: &str) -> Result<(), ScenarioError> {
         let cases = [
             ("homes", self.homes, HOMES_MAX),
             ("consumption_kwh", self.consumption_kwh.to, CONSUMPTION_KWH_MAX),
@@ -423,7 +471,7 @@ impl Drawn {
         for (key, found, max) in cases {
             if !(1..=max).contains(&found) {
                 let text = format!("expected from 1 to {max}, found {found}");
-                return Err(ScenarioError::at(&format!("community.drawn.{key}"), text));
+                return Err(ScenarioError::at(&format!("{place}.{key}"), text));
             }
         }
         Ok(())

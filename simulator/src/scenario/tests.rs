@@ -69,6 +69,14 @@ fn what_cannot_be_is_refused_in_one_line_with_what_was_expected_and_found() {
             "[community]\ndrawn = {homes = 5, pv_kwp = [5, 3]}\n",
             "expected [FROM, TO] with FROM at most TO, found [5, 3]",
         ),
+        (
+            "[community]\ndrawn = {homes = 5, others = [{homes = 5}, {homes = 0}]}\n",
+            "community.drawn.others.1.homes: expected from 1 to 1000000, found 0",
+        ),
+        (
+            "[community]\ndrawn = {homes = 999999, others = [{homes = 2}]}\n",
+            "community.drawn.others: expected at most 1000000 homes in all groups, found 1000001",
+        ),
         ("[community]\ndrawn = {homes = 5, consumption_kwh = 0}\n", "consumption_kwh: expected from 1 to 1000000"),
         (
             "[community]\nprofile = 'summer'\ndrawn = {homes = 5}\n",
