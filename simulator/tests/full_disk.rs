@@ -7,64 +7,22 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, id},
-};
+use std::{fs, path::Path};
 
+use disk::Disk;
 use spread::{Neighbourhood, Process, agents, eventually, get, program, value};
 use testkit::mosquitto::Mosquitto;
 
 /// So many that what is left after the last disk is full would fill it many times over: the last two pages of a file
 /// may hold what ten intervals write.
 const INTERVALS: usize = 72;
-
-/// A file system of its own, of a few megabytes.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(at: PathBuf, megabytes: u64) -> Disk {
-        fs::create_dir_all(&at).unwrap();
-        let size = format!("size={megabytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&at).output().unwrap();
-        let why = String::from_utf8_lossy(&mounted.stderr);
-        assert!(mounted.status.success(), "expected to mount a file system, which takes root: {why}");
-        Disk(at)
-    }
-
-    /// Leaves no more than a few bytes, another number in each run.
-    fn fill(&self) {
-        let mut filling = fs::File::create(self.filling()).unwrap();
-        let mut piece = 1 << 16;
-        while piece > 0 {
-            if filling.write_all(&vec![0; piece]).is_err() {
-                piece /= 2;
-            }
-        }
-        filling.set_len(filling.metadata().unwrap().len() - u64::from(id() % 3) * 4_096).unwrap();
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.filling()).unwrap();
-    }
-
-    fn filling(&self) -> PathBuf {
-        self.0.join("filling")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
 
 /// Waits until a process has ended by itself.
 fn end_of(what: &str, process: &mut Process) -> Option<i32> {

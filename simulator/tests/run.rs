@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/disk.rs"]
+mod disk;
+
 use std::{
     fs,
     path::Path,
@@ -148,4 +151,30 @@ fn scenarios_are_set_side_by_side() {
     let error = refused(at, &["compare", "without.toml", "./without.toml"]);
     assert!(error.contains("expected scenarios with different names, found without twice"), "{error}");
     refused(at, &["compare", "without.toml"]);
+}
+
+#[test]
+#[ignore = "needs root, for a small file system: .ci/run has it"]
+fn a_disk_that_fills_up_is_named_and_what_is_there_is_not_taken_for_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let disk = disk::Disk::mount(at.join("disk"), 3);
+    scenario(at, "street.toml", &LONG.replace("homes = 1000", "homes = 1000\n[period]\ndays = 14"));
+    let run = ["run", "street.toml", "--out", "disk/out", "--threads", "2"];
+    let full = output(at, &run);
+    let error = String::from_utf8(full.stderr).unwrap();
+    assert_eq!(full.status.code(), Some(1), "{error}");
+    assert!(error.contains("disk/out.unfinished/lines.parquet: ") && error.contains("No space left"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(!at.join("disk/out").exists());
+
+    // From the first byte on.
+    fs::remove_dir_all(at.join("disk/out.unfinished")).unwrap();
+    disk.fill();
+    assert_ne!(output(at, &run).status.code(), Some(0));
+    assert!(!at.join("disk/out").exists());
+    disk.make_room();
+    scenario(at, "street.toml", SHORT);
+    assert!(output(at, &run).status.success());
+    assert!(at.join("disk/out/manifest.json").exists());
 }
