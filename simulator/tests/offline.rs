@@ -350,3 +350,54 @@ fn tariffs_by_the_hour_and_by_a_series_are_those_of_each_interval() {
         assert!(error.starts_with("tariffs.series: ") && error.contains(expected), "{error}\nexpected: {expected}");
     }
 }
+
+/// What a data set of made-up homes comes to, found without any of what is tested: a whole hour each, over the change to
+/// summer time, which UTC does not know.
+#[test]
+fn any_directory_of_data_comes_to_the_integers_that_its_sums_say() {
+    const HOMES: usize = 150;
+    const HOURS: usize = 72;
+    let directory = tempfile::tempdir().unwrap();
+    let mut noise = 88_172_645_463_325_252_u64;
+    let mut draw = |below: u64| {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        noise % below
+    };
+    let mut participants = String::from("participant_id\n");
+    let mut profile = String::from("timestamp,participant_id,consumption_wh,production_wh\n");
+    let (mut own, mut pooled, mut used, mut made, mut traded) = (0, 0, 0, 0, 0);
+    (0..HOMES).for_each(|home| participants += &format!("home {home}\n"));
+    for hour in 0..HOURS {
+        let (mut all_used, mut all_made, mut lacking, mut spare) = (0, 0, 0, 0);
+        for home in 0..HOMES {
+            let sun = [0, 9_000][usize::from((7..19).contains(&(hour % 24)) && home % 3 == 0)];
+            let (c, p) = (draw(4_000), draw(sun + 1));
+            profile += &format!("2016-03-{:02}T{:02}:00:00Z,home {home},{c},{p}\n", 26 + hour / 24, hour % 24);
+            own += c.min(p);
+            (all_used, all_made) = (all_used + c, all_made + p);
+            (lacking, spare) = (lacking + c.saturating_sub(p), spare + p.saturating_sub(c));
+        }
+        (used, made, pooled) = (used + all_used, made + all_made, pooled + all_used.min(all_made));
+        traded += lacking.min(spare);
+    }
+    fs::write(directory.path().join("participants.csv"), participants).unwrap();
+    fs::write(directory.path().join("profiles_spring.csv"), profile).unwrap();
+    let scenario = format!("[community]\ndata = '{}'\nprofile = 'spring'\n", directory.path().display());
+    let found = run(&scenario, &directory.path().join("out"), 2);
+    let energy = &found["energy"];
+    assert_eq!((&found["intervals"], &found["members"]), (&HOURS.into(), &HOMES.into()));
+    for (found, expected) in [
+        (&energy["consumption_wh"], used),
+        (&energy["production_wh"], made),
+        (&energy["alone"]["self_wh"], own),
+        (&energy["traded_wh"], traded),
+        (&energy["market"]["self_wh"], pooled),
+        (&energy["pooled"]["self_wh"], pooled),
+        (&energy["market"]["imported_wh"], used - pooled),
+        (&energy["market"]["exported_wh"], made - pooled),
+    ] {
+        assert_eq!(found, &Value::from(expected));
+    }
+}

@@ -79,6 +79,10 @@ fn what_is_there_is_replaced_by_the_same_only() {
     fs::write(at.join("mine/thesis.tex"), "years of work").unwrap();
     refused(at, &["run", "street.toml", "--out", "mine"]);
     assert_eq!(fs::read_to_string(at.join("mine/thesis.tex")).unwrap(), "years of work");
+    fs::rename(at.join("mine"), at.join("new.unfinished")).unwrap();
+    let error = refused(at, &["run", "street.toml", "--out", "new"]);
+    assert!(error.contains("new.unfinished/thesis.tex"), "{error}");
+    assert!(at.join("new.unfinished/thesis.tex").exists());
 }
 
 #[test]

@@ -35,6 +35,14 @@ pub enum OutError {
 const MANIFEST: &str = "manifest.json";
 const SUMMARY: &str = "summary.json";
 
+/// Whether a run writes a file of this name.
+fn is_written_here(name: &str) -> bool {
+    [MANIFEST, SUMMARY].contains(&name)
+        || name.ends_with(".parquet")
+        || name.ends_with(".csv")
+        || name.ends_with(".html")
+}
+
 /// A directory beside the one that is asked for, until all is written. A run that is stopped leaves it, and the next
 /// one begins it anew.
 pub(super) struct Draft {
@@ -58,9 +66,15 @@ impl Draft {
         fs::create_dir_all(&draft).map_err(unwritable)?;
         let lock = File::open(&draft).map_err(unwritable)?;
         lock.try_lock().map_err(|_| unwritable(io::ErrorKind::ResourceBusy.into()))?;
-        for entry in fs::read_dir(&draft).map_err(unwritable)? {
-            fs::remove_file(entry.map_err(unwritable)?.path()).map_err(unwritable)?;
+        let entries: Vec<PathBuf> = fs::read_dir(&draft)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+            .map_err(unwritable)?;
+        // What nobody here wrote is not removed.
+        let is_ours = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(is_written_here);
+        if let Some(other) = entries.iter().find(|path| !is_ours(path)) {
+            return Err(OutError::Other { path: other.clone() });
         }
+        entries.iter().try_for_each(fs::remove_file).map_err(unwritable)?;
         Ok(Draft { draft, out: out.to_owned(), _lock: lock })
     }
 
