@@ -100,7 +100,7 @@ pub enum PlanError {
         /// The file.
         path: PathBuf,
         /// This version.
-        expected: &'static str,
+        expected: String,
         /// The plan's.
         found: String,
     },
@@ -124,6 +124,12 @@ pub enum PlanError {
     },
 }
 
+/// This version, with the commit that a release was built from.
+fn version() -> String {
+    let commit = option_env!("VOISIN_COMMIT").map(|commit| format!(" at {commit}"));
+    env!("CARGO_PKG_VERSION").to_owned() + &commit.unwrap_or_default()
+}
+
 /// Most tasks of a plan.
 const TASKS_MAX: usize = 1_000_000;
 const PLAN: &str = "plan.json";
@@ -144,7 +150,7 @@ impl Plan {
                 return Err(PlanError::Twice(one.key.clone()));
             }
         }
-        let plan = Plan { version: env!("CARGO_PKG_VERSION").to_owned(), scenario, vary, seeds };
+        let plan = Plan { version: version(), scenario, vary, seeds };
         let variants = plan.vary.iter().try_fold(1usize, |product, vary| product.checked_mul(vary.values.len()));
         let found = variants.and_then(|variants| variants.checked_mul(seeds as usize)).unwrap_or(usize::MAX);
         if found > TASKS_MAX {
@@ -229,8 +235,8 @@ impl Plan {
         let json = fs::read(&path).map_err(|error| PlanError::File { path: path.clone(), error })?;
         let plan: Plan =
             serde_json::from_slice(&json).map_err(|error| PlanError::NoPlan { path: path.clone(), error })?;
-        if plan.version != env!("CARGO_PKG_VERSION") {
-            return Err(PlanError::Version { path, expected: env!("CARGO_PKG_VERSION"), found: plan.version });
+        if plan.version != version() {
+            return Err(PlanError::Version { path, expected: version(), found: plan.version });
         }
         Ok(plan)
     }

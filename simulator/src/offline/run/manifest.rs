@@ -10,6 +10,8 @@ use crate::{dataset::Fingerprint, offline::community::Community, scenario::Scena
 pub(super) struct Manifest {
     /// Version of the simulator.
     version: &'static str,
+    /// The commit that it was built from, if that is known.
+    commit: Option<&'static str>,
     /// The scenario, with all defaults.
     scenario: Scenario,
     /// SHA-256 of every file that the community was read from.
@@ -25,7 +27,13 @@ impl Manifest {
         for file in scenario.files_mut() {
             *file = file.file_name().unwrap_or_default().into();
         }
-        Manifest { version: env!("CARGO_PKG_VERSION"), scenario, data: community.data.clone(), lines }
+        Manifest {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("VOISIN_COMMIT"),
+            scenario,
+            data: community.data.clone(),
+            lines,
+        }
     }
 
     /// The manifest as JSON.
