@@ -7,6 +7,7 @@ mod sweep;
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use crate::{
     live,
     state::{self, Broker, Neighbourhood},
 };
-use options::{Asked, Init, Live};
+use options::{Asked, Init, Live, LiveOf};
 
 const EXAMPLES: &str = "Examples:
   simulator                                             the demonstration, at http://127.0.0.1:8080
@@ -48,7 +49,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the live neighbourhood: broker, agents, market, validators and console, over their real sockets
-    Live(Box<Live>),
+    Live(Box<LiveOf>),
     /// Play a scenario offline, through the market's own clearing, as fast as it goes
     Run(run::Run),
     /// Play several scenarios, and set their figures side by side
@@ -97,11 +98,11 @@ pub fn main() -> ExitCode {
         .init();
     end(match cli.command {
         Some(Command::Init(options)) => init(*options),
-        Some(Command::Live(options)) => run_live(*options),
+        Some(Command::Live(options)) => run_live(options.live, options.scenario.as_deref()),
         Some(Command::Run(options)) => run::run(options),
         Some(Command::Compare(options)) => compare::compare(options),
         Some(Command::Sweep(options)) => sweep::sweep(options),
-        None => run_live(cli.live),
+        None => run_live(cli.live, None),
     })
 }
 
@@ -140,9 +141,11 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn run_live(mut options: Live) -> Result<(), Failure> {
-    let demonstration = options.demonstrate();
-    let Asked { setup, run, intervals } = options.neighbourhood.check()?;
+fn run_live(mut options: Live, scenario: Option<&Path>) -> Result<(), Failure> {
+    let (demonstration, Asked { setup, run, intervals }) = match scenario {
+        Some(scenario) => (None, options.neighbourhood.check_scenario(scenario)?),
+        None => (options.demonstrate(), options.neighbourhood.check()?),
+    };
     if let Some(path) = &options.summary {
         live::check_summary_path(path).map_err(bad_input)?;
     }

@@ -14,9 +14,13 @@ use protocol::money::{Price, PriceError};
 
 use crate::dataset::Dataset;
 
-/// Price limits by participant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Orders(BTreeMap<String, FixedLimits>);
+/// Price limits by participant, or strategies.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Orders {
+    limits: BTreeMap<String, FixedLimits>,
+    /// What an agent's `[order]` says.
+    tables: BTreeMap<String, toml::Table>,
+}
 
 /// Why a file of orders cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -126,12 +130,26 @@ impl Orders {
                 return Err(OrdersError::Twice { path: path(), line, found: id });
             }
         }
-        Ok(Orders(orders))
+        Ok(Orders { limits: orders, tables: BTreeMap::new() })
     }
 
     /// The limits of a participant: none, if the file does not name it.
     pub fn of(&self, participant: &str) -> FixedLimits {
-        self.0.get(participant).copied().unwrap_or_default()
+        self.limits.get(participant).copied().unwrap_or_default()
+    }
+
+    /// What agents' `[order]` says, by participant.
+    pub fn of_tables(tables: BTreeMap<String, toml::Table>) -> Orders {
+        Orders { limits: BTreeMap::new(), tables }
+    }
+
+    /// What an agent's `[order]` says; nothing for a price taker.
+    pub fn table(&self, participant: &str) -> toml::Table {
+        match self.tables.get(participant) {
+            Some(table) => table.clone(),
+            // Numbers and texts are TOML.
+            None => toml::Table::try_from(self.of(participant)).unwrap_or_default(),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ mod spread;
 #[path = "support/truth.rs"]
 mod truth;
 
-use std::{fs, path::Path};
+use std::{path::Path, process::Command};
 
 use disk::Disk;
 use spread::{Neighbourhood, Process, agents, eventually, get, program, value};

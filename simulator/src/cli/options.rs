@@ -6,7 +6,7 @@
 use std::{
     ffi::OsString,
     net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{
@@ -15,7 +15,8 @@ use clap::{
 };
 use market::clearing;
 use protocol::{
-    interval::{parse_utc, utc_text},
+    interval::{Interval, parse_utc, utc_text},
+    limits::MEMBERS_MAX,
     money::Price,
 };
 use settings::{
@@ -28,8 +29,10 @@ use usage::whole;
 use super::{Failure, bad_input};
 use crate::{
     dataset::{Dataset, Source},
+    offline::Community,
     orders::Orders,
-    state::{Broker, Run, Setup},
+    scenario::Scenario,
+    state::{Broker, Run, Setup, setup_of_scenario},
     terms::TermsOptions,
 };
 
@@ -169,29 +172,22 @@ fn resolve(console: &Address) -> Result<SocketAddr, Failure> {
     found.next().ok_or_else(|| no_address("the name has no address".into()))
 }
 
+/// `live` by its name, which takes a scenario, too.
+#[derive(Debug, Args)]
+pub(super) struct LiveOf {
+    /// A scenario, a TOML file, instead of the options that say what is played
+    #[arg(value_name = "SCENARIO.toml")]
+    pub(super) scenario: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) live: Live,
+}
+
 impl Live {
     /// Whether the demonstration is played: where every option given says how it runs, and none what is played or that
     /// something of it is kept. Whoever names a state or a summary wants figures that follow from the options alone.
     fn is_demonstration(&self) -> bool {
         let Live { neighbourhood, state, summary } = self;
-        let Neighbourhood {
-            data,
-            profile,
-            from,
-            intervals,
-            mechanism,
-            terms,
-            retail,
-            feed_in,
-            orders,
-            interval_ms: _,
-            validators: _,
-            broker: _,
-            console: _,
-        } = neighbourhood;
-        let plays = data.is_some() || profile.is_some() || from.is_some() || intervals.is_some() || orders.is_some();
-        let clears = mechanism.is_some() || !terms.is_empty() || retail.is_some() || feed_in.is_some();
-        !(plays || clears || state.is_some() || summary.is_some())
+        !(neighbourhood.says_what() || state.is_some() || summary.is_some())
     }
 
     /// Gives the demonstration what was not given; says so.
@@ -209,6 +205,59 @@ impl Live {
 }
 
 impl Neighbourhood {
+    /// Whether an option says what is played, and by which rules.
+    fn says_what(&self) -> bool {
+        let Neighbourhood {
+            data,
+            profile,
+            from,
+            intervals,
+            mechanism,
+            terms,
+            retail,
+            feed_in,
+            orders,
+            interval_ms: _,
+            validators: _,
+            broker: _,
+            console: _,
+        } = self;
+        let plays = data.is_some() || profile.is_some() || from.is_some() || intervals.is_some() || orders.is_some();
+        let clears = mechanism.is_some() || !terms.is_empty() || retail.is_some() || feed_in.is_some();
+        plays || clears
+    }
+
+    /// The same of a scenario, which says itself what is played.
+    pub(super) fn check_scenario(&self, path: &Path) -> Result<Asked, Failure> {
+        if self.says_what() {
+            let message =
+                "expected a scenario, or options that say what is played (--data, --mechanism and such), found both";
+            return Err(bad_input(message));
+        }
+        let scenario = Scenario::load(path).map_err(bad_input)?;
+        let in_file = |error| bad_input(format!("{}: {error}", path.display()));
+        let community = Community::of(&scenario).map_err(in_file)?;
+        if community.members() > MEMBERS_MAX {
+            let found = community.members();
+            return Err(bad_input(format!(
+                "{}: expected at most {MEMBERS_MAX} members, found {found}",
+                path.display()
+            )));
+        }
+        let setup = setup_of_scenario(&scenario, &community, self.validators.into()).map_err(in_file)?;
+        let intervals = community.intervals();
+        Ok(Asked { run: self.run(setup.dataset.last())?, setup, intervals })
+    }
+
+    /// How it runs, up to an interval.
+    fn run(&self, until: Interval) -> Result<Run, Failure> {
+        let console = match &self.console {
+            Listen::Off => None,
+            Listen::At(address) => Some(resolve(address)?),
+        };
+        Ok(Run { broker: self.broker.clone(), console, interval_ms: self.interval_ms, until })
+    }
+
     /// Reads and checks everything that the options name.
     pub(super) fn check(&self) -> Result<Asked, Failure> {
         let mechanism = match &self.mechanism {
@@ -253,11 +302,7 @@ impl Neighbourhood {
                 "--intervals: expected 1 to {there_are}, as the profile {profile} has{from}, found {intervals}"
             ))
         })?;
-        let console = match &self.console {
-            Listen::Off => None,
-            Listen::At(address) => Some(resolve(address)?),
-        };
-        let run = Run { broker: self.broker.clone(), console, interval_ms: self.interval_ms, until };
+        let run = self.run(until)?;
         let validators = self.validators.into();
         let setup = Setup { dataset, from, mechanism, retail, feed_in, validators, orders, terms };
         Ok(Asked { setup, run, intervals })

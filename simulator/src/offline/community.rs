@@ -1,10 +1,13 @@
 //! The community of a scenario, ready to be played: who is where, how each bids, and what each uses and makes.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use household::strategy::{FixedLimits, PriceTaker, Strategy};
 use market::grid::{BusIndex, Grid};
-use protocol::interval::{Interval, IntervalLength, parse_utc, utc_text};
+use protocol::{
+    genesis::GridPlan,
+    interval::{Interval, IntervalLength, parse_utc, utc_text},
+};
 
 use super::{
     chance::{Chance, Purpose},
@@ -28,6 +31,9 @@ pub struct Community {
     pub(crate) grid: Grid,
     /// The strategies, by the number that members have.
     pub(crate) strategies: Vec<Arc<dyn Strategy>>,
+    /// What an agent's `[order]` says of each strategy.
+    orders: Vec<toml::Table>,
+    plan: Option<GridPlan>,
     pub(crate) rules: InForce,
     pub(crate) first: Interval,
     pub(crate) intervals: usize,
@@ -86,7 +92,8 @@ impl Community {
         let profile = asked.profile.as_deref().unwrap_or("summer");
         let of_data = |error| ScenarioError::at("community.data", error);
         let dataset = Dataset::load(&source, profile).map_err(|error| of_data(error.to_string()))?;
-        let grid = Grid::of(dataset.grid.as_ref()).map_err(|error| of_data(error.to_string()))?;
+        let plan = dataset.grid.clone();
+        let grid = Grid::of(plan.as_ref()).map_err(|error| of_data(error.to_string()))?;
         let orders = match &asked.orders {
             None => Orders::default(),
             Some(path) if path.as_os_str() == BUILT_IN => {
@@ -112,12 +119,14 @@ impl Community {
             };
             usage.push(participant.usage.into_iter().map(narrow).collect());
         }
-        let mut strategies = assign(scenario, &mut homes, &chance);
+        let (mut strategies, mut tables) = assign(scenario, &mut homes, &chance);
         for home in &mut homes {
             let limits = orders.of(&home.name);
             if limits != FixedLimits::default() {
                 home.strategy = strategies.len();
                 strategies.push(Arc::new(limits));
+                // Numbers and texts are TOML.
+                tables.push(toml::Table::try_from(limits).unwrap_or_default());
             }
         }
         let rules = InForce::of(scenario, &homes, &grid, first, intervals)?;
@@ -128,6 +137,8 @@ impl Community {
             homes,
             grid,
             strategies,
+            orders: tables,
+            plan,
             rules,
             first,
             intervals,
@@ -182,7 +193,7 @@ impl Community {
             }
         };
         let mut homes: Vec<Member> = (0..homes_drawn.count()).map(member).collect();
-        let strategies = assign(scenario, &mut homes, &chance);
+        let (strategies, tables) = assign(scenario, &mut homes, &chance);
         let intervals = days as usize * 96;
         let rules = InForce::of(scenario, &homes, &grid, first, intervals)?;
         let profiles = Profiles::Drawn(homes_drawn);
@@ -197,6 +208,8 @@ impl Community {
             homes,
             grid,
             strategies,
+            orders: tables,
+            plan,
             rules,
             first,
             intervals,
@@ -235,6 +248,29 @@ impl Community {
     /// How the homes begin.
     pub fn start(&self) -> Memory {
         self.devices.start()
+    }
+
+    /// The names of the members and of their buses; none where no grid is known.
+    pub(crate) fn names_and_buses(&self) -> Vec<(String, Option<String>)> {
+        let buses = self.bus_names();
+        let bus = |home: &Member| buses.get(home.bus.number()).filter(|_| self.plan.is_some()).cloned();
+        self.homes.iter().map(|home| (home.name.clone(), bus(home))).collect()
+    }
+
+    /// The grid as it was read, if it is known.
+    pub(crate) fn plan(&self) -> Option<&GridPlan> {
+        self.plan.as_ref()
+    }
+
+    /// What the agents' `[order]` says, by member; price takers have none.
+    pub(crate) fn orders(&self) -> BTreeMap<String, toml::Table> {
+        let order = |home: &Member| Some((home.name.clone(), self.orders.get(home.strategy)?.clone()));
+        self.homes.iter().filter_map(order).filter(|(_, order)| !order.is_empty()).collect()
+    }
+
+    /// Whether what some home's devices do depends on prices.
+    pub(crate) fn follows_prices(&self) -> bool {
+        self.devices.remembers() == Remembers::Prices
     }
 
     /// How many members there are.
@@ -300,9 +336,11 @@ fn period_of(scenario: &Scenario, dataset: &Dataset) -> Result<(Interval, usize)
     }
 }
 
-/// Gives each member its strategy: each share to so many members, by lot. Returns the strategies, price takers first.
-fn assign(scenario: &Scenario, homes: &mut [Member], chance: &Chance) -> Vec<Arc<dyn Strategy>> {
+/// Gives each member its strategy: each share to so many members, by lot. Returns the strategies, price takers
+/// first, and what an agent's `[order]` says of each.
+fn assign(scenario: &Scenario, homes: &mut [Member], chance: &Chance) -> (Vec<Arc<dyn Strategy>>, Vec<toml::Table>) {
     let mut strategies: Vec<Arc<dyn Strategy>> = vec![Arc::new(PriceTaker::default())];
+    let mut orders = vec![toml::Table::new()];
     let mut draws = chance.draws(Purpose::Selection, 1);
     let mut lots: Vec<(u64, usize)> = (0..homes.len()).map(|home| (draws.next(), home)).collect();
     lots.sort_unstable();
@@ -317,6 +355,7 @@ fn assign(scenario: &Scenario, homes: &mut [Member], chance: &Chance) -> Vec<Arc
         }
         given = until;
         strategies.push(mix.strategy.bids.clone());
+        orders.push(mix.strategy.order());
     }
-    strategies
+    (strategies, orders)
 }

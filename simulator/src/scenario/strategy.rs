@@ -25,6 +25,13 @@ pub struct StrategyOf {
     written: toml::Table,
 }
 
+impl StrategyOf {
+    /// What an agent's `[order]` says of it.
+    pub fn order(&self) -> toml::Table {
+        self.written.clone()
+    }
+}
+
 const SHARE: &str = "share";
 const STRATEGY: &str = "strategy";
 

@@ -7,7 +7,6 @@ use std::{
     path::Path,
 };
 
-use household::strategy::FixedLimits;
 use protocol::{genesis::Genesis, interval::Interval};
 use settings::broker::BrokerAddress;
 
@@ -81,7 +80,7 @@ pub(super) fn write(root: &Path, setup: &Setup, genesis: &Genesis, run: &Run) ->
     let text = market_text(&addresses, run);
     files::write(&root.join(MARKET).join(MARKET_FILE), text.as_bytes(), Readers::Everyone)?;
     for (id, status) in &addresses.agents {
-        let text = agent_text(id, &addresses.broker, *status, setup.orders.of(id));
+        let text = agent_text(id, &addresses.broker, *status, setup.orders.table(id));
         files::write(&agent(root, id).join(AGENT_FILE), text.as_bytes(), Readers::Everyone)?;
     }
     // A console on all interfaces is asked on this one.
@@ -211,7 +210,7 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
     )
 }
 
-fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, limits: FixedLimits) -> String {
+fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, order: toml::Table) -> String {
     let mut text = format!(
         "{HEADER}\
          name = {}\n\
@@ -232,10 +231,11 @@ fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, limits: Fixe
         quoted(&broker.to_string()),
         meter::FILE,
     );
-    if limits != FixedLimits::default() {
-        // Texts and integers are TOML.
-        let limits = toml::to_string(&limits).unwrap_or_default();
-        text += &format!("\n# Highest price to buy at, lowest price to sell at, per kWh.\n[order]\n{limits}");
+    if !order.is_empty() {
+        // A table is TOML, and its tables have their names in front.
+        let order = toml::to_string(&toml::Table::from_iter([("order".to_owned(), order.into())])).unwrap_or_default();
+        text +=
+            &format!("\n# Highest price to buy at, lowest price to sell at, per kWh; or another strategy.\n{order}");
     }
     text
 }

@@ -15,6 +15,7 @@ mod compare;
 mod configs;
 mod files;
 mod meter;
+mod of_scenario;
 mod ports;
 
 use std::{
@@ -34,6 +35,7 @@ use protocol::{
 pub(crate) use configs::GATE_DELAY_MS;
 use configs::{AGENT_FILE, MARKET_FILE, VALIDATOR_FILE};
 pub use configs::{Addresses, Broker, Run};
+pub(crate) use of_scenario::setup as setup_of_scenario;
 pub(crate) use ports::is_free;
 
 use crate::{dataset::Dataset, orders::Orders, terms::Terms};

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// A file system of its own, of a few megabytes.
-pub(crate) struct Disk(PathBuf);
+pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
     pub(crate) fn mount(at: PathBuf, megabytes: u64) -> Disk {
