@@ -28,6 +28,7 @@ const EXAMPLES: &str = "Examples:
   simulator --state my-neighbourhood                    kept; the same command goes on after Ctrl-C
   simulator --data my-data --profile june --summary june.json
   simulator init --state run --broker mqtt://127.0.0.1:1883
+  simulator run config/scenarios/who-gains.toml         a year of 200 homes, in seconds
 
 docs/researcher.md has the files, the summary and the exit codes.";
 

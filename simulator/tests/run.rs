@@ -154,7 +154,8 @@ fn scenarios_are_set_side_by_side() {
     assert!(at.join("comparison/without/summary.json").exists());
     let error = refused(at, &["compare", "without.toml", "./without.toml"]);
     assert!(error.contains("expected scenarios with different names, found without twice"), "{error}");
-    refused(at, &["compare", "without.toml"]);
+    let error = refused(at, &["compare", "without.toml"]);
+    assert!(error.contains("expected two scenarios or more, found 1"), "{error}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ Each scenario's tables go to a directory by its name; comparison.csv has the fig
 #[command(after_help = EXAMPLES)]
 pub(super) struct Compare {
     /// The scenarios, TOML files with different names
-    #[arg(value_name = "SCENARIO.toml", num_args = 2.., required = true)]
+    #[arg(value_name = "SCENARIO.toml", required = true)]
     scenarios: Vec<PathBuf>,
     /// Directory to write to
     #[arg(long, value_name = "DIR", default_value = "comparison")]
@@ -36,6 +36,9 @@ pub(super) struct Compare {
 }
 
 pub(super) fn compare(options: Compare) -> Result<(), Failure> {
+    if options.scenarios.len() < 2 {
+        return Err(bad_input("expected two scenarios or more, found 1; `run` plays a single one"));
+    }
     let mut names = BTreeSet::new();
     let mut prepared = Vec::new();
     // All of them before the first is played, which may take long.

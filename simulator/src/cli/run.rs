@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
   simulator run config/scenarios/self-sufficiency.toml --out results
   simulator run SCENARIO.toml --seed 7 --out results-7 --threads 1
 
-What is written, and how each figure is defined, is in docs/researcher.md.";
+docs/scenarios.md has the keys of a scenario, docs/figures.md what is written and how each figure is defined.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -73,7 +73,7 @@ pub enum PlanError {
         found: usize,
     },
     /// A file cannot be read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: expected a file that can be read and written, found: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
