@@ -187,6 +187,11 @@ impl Memory {
     pub fn learn(&mut self, price: Option<Price>) {
         self.prices = [self.prices[1], price];
     }
+
+    /// What all batteries hold, Wh.
+    pub(crate) fn stored_wh(&self) -> u64 {
+        self.homes.iter().map(|home| home.state.battery.stored_uwh).sum::<u64>() / 1_000_000
+    }
 }
 
 const DAY_S: i64 = 86_400;

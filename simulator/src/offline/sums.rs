@@ -116,6 +116,8 @@ pub struct IntervalSums {
     pub net_wh: i64,
     /// What it would have cost as one household, n€.
     pub pooled_nano: i128,
+    /// What all batteries hold at its end, Wh.
+    pub stored_wh: u64,
     /// Members that bought.
     pub buyers: u32,
     /// Members that sold.

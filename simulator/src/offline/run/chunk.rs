@@ -53,6 +53,8 @@ pub(super) struct Player<'a> {
     memories: &'a Turns<Memory>,
     /// What everyone does, of one interval or of the whole chunk.
     uses: Vec<Use>,
+    /// What all batteries hold at the ends of these intervals, Wh.
+    stored_wh: Vec<u64>,
     rows: Rows,
 }
 
@@ -109,7 +111,8 @@ impl<'a> Player<'a> {
         memories: &'a Turns<Memory>,
     ) -> Player<'a> {
         let uses = vec![Use::default(); community.homes.len()];
-        Player { community, street: Street::new(community, ties), encoder, memories, uses, rows: Rows::default() }
+        let (street, stored_wh) = (Street::new(community, ties), vec![0]);
+        Player { community, street, encoder, memories, uses, stored_wh, rows: Rows::default() }
     }
 
     /// Plays the chunk of this number.
@@ -129,13 +132,15 @@ impl<'a> Player<'a> {
             Remembers::State => {
                 let members = self.community.homes.len();
                 self.uses.resize(chunk.len() * members, Use::default());
+                self.stored_wh.clear();
                 let mut memory = self.memories.take(number).ok_or(Stop::Before)?;
                 for (at, uses) in chunk.clone().zip(self.uses.chunks_exact_mut(members)) {
                     self.street.measure(at, &mut memory, uses);
+                    self.stored_wh.push(memory.stored_wh());
                 }
                 self.memories.give(memory);
                 for (place, at) in chunk.enumerate() {
-                    self.trade(at, place * members, &mut played)?;
+                    self.trade(at, place, &mut played)?;
                 }
             }
             // In turn both.
@@ -143,6 +148,7 @@ impl<'a> Player<'a> {
                 let mut memory = self.memories.take(number).ok_or(Stop::Before)?;
                 for at in chunk {
                     self.street.measure(at, &mut memory, &mut self.uses);
+                    self.stored_wh[0] = memory.stored_wh();
                     memory.learn(self.trade(at, 0, &mut played)?);
                 }
                 self.memories.give(memory);
@@ -154,10 +160,11 @@ impl<'a> Player<'a> {
         Ok(played)
     }
 
-    /// Trades in an interval whose uses begin at `from`, and adds it up. Returns its price.
-    fn trade(&mut self, at: usize, from: usize, played: &mut Played) -> Result<Option<Price>, RunError> {
+    /// Trades in an interval whose uses are at this place among those that are kept, and adds it up. Returns its price.
+    fn trade(&mut self, at: usize, place: usize, played: &mut Played) -> Result<Option<Price>, RunError> {
         let interval = self.street.interval(at);
-        let uses = &self.uses[from..from + self.community.homes.len()];
+        let members = self.community.homes.len();
+        let uses = &self.uses[place * members..(place + 1) * members];
         self.street.meter(at, uses);
         let economics = self.street.trade(at).map_err(|error| RunError::Settle { interval, error })?;
         let day = interval.start_s().div_euclid(86_400) * 86_400;
@@ -190,6 +197,7 @@ impl<'a> Player<'a> {
             sums,
             price: economics.price,
             operator_nano: economics.operator.nano(),
+            stored_wh: self.stored_wh[place],
             buyers,
             sellers,
         };
