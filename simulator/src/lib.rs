@@ -12,6 +12,7 @@ pub mod live;
 pub mod offline;
 pub mod orders;
 mod progress;
+mod report;
 pub mod scenario;
 pub mod state;
 pub mod sweep;

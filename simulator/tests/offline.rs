@@ -158,12 +158,18 @@ fn same_for_any_number_of_threads(scenario: impl Fn(u64) -> String) {
     let out = |name: &str| directory.path().join(name);
     let first = run(&scenario(1), &out("one"), 1);
     let one = files(&out("one"));
-    for name in
-        ["manifest.json", "summary.json", "intervals.parquet", "intervals.csv", "members.parquet", "members.csv"]
-    {
+    for name in [
+        "manifest.json",
+        "summary.json",
+        "report.html",
+        "intervals.parquet",
+        "intervals.csv",
+        "members.parquet",
+        "members.csv",
+    ] {
         assert!(one.contains_key(Path::new(name)), "{name} in {one:?}");
     }
-    assert_eq!(one.len(), 8, "{one:?}");
+    assert_eq!(one.len(), 9, "{one:?}");
     for threads in [2, 3] {
         run(&scenario(1), &out("again"), threads);
         assert_eq!(files(&out("again")), one, "{threads} threads, over what is there");

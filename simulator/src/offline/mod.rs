@@ -19,6 +19,7 @@ pub mod sums;
 mod turns;
 mod uses;
 
+pub(crate) use self::devices::Remembers;
 pub use self::{
     community::Community,
     devices::Memory,

@@ -82,8 +82,8 @@ pub fn run(
     let draft = Draft::begin(&options.out, &manifest)?;
     let results = Results::create(draft.path(), community, options.lines)?;
     let results = play(community, &manifest, options.threads, results, done)?;
-    let figures = results.finish(draft.path(), community)?;
-    draft.finish(&manifest, &figures)?;
+    let (figures, report) = results.finish(draft.path(), &manifest, community)?;
+    draft.finish(&manifest, &figures, report)?;
     Ok(figures)
 }
 

@@ -42,6 +42,15 @@ pub(super) struct Played {
     pub(super) lines: Option<Encoded>,
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
     pub(super) flows: Vec<(u64, u64)>,
+    pub(super) busiest: Busiest,
+}
+
+/// The first of the intervals in which most was traded, and what everyone did in it. Nothing yet where nothing was.
+#[derive(Default)]
+pub(super) struct Busiest {
+    pub(super) at: usize,
+    pub(super) traded_wh: u64,
+    pub(super) uses: Vec<Use>,
 }
 
 /// One thread's community, and what it writes rows into.
@@ -118,8 +127,13 @@ impl<'a> Player<'a> {
     /// Plays the chunk of this number.
     pub(super) fn play(&mut self, number: usize, chunk: Range<usize>) -> Result<Played, Stop> {
         self.rows.clear();
-        let mut played =
-            Played { intervals: Vec::with_capacity(chunk.len()), days: Vec::new(), lines: None, flows: Vec::new() };
+        let mut played = Played {
+            intervals: Vec::with_capacity(chunk.len()),
+            days: Vec::new(),
+            lines: None,
+            flows: Vec::new(),
+            busiest: Busiest::default(),
+        };
         match self.community.remembers() {
             Remembers::Nothing => {
                 let mut memory = self.community.start();
@@ -189,6 +203,12 @@ impl<'a> Player<'a> {
                     spare_wh += u64::from(fed_in);
                 }
             }
+        }
+        if sums.bought_wh > played.busiest.traded_wh {
+            let Busiest { at: busiest, traded_wh, uses: kept } = &mut played.busiest;
+            (*busiest, *traded_wh) = (at, sums.bought_wh);
+            kept.clear();
+            kept.extend_from_slice(uses);
         }
         let row = IntervalSums {
             tradable_wh: lacking_wh.min(spare_wh),

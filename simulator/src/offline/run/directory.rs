@@ -34,6 +34,7 @@ pub enum OutError {
 
 const MANIFEST: &str = "manifest.json";
 const SUMMARY: &str = "summary.json";
+const REPORT: &str = "report.html";
 
 /// Whether a run writes a file of this name.
 fn is_written_here(name: &str) -> bool {
@@ -84,10 +85,10 @@ impl Draft {
     }
 
     /// Writes what the run was made from and what it came to, and gives the directory its name.
-    pub(super) fn finish(self, manifest: &Manifest, figures: &Figures) -> Result<(), RunError> {
+    pub(super) fn finish(self, manifest: &Manifest, figures: &Figures, report: String) -> Result<(), RunError> {
         let mut summary = serde_json::to_vec_pretty(figures).map_err(|error| self.failed(SUMMARY, error.into()))?;
         summary.push(b'\n');
-        for (name, content) in [(SUMMARY, summary), (MANIFEST, manifest.json())] {
+        for (name, content) in [(SUMMARY, summary), (REPORT, report.into_bytes()), (MANIFEST, manifest.json())] {
             let written = File::create_new(self.draft.join(name)).and_then(|mut file| {
                 file.write_all(&content)?;
                 file.sync_all()

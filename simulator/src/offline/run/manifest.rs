@@ -44,6 +44,16 @@ impl Manifest {
         json
     }
 
+    /// Version of the simulator.
+    pub(super) fn version(&self) -> &str {
+        self.version
+    }
+
+    /// The scenario, with all defaults.
+    pub(super) fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
     /// What an offline run's ties follow from: the scenario, with its seed, and the data.
     pub(super) fn ties(&self) -> Hash {
         let Manifest { scenario, data, .. } = self;

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::chunk::Played;
+use super::{
+    chunk::{Busiest, Played},
+    manifest::Manifest,
+};
 use crate::{
     offline::{
         community::Community,
@@ -10,6 +13,7 @@ use crate::{
         output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
         sums::{IntervalSums, MemberSums},
     },
+    report,
     tables::{ColumnOf, Encoder, ParquetFile, TableError, Values, io_error, write_csv},
 };
 use protocol::interval::Interval;
@@ -23,6 +27,7 @@ pub(super) struct Results {
     intervals: Vec<(Interval, IntervalSums)>,
     members: Vec<MemberSums>,
     flows: Vec<(u64, u64)>,
+    busiest: Busiest,
 }
 
 /// The table of days, of which the last is still being added up.
@@ -57,6 +62,7 @@ impl Results {
             intervals: Vec::with_capacity(community.intervals),
             members: vec![MemberSums::default(); community.homes.len()],
             flows: Vec::new(),
+            busiest: Busiest::default(),
         }
     }
 
@@ -75,6 +81,9 @@ impl Results {
         for ((import, export), of_chunk) in self.flows.iter_mut().zip(played.flows) {
             (*import, *export) = ((*import).max(of_chunk.0), (*export).max(of_chunk.1));
         }
+        if played.busiest.traded_wh > self.busiest.traded_wh {
+            self.busiest = played.busiest;
+        }
         for (day, sums) in played.days {
             self.members.iter_mut().zip(&sums).for_each(|(all, of_day)| all.add(of_day));
             if let Some(days) = &mut self.days {
@@ -84,8 +93,13 @@ impl Results {
         self.days.as_mut().map_or(Ok(()), Days::write_full)
     }
 
-    /// Writes what is left and what is known only now, and closes all tables.
-    pub(super) fn finish(mut self, directory: &Path, community: &Community) -> Result<Figures, TableError> {
+    /// Writes what is left and what is known only now, and closes all tables. Returns the figures, and the report.
+    pub(super) fn finish(
+        mut self,
+        directory: &Path,
+        manifest: &Manifest,
+        community: &Community,
+    ) -> Result<(Figures, String), TableError> {
         let figures = self.figures(community);
         if let Some(mut days) = self.days.take() {
             days.write(days.waiting.len())?;
@@ -110,7 +124,19 @@ impl Results {
         ] {
             whole(directory, table, columns, &values)?;
         }
-        Ok(figures)
+        let run = report::Run {
+            version: manifest.version(),
+            scenario: manifest.scenario(),
+            community,
+            data: &community.data,
+            ties: manifest.ties(),
+            intervals: &self.intervals,
+            members: &self.members,
+            busiest: (self.busiest.traded_wh > 0).then_some((self.busiest.at, self.busiest.uses.as_slice())),
+            figures: &figures,
+        };
+        let report = run.report();
+        Ok((figures, report))
     }
 
     /// The figures of all that was appended.
