@@ -59,7 +59,8 @@ pub(super) fn run(options: Run) -> Result<(), Failure> {
     let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));
     bar.finish_and_clear();
     let figures = outcome.map_err(|error| failure(&options.scenario, error))?;
-    print(&format!("{}\n{} has the tables and all figures", table(&figures), options.out.display()))
+    let report = options.out.join("report.html");
+    print(&format!("{}\n{} shows it, beside the tables and all figures", table(&figures), report.display()))
 }
 
 /// What ended a run of the scenario at `path`.
