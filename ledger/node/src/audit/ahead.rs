@@ -35,13 +35,13 @@ type Batch = Result<Vec<Ahead>, AuditError>;
 
 /// Hands the blocks from 1 to `last` to `take`, in their order, until it fails. Each time it gets what it returned the
 /// time before, first `start`; what it returned at last is the result.
-pub(super) fn fold<T>(
+pub(super) fn fold<T, E: From<AuditError>>(
     store: &dyn Store,
     chain: &ChainId,
     last: u64,
     start: T,
-    mut take: impl FnMut(T, Ahead) -> Result<T, AuditError>,
-) -> Result<T, AuditError> {
+    mut take: impl FnMut(T, Ahead) -> Result<T, E>,
+) -> Result<T, E> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
         let readers: Vec<Receiver<Batch>> = (0..threads)

@@ -2,12 +2,13 @@
 
 mod ahead;
 mod reading;
+mod settled;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use indicatif::ProgressBar;
 use ledger::{
-    chain::{BlockError, Readings, Tip, execute_last},
+    chain::{BlockError, Executed, Readings, Tip, execute_last},
     state::{State, StateError},
 };
 use protocol::{
@@ -21,7 +22,10 @@ use crate::{
     store::{Store, StoreError, damaged},
 };
 
-pub use self::reading::{Opened, open};
+pub use self::{
+    reading::{Opened, open, open_copy},
+    settled::{FirstSettled, each_settled},
+};
 
 /// What an audit found in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,13 +62,19 @@ pub enum AuditError {
     /// There is no ledger.
     #[error("{}: expected a node's state directory, with `{GENESIS_FILE}` and `{STORE_DIRECTORY}/` in it", .0.display())]
     NoLedger(PathBuf),
+    /// It is the ledger of another community than the one that is trusted.
+    #[error("expected the ledger of the chain {expected}, found one of {found}")]
+    OtherChain {
+        /// The chain of the trusted genesis.
+        expected: Hash,
+        /// The chain of the one in the directory.
+        found: Hash,
+    },
     /// The store failed or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The directory cannot be written to, and its store cannot be copied to where it can.
-    #[error(
-        "cannot copy {from}, which cannot be written to, to {to}: {error}; set TMPDIR to a directory with as much room"
-    )]
+    /// The store is to be read as a copy, and cannot be copied.
+    #[error("cannot copy {from} to {to}, to read it there: {error}; set TMPDIR to a directory with as much room")]
     Copy {
         /// The store.
         from: PathBuf,
@@ -120,18 +130,37 @@ pub enum AuditError {
 
 /// Redoes every signature, clearing, transfer, root and certificate of a store, from the genesis on, on all cores.
 pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Result<Report, AuditError> {
+    follow(genesis, store, progress, |_| Ok(()))
+}
+
+/// A block that was executed again, and what it led to.
+struct Followed<'a> {
+    height: u64,
+    executed: &'a Executed,
+    /// Whether its readings were pruned, so that nothing in it was computed again.
+    pruned: bool,
+}
+
+/// Audits a store, and shows every block once it was executed. Whoever looks at it may end the audit.
+fn follow<E: From<AuditError>>(
+    genesis: &Genesis,
+    store: &dyn Store,
+    progress: &ProgressBar,
+    mut look: impl FnMut(&Followed<'_>) -> Result<(), E>,
+) -> Result<Report, E> {
     let chain = genesis.chain();
-    let blocks = store.height()?;
+    let blocks = store.height().map_err(AuditError::from)?;
     progress.set_length(blocks);
     let mut tip = Tip { height: 0, block: chain };
     let (mut settlements_pruned, mut recomputed_from) = (0, None);
     let mut readings_verified = 0;
     let mut commit_signatures = 0;
-    let state = ahead::fold(store, &chain, blocks, State::genesis(genesis)?, |mut state, ahead| {
+    let start = State::genesis(genesis).map_err(AuditError::from)?;
+    let state = ahead::fold::<_, E>(store, &chain, blocks, start, |mut state, ahead| {
         let Ahead { height, block, certificate, readings, certified } = ahead;
         let expected = block.header.hash();
         if certificate.block != expected || certificate.height != height {
-            return Err(AuditError::OtherBlock { height, expected, found: certificate.block });
+            return Err(AuditError::OtherBlock { height, expected, found: certificate.block }.into());
         }
         if certified {
             certificate.check_signers(state.validators())
@@ -153,6 +182,7 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
             readings_verified += block.transactions.iter().map(|it| it.readings().len() as u64).sum::<u64>();
             recomputed_from = recomputed_from.or(settled().next().map(|booked| booked.settlement.interval));
         }
+        look(&Followed { height, executed: &executed, pruned })?;
         tip = Tip { height, block: expected };
         progress.inc(1);
         Ok(executed.state)
@@ -172,7 +202,7 @@ pub fn audit(genesis: &Genesis, store: &dyn Store, progress: &ProgressBar) -> Re
             state_root: state.root().hash,
             balances_sum: 0,
         }),
-        sum => Err(AuditError::Unbalanced(sum)),
+        sum => Err(AuditError::Unbalanced(sum).into()),
     }
 }
 

@@ -26,9 +26,26 @@ pub struct Opened {
     pub copy: Option<TempDir>,
 }
 
+impl Opened {
+    /// Checks that this is a ledger of the genesis in a file, which is the one to trust.
+    pub fn check_chain(&self, trusted: &Path) -> Result<(), AuditError> {
+        let (expected, found) = (read_genesis(trusted)?.chain(), self.genesis.chain());
+        if expected == found { Ok(()) } else { Err(AuditError::OtherChain { expected, found }) }
+    }
+}
+
 /// Opens the genesis and the store of a node's state directory. The node must not be running. Where the store cannot be
 /// written to, it is copied first, into the directory for temporary files.
 pub fn open(directory: &Path) -> Result<Opened, AuditError> {
+    open_where(directory, |store| !is_writable(store))
+}
+
+/// Opens as [`open`] does, and always a copy: no byte of the directory is changed.
+pub fn open_copy(directory: &Path) -> Result<Opened, AuditError> {
+    open_where(directory, |_| true)
+}
+
+fn open_where(directory: &Path, is_copied: fn(&Path) -> bool) -> Result<Opened, AuditError> {
     let genesis = directory.join(GENESIS_FILE);
     let store = directory.join(STORE_DIRECTORY);
     // sled would make a new, empty store where there is none.
@@ -36,7 +53,11 @@ pub fn open(directory: &Path) -> Result<Opened, AuditError> {
         return Err(AuditError::NoLedger(directory.into()));
     }
     let genesis = read_genesis(&genesis)?;
-    let copy = if is_writable(&store) { None } else { Some(copied(&store)?) };
+    let copy = match is_copied(&store) {
+        true if !store.join("db").is_file() => return Err(AuditError::NoLedger(directory.into())),
+        true => Some(copied(&store)?),
+        false => None,
+    };
     let opened = copy.as_ref().map_or(store.as_path(), TempDir::path);
     let store = SledStore::open(opened, &genesis.chain())?;
     Ok(Opened { genesis, store, copy })

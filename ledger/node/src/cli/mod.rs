@@ -275,15 +275,9 @@ fn status(node: &Asked) -> Result<(), Failure> {
 }
 
 fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let audit::Opened { genesis: own, store, copy: _copy } = audit::open(directory).map_err(bad_input)?;
-    if let Some(trusted) = genesis {
-        let trusted = node::read_genesis(trusted).map_err(bad_input)?;
-        if trusted.chain() != own.chain() {
-            let (expected, found) = (trusted.chain(), own.chain());
-            return Err(bad_input(format!("expected the ledger of the chain {expected}, found one of {found}")));
-        }
-    }
-    let report = audit::audit(&own, &store, &progress_bar("auditing")).map_err(|error| match error {
+    let opened = audit::open(directory).map_err(bad_input)?;
+    genesis.map_or(Ok(()), |trusted| opened.check_chain(trusted)).map_err(bad_input)?;
+    let report = audit::audit(&opened.genesis, &opened.store, &progress_bar("auditing")).map_err(|error| match error {
         audit::AuditError::Store(error) => failed(error),
         error => failed(format!(
             "{}: {error}; not in order: where other nodes' ledgers are, move this directory away, keep its keys, and start \

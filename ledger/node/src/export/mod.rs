@@ -54,7 +54,8 @@ pub struct Period {
 }
 
 impl Period {
-    fn holds(&self, interval: Interval) -> bool {
+    /// Whether an interval is one of them.
+    pub fn holds(&self, interval: Interval) -> bool {
         let start_s = interval.start_s();
         self.from_s.is_none_or(|from_s| start_s >= from_s) && self.to_s.is_none_or(|to_s| start_s < to_s)
     }
