@@ -2,6 +2,7 @@
 
 mod compare;
 mod options;
+mod replay;
 mod run;
 mod sweep;
 
@@ -57,6 +58,8 @@ enum Command {
     Compare(compare::Compare),
     /// Play variants of a scenario with several seeds, here or on many machines
     Sweep(sweep::Sweep),
+    /// Replay a real ledger under its own rules and under others
+    Replay(Box<replay::Replay>),
     /// Write genesis, keys and all configuration files, and run nothing
     Init(Box<Init>),
 }
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(options)) => run::run(options),
         Some(Command::Compare(options)) => compare::compare(options),
         Some(Command::Sweep(options)) => sweep::sweep(options),
+        Some(Command::Replay(options)) => replay::replay(&options),
         None => run_live(cli.live, None),
     })
 }
@@ -236,7 +240,10 @@ mod tests {
             (vec!["--colour"], "expected an option that simulator takes, found `--colour`"),
             (vec!["live", "--colour"], "see simulator live --help"),
             (vec!["init"], "expected --state <DIR>, found none; see simulator init --help"),
-            (vec!["dance"], "expected one of the commands live, run, compare, sweep and init, found `dance`"),
+            (
+                vec!["dance"],
+                "expected one of the commands live, run, compare, sweep, replay and init, found `dance`",
+            ),
             (vec!["--derate", "2"], "--derate: expected a number from 0 to 1 with at most six decimals, found `2`"),
         ] {
             let line = usage::mistake::<Cli>([&["simulator"], arguments.as_slice()].concat()).unwrap();

@@ -12,6 +12,7 @@ pub mod live;
 pub mod offline;
 pub mod orders;
 mod progress;
+pub mod replay;
 mod report;
 pub mod scenario;
 pub mod state;

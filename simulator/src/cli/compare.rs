@@ -1,6 +1,11 @@
 //! `simulator compare`: several scenarios side by side.
 
-use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf, thread};
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
@@ -65,26 +70,56 @@ pub(super) fn compare(options: Compare) -> Result<(), Failure> {
         bar.finish_and_clear();
         columns.push(rows(&outcome.map_err(|error| failure(path, error))?));
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY);
-    table.set_header([""].into_iter().chain(prepared.iter().map(|(_, name, ..)| name.as_str())));
-    let mut lines = Vec::new();
-    for (index, (what, _)) in columns.first().into_iter().flatten().enumerate() {
-        let row: Vec<&str> = columns.iter().map(|column| column[index].1.as_str()).collect();
-        let line: Vec<&str> = std::iter::once(*what).chain(row).collect();
-        table.add_row(line.iter().map(|cell| cell.trim_end()));
-        lines.push(line);
+    let names = prepared.iter().map(|(_, name, ..)| name.clone()).collect();
+    let figures = SideBySide { names, columns };
+    figures.write(&options.out)?;
+    let (table, out) = (figures.table(), options.out.display());
+    print(&format!("{table}\n{out} has the tables of each, and {COMPARISON}"))
+}
+
+/// The file that has figures side by side.
+pub(super) const COMPARISON: &str = "comparison.csv";
+
+/// The same figures of several runs.
+pub(super) struct SideBySide {
+    pub(super) names: Vec<String>,
+    /// By run.
+    pub(super) columns: Vec<Vec<(&'static str, String)>>,
+}
+
+impl SideBySide {
+    /// Each figure's name, and what it is for each run.
+    fn lines(&self) -> Vec<Vec<&str>> {
+        let line = |(index, (what, _)): (usize, &(&'static str, String))| {
+            let values = self.columns.iter().map(|column| column[index].1.as_str());
+            std::iter::once(*what).chain(values).collect()
+        };
+        self.columns.first().into_iter().flatten().enumerate().map(line).collect()
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+
+    /// For people.
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(UTF8_BORDERS_ONLY);
+        table.set_header([""].into_iter().chain(self.names.iter().map(String::as_str)));
+        for line in self.lines() {
+            table.add_row(line.iter().map(|cell| cell.trim_end()));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
     }
-    let path = options.out.join("comparison.csv");
-    let write = || {
-        let mut csv = csv::Writer::from_path(&path)?;
-        csv.write_record(["figure"].into_iter().chain(prepared.iter().map(|(_, name, ..)| name.as_str())))?;
-        lines.iter().try_for_each(|line| csv.write_record(line.iter().map(|cell| cell.trim())))?;
-        csv.flush().map_err(csv::Error::from)
-    };
-    write().map_err(|error: csv::Error| Failure::Failed(format!("{}: {error}", path.display())))?;
-    print(&format!("{table}\n{} has the tables of each, and comparison.csv", options.out.display()))
+
+    /// Writes them to a file in `directory`.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), Failure> {
+        let path = directory.join(COMPARISON);
+        let write = || {
+            let mut csv = csv::Writer::from_path(&path)?;
+            csv.write_record(["figure"].into_iter().chain(self.names.iter().map(String::as_str)))?;
+            self.lines().iter().try_for_each(|line| csv.write_record(line.iter().map(|cell| cell.trim())))?;
+            csv.flush().map_err(csv::Error::from)
+        };
+        write().map_err(|error: csv::Error| Failure::Failed(format!("{}: {error}", path.display())))
+    }
 }

@@ -130,7 +130,8 @@ fn as_integer<S: serde::Serializer>(nano: &i128, serializer: S) -> Result<S::Ok,
 
 /// What a run came to, before figures are made of it.
 pub(crate) struct Totals<'a> {
-    pub(crate) rules: &'a Rules,
+    /// The rules, where they were the same all the time.
+    pub(crate) rules: Option<&'a Rules>,
     pub(crate) intervals: &'a [(Interval, IntervalSums)],
     pub(crate) members: &'a [MemberSums],
     pub(crate) lines: Vec<LinePeak>,

@@ -28,3 +28,7 @@ pub use self::{
     street::Street,
     uses::Use,
 };
+pub(crate) use self::{
+    output::Who,
+    run::{Draft, Played, ROWS, Results, Rows, pooled_nano},
+};

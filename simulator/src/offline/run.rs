@@ -23,17 +23,26 @@ use protocol::interval::Interval;
 
 use self::{
     chunk::{Player, Stop},
-    directory::Draft,
     manifest::Manifest,
-    results::Results,
 };
-use super::{community::Community, figures::Figures, turns::Turns};
+use super::{
+    community::Community,
+    figures::{Figures, LinePeak, Ratio, watts},
+    member::Member,
+    output::Who,
+    turns::Turns,
+};
 use crate::{
     scenario::{Scenario, ScenarioError},
     tables::TableError,
 };
 
 pub use self::directory::OutError;
+pub(crate) use self::{
+    chunk::{Played, ROWS, Rows, pooled_nano},
+    directory::Draft,
+    results::Results,
+};
 
 /// How to run, which changes nothing of what is written.
 #[derive(Debug, Clone)]
@@ -79,19 +88,49 @@ pub fn run(
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Figures, RunError> {
     let manifest = Manifest::of(scenario, community, options.lines);
-    let draft = Draft::begin(&options.out, &manifest)?;
-    let results = Results::create(draft.path(), community, options.lines)?;
+    let draft = Draft::begin(&options.out, manifest.json(), "scenario, seed")?;
+    let results = Results::create(draft.path(), community.members(), options.lines)?;
     let results = play(community, &manifest, options.threads, results, done)?;
-    let (figures, report) = results.finish(draft.path(), &manifest, community)?;
-    draft.finish(&manifest, &figures, report)?;
+    let figures = figures_of(&results, community);
+    let report = results.report(&manifest, community, &figures);
+    results.finish(draft.path(), &who(community))?;
+    draft.finish(&figures, Some(report))?;
     Ok(figures)
 }
 
 /// Plays `scenario`, and writes nothing.
 pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Result<Figures, RunError> {
     let manifest = Manifest::of(scenario, community, false);
-    let results = play(community, &manifest, threads, Results::without_tables(community), &|_| {})?;
-    Ok(results.figures(community))
+    let results = play(community, &manifest, threads, Results::without_tables(community.members()), &|_| {})?;
+    Ok(figures_of(&results, community))
+}
+
+fn figures_of(results: &Results, community: &Community) -> Figures {
+    results.figures(Some(community.rules.base()), line_peaks(community, results.flows()))
+}
+
+/// The members, as the table of members says them.
+fn who(community: &Community) -> Vec<Who> {
+    let buses: Vec<String> = community.bus_names();
+    let who = |(number, home): (usize, &Member)| Who {
+        name: home.name.clone(),
+        bus: buses.get(home.bus.number()).cloned().unwrap_or_default(),
+        strategy: community.strategies[home.strategy].name().to_owned(),
+        has_roof: home.has_roof,
+        has_battery: community.has_battery(number),
+    };
+    community.homes.iter().enumerate().map(who).collect()
+}
+
+fn line_peaks(community: &Community, flows: &[(u64, u64)]) -> Vec<LinePeak> {
+    let minutes = community.first.length().minutes();
+    let peak = |(bus, (import, export)): (usize, &(u64, u64))| {
+        let line = community.grid.line_above(bus)?;
+        let (peak_import_w, peak_export_w) = (watts(*import, minutes), watts(*export, minutes));
+        let loading = Ratio::of(peak_import_w.max(peak_export_w), line.rated_va);
+        Some(LinePeak { line: line.name.clone(), peak_import_w, peak_export_w, rated_va: line.rated_va, loading })
+    };
+    flows.iter().enumerate().filter_map(peak).collect()
 }
 
 fn play(

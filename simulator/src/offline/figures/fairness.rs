@@ -23,14 +23,15 @@ pub struct Fairness {
     /// Quality of service: Jain's index of the savings, (Σ g)² ÷ (n Σ g²): 1 where all save the same.
     pub quality_of_service: Option<Ratio>,
     /// Quality of experience: 1 − 2 σ ÷ (H − L) over what each buyer paid on average for a kWh, between the feed-in
-    /// price L and the retail price H (Hoßfeld et al. 2017).
+    /// price L and the retail price H (Hoßfeld et al. 2017). None where these changed.
     pub quality_of_experience: Option<Ratio>,
     /// The least saving as a part of the most (Moret and Pinson 2018). None where a member loses.
     pub least_to_most: Option<Ratio>,
 }
 
 impl Fairness {
-    pub(super) fn of(members: &[MemberSums], rules: &Rules) -> Fairness {
+    /// `rules` are those that were in force all the time; none where they changed.
+    pub(super) fn of(members: &[MemberSums], rules: Option<&Rules>) -> Fairness {
         let mut savings: Vec<i128> = members.iter().map(MemberSums::saving_nano).collect();
         savings.sort_unstable();
         let (least, most) = (savings.first().copied().unwrap_or(0), savings.last().copied().unwrap_or(0));
@@ -44,7 +45,7 @@ impl Fairness {
             most_saving_nano: i64::try_from(most).unwrap_or(i64::MAX),
             gini: gini(&savings).filter(|_| nobody_loses),
             quality_of_service: jain(&savings),
-            quality_of_experience: experience(members, rules),
+            quality_of_experience: rules.and_then(|rules| experience(members, rules)),
             least_to_most: Ratio::of(least, most).filter(|_| nobody_loses),
         }
     }
@@ -99,23 +100,23 @@ mod tests {
     fn the_worked_numbers_of_the_documentation() {
         // Savings of 10, 20 and 30 €: Gini = (10 + 20 + 10 + 10 + 20 + 10) ÷ (2 · 9 · 20) = 80 ÷ 360,
         // Jain = 60² ÷ (3 · 1,400) = 3,600 ÷ 4,200.
-        let found = Fairness::of(&saving(&[20, 10, 30]), &rules());
+        let found = Fairness::of(&saving(&[20, 10, 30]), Some(&rules()));
         assert_eq!(ppm(found.gini), Some(222_222));
         assert_eq!(ppm(found.quality_of_service), Some(857_143));
         assert_eq!(ppm(found.least_to_most), Some(333_333));
         assert_eq!((ppm(found.members_not_worse_off), ppm(found.losers)), (Some(1_000_000), Some(0)));
         assert_eq!((found.least_saving_nano, found.most_saving_nano), (10_000_000_000, 30_000_000_000));
 
-        let even = Fairness::of(&saving(&[7, 7, 7]), &rules());
+        let even = Fairness::of(&saving(&[7, 7, 7]), Some(&rules()));
         assert_eq!((ppm(even.gini), ppm(even.quality_of_service)), (Some(0), Some(1_000_000)));
     }
 
     #[test]
     fn where_a_member_loses_there_is_no_gini_coefficient() {
-        let found = Fairness::of(&saving(&[-5, 10, 10, 10]), &rules());
+        let found = Fairness::of(&saving(&[-5, 10, 10, 10]), Some(&rules()));
         assert_eq!((found.gini, found.least_to_most), (None, None));
         assert_eq!((ppm(found.losers), ppm(found.members_not_worse_off)), (Some(250_000), Some(750_000)));
-        assert_eq!(Fairness::of(&saving(&[0, 0]), &rules()).gini, None, "nobody saves");
+        assert_eq!(Fairness::of(&saving(&[0, 0]), Some(&rules())).gini, None, "nobody saves");
     }
 
     #[test]
@@ -123,9 +124,9 @@ mod tests {
         let buyer = |micro: i128| MemberSums { bought_wh: 1_000, paid_nano: micro * 1_000, ..MemberSums::default() };
         let seller = MemberSums { sold_wh: 1_000, ..MemberSums::default() };
         // 0.15 and 0.25: σ is 0.05, and H − L is 0.20.
-        let found = Fairness::of(&[buyer(150_000), buyer(250_000), seller], &rules());
+        let found = Fairness::of(&[buyer(150_000), buyer(250_000), seller], Some(&rules()));
         assert_eq!(ppm(found.quality_of_experience), Some(500_000));
-        assert_eq!(ppm(Fairness::of(&[buyer(1), buyer(1)], &rules()).quality_of_experience), Some(1_000_000));
-        assert_eq!(Fairness::of(&[seller], &rules()).quality_of_experience, None);
+        assert_eq!(ppm(Fairness::of(&[buyer(1), buyer(1)], Some(&rules())).quality_of_experience), Some(1_000_000));
+        assert_eq!(Fairness::of(&[seller], Some(&rules())).quality_of_experience, None);
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Rows of one chunk, at most, unless a single interval has more: with ten columns some 15 MB.
-const ROWS: usize = 1 << 18;
+pub(crate) const ROWS: usize = 1 << 18;
 
 /// The chunks of a community's intervals: whole days, as many as fit, or parts of days where one does not fit.
 pub(super) fn chunks(community: &Community) -> Vec<Range<usize>> {
@@ -35,19 +35,20 @@ pub(super) fn chunks(community: &Community) -> Vec<Range<usize>> {
 }
 
 /// What a chunk came to.
-pub(super) struct Played {
-    pub(super) intervals: Vec<(Interval, IntervalSums)>,
+#[derive(Default)]
+pub(crate) struct Played {
+    pub(crate) intervals: Vec<(Interval, IntervalSums)>,
     /// By day (its start, in seconds after 1970) and member.
-    pub(super) days: Vec<(i64, Vec<MemberSums>)>,
-    pub(super) lines: Option<Encoded>,
+    pub(crate) days: Vec<(i64, Vec<MemberSums>)>,
+    pub(crate) lines: Option<Encoded>,
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
-    pub(super) flows: Vec<(u64, u64)>,
-    pub(super) busiest: Busiest,
+    pub(crate) flows: Vec<(u64, u64)>,
+    pub(crate) busiest: Busiest,
 }
 
 /// The first of the intervals in which most was traded, and what everyone did in it. Nothing yet where nothing was.
 #[derive(Default)]
-pub(super) struct Busiest {
+pub(crate) struct Busiest {
     pub(super) at: usize,
     pub(super) traded_wh: u64,
     pub(super) uses: Vec<Use>,
@@ -83,15 +84,23 @@ impl<E: Into<RunError>> From<E> for Stop {
 
 /// The columns of a chunk's lines.
 #[derive(Default)]
-struct Rows {
+pub(crate) struct Rows {
     small: [Vec<i32>; 7],
     large: [Vec<i64>; 3],
 }
 
 impl Rows {
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.small.iter_mut().for_each(Vec::clear);
         self.large.iter_mut().for_each(Vec::clear);
+    }
+
+    /// The row of one member, by its number in the tables.
+    pub(crate) fn push_one(&mut self, interval: Interval, number: i32, of: Use, line: &Line) {
+        self.push(interval, &[of], std::slice::from_ref(line));
+        if let Some(last) = self.small[0].last_mut() {
+            *last = number;
+        }
     }
 
     fn push(&mut self, interval: Interval, uses: &[Use], lines: &[Line]) {
@@ -232,7 +241,7 @@ impl<'a> Player<'a> {
 
 /// What the interval would have cost as one household: what was lacking and to spare set off against each other. What
 /// came late is the supplier's all the same.
-fn pooled_nano(rules: &Rules, lacking_wh: u64, spare_wh: u64, sums: &MemberSums) -> i128 {
+pub(crate) fn pooled_nano(rules: &Rules, lacking_wh: u64, spare_wh: u64, sums: &MemberSums) -> i128 {
     let tradable_wh = lacking_wh.min(spare_wh);
     rules.retail_price.times(Energy::from_wh(sums.deficit_wh() - tradable_wh))
         - rules.feed_in_price.times(Energy::from_wh(sums.surplus_wh() - tradable_wh))
@@ -264,7 +273,7 @@ fn add_flows(community: &Community, interval: Interval, uses: &[Use], most: &mut
 
 impl Rows {
     /// Encodes the rows, and keeps the room that they took.
-    fn encode(&mut self, encoder: &Encoder) -> Result<Encoded, TableError> {
+    pub(crate) fn encode(&mut self, encoder: &Encoder) -> Result<Encoded, TableError> {
         let [start, paid, earned] = std::mem::take(&mut self.large).map(Values::Large);
         let [member, consumption, production, bought, sold, imported, exported] =
             std::mem::take(&mut self.small).map(Values::Small);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Manifest, RunError};
+use super::RunError;
 use crate::{offline::figures::Figures, tables::TableError};
 
 /// Why a run's files cannot go where they should.
@@ -14,11 +14,12 @@ use crate::{offline::figures::Figures, tables::TableError};
 pub enum OutError {
     /// Something else is there.
     #[error(
-        "--out: expected no directory, or one of the same scenario, seed and version, found {}: \
-         remove it, or name another",
+        "--out: expected no directory, or one of the same {of} and version, found {}: remove it, or name another",
         path.display()
     )]
     Other {
+        /// What the directory should be of.
+        of: &'static str,
         /// The directory.
         path: PathBuf,
     },
@@ -46,19 +47,21 @@ fn is_written_here(name: &str) -> bool {
 
 /// A directory beside the one that is asked for, until all is written. A run that is stopped leaves it, and the next
 /// one begins it anew.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     draft: PathBuf,
     out: PathBuf,
+    manifest: Vec<u8>,
     /// Only one run at a time writes to it.
     _lock: File,
 }
 
 impl Draft {
-    pub(super) fn begin(out: &Path, manifest: &Manifest) -> Result<Draft, OutError> {
+    /// Begins a directory whose files all follow from what is in its manifest, `of` in words.
+    pub(crate) fn begin(out: &Path, manifest: Vec<u8>, of: &'static str) -> Result<Draft, OutError> {
         let unwritable = |error| OutError::Unwritable { path: out.to_owned(), error };
         let there = fs::read(out.join(MANIFEST)).ok();
-        if out.exists() && there != Some(manifest.json()) {
-            return Err(OutError::Other { path: out.to_owned() });
+        if out.exists() && there.as_ref() != Some(&manifest) {
+            return Err(OutError::Other { of, path: out.to_owned() });
         }
         let name = out.file_name().ok_or_else(|| unwritable(io::ErrorKind::InvalidFilename.into()))?;
         let mut unfinished = name.to_owned();
@@ -73,22 +76,24 @@ impl Draft {
         // What nobody here wrote is not removed.
         let is_ours = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(is_written_here);
         if let Some(other) = entries.iter().find(|path| !is_ours(path)) {
-            return Err(OutError::Other { path: other.clone() });
+            return Err(OutError::Other { of, path: other.clone() });
         }
         entries.iter().try_for_each(fs::remove_file).map_err(unwritable)?;
-        Ok(Draft { draft, out: out.to_owned(), _lock: lock })
+        Ok(Draft { draft, out: out.to_owned(), manifest, _lock: lock })
     }
 
     /// Where the files go until then.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.draft
     }
 
     /// Writes what the run was made from and what it came to, and gives the directory its name.
-    pub(super) fn finish(self, manifest: &Manifest, figures: &Figures, report: String) -> Result<(), RunError> {
+    pub(crate) fn finish(mut self, figures: &Figures, report: Option<String>) -> Result<(), RunError> {
         let mut summary = serde_json::to_vec_pretty(figures).map_err(|error| self.failed(SUMMARY, error.into()))?;
         summary.push(b'\n');
-        for (name, content) in [(SUMMARY, summary), (REPORT, report.into_bytes()), (MANIFEST, manifest.json())] {
+        let manifest = std::mem::take(&mut self.manifest);
+        let report = report.map(|report| (REPORT, report.into_bytes()));
+        for (name, content) in [(SUMMARY, summary)].into_iter().chain(report).chain([(MANIFEST, manifest)]) {
             let written = File::create_new(self.draft.join(name)).and_then(|mut file| {
                 file.write_all(&content)?;
                 file.sync_all()
@@ -102,6 +107,12 @@ impl Draft {
         }
         fs::rename(&self.draft, &self.out).map_err(unwritable)?;
         Ok(())
+    }
+
+    /// Leaves nothing behind of what cannot be finished.
+    pub(crate) fn discard(self) {
+        // What stays is begun anew by the next one.
+        let _ = fs::remove_dir_all(&self.draft);
     }
 
     fn failed(&self, name: &str, error: io::Error) -> TableError {

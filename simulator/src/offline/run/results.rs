@@ -9,19 +9,19 @@ use super::{
 use crate::{
     offline::{
         community::Community,
-        figures::{Figures, LinePeak, Ratio, Totals, watts},
+        figures::{Figures, LinePeak, Totals},
         output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
         sums::{IntervalSums, MemberSums},
     },
     report,
     tables::{ColumnOf, Encoder, ParquetFile, TableError, Values, io_error, write_csv},
 };
-use protocol::interval::Interval;
+use protocol::{genesis::Rules, interval::Interval};
 
 /// Rows of days that are written together.
 const DAY_ROWS: usize = 1 << 17;
 
-pub(super) struct Results {
+pub(crate) struct Results {
     lines: Option<(Encoder, ParquetFile)>,
     days: Option<Days>,
     intervals: Vec<(Interval, IntervalSums)>,
@@ -42,7 +42,7 @@ fn encoder(table: &str, columns: &[ColumnOf]) -> Result<Encoder, TableError> {
 }
 
 impl Results {
-    pub(super) fn create(directory: &Path, community: &Community, lines: bool) -> Result<Results, TableError> {
+    pub(crate) fn create(directory: &Path, members: usize, lines: bool) -> Result<Results, TableError> {
         let create = |table: &str, columns: &[ColumnOf]| {
             let encoder = encoder(table, columns)?;
             let file = ParquetFile::create(&directory.join(format!("{table}.parquet")), &encoder)?;
@@ -51,28 +51,28 @@ impl Results {
         let lines = lines.then(|| create("lines", &LINES)).transpose()?;
         let (encoder, file) = create("member_days", &MEMBER_DAYS)?;
         let days = Some(Days { encoder, file, waiting: Vec::new() });
-        Ok(Results { lines, days, ..Results::without_tables(community) })
+        Ok(Results { lines, days, ..Results::without_tables(members) })
     }
 
     /// Of a run that writes nothing.
-    pub(super) fn without_tables(community: &Community) -> Results {
+    pub(crate) fn without_tables(members: usize) -> Results {
         Results {
             lines: None,
             days: None,
-            intervals: Vec::with_capacity(community.intervals),
-            members: vec![MemberSums::default(); community.homes.len()],
+            intervals: Vec::new(),
+            members: vec![MemberSums::default(); members],
             flows: Vec::new(),
             busiest: Busiest::default(),
         }
     }
 
     /// What encodes the lines, if they are written.
-    pub(super) fn line_encoder(&self) -> Option<Encoder> {
+    pub(crate) fn line_encoder(&self) -> Option<Encoder> {
         self.lines.as_ref().map(|(encoder, _)| encoder.clone())
     }
 
-    /// Adds the chunk that follows.
-    pub(super) fn append(&mut self, played: Played) -> Result<(), TableError> {
+    /// Adds the chunk that follows. Members that it has more are new.
+    pub(crate) fn append(&mut self, played: Played) -> Result<(), TableError> {
         if let Some(((_, file), encoded)) = self.lines.as_mut().zip(played.lines) {
             file.append(encoded)?;
         }
@@ -85,6 +85,7 @@ impl Results {
             self.busiest = played.busiest;
         }
         for (day, sums) in played.days {
+            self.members.resize(self.members.len().max(sums.len()), MemberSums::default());
             self.members.iter_mut().zip(&sums).for_each(|(all, of_day)| all.add(of_day));
             if let Some(days) = &mut self.days {
                 days.add(day, sums);
@@ -93,37 +94,8 @@ impl Results {
         self.days.as_mut().map_or(Ok(()), Days::write_full)
     }
 
-    /// Writes what is left and what is known only now, and closes all tables. Returns the figures, and the report.
-    pub(super) fn finish(
-        mut self,
-        directory: &Path,
-        manifest: &Manifest,
-        community: &Community,
-    ) -> Result<(Figures, String), TableError> {
-        let figures = self.figures(community);
-        if let Some(mut days) = self.days.take() {
-            days.write(days.waiting.len())?;
-            days.file.finish()?;
-        }
-        if let Some((_, file)) = self.lines {
-            file.finish()?;
-        }
-        let strategy = |number: usize| community.strategies[number].name().to_owned();
-        let names: Vec<String> = community.bus_names();
-        let who = community.homes.iter().enumerate().map(|(number, home)| Who {
-            name: home.name.clone(),
-            bus: names.get(home.bus.number()).cloned().unwrap_or_default(),
-            strategy: strategy(home.strategy),
-            has_roof: home.has_roof,
-            has_battery: community.has_battery(number),
-        });
-        let who: Vec<Who> = who.collect();
-        for (table, columns, values) in [
-            ("intervals", INTERVALS.as_slice(), interval_rows(&self.intervals)),
-            ("members", MEMBERS.as_slice(), member_rows(&who, &self.members)),
-        ] {
-            whole(directory, table, columns, &values)?;
-        }
+    /// The report of a run of this manifest, for people.
+    pub(super) fn report(&self, manifest: &Manifest, community: &Community, figures: &Figures) -> String {
         let run = report::Run {
             version: manifest.version(),
             scenario: manifest.scenario(),
@@ -133,20 +105,37 @@ impl Results {
             intervals: &self.intervals,
             members: &self.members,
             busiest: (self.busiest.traded_wh > 0).then_some((self.busiest.at, self.busiest.uses.as_slice())),
-            figures: &figures,
+            figures,
         };
-        let report = run.report();
-        Ok((figures, report))
+        run.report()
     }
 
-    /// The figures of all that was appended.
-    pub(super) fn figures(&self, community: &Community) -> Figures {
-        Figures::of(Totals {
-            rules: community.rules.base(),
-            intervals: &self.intervals,
-            members: &self.members,
-            lines: line_peaks(community, &self.flows),
-        })
+    /// Writes what is left and who the members are, and closes all tables.
+    pub(crate) fn finish(mut self, directory: &Path, who: &[Who]) -> Result<(), TableError> {
+        if let Some(mut days) = self.days.take() {
+            days.write(days.waiting.len())?;
+            days.file.finish()?;
+        }
+        if let Some((_, file)) = self.lines {
+            file.finish()?;
+        }
+        for (table, columns, values) in [
+            ("intervals", INTERVALS.as_slice(), interval_rows(&self.intervals)),
+            ("members", MEMBERS.as_slice(), member_rows(who, &self.members)),
+        ] {
+            whole(directory, table, columns, &values)?;
+        }
+        Ok(())
+    }
+
+    /// The figures of all that was appended, where these rules were in force all the time.
+    pub(crate) fn figures(&self, rules: Option<&Rules>, lines: Vec<LinePeak>) -> Figures {
+        Figures::of(Totals { rules, intervals: &self.intervals, members: &self.members, lines })
+    }
+
+    /// By bus: the most that passed the line above it towards the members, and from them, Wh.
+    pub(super) fn flows(&self) -> &[(u64, u64)] {
+        &self.flows
     }
 }
 
@@ -161,21 +150,11 @@ fn whole(directory: &Path, table: &str, columns: &[ColumnOf], values: &[Values])
     write_csv(&directory.join(format!("{table}.csv")), columns, values)
 }
 
-fn line_peaks(community: &Community, flows: &[(u64, u64)]) -> Vec<LinePeak> {
-    let minutes = community.first.length().minutes();
-    let peak = |(bus, (import, export)): (usize, &(u64, u64))| {
-        let line = community.grid.line_above(bus)?;
-        let (peak_import_w, peak_export_w) = (watts(*import, minutes), watts(*export, minutes));
-        let loading = Ratio::of(peak_import_w.max(peak_export_w), line.rated_va);
-        Some(LinePeak { line: line.name.clone(), peak_import_w, peak_export_w, rated_va: line.rated_va, loading })
-    };
-    flows.iter().enumerate().filter_map(peak).collect()
-}
-
 impl Days {
     fn add(&mut self, day: i64, sums: Vec<MemberSums>) {
         match self.waiting.last_mut() {
             Some((last, so_far)) if *last == day => {
+                so_far.resize(so_far.len().max(sums.len()), MemberSums::default());
                 so_far.iter_mut().zip(&sums).for_each(|(so_far, more)| so_far.add(more));
             }
             _ => self.waiting.push((day, sums)),
