@@ -1,6 +1,7 @@
 //! The command line: what was asked for, checked as a whole before anything is started.
 
 mod compare;
+mod import;
 mod options;
 mod replay;
 mod run;
@@ -60,6 +61,8 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Replay a real ledger under its own rules and under others
     Replay(Box<replay::Replay>),
+    /// Make a data set of others into a directory for --data
+    Import(import::Import),
     /// Write genesis, keys and all configuration files, and run nothing
     Init(Box<Init>),
 }
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Some(Command::Compare(options)) => compare::compare(options),
         Some(Command::Sweep(options)) => sweep::sweep(options),
         Some(Command::Replay(options)) => replay::replay(&options),
+        Some(Command::Import(options)) => import::import(options),
         None => run_live(cli.live, None),
     })
 }
@@ -242,7 +246,7 @@ mod tests {
             (vec!["init"], "expected --state <DIR>, found none; see simulator init --help"),
             (
                 vec!["dance"],
-                "expected one of the commands live, run, compare, sweep, replay and init, found `dance`",
+                "expected one of the commands live, run, compare, sweep, replay, import and init, found `dance`",
             ),
             (vec!["--derate", "2"], "--derate: expected a number from 0 to 1 with at most six decimals, found `2`"),
         ] {
