@@ -357,8 +357,8 @@ fn tariffs_by_the_hour_and_by_a_series_are_those_of_each_interval() {
     }
 }
 
-/// What a data set of made-up homes comes to, found without any of what is tested: a whole hour each, over the change to
-/// summer time, which UTC does not know.
+/// What a data set of made-up homes comes to, found without any of what is tested: in hours, over the change to summer
+/// time, which UTC does not know.
 #[test]
 fn any_directory_of_data_comes_to_the_integers_that_its_sums_say() {
     const HOMES: usize = 150;

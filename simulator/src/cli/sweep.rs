@@ -45,7 +45,8 @@ pub(super) struct Sweep {
     /// Directory to write to, and to go on in
     #[arg(long, value_name = "DIR", default_value = "sweep", conflicts_with = "plan")]
     out: PathBuf,
-    /// Write the plan of the scenario to this directory and run nothing; or, with none of a scenario, use the plan there
+    /// Write the plan of the scenario to this directory and run nothing; or, with none of a scenario, use the plan
+    /// there
     #[arg(long, value_name = "DIR")]
     plan: Option<PathBuf>,
     /// Run this task of the plan

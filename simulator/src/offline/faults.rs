@@ -1,5 +1,5 @@
-//! What goes wrong: meters that are out of reach for days. What flowed meanwhile comes late, with the first reading that
-//! comes through, and is the supplier's, as in production; in the last interval every meter is read.
+//! What goes wrong: meters that are out of reach for days. What flowed meanwhile comes late, with the first reading
+//! that comes through, and is the supplier's, as in production; in the last interval every meter is read.
 
 use protocol::interval::Interval;
 

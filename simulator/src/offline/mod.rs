@@ -1,7 +1,7 @@
 //! Offline runs: a scenario through the market's own economics, without sockets, keys or clocks, as fast as it goes.
 //!
-//! In: a [`Scenario`](crate::scenario::Scenario). Out: a directory of tables, the figures of the whole, and what they were
-//! made from. The same scenario, seed and version give the same bytes, however many threads there are.
+//! In: a [`Scenario`](crate::scenario::Scenario). Out: a directory of tables, the figures of the whole, and what they
+//! were made from. The same scenario, seed and version give the same bytes, however many threads there are.
 
 mod chance;
 mod community;

@@ -32,7 +32,7 @@ pub(crate) const LINES: [ColumnOf; 10] = [
 ];
 
 /// What each interval came to.
-pub(crate) const INTERVALS: [ColumnOf; 17] = [
+pub(crate) const INTERVALS: [ColumnOf; 18] = [
     column("interval", Kind::Time, Packing::Delta),
     energy("consumption_wh"),
     energy("production_wh"),
@@ -44,6 +44,7 @@ pub(crate) const INTERVALS: [ColumnOf; 17] = [
     energy("imported_wh"),
     energy("exported_wh"),
     energy("net_wh"),
+    energy("stored_wh"),
     column("price_micro_per_kwh", Kind::OptionalLarge, Packing::Dictionary),
     money("paid_nano"),
     money("earned_nano"),
@@ -122,6 +123,7 @@ pub(crate) fn interval_rows(rows: &[(Interval, IntervalSums)]) -> Vec<Values> {
         column_of(rows, |(_, row)| large(row.sums.imported_wh)),
         column_of(rows, |(_, row)| large(row.sums.exported_wh)),
         column_of(rows, |(_, row)| row.net_wh),
+        column_of(rows, |(_, row)| large(row.stored_wh)),
         Values::OptionalLarge(rows.iter().map(|(_, row)| row.price.map(|price| price.micro())).collect()),
         column_of(rows, |(_, row)| large(row.sums.paid_nano)),
         column_of(rows, |(_, row)| large(row.sums.earned_nano)),

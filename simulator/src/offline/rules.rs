@@ -1,5 +1,5 @@
-//! The rules of a scenario, interval by interval: the mechanism's are the same throughout, and the supplier's prices may
-//! change.
+//! The rules of a scenario, interval by interval: the mechanism's are the same throughout, and the supplier's prices
+//! may change.
 
 use std::collections::BTreeMap;
 

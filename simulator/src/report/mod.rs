@@ -1,7 +1,7 @@
 //! The report of a run: one HTML file that says and shows what it came to, anywhere and without anything else.
 //!
-//! In: what the run has in memory. Out: the file's text, which has no clock and no chance in it: the same scenario, seed
-//! and version give the same bytes. Sums are integers; floats are only for drawing.
+//! In: what the run has in memory. Out: the file's text, which has no clock and no chance in it: the same scenario,
+//! seed and version give the same bytes. Sums are integers; floats are only for drawing.
 //!
 //! | file | what |
 //! |---|---|

@@ -54,8 +54,8 @@ const DEVICES: [(&str, Device); 4] = [
     ("appliances", Device::Appliances),
 ];
 
-/// A vehicle's days: it comes home once a day, and leaves on the next. Hours are UTC; each is drawn evenly for every home
-/// and day.
+/// A vehicle's days: it comes home once a day, and leaves on the next. Hours are UTC; each is drawn evenly for every
+/// home and day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trips {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Scenario, ScenarioError};
 
-/// A key and its values. Written as `market.mechanism=uniform,feeder`; entries of lists by their number, counted from 0:
-/// `equipment.0.share=0,0.5,1`.
+/// A key and its values. Written as `market.mechanism=uniform,feeder`; entries of lists by their number, counted from
+/// 0: `equipment.0.share=0,0.5,1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vary {
     /// The key, with dots between tables.

@@ -25,7 +25,8 @@ pub struct Situation {
 }
 
 /// How a household bids. A pure function of its settings and the situation: no clock, no memory, and no randomness but
-/// what follows from [its chance](Strategy::with_chance), so that it can be asked of any interval, at any time and again.
+/// what follows from [its chance](Strategy::with_chance), so that it can be asked of any interval, at any time and
+/// again.
 pub trait Strategy: Debug + Send + Sync {
     /// Its name in configurations: lowercase, with underscores.
     fn name(&self) -> &'static str;
