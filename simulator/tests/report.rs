@@ -5,6 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -134,6 +135,41 @@ fn the_report_is_the_same_to_the_byte_whole_and_on_its_own() {
     assert!(report.len() < 7_000_000, "{} bytes", report.len());
 }
 
+/// The page of three scenarios side by side, by the program.
+fn compared(directory: &Path) -> PathBuf {
+    let street = "[community.drawn]\nhomes = 15\npv_share = 0.5\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 5\n\
+                  [[strategies]]\nshare = 1\nstrategy = 'zi_c'\n";
+    let battery = "battery = { capacity_wh = 8000, power_w = 4000, round_trip_efficiency = 0.9 }";
+    for (name, more) in [
+        ("uniform", String::new()),
+        ("pay-as-bid", "[market]\nmechanism = 'pay_as_bid'\n".to_owned()),
+        (
+            "uniform-with-batteries-under-half-of-the-roofs",
+            format!("[[equipment]]\nshare = 0.5\nof = 'roofs'\n{battery}\n"),
+        ),
+    ] {
+        fs::write(directory.join(name).with_extension("toml"), format!("question = 'Which of them?'\n{street}{more}"))
+            .unwrap();
+    }
+    let mut compare = Command::new(env!("CARGO_BIN_EXE_simulator"));
+    let names = ["uniform.toml", "pay-as-bid.toml", "uniform-with-batteries-under-half-of-the-roofs.toml"];
+    let output = compare.current_dir(directory).arg("compare").args(names).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    directory.join("comparison/comparison.html")
+}
+
+/// The page of a sweep over mechanisms and something else, by the program, after [`compared`].
+fn swept(directory: &Path, name: &str, vary: &[&str]) -> PathBuf {
+    let mut sweep = Command::new(env!("CARGO_BIN_EXE_simulator"));
+    sweep.current_dir(directory).args(["sweep", "uniform.toml", "--seeds", "3", "--out", name]);
+    for vary in vary.iter().chain(&["market.mechanism=uniform,pay_as_bid,mid_market_rate"]) {
+        sweep.args(["--vary", vary]);
+    }
+    let output = sweep.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    directory.join(name).join("sweep.html")
+}
+
 /// What is wrong with the charts: each shows something, or says why it does not.
 const EMPTY: &str = "(() => {
     const missing = [];
@@ -193,10 +229,14 @@ fn the_report_can_be_read_by_day_and_night_on_a_desk_and_a_phone() {
     fs::create_dir_all(&pictures).unwrap();
     let (mut chromium, axe) = (Chromium::start(), Axe::installed(env!("CARGO_TARGET_TMPDIR")));
     // How many charts there are, and how many of them say why nothing is drawn.
-    for (name, scenario, charts, silent) in
+    let mut reports: Vec<(&str, PathBuf, i64, i64)> =
         [("summer", summer, 9, 0), ("batteries", batteries, 10, 0), ("dark", dark, 8, 3), ("prices", prices, 10, 0)]
-    {
-        let report = run(scenario, &directory.path().join(name), 2);
+            .map(|(name, text, charts, silent)| (name, run(text, &directory.path().join(name), 2), charts, silent))
+            .into();
+    reports.push(("compared", compared(directory.path()), 5, 0));
+    reports.push(("lines", swept(directory.path(), "lines", &["community.drawn.pv_share=0.2,0.4,0.6"]), 8, 0));
+    reports.push(("bars", swept(directory.path(), "bars", &["community.drawn.homes=8,12"]), 8, 0));
+    for (name, report, charts, silent) in reports {
         for (screen_name, screen) in [
             ("desk-light", DESKTOP),
             ("desk-dark", Screen { dark: true, ..DESKTOP }),

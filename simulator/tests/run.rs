@@ -152,6 +152,15 @@ fn scenarios_are_set_side_by_side() {
     assert_eq!(&row("consumed")[1], &row("consumed")[2]);
     assert_ne!(&row("self-sufficiency alone")[1], &row("self-sufficiency alone")[2]);
     assert!(at.join("comparison/without/summary.json").exists());
+    let page = fs::read_to_string(at.join("comparison/comparison.html")).unwrap();
+    assert!(page.contains("with-batteries compared"));
+    for row in &rows[2..] {
+        let [one, other] = [&row[1], &row[2]];
+        // As the program writes a share, the page does.
+        if one.ends_with(" %") {
+            assert!(page.contains(one) && page.contains(other), "{row:?}");
+        }
+    }
     let error = refused(at, &["compare", "without.toml", "./without.toml"]);
     assert!(error.contains("expected scenarios with different names, found without twice"), "{error}");
     let error = refused(at, &["compare", "without.toml"]);

@@ -155,7 +155,7 @@ fn an_array_of_jobs_that_lost_two_tasks_comes_to_the_same_bytes_as_the_sweep_her
     let merge = format!("{} sweep --plan there --merge", env!("CARGO_BIN_EXE_simulator"));
     slurm.submit(&[&format!("--dependency=afterok:{again}")], &merge);
     slurm.until("the merge ends", |slurm| slurm.ask("squeue", &["-h"]).trim().is_empty());
-    for table in ["sweep.csv", "means.csv"] {
+    for table in ["sweep.csv", "means.csv", "sweep.html"] {
         let [here, there] = ["here", "there"].map(|run| fs::read_to_string(at.join(run).join(table)));
         assert_eq!(here.unwrap(), there.unwrap_or_else(|error| panic!("{table}: {error}\n{}", slurm.logs())));
     }

@@ -58,7 +58,7 @@ fn tasks_run_one_by_one_anywhere_come_to_the_same_bytes_as_the_sweep_here() {
         done(at, &["sweep", "--plan", "there", "--task", task]);
     }
     done(at, &["sweep", "--plan", "there", "--merge"]);
-    for table in ["sweep.csv", "means.csv"] {
+    for table in ["sweep.csv", "means.csv", "sweep.html"] {
         let [here, there] = ["here", "there"].map(|run| fs::read_to_string(at.join(run).join(table)).unwrap());
         assert_eq!(here, there, "{table}");
     }

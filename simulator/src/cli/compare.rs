@@ -18,13 +18,15 @@ use super::{
 use crate::{
     offline::{self, Community, Options},
     progress,
+    report::{Side, comparison},
     scenario::Scenario,
 };
 
 const EXAMPLES: &str = "Examples:
   simulator compare config/scenarios/uniform.toml config/scenarios/pay-as-bid.toml --out comparison
 
-Each scenario's tables go to a directory by its name; comparison.csv has the figures side by side.";
+Each scenario's tables go to a directory by its name; comparison.csv has the figures side by side, comparison.html
+shows them.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -62,21 +64,38 @@ pub(super) fn compare(options: Compare) -> Result<(), Failure> {
     };
     std::fs::create_dir_all(&options.out)
         .map_err(|error| bad_input(format!("--out: expected a directory that can be made, found {error}")))?;
-    let mut columns = Vec::new();
+    let mut outcomes = Vec::new();
     for (path, name, scenario, community) in &prepared {
         let bar = progress::over(community.intervals() as u64, "intervals");
         let how = Options { out: options.out.join(name), threads, lines: false };
         let outcome = offline::run(scenario, community, &how, &|done| bar.set_position(done as u64));
         bar.finish_and_clear();
-        columns.push(rows(&outcome.map_err(|error| failure(path, error))?));
+        outcomes.push(outcome.map_err(|error| failure(path, error))?);
     }
+    let sides: Vec<Side<'_>> = prepared
+        .iter()
+        .zip(&outcomes)
+        .map(|((_, name, scenario, _), outcome)| Side {
+            name,
+            question: scenario.question.as_deref(),
+            mechanism: &scenario.market.mechanism,
+            seed: scenario.seed,
+            figures: &outcome.figures,
+            intervals: &outcome.intervals,
+        })
+        .collect();
+    let report = options.out.join(REPORT);
+    std::fs::write(&report, comparison(env!("CARGO_PKG_VERSION"), &sides))
+        .map_err(|error| Failure::Failed(format!("{}: {error}", report.display())))?;
+    let columns = outcomes.iter().map(|outcome| rows(&outcome.figures)).collect();
     let names = prepared.iter().map(|(_, name, ..)| name.clone()).collect();
     let figures = SideBySide { names, columns };
     figures.write(&options.out)?;
     let (table, out) = (figures.table(), options.out.display());
-    print(&format!("{table}\n{out} has the tables of each, and {COMPARISON}"))
+    print(&format!("{table}\n{out}/{REPORT} shows them, beside the tables of each and {COMPARISON}"))
 }
 
+const REPORT: &str = "comparison.html";
 /// The file that has figures side by side.
 pub(super) const COMPARISON: &str = "comparison.csv";
 

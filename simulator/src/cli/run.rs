@@ -58,7 +58,7 @@ pub(super) fn run(options: Run) -> Result<(), Failure> {
     let how = Options { out: options.out.clone(), threads, lines: !options.no_lines };
     let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));
     bar.finish_and_clear();
-    let figures = outcome.map_err(|error| failure(&options.scenario, error))?;
+    let figures = outcome.map_err(|error| failure(&options.scenario, error))?.figures;
     let report = options.out.join("report.html");
     print(&format!("{}\n{} shows it, beside the tables and all figures", table(&figures), report.display()))
 }

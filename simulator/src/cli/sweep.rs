@@ -96,7 +96,11 @@ pub(super) fn sweep(options: Sweep) -> Result<(), Failure> {
             plan.write(&options.out).map_err(plan_failure)?;
             run_all(&plan, &options)?;
             sweep::merge(&plan, &options.out).map_err(merge_failure)?;
-            print(&format!("{} has sweep.csv and means.csv of {} tasks", options.out.display(), plan.tasks().count()))
+            print(&format!(
+                "{}/sweep.html shows {} tasks, beside sweep.csv and means.csv",
+                options.out.display(),
+                plan.tasks().count()
+            ))
         }
         (None, Some(directory)) => {
             let plan = Plan::read(directory).map_err(plan_failure)?;

@@ -24,7 +24,7 @@ pub use self::{
     community::Community,
     devices::Memory,
     figures::Figures,
-    run::{Options, OutError, RunError, figures, run},
+    run::{Options, OutError, Outcome, RunError, figures, run},
     street::Street,
     uses::Use,
 };

@@ -30,6 +30,7 @@ use super::{
     figures::{Figures, LinePeak, Ratio, watts},
     member::Member,
     output::Who,
+    sums::IntervalSums,
     turns::Turns,
 };
 use crate::{
@@ -80,22 +81,32 @@ pub enum RunError {
     Stopped,
 }
 
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Its figures.
+    pub figures: Figures,
+    /// Its intervals, in their order.
+    pub intervals: Vec<(Interval, IntervalSums)>,
+}
+
 /// Plays `scenario`, and writes its files; says after each chunk how many intervals are done.
 pub fn run(
     scenario: &Scenario,
     community: &Community,
     options: &Options,
     done: &(dyn Fn(usize) + Sync),
-) -> Result<Figures, RunError> {
+) -> Result<Outcome, RunError> {
     let manifest = Manifest::of(scenario, community, options.lines);
     let draft = Draft::begin(&options.out, manifest.json(), "scenario, seed")?;
     let results = Results::create(draft.path(), community.members(), options.lines)?;
     let results = play(community, &manifest, options.threads, results, done)?;
     let figures = figures_of(&results, community);
     let report = results.report(&manifest, community, &figures);
+    let intervals = results.intervals().to_vec();
     results.finish(draft.path(), &who(community))?;
     draft.finish(&figures, Some(report))?;
-    Ok(figures)
+    Ok(Outcome { figures, intervals })
 }
 
 /// Plays `scenario`, and writes nothing.

@@ -5,20 +5,31 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `page.rs`, `assets/` | the page, its style, and the script that draws |
+//! | `page.rs` | the page of a run |
+//! | `comparison.rs` | the page of several, side by side |
+//! | `variants.rs` | the page of a sweep |
+//! | `shell.rs`, `assets/` | what all pages are, their style, and the script that draws |
 //! | `kpis.rs` | the figures as tables, each with its formula in words |
 //! | `charts/` | one chart a file, with the sentence that says the same |
 //! | `chart.rs`, `stretch.rs`, `text.rs` | what charts share: looks, stretches of time, numbers |
 
 mod chart;
 mod charts;
+mod comparison;
 mod kpis;
+mod looks;
 mod page;
+mod shell;
 mod stretch;
 mod text;
+mod variants;
 
 use protocol::{hash::Hash, interval::Interval};
 
+pub(crate) use self::{
+    comparison::{Side, comparison},
+    variants::{FIGURES, Shown, Variant, variants},
+};
 use crate::{
     dataset::Fingerprint,
     offline::{

@@ -1,51 +1,28 @@
-//! The page. All that it needs is inside it, and its Content-Security-Policy forbids the browser to load anything.
+//! The page of a run.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::{
     Run,
-    chart::{Chart, Picture, Room},
+    chart::{Chart, Room},
     charts::{self, lines_by_loading},
     kpis::{self, Compared, Group},
+    shell::{NoScript, card, named, shell},
     text,
 };
-
-const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
-                      base-uri 'none'; form-action 'none'";
 
 pub(super) fn page(run: &Run<'_>) -> Markup {
     let homes = text::counted(run.members.len(), "home");
     let title = run.scenario.question.clone().unwrap_or_else(|| format!("A run of {homes}"));
     let charts = charts::charts(run);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · Voisin report" }
-                style { (PreEscaped(include_str!("assets/report.css"))) }
-            }
-            body {
-                a.skip href="#main" { "Skip to the figures" }
-                header.top {
-                    h1 { (title) }
-                    p.facts { (facts(run, &homes)) }
-                }
-                main #main {
-                    section.tiles aria-label="The main figures" { (tiles(run)) }
-                    (comparison(&kpis::compared(run.figures)))
-                    div.groups { @for group in kpis::groups(run.figures) { (group_card(&group)) } }
-                    noscript { p.hint { "The charts need JavaScript; what stands above each says the same." } }
-                    div.charts { @for chart in &charts { (chart_card(chart, run)) } }
-                }
-                (footer(run))
-                (script(&charts))
-            }
-        }
-    }
+    let main = html! {
+        section.tiles aria-label="The main figures" { (tiles(run)) }
+        (comparison(&kpis::compared(run.figures)))
+        div.groups { @for group in kpis::groups(run.figures) { (group_card(&group)) } }
+        (NoScript)
+        div.charts { @for chart in &charts { (chart_card(chart, run)) } }
+    };
+    shell(&title, &facts(run, &homes), &main, &footer(run), &charts)
 }
 
 fn facts(run: &Run<'_>, homes: &str) -> Markup {
@@ -103,16 +80,6 @@ fn tiles(run: &Run<'_>) -> Markup {
     }
 }
 
-/// A figure's name, which says its formula to who asks.
-fn named(name: &str, unit: &str, formula: &str) -> Markup {
-    html! {
-        details.named {
-            summary title=(formula) { (name) @if !unit.is_empty() { " " small { (unit) } } }
-            p { (formula) }
-        }
-    }
-}
-
 fn comparison(rows: &[Compared]) -> Markup {
     // On a phone the rows are grids, which would lose their roles.
     html! {
@@ -164,25 +131,11 @@ fn group_card(group: &Group) -> Markup {
 }
 
 fn chart_card(chart: &Chart, run: &Run<'_>) -> Markup {
-    let full = chart.room != Room::Half;
-    let height = match chart.room {
-        Room::Rows(rows) => Some(format!("height: {}px", 60 + 25 * rows)),
-        Room::Half | Room::Full => None,
+    let all = match chart.room {
+        Room::Rows(_) => lines_table(run),
+        Room::Half | Room::Full => html! {},
     };
-    html! {
-        section.card.full[full] {
-            h2 { (chart.title) }
-            @if !chart.caption.is_empty() { p.caption #{ (chart.id) "-caption" } { (chart.caption) } }
-            @match &chart.picture {
-                Picture::Drawn { .. } => figure style=[height] {
-                    div.plot #(chart.id) role="img" aria-label=(chart.title)
-                        aria-describedby={ (chart.id) "-caption" } {}
-                },
-                Picture::Nothing(why) => p.empty { (why) },
-            }
-            @if matches!(chart.room, Room::Rows(_)) { (lines_table(run)) }
-        }
-    }
+    card(chart, &all)
 }
 
 fn lines_table(run: &Run<'_>) -> Markup {
@@ -242,23 +195,4 @@ fn footer(run: &Run<'_>) -> Markup {
             }
         }
     }
-}
-
-/// plotly.js, what is to be drawn, and what draws it.
-fn script(charts: &[Chart]) -> Markup {
-    let charts: Vec<_> = charts.iter().filter_map(Chart::json).collect();
-    // No end of a script can be in it, nor the begin of a comment.
-    let charts = serde_json::Value::from(charts).to_string().replace('<', "\\u003c");
-    html! {
-        script { (PreEscaped(plotly())) }
-        script #charts type="application/json" { (PreEscaped(charts)) }
-        script { (PreEscaped(include_str!("assets/report.js"))) }
-    }
-}
-
-/// plotly.js as the crate carries it: the first of the scripts that it embeds in a page.
-fn plotly() -> String {
-    let scripts = plotly::Plot::offline_js_sources();
-    let script = scripts.split_once('>').and_then(|(_, rest)| rest.split_once("</script>"));
-    script.map_or_else(String::new, |(script, _)| script.to_owned())
 }

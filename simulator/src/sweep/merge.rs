@@ -13,6 +13,7 @@ use super::{
     plan::{Done, Plan, Task, place},
     statistics::Mean,
 };
+use crate::report::{FIGURES, Shown, Variant, variants};
 
 /// Why a sweep cannot be merged.
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +95,16 @@ fn numbers(figures: &Value) -> BTreeMap<String, Option<Number>> {
     found
 }
 
+/// A task and its numbers.
+type Row = (Task, BTreeMap<String, Option<Number>>);
+
 /// Where a merged sweep's tables are.
 const ROWS: &str = "sweep.csv";
 const MEANS: &str = "means.csv";
+const PAGE: &str = "sweep.html";
 
-/// Merges the tasks of `directory` into `sweep.csv`, one row a task, and `means.csv`, one row a variant and figure.
+/// Merges the tasks of `directory` into `sweep.csv`, one row a task, `means.csv`, one row a variant and figure, and
+/// `sweep.html`, which shows them.
 pub fn merge(plan: &Plan, directory: &Path) -> Result<(), MergeError> {
     let missing = plan.missing(directory);
     if !missing.is_empty() {
@@ -106,7 +112,7 @@ pub fn merge(plan: &Plan, directory: &Path) -> Result<(), MergeError> {
         return Err(MergeError::Missing { tasks: plan.tasks().count(), missing: missing.len(), list });
     }
     let hash = plan.hash();
-    let mut rows: Vec<(Task, BTreeMap<String, Option<Number>>)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for task in plan.tasks() {
         let path = plan.path_of(directory, task.number);
         let json = fs::read(&path).map_err(|error| MergeError::File { path: path.clone(), error })?;
@@ -121,7 +127,9 @@ pub fn merge(plan: &Plan, directory: &Path) -> Result<(), MergeError> {
     keys.sort_unstable();
     keys.dedup();
     let varied = || plan.vary.iter().map(|vary| vary.key.as_str());
-    let tables = [(ROWS, task_rows(varied(), &keys, &rows)), (MEANS, mean_rows(varied(), &keys, &rows))];
+    let page = page(plan, &rows).into_bytes();
+    let tables =
+        [(ROWS, task_rows(varied(), &keys, &rows)), (MEANS, mean_rows(varied(), &keys, &rows)), (PAGE, Ok(page))];
     for (name, table) in tables {
         let path = directory.join(name);
         let written = table.map_err(io::Error::from).and_then(|table| place(&path, &table));
@@ -130,7 +138,27 @@ pub fn merge(plan: &Plan, directory: &Path) -> Result<(), MergeError> {
     Ok(())
 }
 
-type Row = (Task, BTreeMap<String, Option<Number>>);
+/// The page that shows the main figures of every variant.
+fn page(plan: &Plan, rows: &[Row]) -> String {
+    let of_variant = |rows: &[Row]| {
+        let mean = |shown: &Shown| {
+            let numbers: Vec<Number> =
+                rows.iter().filter_map(|(_, row)| row.get(shown.key).copied().flatten()).collect();
+            let units: Vec<i64> = numbers.iter().map(|number| number.units).collect();
+            // In what is shown: only for drawing, and as many digits as are.
+            let one = 10f64.powi(numbers.first()?.decimals.cast_signed()) * shown.one;
+            let Mean { mean, half_width, .. } = Mean::of(&units)?;
+            Some((mean as f64 / one, half_width.map(|half_width| half_width as f64 / one)))
+        };
+        let values = rows.first().map(|(task, _)| task.values.clone()).unwrap_or_default();
+        Variant { values, seeds: rows.len(), means: FIGURES.iter().map(mean).collect() }
+    };
+    let all: Vec<Variant> =
+        rows.chunk_by(|(one, _), (other, _)| one.variant == other.variant).map(of_variant).collect();
+    let keys: Vec<&str> = plan.vary.iter().map(|vary| vary.key.as_str()).collect();
+    let question = plan.scenario.get("question").and_then(toml::Value::as_str);
+    variants(&plan.version, question, &keys, &all)
+}
 
 fn task_rows<'a>(varied: impl Iterator<Item = &'a str>, keys: &[&'a String], rows: &[Row]) -> csv::Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());

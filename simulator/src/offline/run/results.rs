@@ -133,6 +133,11 @@ impl Results {
         Figures::of(Totals { rules, intervals: &self.intervals, members: &self.members, lines })
     }
 
+    /// What each interval came to.
+    pub(super) fn intervals(&self) -> &[(Interval, IntervalSums)] {
+        &self.intervals
+    }
+
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
     pub(super) fn flows(&self) -> &[(u64, u64)] {
         &self.flows
