@@ -172,8 +172,8 @@ fn scenarios_are_set_side_by_side() {
 fn a_disk_that_fills_up_is_named_and_what_is_there_is_not_taken_for_whole() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
-    let disk = disk::Disk::mount(at.join("disk"), 3);
-    scenario(at, "street.toml", &LONG.replace("homes = 1000", "homes = 1000\n[period]\ndays = 14"));
+    let disk = disk::Disk::mount(at.join("disk"), 12);
+    scenario(at, "street.toml", &LONG.replace("homes = 1000", "homes = 1000\n[period]\ndays = 60"));
     let run = ["run", "street.toml", "--out", "disk/out", "--threads", "2"];
     let full = output(at, &run);
     let error = String::from_utf8(full.stderr).unwrap();
