@@ -7,12 +7,17 @@ use serde_json::{Value, json};
 use super::{
     chart::{Chart, Picture, Room, axis, day_axis, layout, steps, with},
     kpis,
+    load::Load,
     looks::line,
     shell::{NoScript, card, named, shell},
-    stretch::{Stretch, evenly, mean_day, millionths, thousandths},
+    stretch::{Stretch, mean_day, millionths},
     text,
 };
-use crate::offline::{Figures, figures::Ratio, sums::IntervalSums};
+use crate::offline::{
+    Figures,
+    figures::{EnergyFigures, Money, Ratio, Sufficiency},
+    sums::IntervalSums,
+};
 
 /// A run among others.
 #[derive(Debug, Clone, Copy)]
@@ -139,58 +144,51 @@ fn bars(name: &str, colour: &str, sides: &[Side<'_>], hover: &str, value: impl F
     })
 }
 
+/// A chart of bars in groups, one for each side.
+fn grouped(
+    (id, title): (&'static str, &'static str),
+    caption: String,
+    unit: &str,
+    axis_more: Value,
+    data: Vec<Value>,
+) -> Chart {
+    let layout = layout(json!({
+        "barmode": "group",
+        "xaxis": axis("", json!({"type": "category"})),
+        "yaxis": axis(unit, axis_more),
+    }));
+    Chart { id, title, caption, room: Room::Half, picture: Picture::Drawn { data, layout } }
+}
+
 fn sufficiency(sides: &[Side<'_>]) -> Chart {
     let percent = |ratio: Option<Ratio>| ratio.map_or(0.0, |ratio| ratio.ppm() as f64 / 1e4);
     let hover = "%{x}: %{y:.2f} %<extra>%{fullData.name}</extra>";
+    let bars = |name, colour, of: fn(&EnergyFigures) -> &Sufficiency| {
+        bars(name, colour, sides, hover, |side| percent(of(&side.figures.energy).self_sufficiency))
+    };
     let data = vec![
-        bars("Alone", "$imported", sides, hover, |side| percent(side.figures.energy.alone.self_sufficiency)),
-        bars("With the market", "$traded", sides, hover, |side| percent(side.figures.energy.market.self_sufficiency)),
-        bars("As one household", "$faint-soft", sides, hover, |side| {
-            percent(side.figures.energy.pooled.self_sufficiency)
-        }),
+        bars("Alone", "$imported", |energy| &energy.alone),
+        bars("With the market", "$traded", |energy| &energy.market),
+        bars("As one household", "$faint-soft", |energy| &energy.pooled),
     ];
     let market = each(sides, |side| text::or_none(side.figures.energy.market.self_sufficiency, text::percent));
-    Chart {
-        id: "sufficiency",
-        title: "Self-sufficiency",
-        caption: format!("With the market: {market}."),
-        room: Room::Half,
-        picture: Picture::Drawn {
-            data,
-            layout: layout(json!({
-                "barmode": "group",
-                "xaxis": axis("", json!({"type": "category"})),
-                "yaxis": axis("%", json!({"rangemode": "tozero"})),
-            })),
-        },
-    }
+    let caption = format!("With the market: {market}.");
+    grouped(("sufficiency", "Self-sufficiency"), caption, "%", json!({"rangemode": "tozero"}), data)
 }
 
 fn money(sides: &[Side<'_>]) -> Chart {
-    let units = |nano: i128| nano as f64 / 1e9;
     let hover = "%{x}: %{y:,.2f}<extra>%{fullData.name}</extra>";
+    let bars = |name, colour, of: fn(&Money) -> i128| {
+        bars(name, colour, sides, hover, |side| of(&side.figures.money) as f64 / 1e9)
+    };
     let data = vec![
-        bars("Members save", "$traded", sides, hover, |side| units(side.figures.money.saving_nano)),
-        bars("Grid operator gains", "$supply", sides, hover, |side| units(side.figures.money.operator_nano)),
-        bars("Could be saved", "$faint-soft", sides, hover, |side| {
-            units(side.figures.money.alone_nano - side.figures.money.pooled_nano)
-        }),
+        bars("Members save", "$traded", |money| money.saving_nano),
+        bars("Grid operator gains", "$supply", |money| money.operator_nano),
+        bars("Could be saved", "$faint-soft", |money| money.alone_nano - money.pooled_nano),
     ];
     let saved = each(sides, |side| text::money(side.figures.money.saving_nano));
-    Chart {
-        id: "money",
-        title: "What the market is worth",
-        caption: format!("Members save, in the currency of the tariffs: {saved}."),
-        room: Room::Half,
-        picture: Picture::Drawn {
-            data,
-            layout: layout(json!({
-                "barmode": "group",
-                "xaxis": axis("", json!({"type": "category"})),
-                "yaxis": axis("Over the whole time", json!({})),
-            })),
-        },
-    }
+    let caption = format!("Members save, in the currency of the tariffs: {saved}.");
+    grouped(("money", "What the market is worth"), caption, "Over the whole time", json!({}), data)
 }
 
 /// A line for each side over its mean day.
@@ -245,20 +243,12 @@ fn price(sides: &[Side<'_>]) -> Chart {
     chart(format!("What buyers paid for a kWh on average: {paid}."), Picture::Drawn { data, layout })
 }
 
-const POINTS: usize = 1_000;
-
 fn duration(sides: &[Side<'_>]) -> Chart {
     let curve = |(number, side): (usize, &Side<'_>)| {
-        let seconds = side.intervals.first().map_or(3_600, |(interval, _)| interval.length().seconds());
-        let mut watts: Vec<i128> =
-            side.intervals.iter().map(|(_, row)| i128::from(row.net_wh) * 3_600 / i128::from(seconds)).collect();
-        watts.sort_unstable_by(|one, other| other.cmp(one));
-        let places: Vec<usize> = evenly(watts.len(), POINTS).collect();
-        let share = |place: &usize| (place * 10_000 / (watts.len() - 1).max(1)) as f64 / 100.0;
+        let (x, y) = Load::of(side.intervals).points();
         json!({
             "type": "scatter", "mode": "lines", "name": text::plain(side.name), "line": line(number, "linear"),
-            "x": places.iter().map(share).collect::<Vec<_>>(),
-            "y": places.iter().map(|place| thousandths(watts[*place])).collect::<Vec<_>>(),
+            "x": x, "y": y,
             "hovertemplate": "At least %{y:.2f} kW for %{x:.1f} % of the time<extra>%{fullData.name}</extra>",
         })
     };

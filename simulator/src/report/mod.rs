@@ -11,12 +11,13 @@
 //! | `shell.rs`, `assets/` | what all pages are, their style, and the script that draws |
 //! | `kpis.rs` | the figures as tables, each with its formula in words |
 //! | `charts/` | one chart a file, with the sentence that says the same |
-//! | `chart.rs`, `stretch.rs`, `text.rs` | what charts share: looks, stretches of time, numbers |
+//! | `chart.rs`, `load.rs`, `looks.rs`, `stretch.rs`, `text.rs` | what charts share: looks, stretches of time, numbers |
 
 mod chart;
 mod charts;
 mod comparison;
 mod kpis;
+mod load;
 mod looks;
 mod page;
 mod shell;
