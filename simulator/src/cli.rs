@@ -9,8 +9,10 @@ mod sweep;
 
 use std::{
     io::{self, IsTerminal, Write},
+    num::NonZeroUsize,
     path::Path,
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
@@ -113,6 +115,11 @@ pub fn main() -> ExitCode {
         Some(Command::Import(options)) => import::import(options),
         None => run_live(cli.live, None),
     })
+}
+
+/// How many threads are asked for; else as many as there are cores.
+fn threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get), usize::from)
 }
 
 fn end(outcome: Result<(), Failure>) -> ExitCode {

@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod dataset;
+mod draft;
 pub mod import;
 pub mod live;
 pub mod offline;

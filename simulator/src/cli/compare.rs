@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
-    thread,
 };
 
 use clap::Args;
@@ -14,8 +12,10 @@ use usage::whole;
 use super::{
     Failure, bad_input, print,
     run::{failure, rows},
+    threads,
 };
 use crate::{
+    draft::place,
     offline::{self, Community, Options},
     progress,
     report::{Side, comparison},
@@ -58,10 +58,7 @@ pub(super) fn compare(options: Compare) -> Result<(), Failure> {
         let community = Community::of(&scenario).map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
         prepared.push((path, name, scenario, community));
     }
-    let threads = match options.threads {
-        Some(threads) => threads.into(),
-        None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-    };
+    let threads = threads(options.threads);
     std::fs::create_dir_all(&options.out)
         .map_err(|error| bad_input(format!("--out: expected a directory that can be made, found {error}")))?;
     let mut outcomes = Vec::new();
@@ -85,7 +82,7 @@ pub(super) fn compare(options: Compare) -> Result<(), Failure> {
         })
         .collect();
     let report = options.out.join(REPORT);
-    std::fs::write(&report, comparison(env!("CARGO_PKG_VERSION"), &sides))
+    place(&report, comparison(env!("CARGO_PKG_VERSION"), &sides).as_bytes())
         .map_err(|error| Failure::Failed(format!("{}: {error}", report.display())))?;
     let columns = outcomes.iter().map(|outcome| rows(&outcome.figures)).collect();
     let names = prepared.iter().map(|(_, name, ..)| name.clone()).collect();

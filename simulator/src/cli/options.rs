@@ -31,7 +31,7 @@ use crate::{
     dataset::{Dataset, Source},
     offline::Community,
     orders::Orders,
-    scenario::Scenario,
+    scenario::{FEED_IN_DEFAULT, RETAIL_DEFAULT, Scenario},
     state::{Broker, Run, Setup, setup_of_scenario},
     terms::TermsOptions,
 };
@@ -117,18 +117,9 @@ const INTERVAL_MS_MAX: u64 = 86_400_000;
 /// Validators of one process: enough to see consensus among many, few enough for one machine.
 const VALIDATORS_MAX: u64 = 31;
 const PROFILE_DEFAULT: &str = "summer";
-const RETAIL_DEFAULT: Price = price_of(300_000);
-const FEED_IN_DEFAULT: Price = price_of(80_000);
 /// When the demonstration begins: by then the first roofs of the built-in summer produce more than their houses use.
 const DEMONSTRATION_FROM: &str = "2016-07-04T04:00:00Z";
 const DEMONSTRATION_ORDERS: OrdersFrom = OrdersFrom::BuiltIn;
-
-const fn price_of(micro: i64) -> Price {
-    match Price::from_micro(micro) {
-        Some(price) => price,
-        None => panic!("a default is a price"),
-    }
-}
 
 /// Where the participants' price limits come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

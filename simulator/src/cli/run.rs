@@ -1,17 +1,13 @@
 //! `simulator run`: a scenario, offline.
 
-use std::{
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use protocol::money::{Amount, Price};
 use usage::whole;
 
-use super::{Failure, bad_input, print};
+use super::{Failure, bad_input, print, threads};
 use crate::{
     offline::{self, Community, Figures, Options, RunError, figures::Ratio},
     progress,
@@ -50,10 +46,7 @@ pub(super) fn run(options: Run) -> Result<(), Failure> {
         scenario.seed = seed;
     }
     let community = Community::of(&scenario).map_err(|error| failure(&options.scenario, error.into()))?;
-    let threads = match options.threads {
-        Some(threads) => threads.into(),
-        None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-    };
+    let threads = threads(options.threads);
     let bar = progress::over(community.intervals() as u64, "intervals");
     let how = Options { out: options.out.clone(), threads, lines: !options.no_lines };
     let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));

@@ -1,7 +1,6 @@
 //! `simulator sweep`: variants of a scenario with several seeds, here or wherever a plan's directory is seen.
 
 use std::{
-    num::NonZeroUsize,
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -13,7 +12,7 @@ use std::{
 use clap::Args;
 use usage::whole;
 
-use super::{Failure, bad_input, print};
+use super::{Failure, bad_input, print, threads};
 use crate::{
     progress,
     sweep::{self, MergeError, Plan, PlanError, Vary},
@@ -89,7 +88,7 @@ pub(super) fn sweep(options: Sweep) -> Result<(), Failure> {
         (Some(scenario), Some(directory)) => {
             let plan = made(scenario)?;
             plan.write(directory).map_err(plan_failure)?;
-            print(&format!("{} has a plan of {} tasks", directory.display(), plan.tasks().count()))
+            print(&format!("{} has a plan of {} tasks", directory.display(), plan.count()))
         }
         (Some(scenario), None) => {
             let plan = made(scenario)?;
@@ -99,7 +98,7 @@ pub(super) fn sweep(options: Sweep) -> Result<(), Failure> {
             print(&format!(
                 "{}/sweep.html shows {} tasks, beside sweep.csv and means.csv",
                 options.out.display(),
-                plan.tasks().count()
+                plan.count()
             ))
         }
         (None, Some(directory)) => {
@@ -122,10 +121,7 @@ pub(super) fn sweep(options: Sweep) -> Result<(), Failure> {
 /// Runs all tasks that are not done.
 fn run_all(plan: &Plan, options: &Sweep) -> Result<(), Failure> {
     let missing = plan.missing(&options.out);
-    let threads = match options.threads {
-        Some(threads) => threads.into(),
-        None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-    };
+    let threads = threads(options.threads);
     let bar = progress::over(missing.len() as u64, "tasks");
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let first_error: Mutex<Option<PlanError>> = Mutex::new(None);

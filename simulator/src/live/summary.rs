@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use protocol::hash::Hash;
 use serde::Serialize;
 
 use super::terminal::kwh;
+use crate::draft::place;
 
 /// The sums over all settled intervals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,12 +88,7 @@ impl Summary {
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return fs::write(path, json).map_err(failed);
         }
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut draft = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        draft.write_all(&json).map_err(failed)?;
-        share(draft.as_file()).map_err(failed)?;
-        draft.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        place(path, &json).map_err(failed)
     }
 
     /// The summary for people.
@@ -144,18 +139,6 @@ fn refused(refused: &BTreeMap<String, u64>) -> String {
         return "none".to_owned();
     }
     refused.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Lets everyone read the file, as a file made without care would be.
-#[cfg(unix)]
-fn share(file: &fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn share(_: &fs::File) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

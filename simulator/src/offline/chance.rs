@@ -45,6 +45,14 @@ impl Chance {
         of_place.set_stream((purpose as u64) << 56 | at);
         Draws(of_place)
     }
+
+    /// So many things in an order by lot; each `lot` is another.
+    pub(crate) fn lots(&self, lot: u64, count: usize) -> Vec<usize> {
+        let mut draws = self.draws(Purpose::Selection, lot);
+        let mut drawn: Vec<(u64, usize)> = (0..count).map(|thing| (draws.next(), thing)).collect();
+        drawn.sort_unstable();
+        drawn.into_iter().map(|(_, thing)| thing).collect()
+    }
 }
 
 /// One draw after the other.

@@ -56,6 +56,40 @@ enum Profiles {
     Drawn(DrawnHomes),
 }
 
+/// What differs between recorded participants and drawn homes; all else follows from it and the scenario.
+struct Parts {
+    homes: Vec<Member>,
+    bids: (Vec<Arc<dyn Strategy>>, Vec<toml::Table>),
+    plan: Option<GridPlan>,
+    grid: Grid,
+    first: Interval,
+    intervals: usize,
+    data: Vec<Fingerprint>,
+    profiles: Profiles,
+}
+
+impl Parts {
+    fn assemble(self, scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
+        let Parts { homes, bids: (strategies, orders), plan, grid, first, intervals, data, profiles } = self;
+        Ok(Community {
+            rules: InForce::of(scenario, &homes, &grid, first, intervals)?,
+            devices: Devices::of(scenario, &homes, &chance)?,
+            faults: Faults::of(&scenario.faults, homes.len(), &chance),
+            equipment: scenario.equipment.clone(),
+            homes,
+            grid,
+            strategies,
+            orders,
+            plan,
+            first,
+            intervals,
+            chance,
+            data,
+            profiles,
+        })
+    }
+}
+
 /// What finding the usage of an interval keeps from the one before.
 #[derive(Debug, Default)]
 pub(crate) struct Lookup(Day);
@@ -129,26 +163,9 @@ impl Community {
                 tables.push(toml::Table::try_from(limits).unwrap_or_default());
             }
         }
-        let rules = InForce::of(scenario, &homes, &grid, first, intervals)?;
         let profiles = Profiles::Recorded { usage, before };
-        let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
-        let faults = Faults::of(&scenario.faults, homes.len(), &chance);
-        Ok(Community {
-            homes,
-            grid,
-            strategies,
-            orders: tables,
-            plan,
-            rules,
-            first,
-            intervals,
-            chance,
-            data,
-            profiles,
-            devices,
-            faults,
-            equipment,
-        })
+        let parts = Parts { homes, bids: (strategies, tables), plan, grid, first, intervals, data, profiles };
+        parts.assemble(scenario, chance)
     }
 
     fn drawn(scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
@@ -195,31 +212,14 @@ impl Community {
         let mut homes: Vec<Member> = (0..homes_drawn.count()).map(member).collect();
         let (strategies, tables) = assign(scenario, &mut homes, &chance);
         let intervals = days as usize * 96;
-        let rules = InForce::of(scenario, &homes, &grid, first, intervals)?;
         let profiles = Profiles::Drawn(homes_drawn);
         let fingerprints = |profile| Source::BuiltIn.fingerprints(profile).map_err(|error| of_data(error.to_string()));
         let mut data = fingerprints("winter")?;
         data.extend(fingerprints("summer")?);
         data.sort_unstable_by(|one, other| one.file.cmp(&other.file));
         data.dedup();
-        let (devices, equipment) = (Devices::of(scenario, &homes, &chance)?, scenario.equipment.clone());
-        let faults = Faults::of(&scenario.faults, homes.len(), &chance);
-        Ok(Community {
-            homes,
-            grid,
-            strategies,
-            orders: tables,
-            plan,
-            rules,
-            first,
-            intervals,
-            chance,
-            data,
-            profiles,
-            devices,
-            faults,
-            equipment,
-        })
+        let parts = Parts { homes, bids: (strategies, tables), plan, grid, first, intervals, data, profiles };
+        parts.assemble(scenario, chance)
     }
 
     /// How many intervals are played.
@@ -341,10 +341,7 @@ fn period_of(scenario: &Scenario, dataset: &Dataset) -> Result<(Interval, usize)
 fn assign(scenario: &Scenario, homes: &mut [Member], chance: &Chance) -> (Vec<Arc<dyn Strategy>>, Vec<toml::Table>) {
     let mut strategies: Vec<Arc<dyn Strategy>> = vec![Arc::new(PriceTaker::default())];
     let mut orders = vec![toml::Table::new()];
-    let mut draws = chance.draws(Purpose::Selection, 1);
-    let mut lots: Vec<(u64, usize)> = (0..homes.len()).map(|home| (draws.next(), home)).collect();
-    lots.sort_unstable();
-    let mut lots = lots.into_iter().map(|(_, home)| home);
+    let mut lots = chance.lots(1, homes.len()).into_iter();
     // From sum to sum, so that shares of 1 in all leave nobody out.
     let (mut given, mut share) = (0, 0);
     for mix in &scenario.strategies {

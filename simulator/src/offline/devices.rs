@@ -163,10 +163,9 @@ impl Devices {
         let mut draws = self.chance.draws(Purpose::Trip, place(home, day));
         let trips = &entry.trips;
         let [away, arrives, departs, energy] = [(); 4].map(|()| draws.next_u32());
-        let at = |day: i64, hours: Range, draw: u32| day * DAY_S + (hours.milli_at(draw) * 36 / 10) as i64;
         happens(trips.share, away).then(|| Session {
-            arrives_s: at(day, trips.arrives, arrives),
-            departs_s: at(day + 1, trips.departs, departs),
+            arrives_s: within(day, trips.arrives, arrives),
+            departs_s: within(day + 1, trips.departs, departs),
             energy_wh: u32::try_from(trips.energy_wh.milli_at(energy) / 1_000).unwrap_or(u32::MAX),
             power_w: household::home::units::POWER_W_MAX,
         })
@@ -176,7 +175,7 @@ impl Devices {
     fn window(&self, entry: &Equipment, home: usize, day: i64) -> Option<Window> {
         let mut draws = self.chance.draws(Purpose::Window, place(home, day));
         let [runs, from, to] = [(); 3].map(|()| draws.next_u32());
-        let at = |hours: Range, draw: u32| day * DAY_S + (hours.milli_at(draw) * 36 / 10) as i64;
+        let at = |hours: Range, draw: u32| within(day, hours, draw);
         happens(entry.window.share, runs)
             .then(|| Window { earliest_s: at(entry.window.from, from), latest_s: at(entry.window.to, to) })
     }
@@ -196,6 +195,12 @@ impl Memory {
 
 const DAY_S: i64 = 86_400;
 
+/// When the hour that lies at `draw` of 2³² among the hours of a day is, in seconds after 1970.
+fn within(day: i64, hours: Range, draw: u32) -> i64 {
+    // Thousandths of an hour are 3.6 s.
+    day * DAY_S + (hours.milli_at(draw) * 36 / 10) as i64
+}
+
 /// Which entry of equipment goes to which members, by lot: a share of those that may have it, and nobody has two.
 fn by_lot(
     equipment: &[Equipment],
@@ -204,15 +209,13 @@ fn by_lot(
     chance: &Chance,
     lot: u64,
 ) -> Vec<(usize, usize)> {
-    let mut draws = chance.draws(Purpose::Selection, lot);
-    let mut lots: Vec<(u64, usize)> = (0..members.len()).map(|member| (draws.next(), member)).collect();
-    lots.sort_unstable();
+    let mut lots = chance.lots(lot, members.len());
     let may_have = |of: Of, member: usize| of == Of::All || members[member].has_roof;
     let mut given = Vec::new();
     for (entry, of_entry) in equipment.iter().enumerate().filter(|(_, entry)| entry.device == device) {
         let pool = (0..members.len()).filter(|member| may_have(of_entry.of, *member)).count();
         let mut left = of_entry.share.of(u32::try_from(pool).unwrap_or(u32::MAX));
-        lots.retain(|(_, member)| {
+        lots.retain(|member| {
             let gets = left > 0 && may_have(of_entry.of, *member);
             if gets {
                 left -= 1;

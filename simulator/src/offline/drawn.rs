@@ -156,12 +156,8 @@ fn scaled(wh: u32, scale: u64) -> u32 {
 
 /// Which `count` of so many homes were selected, by lot; each group has a lot of its own.
 fn selected(homes: u32, count: u32, chance: &Chance, group: u64) -> Vec<bool> {
-    let mut draws = chance.draws(Purpose::Selection, if group == 0 { 0 } else { 1_000 + group });
-    let mut order: Vec<(u64, u32)> = (0..homes).map(|home| (draws.next(), home)).collect();
-    order.sort_unstable();
+    let order = chance.lots(if group == 0 { 0 } else { 1_000 + group }, homes as usize);
     let mut selected = vec![false; homes as usize];
-    for (_, home) in order.into_iter().take(count as usize) {
-        selected[home as usize] = true;
-    }
+    order.into_iter().take(count as usize).for_each(|home| selected[home] = true);
     selected
 }

@@ -30,11 +30,9 @@ pub(crate) struct Outages {
 
 impl Faults {
     pub(crate) fn of(said: &Said, members: usize, chance: &Chance) -> Faults {
-        let mut draws = chance.draws(Purpose::Selection, 100);
-        let mut lots: Vec<(u64, usize)> = (0..members).map(|member| (draws.next(), member)).collect();
-        lots.sort_unstable();
         let count = said.offline.of(u32::try_from(members).unwrap_or(u32::MAX)) as usize;
-        let mut members: Vec<usize> = lots.into_iter().take(count).map(|(_, member)| member).collect();
+        let mut members = chance.lots(100, members);
+        members.truncate(count);
         members.sort_unstable();
         Faults { members, days: said.days, chance: chance.clone() }
     }

@@ -142,15 +142,9 @@ pub(crate) struct Who {
     pub(crate) has_battery: bool,
 }
 
-pub(crate) fn member_rows(who: &[Who], sums: &[MemberSums]) -> Vec<Values> {
-    let text = |of: fn(&Who) -> &String| Values::Text(who.iter().map(|who| of(who).clone()).collect());
-    vec![
-        member_numbers(sums.len()),
-        text(|who| &who.name),
-        text(|who| &who.bus),
-        text(|who| &who.strategy),
-        Values::Small(who.iter().map(|who| who.has_roof.into()).collect()),
-        Values::Small(who.iter().map(|who| who.has_battery.into()).collect()),
+/// The energy of each member, as the tables of members and of their days both have it.
+fn energy_of(sums: &[MemberSums]) -> [Values; 9] {
+    [
         column_of(sums, |sums| large(sums.consumption_wh)),
         column_of(sums, |sums| large(sums.production_wh)),
         column_of(sums, |sums| large(sums.charged_wh)),
@@ -160,6 +154,21 @@ pub(crate) fn member_rows(who: &[Who], sums: &[MemberSums]) -> Vec<Values> {
         column_of(sums, |sums| large(sums.sold_wh)),
         column_of(sums, |sums| large(sums.imported_wh)),
         column_of(sums, |sums| large(sums.exported_wh)),
+    ]
+}
+
+pub(crate) fn member_rows(who: &[Who], sums: &[MemberSums]) -> Vec<Values> {
+    let text = |of: fn(&Who) -> &String| Values::Text(who.iter().map(|who| of(who).clone()).collect());
+    let mut rows = vec![
+        member_numbers(sums.len()),
+        text(|who| &who.name),
+        text(|who| &who.bus),
+        text(|who| &who.strategy),
+        Values::Small(who.iter().map(|who| who.has_roof.into()).collect()),
+        Values::Small(who.iter().map(|who| who.has_battery.into()).collect()),
+    ];
+    rows.extend(energy_of(sums));
+    rows.extend([
         column_of(sums, |sums| large(sums.paid_nano)),
         column_of(sums, |sums| large(sums.earned_nano)),
         column_of(sums, |sums| large(sums.supply_cost_nano)),
@@ -167,25 +176,15 @@ pub(crate) fn member_rows(who: &[Who], sums: &[MemberSums]) -> Vec<Values> {
         column_of(sums, |sums| large(sums.cost_nano())),
         column_of(sums, |sums| large(sums.alone_nano)),
         column_of(sums, |sums| large(sums.saving_nano())),
-    ]
+    ]);
+    rows
 }
 
 pub(crate) fn member_day_rows(day_ms: i64, sums: &[MemberSums]) -> Vec<Values> {
-    vec![
-        Values::Large(vec![day_ms; sums.len()]),
-        member_numbers(sums.len()),
-        column_of(sums, |sums| large(sums.consumption_wh)),
-        column_of(sums, |sums| large(sums.production_wh)),
-        column_of(sums, |sums| large(sums.charged_wh)),
-        column_of(sums, |sums| large(sums.discharged_wh)),
-        column_of(sums, |sums| large(sums.self_wh())),
-        column_of(sums, |sums| large(sums.bought_wh)),
-        column_of(sums, |sums| large(sums.sold_wh)),
-        column_of(sums, |sums| large(sums.imported_wh)),
-        column_of(sums, |sums| large(sums.exported_wh)),
-        column_of(sums, |sums| large(sums.cost_nano())),
-        column_of(sums, |sums| large(sums.alone_nano)),
-    ]
+    let mut rows = vec![Values::Large(vec![day_ms; sums.len()]), member_numbers(sums.len())];
+    rows.extend(energy_of(sums));
+    rows.extend([column_of(sums, |sums| large(sums.cost_nano())), column_of(sums, |sums| large(sums.alone_nano))]);
+    rows
 }
 
 /// Members are numbered from 1 on, in the order of the data.

@@ -103,8 +103,7 @@ pub fn run(
     let results = play(community, &manifest, options.threads, results, done)?;
     let figures = figures_of(&results, community);
     let report = results.report(&manifest, community, &figures);
-    let intervals = results.intervals().to_vec();
-    results.finish(draft.path(), &who(community))?;
+    let intervals = results.finish(draft.path(), &who(community))?;
     draft.finish(&figures, Some(report))?;
     Ok(Outcome { figures, intervals })
 }

@@ -130,7 +130,7 @@ impl Sheet {
         self.append()?;
         let figures = self.results.figures(self.rules.as_ref().filter(|_| !self.rules_changed), lines);
         match directory {
-            Some(directory) => self.results.finish(directory, who).map(|()| figures),
+            Some(directory) => self.results.finish(directory, who).map(|_| figures),
             None => Ok(figures),
         }
     }

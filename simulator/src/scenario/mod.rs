@@ -311,8 +311,10 @@ impl Default for TariffPlan {
     }
 }
 
-const RETAIL_DEFAULT: Price = price_of(300_000);
-const FEED_IN_DEFAULT: Price = price_of(80_000);
+/// What the supplier takes for a kWh, unless it is said.
+pub(crate) const RETAIL_DEFAULT: Price = price_of(300_000);
+/// What it gives.
+pub(crate) const FEED_IN_DEFAULT: Price = price_of(80_000);
 
 const fn price_of(micro: i64) -> Price {
     match Price::from_micro(micro) {

@@ -10,10 +10,13 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::{
-    plan::{Done, Plan, Task, place},
+    plan::{Done, Plan, Task},
     statistics::Mean,
 };
-use crate::report::{FIGURES, Shown, Variant, variants};
+use crate::{
+    draft::place,
+    report::{FIGURES, Shown, Variant, variants},
+};
 
 /// Why a sweep cannot be merged.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +112,7 @@ pub fn merge(plan: &Plan, directory: &Path) -> Result<(), MergeError> {
     let missing = plan.missing(directory);
     if !missing.is_empty() {
         let list = missing.iter().take(10).map(usize::to_string).collect::<Vec<_>>().join(",");
-        return Err(MergeError::Missing { tasks: plan.tasks().count(), missing: missing.len(), list });
+        return Err(MergeError::Missing { tasks: plan.count(), missing: missing.len(), list });
     }
     let hash = plan.hash();
     let mut rows: Vec<Row> = Vec::new();

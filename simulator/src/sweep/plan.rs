@@ -1,8 +1,7 @@
 //! A plan: which tasks there are, and where their figures go.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Vary, VaryError};
 use crate::{
+    draft::place,
     offline::{self, Community, RunError},
     scenario::{Scenario, ScenarioError},
 };
@@ -156,29 +156,36 @@ impl Plan {
         if found > TASKS_MAX {
             return Err(PlanError::TooMany { max: TASKS_MAX, found });
         }
-        for task in plan.tasks().filter(|task| task.number.is_multiple_of(seeds as usize)) {
-            plan.scenario_of(&task)?;
+        for number in (0..found).step_by(seeds as usize) {
+            plan.scenario_of(&plan.task(number))?;
         }
         Ok(plan)
     }
 
-    /// The tasks: for each variant its seeds.
+    /// How many tasks there are: for each variant its seeds.
+    pub fn count(&self) -> usize {
+        self.vary.iter().map(|vary| vary.values.len()).product::<usize>() * self.seeds as usize
+    }
+
+    /// The tasks, in the order of their numbers.
     pub fn tasks(&self) -> impl Iterator<Item = Task> + '_ {
-        let variants: usize = self.vary.iter().map(|vary| vary.values.len()).product();
+        (0..self.count()).map(|number| self.task(number))
+    }
+
+    /// The task of this number, below [`Plan::count`].
+    fn task(&self, number: usize) -> Task {
         let seeds = self.seeds as usize;
         let first_seed = self.scenario.get("seed").and_then(toml::Value::as_integer).unwrap_or(1).cast_unsigned();
-        (0..variants * seeds).map(move |number| {
-            let variant = number / seeds;
-            // The last key varies fastest.
-            let mut left = variant;
-            let mut values: Vec<String> = Vec::with_capacity(self.vary.len());
-            for vary in self.vary.iter().rev() {
-                values.push(vary.values[left % vary.values.len()].clone());
-                left /= vary.values.len();
-            }
-            values.reverse();
-            Task { number, variant, values, seed: first_seed.wrapping_add((number % seeds) as u64) }
-        })
+        let variant = number / seeds;
+        // The last key varies fastest.
+        let mut left = variant;
+        let mut values: Vec<String> = Vec::with_capacity(self.vary.len());
+        for vary in self.vary.iter().rev() {
+            values.push(vary.values[left % vary.values.len()].clone());
+            left /= vary.values.len();
+        }
+        values.reverse();
+        Task { number, variant, values, seed: first_seed.wrapping_add((number % seeds) as u64) }
     }
 
     fn scenario_of(&self, task: &Task) -> Result<Scenario, PlanError> {
@@ -248,19 +255,19 @@ impl Plan {
 
     /// The tasks whose figures are not there.
     pub fn missing(&self, directory: &Path) -> Vec<usize> {
-        let there = |task: &Task| self.path_of(directory, task.number).exists();
-        self.tasks().filter(|task| !there(task)).map(|task| task.number).collect()
+        (0..self.count()).filter(|task| !self.path_of(directory, *task).exists()).collect()
     }
 
     /// Runs a task on one thread, unless its figures are there. They are written beside, and renamed when whole.
     pub fn run(&self, directory: &Path, number: usize) -> Result<(), PlanError> {
         let path = self.path_of(directory, number);
-        let Some(task) = self.tasks().nth(number) else {
-            return Err(PlanError::NoTask { tasks: self.tasks().count(), found: number });
-        };
+        if number >= self.count() {
+            return Err(PlanError::NoTask { tasks: self.count(), found: number });
+        }
         if path.exists() {
             return Ok(());
         }
+        let task = self.task(number);
         let scenario = self.scenario_of(&task)?;
         let community = Community::of(&scenario)?;
         let failed = |error| {
@@ -274,20 +281,4 @@ impl Plan {
         json.push(b'\n');
         place(&path, &json).map_err(|error| PlanError::File { path, error })
     }
-}
-
-/// Writes a file that a reader finds whole or not at all.
-pub(super) fn place(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut draft = tempfile::Builder::new().prefix(".").suffix(".unfinished").tempfile_in(directory)?;
-    draft.write_all(content)?;
-    draft.as_file().sync_all()?;
-    let file: File = draft.persist(path).map_err(|error| error.error)?;
-    share(&file)
-}
-
-/// Lets others read what a temporary file kept to its owner, as the process may.
-fn share(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
 }

@@ -110,8 +110,8 @@ impl Results {
         run.report()
     }
 
-    /// Writes what is left and who the members are, and closes all tables.
-    pub(crate) fn finish(mut self, directory: &Path, who: &[Who]) -> Result<(), TableError> {
+    /// Writes what is left and who the members are, and closes all tables. Returns what each interval came to.
+    pub(crate) fn finish(mut self, directory: &Path, who: &[Who]) -> Result<Vec<(Interval, IntervalSums)>, TableError> {
         if let Some(mut days) = self.days.take() {
             days.write(days.waiting.len())?;
             days.file.finish()?;
@@ -125,17 +125,12 @@ impl Results {
         ] {
             whole(directory, table, columns, &values)?;
         }
-        Ok(())
+        Ok(self.intervals)
     }
 
     /// The figures of all that was appended, where these rules were in force all the time.
     pub(crate) fn figures(&self, rules: Option<&Rules>, lines: Vec<LinePeak>) -> Figures {
         Figures::of(Totals { rules, intervals: &self.intervals, members: &self.members, lines })
-    }
-
-    /// What each interval came to.
-    pub(super) fn intervals(&self) -> &[(Interval, IntervalSums)] {
-        &self.intervals
     }
 
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
