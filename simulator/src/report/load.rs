@@ -1,4 +1,5 @@
-//! What the community draws from the grid, less what it feeds in, from the most to the least: for curves of load duration.
+//! What the community draws from the grid, less what it feeds in, from the most to the least: for curves of load
+//! duration.
 
 use protocol::interval::Interval;
 
