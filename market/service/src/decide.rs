@@ -412,5 +412,4 @@ impl Decider {
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
 mod tests;

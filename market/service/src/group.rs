@@ -216,5 +216,4 @@ impl Opened {
 }
 
 #[cfg(test)]
-#[path = "group_tests.rs"]
 mod tests;

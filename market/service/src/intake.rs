@@ -182,5 +182,4 @@ fn refuse_link(device: &Device, error: &MeteringError) -> Refused {
 }
 
 #[cfg(test)]
-#[path = "intake_tests.rs"]
 pub(super) mod tests;

@@ -290,5 +290,4 @@ async fn first_good<T>(
 }
 
 #[cfg(test)]
-#[path = "ledger_client_tests.rs"]
 mod tests;

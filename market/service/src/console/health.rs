@@ -473,5 +473,4 @@ fn unbalanced(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 #[cfg(test)]
-#[path = "health_tests.rs"]
 mod tests;

@@ -172,5 +172,4 @@ fn sum(one: Flow, other: Flow) -> Flow {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;
