@@ -246,7 +246,7 @@ fn the_rest_is_said_too() {
 
 #[test]
 fn every_kind_has_its_name_in_metrics_as_in_json_and_its_row_in_the_operators_page() {
-    let page = include_str!("../../../../docs/operator.md");
+    let page = include_str!("../../../../../docs/operator.md");
     for kind in TroubleKind::ALL {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         let row = format!("| `{}` |", kind.name());
