@@ -85,7 +85,7 @@ impl Agent {
 
     async fn perform(&mut self, effect: Effect) -> Option<Outcome> {
         match effect {
-            Effect::ReadMeter(interval) => Some(Outcome::MeterRead(self.read_meter(interval))),
+            Effect::ReadMeter { interval, is_late } => Some(Outcome::MeterRead(self.read_meter(interval, is_late))),
             Effect::Write(write) => Some(disk::write(&self.store, *write).await),
             Effect::Publish(messages) => Some(Outcome::Published { taken: self.link.publish(&messages) }),
             Effect::Acknowledge(delivery) => {
@@ -95,7 +95,16 @@ impl Agent {
         }
     }
 
-    fn read_meter(&mut self, interval: Interval) -> Result<Shown, String> {
+    fn read_meter(&mut self, interval: Interval, is_late: bool) -> Result<Shown, String> {
+        if let Some(model) = self.meter.model() {
+            while let Some(of) = model.asks_for_price(interval) {
+                match self.store.price(of).map_err(|error| error.to_string())? {
+                    Some(price) => model.tell_price(price),
+                    None if is_late => model.tell_price(None),
+                    None => return Ok(Shown { reading: Reading::NotYet, salt: [0; 16] }),
+                }
+            }
+        }
         let reading = self.meter.read(interval).map_err(|error| error.to_string())?;
         let mut salt = [0; 16];
         if let Reading::Measured(_) = reading {

@@ -52,6 +52,7 @@ pub(crate) fn link(
         export: flow.export,
         gross: gross.map(|gross| (gross.consumption, gross.production)),
         settled: false,
+        stored_uwh: gross.and_then(|gross| gross.stored_uwh),
     };
     Ok((ChainHead::after(&signed), record))
 }

@@ -265,7 +265,8 @@ mod tests {
                 SourceConfig::Linky(_),
                 SourceConfig::Device(_),
                 SourceConfig::Sunspec(_),
-                SourceConfig::Synthetic(_)
+                SourceConfig::Synthetic(_),
+                SourceConfig::Home(_)
             ]
         ));
     }

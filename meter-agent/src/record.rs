@@ -32,6 +32,9 @@ pub(crate) struct ReadingRecord {
     /// Whether a verified receipt covers it.
     #[n(6)]
     pub(crate) settled: bool,
+    /// What the home's battery held at the end, µWh, if the meter knows it.
+    #[n(7)]
+    pub(crate) stored_uwh: Option<u64>,
 }
 
 impl ReadingRecord {
@@ -45,7 +48,8 @@ impl ReadingRecord {
     }
 
     pub(crate) fn gross(&self) -> Option<Gross> {
-        self.gross.map(|(consumption, production)| Gross { consumption, production })
+        let stored_uwh = self.stored_uwh;
+        self.gross.map(|(consumption, production)| Gross { consumption, production, stored_uwh })
     }
 }
 

@@ -17,6 +17,7 @@ use protocol::{
     interval::Interval,
     key::{DeviceId, PublicKey, SecretKey},
     limits::GENESIS_BYTES_MAX,
+    reading::ChainHead,
     topic::Topics,
 };
 use public_http::{Names, reaches_beyond, serve};
@@ -44,7 +45,7 @@ use crate::{
     running::{Beside, Running},
     server,
     shown::Shown,
-    source::{MeterSource, Placement, SourceError},
+    source::{Left, MeterSource, Placement, SourceError},
     store::{DATABASE, Loaded, Store, StoreError},
 };
 
@@ -287,11 +288,15 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
     let (prepared, store, loaded) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
-    let Prepared { identity, registration, meter, access } = prepared;
+    let Prepared { identity, registration, mut meter, access } = prepared;
     let first = registration.first_interval;
     let start = chain::start(first, registration.registers())
         .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
     let head = loaded.head.unwrap_or(start);
+    if let (Some(model), Some(ChainHead { sequence, interval, registers, .. })) = (meter.model(), loaded.head) {
+        let stored_uwh = store.reading(sequence)?.and_then(|record| record.stored_uwh);
+        model.resume(&Left { interval, registers, stored_uwh });
+    }
 
     let listener = listen(&config.status).await?;
     let status_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());

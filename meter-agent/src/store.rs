@@ -362,6 +362,15 @@ impl Store {
         self.long_values(&receipt_key(interval)).next().transpose()
     }
 
+    /// The price among neighbours in an interval: of its receipt, none where nobody traded or where there are receipts
+    /// of later intervals only. Nothing where it may still come.
+    pub(crate) fn price(&self, interval: Interval) -> Result<Option<Option<Price>>, StoreError> {
+        let since = Period { from_s: Some(interval.start_s()), to_s: None };
+        let Some(json) = self.receipts_of(since).next().transpose()? else { return Ok(None) };
+        let entry = Receipt::from_json(&json).ok().map(|receipt| receipt.entry);
+        Ok(Some(entry.filter(|entry| entry.interval == interval).and_then(|entry| entry.price)))
+    }
+
     /// Every receipt, by interval, as it was received.
     pub(crate) fn receipts(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
         self.long_values(&[RECEIPT])
@@ -379,7 +388,7 @@ impl Store {
     pub(crate) fn own_roof(&self) -> Result<BTreeMap<Interval, u64>, StoreError> {
         let (readings, _) = self.scan::<ReadingRecord>(READING)?;
         let own = readings.into_iter().filter(|(_, record)| record.consecutive).filter_map(|(_, record)| {
-            let Gross { consumption, production } = record.gross()?;
+            let Gross { consumption, production, .. } = record.gross()?;
             Some((record.interval, consumption.min(production).wh()))
         });
         Ok(own.collect())

@@ -67,7 +67,7 @@ impl Totals {
             self.saved = Some(before.checked_add(saved(entry)?)?);
         }
         self.receipts_verified += 1;
-        for Gross { consumption, production } in gross {
+        for Gross { consumption, production, .. } in gross {
             add(&mut self.consumption_wh, consumption)?;
             add(&mut self.production_wh, production)?;
             add(&mut self.self_consumed_wh, consumption.min(production))?;

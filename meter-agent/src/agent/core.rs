@@ -105,6 +105,8 @@ pub(crate) struct Live {
     halted: bool,
     /// When to ask the meter again that could not be read.
     pub(super) meter_retry: Option<Instant>,
+    /// The meter's next reading may still come: a receipt may be what it waits for.
+    pub(super) meter_waits: bool,
     /// The time of the last signature, s.
     signed_s: i64,
     /// When the open order was sent on this connection.

@@ -36,7 +36,7 @@ use crate::{
     outbox::Outbox,
     pulse::pulse,
     record::Today,
-    source::{Measurement, MeterClock, MeterError},
+    source::{HomeModel, Left, Measurement, MeterClock, MeterError},
     totals::Totals,
 };
 
@@ -258,6 +258,48 @@ async fn a_missed_reading_is_a_gap_and_a_failing_meter_is_asked_again() {
     assert!(!agent.core.live.over);
     announce(&mut agent, 6).await;
     assert!(agent.core.live.over && !agent.status().finished);
+}
+
+/// A home that waits for a price before it shows anything.
+#[derive(Default)]
+struct Waiting {
+    told: bool,
+}
+
+impl MeterSource for Waiting {
+    fn read(&mut self, _: Interval) -> Result<Reading, MeterError> {
+        shows(u64::from(self.told), 0).map_err(MeterError)
+    }
+
+    fn clock(&self) -> MeterClock {
+        MeterClock::Market
+    }
+
+    fn model(&mut self) -> Option<&mut dyn HomeModel> {
+        Some(self)
+    }
+}
+
+impl HomeModel for Waiting {
+    fn resume(&mut self, _: &Left) {}
+
+    fn asks_for_price(&mut self, interval: Interval) -> Option<Interval> {
+        interval.offset(-2).filter(|_| !self.told)
+    }
+
+    fn tell_price(&mut self, price: Option<Price>) {
+        assert_eq!(price, None, "there is no receipt");
+        self.told = true;
+    }
+}
+
+#[tokio::test]
+async fn a_modelled_home_waits_for_its_price_unless_a_later_interval_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut agent = agent(dir.path(), MeterClock::Market, &[]);
+    agent.meter = Box::new(Waiting::default());
+    assert_eq!(agent.read_meter(interval(2), false).unwrap().reading, Reading::NotYet);
+    assert_eq!(Ok(agent.read_meter(interval(2), true).unwrap().reading), shows(1, 0));
 }
 
 #[tokio::test]

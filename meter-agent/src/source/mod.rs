@@ -5,11 +5,13 @@
 mod damage;
 pub(crate) mod device;
 mod energies;
+mod home;
 mod line;
 mod linky;
 mod meter_time;
 mod modbus;
 mod obis;
+mod recording;
 mod replay;
 mod sampler;
 mod sml;
@@ -22,7 +24,7 @@ mod watching;
 
 use std::{error::Error, path::Path, sync::Arc};
 
-use protocol::{energy::Energy, interval::Interval, reading::Registers};
+use protocol::{energy::Energy, interval::Interval, money::Price, reading::Registers};
 use serde::Deserialize;
 
 /// What a meter showed at an interval's end.
@@ -41,6 +43,8 @@ pub struct Gross {
     pub consumption: Energy,
     /// Produced, consumed at home or fed in.
     pub production: Energy,
+    /// What the home's battery holds at the end, µWh; none where there is none, or nothing is known of it.
+    pub stored_uwh: Option<u64>,
 }
 
 /// The outcome of asking a meter for an interval's end.
@@ -126,6 +130,34 @@ pub trait MeterSource: Send {
     fn caveat(&self) -> Option<&'static str> {
         None
     }
+
+    /// The home that it models; none of what only shows what was measured.
+    fn model(&mut self) -> Option<&mut dyn HomeModel> {
+        None
+    }
+}
+
+/// A home that is modelled, and reacts to what its own receipts say.
+pub trait HomeModel {
+    /// Goes on after the last reading that was signed.
+    fn resume(&mut self, after: &Left);
+
+    /// The interval whose price it must be told before it can say what `interval` ends with; none if it knows enough.
+    fn asks_for_price(&mut self, interval: Interval) -> Option<Interval>;
+
+    /// The price among neighbours in the interval that it asked for; none where there was none, or it is not known.
+    fn tell_price(&mut self, price: Option<Price>);
+}
+
+/// How a modelled home was left: what is known of its last signed reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The interval that it ended.
+    pub interval: Interval,
+    /// What it showed.
+    pub registers: Registers,
+    /// What the battery held, µWh, if that is known.
+    pub stored_uwh: Option<u64>,
 }
 
 /// The settings of one type of meter: what `[source]` says beside its `kind`.
@@ -185,6 +217,7 @@ macro_rules! source_config {
 
 source_config! {
     Device(device::DeviceConfig),
+    Home(home::HomeConfig),
     Replay(replay::ReplayConfig),
     Obis(obis::ObisConfig),
     Sml(sml::SmlConfig),

@@ -1,30 +1,15 @@
-//! Recorded readings from a CSV file, replayed in market time.
-//!
-//! Columns `timestamp` (the interval's start, UTC), `consumption_wh`, `production_wh`; others are ignored. What is
-//! consumed beyond the own production was imported, what is produced beyond the own consumption was exported.
+//! A recording, replayed in market time: what is consumed beyond the own production was imported, what is produced
+//! beyond the own consumption was exported.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-use protocol::{
-    energy::Energy,
-    interval::{Interval, IntervalLength, parse_utc, utc_text},
-    limits::{ENERGY_WH_MAX, REGISTER_WH_MAX},
-    reading::Registers,
-};
-
+use protocol::{energy::Energy, interval::Interval, limits::REGISTER_WH_MAX, reading::Registers};
 use serde::Deserialize;
 
-use super::{Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading, SourceError};
-
-const TIMESTAMP: &str = "timestamp";
-const CONSUMPTION: &str = "consumption_wh";
-const PRODUCTION: &str = "production_wh";
-const PARTICIPANT: &str = "participant_id";
+use super::{
+    Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading, SourceError,
+    recording::{Recording, Row},
+};
 
 /// Where the recording is.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,290 +22,65 @@ pub struct ReplayConfig {
     pub participant: Option<String>,
 }
 
+/// A recording that no meter can have made.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: the register passes {REGISTER_WH_MAX} Wh in {interval}, more than any meter shows", path.display())]
+struct RegisterFull {
+    path: PathBuf,
+    interval: Interval,
+}
+
+/// A recording, and what a meter showed.
+struct Replay {
+    recording: Recording,
+    /// At the ends of its intervals.
+    registers: Vec<Registers>,
+}
+
 impl MeterConfig for ReplayConfig {
     fn resolve(&mut self, base: &Path) {
         self.file = base.join(&self.file);
     }
 
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
-        let Placement { first, registers, .. } = *placement;
-        let replay = Replay::open(&self.file, self.participant.as_deref(), first, registers);
-        Ok(Box::new(replay.map_err(SourceError::new)?))
+        let recording = Recording::open(&self.file, self.participant.as_deref(), placement.first);
+        let recording = recording.map_err(SourceError::new)?;
+        Ok(Box::new(Replay::of(recording, placement.registers, &self.file).map_err(SourceError::new)?))
     }
-}
-
-/// Why a recording cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReplayError {
-    /// The file cannot be read.
-    #[error("expected recorded readings in {path}: {error}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: String,
-    },
-    /// Something in the file is wrong.
-    #[error("{path}, line {line}: {problem}")]
-    Bad {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        line: u64,
-        /// What.
-        problem: RowProblem,
-    },
-}
-
-/// What is wrong with a row.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RowProblem {
-    /// A column is not there.
-    #[error("expected a column `{expected}`, found {found}")]
-    MissingColumn {
-        /// Its name.
-        expected: &'static str,
-        /// The columns there are.
-        found: String,
-    },
-    /// Not a row of this table.
-    #[error("{0}")]
-    Malformed(String),
-    /// A timestamp that is none.
-    #[error(
-        "column `timestamp`: expected the start of an interval of {length} minutes such as 2026-06-01T12:00:00Z, found `{found}`"
-    )]
-    BadTimestamp {
-        /// Minutes of the community's intervals.
-        length: u32,
-        /// What was there.
-        found: String,
-    },
-    /// An energy that is none.
-    #[error("column `{column}`: expected whole Wh from 0 to {ENERGY_WH_MAX}, found `{found}`")]
-    BadEnergy {
-        /// The column.
-        column: &'static str,
-        /// What was there.
-        found: String,
-    },
-    /// The same interval twice.
-    #[error("{0} appears a second time; expected each interval once")]
-    Duplicate(Interval),
-    /// Intervals are missing or not in order.
-    #[error("expected {expected} after the row before, found {found}")]
-    Gap {
-        /// The next interval.
-        expected: Interval,
-        /// What was there.
-        found: Interval,
-    },
-    /// The rows have another distance than the community's intervals.
-    #[error("expected a row every {expected} minutes, as the community settles, found rows every {found} minutes")]
-    WrongLength {
-        /// The community's.
-        expected: u32,
-        /// The file's.
-        found: i64,
-    },
-    /// No row for the household at all.
-    #[error("found no row{}", .0.as_ref().map(|id| format!(" of participant `{id}`")).unwrap_or_default())]
-    Empty(Option<String>),
-    /// The recording begins after the community.
-    #[error("expected a row for {expected}, the community's first interval, found the first row at {found}")]
-    StartsLate {
-        /// The community's first interval.
-        expected: Interval,
-        /// The first row's.
-        found: Interval,
-    },
-    /// More energy than a register can show.
-    #[error("the register passes {REGISTER_WH_MAX} Wh, more than any meter shows")]
-    RegisterFull,
-}
-
-/// A recording, checked as a whole when it is opened.
-#[derive(Debug)]
-struct Replay {
-    /// The interval of the first row kept.
-    first: Interval,
-    rows: Vec<Row>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    consumption_wh: u32,
-    production_wh: u32,
-    registers: Registers,
-}
-
-/// A row as it stands in the file.
-struct Raw {
-    line: u64,
-    start_s: i64,
-    consumption_wh: u32,
-    production_wh: u32,
 }
 
 impl Replay {
-    fn open(
-        path: &Path,
-        participant: Option<&str>,
-        first: Interval,
-        registers: Registers,
-    ) -> Result<Replay, ReplayError> {
-        let unreadable = |error: String| ReplayError::Unreadable { path: path.into(), error };
-        let file = BufReader::new(File::open(path).map_err(|error| unreadable(error.to_string()))?);
-        let gzipped = path.extension().is_some_and(|extension| extension == "gz");
-        let input: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let bad = |(line, problem)| ReplayError::Bad { path: path.into(), line, problem };
-        let raw = parse(input, participant, first.length()).map_err(|error| match error {
-            ParseFailure::Io(error) => unreadable(error),
-            ParseFailure::Bad(line, problem) => bad((line, problem)),
-        })?;
-        Replay::from_rows(&raw, participant, first, registers).map_err(bad)
+    fn of(recording: Recording, mut shown: Registers, path: &Path) -> Result<Replay, RegisterFull> {
+        let mut registers = Vec::with_capacity(recording.rows().len());
+        let mut interval = recording.first();
+        for Row { consumption_wh, production_wh } in recording.rows() {
+            shown.import_wh += u64::from(consumption_wh.saturating_sub(*production_wh));
+            shown.export_wh += u64::from(production_wh.saturating_sub(*consumption_wh));
+            if shown.import_wh.max(shown.export_wh) > REGISTER_WH_MAX {
+                return Err(RegisterFull { path: path.into(), interval });
+            }
+            registers.push(shown);
+            interval = interval.next().unwrap_or(interval);
+        }
+        Ok(Replay { recording, registers })
     }
-
-    fn from_rows(
-        raw: &[Raw],
-        participant: Option<&str>,
-        first: Interval,
-        mut registers: Registers,
-    ) -> Result<Replay, (u64, RowProblem)> {
-        let length = first.length();
-        let Some(start) = raw.first() else {
-            return Err((1, RowProblem::Empty(participant.map(Into::into))));
-        };
-        check_distance(raw, length)?;
-        let mut expected = interval_at(start.start_s, start.line, length)?;
-        if expected > first {
-            return Err((start.line, RowProblem::StartsLate { expected: first, found: expected }));
-        }
-        let mut rows = Vec::new();
-        for row in raw {
-            let interval = interval_at(row.start_s, row.line, length)?;
-            if interval < expected && interval.next() == Some(expected) {
-                return Err((row.line, RowProblem::Duplicate(interval)));
-            }
-            if interval != expected {
-                return Err((row.line, RowProblem::Gap { expected, found: interval }));
-            }
-            if interval >= first {
-                registers.import_wh += u64::from(row.consumption_wh.saturating_sub(row.production_wh));
-                registers.export_wh += u64::from(row.production_wh.saturating_sub(row.consumption_wh));
-                if registers.import_wh.max(registers.export_wh) > REGISTER_WH_MAX {
-                    return Err((row.line, RowProblem::RegisterFull));
-                }
-                let Raw { consumption_wh, production_wh, .. } = *row;
-                rows.push(Row { consumption_wh, production_wh, registers });
-            }
-            match interval.next() {
-                Some(next) => expected = next,
-                None => break,
-            }
-        }
-        Ok(Replay { first, rows })
-    }
-}
-
-/// Refuses a recording whose rows have another distance than the community's intervals. Only the whole file tells a
-/// recording of hours from one of quarter hours with gaps.
-fn check_distance(raw: &[Raw], length: IntervalLength) -> Result<(), (u64, RowProblem)> {
-    let distances = raw.windows(2).map(|pair| (pair[1].start_s - pair[0].start_s, pair[1].line));
-    match distances.filter(|(distance, _)| *distance > 0).min() {
-        Some((distance, line)) if distance != length.seconds() => {
-            Err((line, RowProblem::WrongLength { expected: length.minutes(), found: distance / 60 }))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn interval_at(start_s: i64, line: u64, length: IntervalLength) -> Result<Interval, (u64, RowProblem)> {
-    Interval::new(start_s, length)
-        .ok_or_else(|| (line, RowProblem::BadTimestamp { length: length.minutes(), found: utc_text(start_s) }))
-}
-
-enum ParseFailure {
-    Io(String),
-    Bad(u64, RowProblem),
-}
-
-fn parse(input: impl Read, participant: Option<&str>, length: IntervalLength) -> Result<Vec<Raw>, ParseFailure> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let failure = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        match error.kind() {
-            csv::ErrorKind::Io(error) => ParseFailure::Io(error.to_string()),
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                let problem = format!("expected {expected_len} fields, as the first line has, found {len}");
-                ParseFailure::Bad(line, RowProblem::Malformed(problem))
-            }
-            csv::ErrorKind::Utf8 { .. } => {
-                ParseFailure::Bad(line, RowProblem::Malformed("expected UTF-8 text, found other bytes".into()))
-            }
-            _ => ParseFailure::Bad(line, RowProblem::Malformed(error.to_string())),
-        }
-    };
-    let headers = reader.headers().map_err(failure)?.clone();
-    let column = |expected: &'static str| {
-        headers.iter().position(|name| name.trim_start_matches('\u{feff}') == expected).ok_or_else(|| {
-            let found = if headers.is_empty() {
-                "an empty file".into()
-            } else {
-                quote(&headers.iter().collect::<Vec<_>>().join(","))
-            };
-            ParseFailure::Bad(1, RowProblem::MissingColumn { expected, found })
-        })
-    };
-    let (timestamp, consumption, production) = (column(TIMESTAMP)?, column(CONSUMPTION)?, column(PRODUCTION)?);
-    let mine = participant.map(|id| column(PARTICIPANT).map(|column| (column, id))).transpose()?;
-
-    let mut rows = Vec::new();
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(failure)? {
-        let line = record.position().map_or(0, csv::Position::line);
-        if mine.is_some_and(|(column, id)| record.get(column) != Some(id)) {
-            continue;
-        }
-        let bad = |problem| ParseFailure::Bad(line, problem);
-        let text = record.get(timestamp).unwrap_or_default();
-        let start_s = parse_utc(text).map_err(|_| {
-            bad(RowProblem::BadTimestamp { length: length.minutes(), found: text.chars().take(80).collect() })
-        })?;
-        rows.push(Raw {
-            line,
-            start_s,
-            consumption_wh: energy(&record, consumption, CONSUMPTION).map_err(bad)?,
-            production_wh: energy(&record, production, PRODUCTION).map_err(bad)?,
-        });
-    }
-    Ok(rows)
-}
-
-fn energy(record: &csv::StringRecord, index: usize, column: &'static str) -> Result<u32, RowProblem> {
-    let text = record.get(index).unwrap_or_default();
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let wh = text.parse().ok().filter(|wh| digits && u64::from(*wh) <= ENERGY_WH_MAX);
-    wh.ok_or_else(|| RowProblem::BadEnergy { column, found: text.chars().take(80).collect() })
-}
-
-fn quote(text: &str) -> String {
-    format!("`{}`", text.chars().take(120).collect::<String>())
 }
 
 impl MeterSource for Replay {
     fn read(&mut self, interval: Interval) -> Result<Reading, MeterError> {
-        let index = interval.since(self.first).and_then(|index| usize::try_from(index).ok());
-        let index =
-            index.ok_or_else(|| MeterError(format!("{interval} is before the recording or of another length")))?;
-        Ok(self.rows.get(index).map_or(Reading::Over, |row| {
-            Reading::Measured(Measurement {
-                registers: row.registers,
-                gross: Some(Gross {
-                    consumption: Energy::from_wh(row.consumption_wh.into()),
-                    production: Energy::from_wh(row.production_wh.into()),
-                }),
-            })
+        let place = self.recording.place(interval)?;
+        let (Some(Row { consumption_wh, production_wh }), Some(registers)) =
+            (self.recording.row(interval)?, self.registers.get(place))
+        else {
+            return Ok(Reading::Over);
+        };
+        Ok(Reading::Measured(Measurement {
+            registers: *registers,
+            gross: Some(Gross {
+                consumption: Energy::from_wh(consumption_wh.into()),
+                production: Energy::from_wh(production_wh.into()),
+                stored_uwh: None,
+            }),
         }))
     }
 
@@ -334,4 +94,47 @@ impl MeterSource for Replay {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn first() -> Interval {
+        "2026-06-01T12:00:00Z/PT15M".parse().unwrap()
+    }
+
+    fn open(rows: &str, registers: Registers) -> Result<Box<dyn MeterSource>, SourceError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("meter.csv");
+        fs::write(&file, format!("timestamp,consumption_wh,production_wh\n{rows}")).unwrap();
+        let config = ReplayConfig { file, participant: None };
+        config.open(&Placement { first: first(), registers, rated_power_w: None })
+    }
+
+    #[test]
+    fn what_is_left_of_consumption_and_production_moves_the_registers() {
+        let rows = "2026-06-01T11:45:00Z,9,9\n2026-06-01T12:00:00Z,300,100\n2026-06-01T12:15:00Z,5,45\n\
+                    2026-06-01T12:30:00Z,7,7\n";
+        let mut replay = open(rows, Registers { import_wh: 1_000, export_wh: 50 }).unwrap();
+        let mut shown = |count| match replay.read(first().offset(count).unwrap()).unwrap() {
+            Reading::Measured(Measurement { registers, .. }) => Some((registers.import_wh, registers.export_wh)),
+            Reading::Over => None,
+            Reading::Missed | Reading::NotYet => panic!("a recording misses nothing"),
+        };
+        // The row before the community's first interval moves nothing.
+        assert_eq!(
+            [shown(0), shown(1), shown(2), shown(3)],
+            [Some((1_200, 50)), Some((1_200, 90)), Some((1_200, 90)), None]
+        );
+        assert!(replay.read(first().offset(-1).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_register_that_no_meter_has_is_refused() {
+        let full = Registers { import_wh: REGISTER_WH_MAX, export_wh: 0 };
+        assert!(open("2026-06-01T12:00:00Z,7,7\n", full).is_ok());
+        let error = open("2026-06-01T12:00:00Z,7,7\n2026-06-01T12:15:00Z,8,7\n", full).err().unwrap().to_string();
+        assert!(error.contains("meter.csv: the register passes"), "{error}");
+        assert!(error.contains("in 2026-06-01T12:15:00Z/PT15M"), "{error}");
+    }
+}

@@ -138,6 +138,7 @@ impl SyntheticConfig {
         Gross {
             consumption: carried_wh(self.consumption_wh(interval)),
             production: carried_wh(self.production_wh(interval)),
+            stored_uwh: None,
         }
     }
 
@@ -246,7 +247,7 @@ mod tests {
             let now = running.count_to(at(count)).unwrap();
             let (import_wh, export_wh) = (now.registers.import_wh, now.registers.export_wh);
             assert!(import_wh >= before.registers.import_wh && export_wh >= before.registers.export_wh, "{count}");
-            let Gross { consumption, production } = now.gross.unwrap();
+            let Gross { consumption, production, .. } = now.gross.unwrap();
             let net = import_wh + before.registers.export_wh + production.wh();
             assert_eq!(net, before.registers.import_wh + export_wh + consumption.wh(), "{count}");
             before = now;

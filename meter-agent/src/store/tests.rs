@@ -16,6 +16,7 @@ fn record(sequence: u64) -> (u64, ReadingRecord) {
         import: Energy::from_wh(sequence),
         export: Energy::ZERO,
         gross: Some((Energy::from_wh(sequence), Energy::ZERO)),
+        stored_uwh: Some(sequence),
         settled: false,
     };
     (sequence, record)
@@ -168,6 +169,9 @@ fn settling_keeps_the_receipt_and_a_day_of_readings() {
     assert_eq!(store.receipts().count() as u64, count);
     assert_eq!(store.receipt(interval(7)).unwrap(), Some(b"receipt 7".to_vec()));
     assert_eq!(store.receipt(interval(0)).unwrap(), None);
+    // A receipt of a later interval says that none of this one comes any more; after the last one, it may still come.
+    assert_eq!(store.price(interval(0)).unwrap(), Some(None));
+    assert_eq!(store.price(interval(count + 1)).unwrap(), None);
 }
 
 #[test]

@@ -110,6 +110,12 @@ impl TryFrom<HomeSettings> for Home {
     }
 }
 
+impl From<Battery> for Home {
+    fn from(battery: Battery) -> Home {
+        Home { battery: Some(battery), ..Home::default() }
+    }
+}
+
 /// What a home remembers from one interval to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HomeState {

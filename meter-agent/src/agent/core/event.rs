@@ -66,7 +66,12 @@ pub(crate) enum Inbound {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Asks the meter what it showed at the end of an interval: [`Outcome::MeterRead`].
-    ReadMeter(Interval),
+    ReadMeter {
+        /// The interval.
+        interval: Interval,
+        /// Whether a later one is open already, so that nothing that comes in time can still be waited for.
+        is_late: bool,
+    },
     /// Writes to the state, all or nothing: [`Outcome::Written`] once it is safe, or [`Outcome::StoreFailed`].
     Write(Box<Write>),
     /// Hands messages to the connection, as many as it takes, the first ones first: [`Outcome::Published`].

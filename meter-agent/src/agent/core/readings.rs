@@ -43,6 +43,7 @@ pub(super) struct Stored {
 impl Core {
     /// Begins to read and sign the intervals after the last one, up to the open one, as far as that is believed.
     pub(super) fn begin_round(&mut self, now: Now) {
+        self.live.meter_waits = false;
         let open = self.open(now).filter(|open| self.read_until < *open && !self.live.over && !self.live.halted);
         self.work.round = open.map(|open| Round {
             open,
@@ -62,7 +63,7 @@ impl Core {
         if let Some(interval) = next {
             match clock::may_sign(self.identity.clock, interval, turn.now.utc_s, self.live.signed_s) {
                 Ok(()) => {
-                    turn.effects.push(Effect::ReadMeter(interval));
+                    turn.effects.push(Effect::ReadMeter { interval, is_late: interval < round.open });
                     self.work.awaited = Some(Awaited::Meter(interval));
                 }
                 Err(fault) => round.stuck = Some((AlarmKind::ClockWrong, fault.to_string())),
@@ -127,6 +128,7 @@ impl Core {
         } else if round.waits {
             // Nothing is known of the meter yet: an alarm that is on stays on.
             self.live.meter_retry = Some(now.monotonic + METER_WAIT);
+            self.live.meter_waits = true;
         } else {
             self.alarms.clear(AlarmKind::MeterFailed);
             self.alarms.clear(AlarmKind::ClockWrong);

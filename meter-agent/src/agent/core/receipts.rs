@@ -200,8 +200,8 @@ impl Core {
         sequences.into_iter().for_each(|sequence| self.outbox.remove(sequence));
         let Some(booked) = booked else { return };
         self.book(booked);
-        // It may bear out more of what was announced.
-        if self.live.meter_retry.is_none() {
+        // It may bear out more of what was announced, or be what a modelled home waits for.
+        if self.live.meter_retry.is_none() || self.live.meter_waits {
             self.begin_round(now);
         }
     }

@@ -199,6 +199,18 @@ fn a_meter_whose_reading_may_still_come_is_asked_again_soon_and_raises_and_ends_
 }
 
 #[test]
+fn a_receipt_may_be_what_a_meter_waits_for_so_it_is_asked_again_at_once() {
+    let mut home = Home::new(None);
+    home.announced(1, None);
+    home.shows(10);
+    home.done(Outcome::MeterRead(Ok(Shown { reading: Reading::NotYet, salt: [0; 16] })));
+    home.all_goes_well();
+    let receipt = home.receipt(1, 10);
+    assert_eq!(home.receives(&receipt), ["store receipt 1 covering 1"]);
+    assert_eq!(home.writes(), ["read 1"]);
+}
+
+#[test]
 fn an_order_is_stored_then_sent_before_readings_and_its_answer_decides_what_follows() {
     let mut home = Home::new(Some("0.2"));
     home.announced(0, Some(1));

@@ -238,6 +238,11 @@ impl Battery {
         self.dispatch
     }
 
+    /// Most power at the meter, for charging as for discharging, W.
+    pub fn power_w(&self) -> u32 {
+        self.power_w
+    }
+
     /// One-way efficiency, ppm.
     pub fn efficiency_ppm(&self) -> u64 {
         self.efficiency_ppm

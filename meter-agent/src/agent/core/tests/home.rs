@@ -204,7 +204,7 @@ impl Home {
     }
 
     pub(super) fn is_reading(&self) -> bool {
-        matches!(self.awaited, Some(Effect::ReadMeter(_)))
+        matches!(self.awaited, Some(Effect::ReadMeter { .. }))
     }
 
     pub(super) fn is_writing(&self) -> bool {
@@ -239,7 +239,7 @@ impl Home {
     pub(super) fn succeeds(&mut self) -> Vec<String> {
         match &self.awaited {
             None | Some(Effect::Acknowledge(_)) => Vec::new(),
-            Some(Effect::ReadMeter(_)) => self.shows(10),
+            Some(Effect::ReadMeter { .. }) => self.shows(10),
             Some(Effect::Write(_)) => self.writes(),
             Some(Effect::Publish(messages)) => self.takes(messages.len()),
         }
@@ -310,7 +310,7 @@ pub(super) fn has_outcome(effect: &Effect) -> bool {
 /// An effect in a few words. Intervals are counted from the community's first.
 fn in_words(effect: &Effect) -> String {
     match effect {
-        Effect::ReadMeter(at) => format!("read {}", count(*at)),
+        Effect::ReadMeter { interval, .. } => format!("read {}", count(*interval)),
         Effect::Write(write) => written_in_words(write),
         Effect::Publish(messages) => {
             let words = messages.iter().map(|message| match message {

@@ -30,7 +30,7 @@ impl Watch {
         for (place, effect) in effects.iter().enumerate() {
             assert!(!has_outcome(effect) || place + 1 == effects.len(), "nothing follows what is awaited: {effects:?}");
             match effect {
-                Effect::ReadMeter(_) => assert!(!self.failed, "the meter is read for nothing"),
+                Effect::ReadMeter { .. } => assert!(!self.failed, "the meter is read for nothing"),
                 Effect::Write(write) => self.look_at_write(write),
                 Effect::Publish(messages) => messages.iter().for_each(|message| {
                     let (sealed, signed) = match message {

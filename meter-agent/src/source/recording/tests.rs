@@ -8,47 +8,38 @@ fn first() -> Interval {
     "2026-06-01T12:00:00Z/PT15M".parse().unwrap()
 }
 
-fn open(text: &[u8], participant: Option<&str>) -> Result<Replay, ReplayError> {
+fn open(text: &[u8], participant: Option<&str>) -> Result<Recording, RecordingError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("meter.csv");
     std::fs::write(&path, text).unwrap();
-    Replay::open(&path, participant, first(), Registers { import_wh: 1_000, export_wh: 50 })
+    Recording::open(&path, participant, first())
 }
 
-fn registers(replay: &mut Replay, offset: i64) -> Option<(u64, u64)> {
-    match replay.read(first().offset(offset).unwrap()).unwrap() {
-        Reading::Measured(Measurement { registers, .. }) => Some((registers.import_wh, registers.export_wh)),
-        Reading::Over => None,
-        Reading::Missed | Reading::NotYet => panic!("a recording misses nothing"),
-    }
+fn used(recording: &Recording) -> Vec<(u32, u32)> {
+    recording.rows().iter().map(|row| (row.consumption_wh, row.production_wh)).collect()
 }
 
 #[test]
-fn what_is_left_of_consumption_and_production_moves_the_registers() {
-    let text = format!(
-        "{HEADER}2026-06-01T11:45:00Z,9,9\n2026-06-01T12:00:00Z,300,100\n2026-06-01T12:15:00Z,5,45\n2026-06-01T12:30:00Z,7,7\n"
-    );
-    let mut replay = open(text.as_bytes(), None).unwrap();
-    // The row before the community's first interval moves nothing.
-    assert_eq!(registers(&mut replay, 0), Some((1_200, 50)));
-    assert_eq!(registers(&mut replay, 1), Some((1_200, 90)));
-    assert_eq!(registers(&mut replay, 2), Some((1_200, 90)));
-    assert_eq!(registers(&mut replay, 3), None);
-    assert!(replay.read(first().offset(-1).unwrap()).is_err());
+fn rows_are_kept_from_the_first_interval_on() {
+    let text = format!("{HEADER}2026-06-01T11:45:00Z,9,9\n2026-06-01T12:00:00Z,300,100\n2026-06-01T12:15:00Z,5,45\n");
+    let recording = open(text.as_bytes(), None).unwrap();
+    assert_eq!(used(&recording), [(300, 100), (5, 45)]);
+    assert_eq!(recording.row(first().offset(1).unwrap()).unwrap().map(|row| row.production_wh), Some(45));
+    assert!(recording.row(first().offset(2).unwrap()).unwrap().is_none());
+    assert!(recording.row(first().offset(-1).unwrap()).is_err());
 }
 
 #[test]
 fn one_households_rows_are_found_among_others_even_gzipped() {
     let text = "participant_id,production_wh,note,timestamp,consumption_wh\n\
         a,0,x,2026-06-01T12:00:00Z,1\nb,0,x,2026-06-01T12:00:00Z,2\nb,0,x,2026-06-01T12:15:00Z,3\n";
-    assert_eq!(registers(&mut open(text.as_bytes(), Some("b")).unwrap(), 1), Some((1_005, 50)));
+    assert_eq!(used(&open(text.as_bytes(), Some("b")).unwrap()), [(2, 0), (3, 0)]);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("all.csv.gz");
     let mut gz = flate2::write::GzEncoder::new(File::create(&path).unwrap(), flate2::Compression::fast());
     gz.write_all(text.as_bytes()).unwrap();
     gz.finish().unwrap();
-    let mut replay = Replay::open(&path, Some("b"), first(), Registers::default()).unwrap();
-    assert_eq!(registers(&mut replay, 1), Some((5, 0)));
+    assert_eq!(used(&Recording::open(&path, Some("b"), first()).unwrap()), [(2, 0), (3, 0)]);
 }
 
 #[test]
@@ -61,8 +52,7 @@ fn a_day_of_clock_change_has_its_96_quarter_hours() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("meter.csv");
     std::fs::write(&path, text).unwrap();
-    let replay = Replay::open(&path, None, first, Registers::default()).unwrap();
-    assert_eq!(replay.rows.last().map(|row| row.registers.import_wh), Some(96));
+    assert_eq!(used(&Recording::open(&path, None, first).unwrap()), [(1, 0); 96]);
 }
 
 #[test]
@@ -112,7 +102,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
     for (text, line, expected) in cases {
         let text = if let Some(rows) = text.strip_prefix('H') { format!("{HEADER}{rows}") } else { text.to_string() };
         match open(text.as_bytes(), None) {
-            Err(error @ ReplayError::Bad { .. }) => {
+            Err(error @ RecordingError::Bad { .. }) => {
                 let message = error.to_string();
                 assert!(message.contains(&format!("meter.csv, line {line}: ")), "{text}\n{message}");
                 assert!(message.contains(expected), "{text}\n{message}");
@@ -129,6 +119,6 @@ fn bytes_that_are_no_text_and_a_missing_household_are_refused() {
     let text = "timestamp,participant_id,consumption_wh,production_wh\n2026-06-01T12:00:00Z,a,1,2\n";
     assert!(open(text.as_bytes(), Some("z")).unwrap_err().to_string().contains("no row of participant `z`"));
     assert!(open(HEADER.as_bytes(), Some("z")).unwrap_err().to_string().contains("expected a column `participant_id`"));
-    let missing = Replay::open(Path::new("/nowhere/meter.csv"), None, first(), Registers::default());
+    let missing = Recording::open(Path::new("/nowhere/meter.csv"), None, first());
     assert!(missing.unwrap_err().to_string().contains("/nowhere/meter.csv"));
 }
