@@ -17,13 +17,17 @@ use simulator::{
     scenario::Scenario,
 };
 
-/// A day in June of 20 homes, half of them with a roof; batteries, vehicles and appliances; and limits that are all
-/// different, so that no tie decides. The first hours are dark: by the first light all orders stand.
+/// A day in June of 20 homes, half of them with a roof; batteries, some of which follow the prices that the receipts
+/// of their own household say, vehicles and appliances; and limits that are all different, so that no tie decides. The
+/// first hours are dark: by the first light all orders stand.
 fn scenario() -> String {
     let mut text = String::from(
         "[community.drawn]\nhomes = 20\npv_share = 0.5\ngrid = true\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 1\n\
-         [[equipment]]\nshare = 0.5\nof = 'roofs'\n\
+         [[equipment]]\nshare = 0.3\nof = 'roofs'\n\
          battery = { capacity_wh = 6000, power_w = 3000, round_trip_efficiency = 0.9, initial_wh = 500 }\n\
+         [[equipment]]\nshare = 0.4\n\
+         battery = { capacity_wh = 8000, power_w = 2000, round_trip_efficiency = 0.9, initial_wh = 3000, \
+         dispatch = 'price_driven', charge_below = '0.16', discharge_above = '0.19', export = true }\n\
          [[equipment]]\nshare = 0.3\nev = { power_w = 11000, charging = 'solar_first' }\n\
          [[equipment]]\nshare = 0.5\nappliances = [{ cycle_wh = [500, 100, 300], start = 'solar' }]\n",
     );
@@ -44,7 +48,8 @@ fn scenario() -> String {
     text
 }
 
-fn offline(text: &str) -> Vec<Economics> {
+/// What is computed offline, where the batteries that follow prices are told them, or are not.
+fn offline(text: &str, prices_are_told: bool) -> Vec<Economics> {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
     let mut street = Street::new(&community, Hash::ZERO);
@@ -52,7 +57,9 @@ fn offline(text: &str) -> Vec<Economics> {
     let play = |at: usize| {
         street.measure(at, &mut memory, &mut uses);
         street.meter(at, &uses);
-        street.trade(at).unwrap()
+        let economics = street.trade(at).unwrap();
+        memory.learn(economics.price.filter(|_| prices_are_told));
+        economics
     };
     (0..community.intervals()).map(play).collect()
 }
@@ -76,12 +83,16 @@ fn a_day_live_gives_the_lines_that_were_computed_offline() {
     let at = directory.path();
     let text = scenario();
     fs::write(at.join("street.toml"), &text).unwrap();
-    let live = Command::new(env!("CARGO_BIN_EXE_simulator"))
-        .current_dir(at)
-        .args(["live", "street.toml", "--interval-ms", "0", "--console", "off", "--state", "state"])
-        .output()
-        .unwrap();
-    assert!(live.status.success(), "{}", String::from_utf8_lossy(&live.stderr));
+    // In two parts: everything, also what the batteries hold, goes on where it stopped.
+    for intervals in ["50", "96"] {
+        let live = Command::new(env!("CARGO_BIN_EXE_simulator"))
+            .current_dir(at)
+            .args(["live", "street.toml", "--interval-ms", "0", "--console", "off", "--state", "state"])
+            .args(["--intervals", intervals])
+            .output()
+            .unwrap();
+        assert!(live.status.success(), "{}", String::from_utf8_lossy(&live.stderr));
+    }
     let mut export = Command::new(program("ledger"));
     let exported = export.current_dir(at).args(["export", "state/validator-0", "--out", "lines"]).output().unwrap();
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
@@ -97,7 +108,10 @@ fn a_day_live_gives_the_lines_that_were_computed_offline() {
     assert_eq!(settled.len(), 96 * 20);
 
     let mut traded = 0;
-    for (number, economics) in offline(&text).iter().enumerate() {
+    let computed = offline(&text, true);
+    let lines = |economics: &[Economics]| economics.iter().flat_map(|it| it.lines.clone()).collect::<Vec<_>>();
+    assert_ne!(lines(&offline(&text, false)), lines(&computed), "no battery follows a price");
+    for (number, economics) in computed.iter().enumerate() {
         let start = format!("2016-06-06T{:02}:{:02}:00Z", number / 4, number % 4 * 15);
         for (member, line) in economics.lines.iter().enumerate() {
             let name = format!("h{:02}", member + 1);
@@ -126,14 +140,7 @@ fn what_only_an_offline_run_has_is_refused_and_nothing_is_started() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let homes = "[community.drawn]\nhomes = 5\n[period]\ndays = 1\n";
-    let battery = "battery = { capacity_wh = 6000, power_w = 3000, round_trip_efficiency = 0.9, \
-                   dispatch = 'price_driven', charge_below = '0.1', discharge_above = '0.2' }\n";
     for (text, more, expected) in [
-        (
-            format!("{homes}[[equipment]]\nshare = 1\n{battery}"),
-            "",
-            "equipment.battery.dispatch: expected none in a live",
-        ),
         (format!("{homes}[faults]\noffline = 0.5\n"), "", "faults.offline: expected none in a live neighbourhood"),
         (format!("{homes}[[tariffs.windows]]\nfrom = '01:00'\nto = '02:00'\n"), "", "tariffs: expected none in a live"),
         (homes.replace("homes = 5", "homes = 10001"), "", "expected at most 10000 members, found 10001"),

@@ -49,7 +49,7 @@ pub(super) struct Neighbourhood {
     /// what they would show by then [default: the start of the profile]
     #[arg(long, value_name = "START", value_parser = parse_utc)]
     from: Option<i64>,
-    /// How many intervals, counted from --from, earlier starts included [default: all that the profile has]
+    /// How many intervals, counted from --from, earlier starts included [default: all that there are]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(1..=u64::MAX))]
     pub(super) intervals: Option<u64>,
     /// Least time from one interval to the next, ms; 0 is as fast as it goes
@@ -178,7 +178,7 @@ impl Live {
     /// something of it is kept. Whoever names a state or a summary wants figures that follow from the options alone.
     fn is_demonstration(&self) -> bool {
         let Live { neighbourhood, state, summary } = self;
-        !(neighbourhood.says_what() || state.is_some() || summary.is_some())
+        !(neighbourhood.says_what() || neighbourhood.intervals.is_some() || state.is_some() || summary.is_some())
     }
 
     /// Gives the demonstration what was not given; says so.
@@ -196,13 +196,13 @@ impl Live {
 }
 
 impl Neighbourhood {
-    /// Whether an option says what is played, and by which rules.
+    /// Whether an option says what is played, and by which rules, as a scenario does.
     fn says_what(&self) -> bool {
         let Neighbourhood {
             data,
             profile,
             from,
-            intervals,
+            intervals: _,
             mechanism,
             terms,
             retail,
@@ -213,7 +213,7 @@ impl Neighbourhood {
             broker: _,
             console: _,
         } = self;
-        let plays = data.is_some() || profile.is_some() || from.is_some() || intervals.is_some() || orders.is_some();
+        let plays = data.is_some() || profile.is_some() || from.is_some() || orders.is_some();
         let clears = mechanism.is_some() || !terms.is_empty() || retail.is_some() || feed_in.is_some();
         plays || clears
     }
@@ -236,8 +236,21 @@ impl Neighbourhood {
             )));
         }
         let setup = setup_of_scenario(&scenario, &community, self.validators.into()).map_err(in_file)?;
-        let intervals = community.intervals();
-        Ok(Asked { run: self.run(setup.dataset.last())?, setup, intervals })
+        let (intervals, until) = self.until(&setup.dataset, setup.from, "the scenario has")?;
+        Ok(Asked { run: self.run(until)?, setup, intervals })
+    }
+
+    /// How many intervals are played from `from` on, and the last of them; `whose` there are.
+    fn until(&self, dataset: &Dataset, from: Interval, whose: &str) -> Result<(usize, Interval), Failure> {
+        let there_are = dataset.intervals - dataset.before(from);
+        let intervals = match self.intervals {
+            None => there_are,
+            Some(intervals) => usize::try_from(intervals).unwrap_or(usize::MAX),
+        };
+        let until = dataset.last_of(from, intervals).ok_or_else(|| {
+            bad_input(format!("--intervals: expected 1 to {there_are}, as {whose}, found {intervals}"))
+        })?;
+        Ok((intervals, until))
     }
 
     /// How it runs, up to an interval.
@@ -282,17 +295,8 @@ impl Neighbourhood {
                 ))
             })?,
         };
-        let there_are = dataset.intervals - dataset.before(from);
-        let intervals = match self.intervals {
-            None => there_are,
-            Some(intervals) => usize::try_from(intervals).unwrap_or(usize::MAX),
-        };
-        let until = dataset.last_of(from, intervals).ok_or_else(|| {
-            let from = if self.from.is_some() { " from --from on" } else { "" };
-            bad_input(format!(
-                "--intervals: expected 1 to {there_are}, as the profile {profile} has{from}, found {intervals}"
-            ))
-        })?;
+        let on = if self.from.is_some() { " from --from on" } else { "" };
+        let (intervals, until) = self.until(&dataset, from, &format!("the profile {profile} has{on}"))?;
         let run = self.run(until)?;
         let validators = self.validators.into();
         let setup = Setup { dataset, from, mechanism, retail, feed_in, validators, orders, terms };

@@ -14,6 +14,7 @@ mod table;
 pub use error::DatasetError;
 pub use source::{Fingerprint, Source};
 
+use household::home::battery::Battery;
 use protocol::{
     genesis::{GridPlan, Technology},
     interval::Interval,
@@ -42,8 +43,19 @@ pub struct Participant {
     pub id: String,
     /// The bus of the grid that it is connected to, where there is a grid.
     pub bus: Option<String>,
-    /// One entry per interval.
+    /// One entry per interval; without what its battery does, where it has one.
     pub usage: Vec<Usage>,
+    /// Its battery; none in a data set, whose recordings have what batteries did.
+    pub battery: Option<ModelledBattery>,
+}
+
+/// A battery that is modelled while the home is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelledBattery {
+    /// What it is like.
+    pub battery: Battery,
+    /// The same, as a scenario says it.
+    pub settings: String,
 }
 
 /// What a participant uses and makes in one interval, behind its own meter, before one is set off against the other.
@@ -68,6 +80,7 @@ impl Dataset {
                 id: connection.id,
                 bus: connection.bus.filter(|_| grid.is_some()),
                 usage,
+                battery: None,
             })
             .collect();
         Ok(Dataset { profile: profile.to_owned(), first, intervals, participants, grid })
@@ -115,11 +128,12 @@ impl Participant {
     }
 
     /// Rated power of the grid connection, W: the smallest usual main fuse that carries the profile's highest
-    /// consumption or production, as an installer would choose it. At least 3×63 A, and beyond the largest fuse a
-    /// whole number of them side by side.
+    /// consumption or production, and the battery beside it, as an installer would choose it. At least 3×63 A, and
+    /// beyond the largest fuse a whole number of them side by side.
     pub fn rated_power_w(&self, interval_seconds: u64) -> u64 {
         let peak_wh = self.usage.iter().map(|usage| usage.consumption_wh.max(usage.production_wh)).max().unwrap_or(0);
-        let peak_w = peak_wh.saturating_mul(3600).div_ceil(interval_seconds.max(1));
+        let battery_w = self.battery.as_ref().map_or(0, |battery| battery.battery.power_w().into());
+        let peak_w = peak_wh.saturating_mul(3600).div_ceil(interval_seconds.max(1)) + battery_w;
         let power_w = |fuse_a: u64| fuse_a * WATTS_PER_AMPERE;
         match FUSES_A.into_iter().map(power_w).find(|rated_w| *rated_w >= peak_w) {
             Some(rated_w) => rated_w,

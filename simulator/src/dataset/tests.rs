@@ -55,8 +55,18 @@ fn rows_may_come_in_any_order_and_columns_by_name() {
         pairs.map(|(consumption_wh, production_wh)| Usage { consumption_wh, production_wh }).to_vec()
     };
     let expected = [
-        Participant { id: "a".into(), bus: Some("bus_1".into()), usage: usage([(10, 5), (0, 7), (1, 1)]) },
-        Participant { id: "b".into(), bus: Some("bus_2".into()), usage: usage([(20, 0), (30, 0), (2, 2)]) },
+        Participant {
+            id: "a".into(),
+            bus: Some("bus_1".into()),
+            usage: usage([(10, 5), (0, 7), (1, 1)]),
+            battery: None,
+        },
+        Participant {
+            id: "b".into(),
+            bus: Some("bus_2".into()),
+            usage: usage([(20, 0), (30, 0), (2, 2)]),
+            battery: None,
+        },
     ];
     assert_eq!(dataset.participants, expected);
     let line = |line: &str, from: &str, to: &str, rated_va| GridLine {
@@ -299,7 +309,8 @@ fn the_smallest_fuse_that_carries_the_peak_is_installed() {
         for usage in
             [Usage { consumption_wh: peak_wh, production_wh: 0 }, Usage { consumption_wh: 0, production_wh: peak_wh }]
         {
-            let participant = Participant { id: "a".into(), bus: None, usage: vec![Usage::default(), usage] };
+            let participant =
+                Participant { id: "a".into(), bus: None, usage: vec![Usage::default(), usage], battery: None };
             assert_eq!(participant.rated_power_w(900), expected_w, "{peak_wh} Wh in 15 minutes");
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use household::strategy::{FixedLimits, PriceTaker, Strategy};
+use household::{
+    home::battery::Battery,
+    strategy::{FixedLimits, PriceTaker, Strategy},
+};
 use market::grid::{BusIndex, Grid};
 use protocol::{
     genesis::GridPlan,
@@ -268,9 +271,10 @@ impl Community {
         self.homes.iter().filter_map(order).filter(|(_, order)| !order.is_empty()).collect()
     }
 
-    /// Whether what some home's devices do depends on prices.
-    pub(crate) fn follows_prices(&self) -> bool {
-        self.devices.remembers() == Remembers::Prices
+    /// A member's battery, and what the scenario says of it.
+    pub(crate) fn battery(&self, member: usize) -> Option<(Battery, &toml::Value)> {
+        let (battery, entry) = self.devices.battery(member)?;
+        Some((battery, self.equipment[entry].settings.get("battery")?))
     }
 
     /// How many members there are.

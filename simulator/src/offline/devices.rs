@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use household::home::{Home, HomeState, Step, appliance::Window, ev::Session};
+use household::home::{Home, HomeState, Step, appliance::Window, battery::Battery, ev::Session};
 use protocol::{interval::Interval, money::Price};
 
 use super::{
@@ -38,6 +38,7 @@ pub(crate) struct Devices {
 #[derive(Debug)]
 struct Equipped {
     home: Home,
+    battery: Option<usize>,
     vehicle: Option<usize>,
     appliances: Option<usize>,
 }
@@ -62,7 +63,7 @@ struct Remembered {
 
 impl Devices {
     pub(crate) fn of(scenario: &Scenario, members: &[Member], chance: &Chance) -> Result<Devices, ScenarioError> {
-        let mut tables: BTreeMap<usize, (toml::Table, [Option<usize>; 2])> = BTreeMap::new();
+        let mut tables: BTreeMap<usize, (toml::Table, [Option<usize>; 3])> = BTreeMap::new();
         for (lot, device) in [Device::Battery, Device::Ev, Device::HeatPump, Device::Appliances].into_iter().enumerate()
         {
             for (entry, member) in by_lot(&scenario.equipment, device, members, chance, 2 + lot as u64) {
@@ -71,15 +72,16 @@ impl Devices {
                 match device {
                     Device::Ev => of[0] = Some(entry),
                     Device::Appliances => of[1] = Some(entry),
-                    Device::Battery | Device::HeatPump => {}
+                    Device::Battery => of[2] = Some(entry),
+                    Device::HeatPump => {}
                 }
             }
         }
         let mut homes: Vec<Option<Equipped>> = members.iter().map(|_| None).collect();
-        for (member, (table, [vehicle, appliances])) in tables {
+        for (member, (table, [vehicle, appliances, battery])) in tables {
             let home: Home =
                 table.try_into().map_err(|error: toml::de::Error| ScenarioError::at("equipment", error.message()))?;
-            homes[member] = Some(Equipped { home, vehicle, appliances });
+            homes[member] = Some(Equipped { home, battery, vehicle, appliances });
         }
         let follows_prices =
             |equipped: &Equipped| equipped.home.battery().is_some_and(|battery| battery.dispatch().follows_prices());
@@ -98,6 +100,12 @@ impl Devices {
     /// Whether a home has a battery.
     pub(crate) fn has_battery(&self, member: usize) -> bool {
         self.homes[member].as_ref().is_some_and(|equipped| equipped.home.battery().is_some())
+    }
+
+    /// A home's battery, and which entry of the equipment it is.
+    pub(crate) fn battery(&self, member: usize) -> Option<(Battery, usize)> {
+        let equipped = self.homes[member].as_ref()?;
+        Some((*equipped.home.battery()?, equipped.battery?))
     }
 
     /// How the homes begin.
@@ -121,7 +129,7 @@ impl Devices {
         let [price, _] = memory.prices;
         let homes = self.homes.iter().zip(&mut memory.homes).zip(uses).enumerate();
         for (number, ((equipped, remembered), of_home)) in homes {
-            let Some(Equipped { home, vehicle, appliances }) = equipped else { continue };
+            let Some(Equipped { home, vehicle, appliances, .. }) = equipped else { continue };
             if remembered.day != Some(day) {
                 remembered.day = Some(day);
                 let session = |day| self.session(&scenario[(*vehicle)?], number, day);

@@ -17,6 +17,7 @@ use super::{
     ports::Ports,
     validator,
 };
+use crate::dataset::Participant;
 
 /// The MQTT broker of a neighbourhood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +80,9 @@ pub(super) fn write(root: &Path, setup: &Setup, genesis: &Genesis, run: &Run) ->
     }
     let text = market_text(&addresses, run);
     files::write(&root.join(MARKET).join(MARKET_FILE), text.as_bytes(), Readers::Everyone)?;
-    for (id, status) in &addresses.agents {
-        let text = agent_text(id, &addresses.broker, *status, setup.orders.table(id));
+    for participant in &setup.dataset.participants {
+        let id = &participant.id;
+        let text = agent_text(participant, &addresses.broker, addresses.agents[id], setup.orders.table(id));
         files::write(&agent(root, id).join(AGENT_FILE), text.as_bytes(), Readers::Everyone)?;
     }
     // A console on all interfaces is asked on this one.
@@ -210,7 +212,9 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
     )
 }
 
-fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, order: toml::Table) -> String {
+fn agent_text(participant: &Participant, broker: &BrokerAddress, status: SocketAddr, order: toml::Table) -> String {
+    let battery = participant.battery.as_ref().map(|battery| &battery.settings);
+    let kind = if battery.is_some() { "home" } else { "replay" };
     let mut text = format!(
         "{HEADER}\
          name = {}\n\
@@ -225,12 +229,16 @@ fn agent_text(id: &str, broker: &BrokerAddress, status: SocketAddr, order: toml:
          status = \"{status}\"\n\
          \n\
          [source]\n\
-         kind = \"replay\"\n\
+         kind = \"{kind}\"\n\
          file = \"{}\"\n",
-        quoted(id),
+        quoted(&participant.id),
         quoted(&broker.to_string()),
         meter::FILE,
     );
+    if let Some(battery) = battery {
+        // An inline table.
+        text += &format!("battery = {battery}\n");
+    }
     if !order.is_empty() {
         // A table is TOML, and its tables have their names in front.
         let order = toml::to_string(&toml::Table::from_iter([("order".to_owned(), order.into())])).unwrap_or_default();

@@ -1,11 +1,12 @@
 //! A scenario as a live neighbourhood: each agent's meter shows what its home's devices do, and its `[order]` is its
-//! strategy.
+//! strategy. What all devices but the battery do follows from nothing that is traded, and is recorded before anything
+//! is; a battery is modelled by the agent itself, as its receipts come.
 
 use market_service::files::Keys;
 
 use super::Setup;
 use crate::{
-    dataset::{Dataset, Participant, Usage},
+    dataset::{Dataset, ModelledBattery, Participant, Usage},
     offline::{Community, Street, Use},
     orders::Orders,
     scenario::{Part, Scenario, ScenarioError},
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// What a scenario asks for that only an offline run has: a live one is refused it, and nothing is left out in silence.
-fn only_offline(scenario: &Scenario, community: &Community) -> Result<(), ScenarioError> {
+fn only_offline(scenario: &Scenario) -> Result<(), ScenarioError> {
     let refused = |key: &str, what: &str| {
         Err(ScenarioError::at(
             key,
@@ -26,30 +27,31 @@ fn only_offline(scenario: &Scenario, community: &Community) -> Result<(), Scenar
     if scenario.faults.offline.ppm() > 0 {
         return refused("faults.offline", "meters out of reach");
     }
-    if community.follows_prices() {
-        return refused("equipment.battery.dispatch", "a battery that follows prices, which a recorded meter cannot");
-    }
     Ok(())
 }
 
-/// The live neighbourhood of a scenario: what its meters show follows from its devices, before anything is traded.
+/// The live neighbourhood of a scenario.
 pub(crate) fn setup(scenario: &Scenario, community: &Community, validators: usize) -> Result<Setup, ScenarioError> {
-    only_offline(scenario, community)?;
+    only_offline(scenario)?;
     let mut street = Street::new(community, protocol::hash::Hash::ZERO);
     let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);
     let mut usage: Vec<Vec<Usage>> = vec![Vec::with_capacity(community.intervals()); community.members()];
     for at in 0..community.intervals() {
         street.measure(at, &mut memory, &mut uses);
         for (usage, of_member) in usage.iter_mut().zip(&uses) {
-            // Without prices, a battery takes of what would be exported and gives of what would be imported.
+            // All but the battery, whose prices nobody knows yet.
             usage.push(Usage {
-                consumption_wh: of_member.consumption.saturating_sub(of_member.discharged).into(),
-                production_wh: of_member.production.saturating_sub(of_member.charged).into(),
+                consumption_wh: of_member.consumption.into(),
+                production_wh: of_member.production.into(),
             });
         }
     }
-    let participants =
-        community.names_and_buses().into_iter().zip(usage).map(|((id, bus), usage)| Participant { id, bus, usage });
+    let modelled = |(battery, settings): (_, &toml::Value)| ModelledBattery { battery, settings: settings.to_string() };
+    let participant = |(number, ((id, bus), usage))| {
+        let battery = community.battery(number).map(modelled);
+        Participant { id, bus, usage, battery }
+    };
+    let participants = community.names_and_buses().into_iter().zip(usage).enumerate().map(participant);
     let dataset = Dataset {
         profile: "scenario".into(),
         first: street.interval(0),
