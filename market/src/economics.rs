@@ -51,6 +51,8 @@ pub struct Economics {
     pub lines: Vec<Line>,
     /// Who sold how much to whom, at which price.
     pub trades: Vec<Trade>,
+    /// What the seller of each trade receives for a kWh: less than the buyer pays where the grid operator gains.
+    pub received: Vec<Price>,
     /// The certificates of what was fed in.
     pub minted: Vec<Minted>,
     /// What the supplier gains.
@@ -109,11 +111,19 @@ pub enum SettleError {
     },
 }
 
-/// What a member trades in an interval.
-#[derive(Clone, Copy)]
-pub(crate) enum Wish {
+/// What a member brings to the market in an interval: its price limit, or the supplier's price where it has none, and
+/// its energy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To buy at this price or less.
     Buy(Price, Energy),
+    /// To sell at this price or more.
     Sell(Price, Energy),
+}
+
+/// What a member brings to the market under these rules; none where it has nothing to trade.
+pub fn wish(member: &MeteredMember, rules: &Rules) -> Option<Wish> {
+    Position::new(member, rules).wish(rules)
 }
 
 /// One member's way through a settlement.
@@ -293,6 +303,7 @@ pub fn economics(members: &[MeteredMember], circumstances: &Circumstances<'_>) -
         supplier: amount(AccountId::Supplier, supplier.sum())?,
         operator: amount(AccountId::Operator, operator)?,
         minted: positions.iter().filter_map(Position::minted).collect(),
+        received: clearing.trades.iter().map(|trade| trade.received).collect(),
         lines,
         trades,
         feeder: clearing.feeder,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     clearing::{FeederClearing, Network, TermsError},
-    economics::{Position, Wish},
+    economics::{Position, Wish, wish},
     grid::Grid,
     inputs::MeteredMember,
 };
@@ -73,7 +73,7 @@ pub fn curves(members: &[MeteredMember], rules: &Rules) -> Curves {
     let mut demand: BTreeMap<Price, Energy> = BTreeMap::new();
     let mut supply: BTreeMap<Price, Energy> = BTreeMap::new();
     for member in members {
-        let (side, price, energy) = match Position::new(member, rules).wish(rules) {
+        let (side, price, energy) = match wish(member, rules) {
             Some(Wish::Buy(price, energy)) => (&mut demand, price, energy),
             Some(Wish::Sell(price, energy)) => (&mut supply, price, energy),
             None => continue,
