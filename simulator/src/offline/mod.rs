@@ -14,6 +14,7 @@ mod output;
 mod rules;
 mod run;
 mod season;
+mod series;
 mod street;
 pub mod sums;
 mod turns;

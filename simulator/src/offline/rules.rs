@@ -1,18 +1,18 @@
 //! The rules of a scenario, interval by interval: the mechanism's are the same throughout, and the supplier's prices
 //! may change.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use market::{clearing::Network, grid::Grid};
 use protocol::{
     genesis::Rules,
-    interval::{Interval, parse_utc, utc_text},
+    interval::Interval,
     member::MemberId,
     money::Price,
     parameters::{Parameters, Share},
 };
 
-use super::member::Member;
+use super::{member::Member, series};
 use crate::scenario::{Market, Part, Scenario, ScenarioError, TariffPlan};
 
 /// The rules in force in each interval.
@@ -34,7 +34,7 @@ impl InForce {
     ) -> Result<InForce, ScenarioError> {
         let base = rules(scenario, homes, grid, first)?;
         let plan = &scenario.tariffs;
-        let series = plan.series.as_ref().map(|path| series(path)).transpose()?;
+        let series = plan.series.as_ref().map(|path| prices(path)).transpose()?;
         if series.is_none() && plan.windows.is_empty() {
             return Ok(InForce { rules: vec![base], of: Vec::new() });
         }
@@ -43,10 +43,10 @@ impl InForce {
         let mut of = Vec::with_capacity(intervals);
         for at in 0..intervals {
             let start_s = first.start_s() + at as i64 * first.length().seconds();
-            let prices = prices_at(plan, series.as_ref(), start_s);
-            let number = *numbers.entry(prices).or_insert_with(|| {
+            let both = prices_at(plan, series.as_ref(), start_s);
+            let number = *numbers.entry(both).or_insert_with(|| {
                 let mut rules = all[0].clone();
-                (rules.retail_price, rules.feed_in_price) = prices;
+                (rules.retail_price, rules.feed_in_price) = both;
                 all.push(rules);
                 // One more than before, of at most as many as there are intervals.
                 all.len() as u32 - 1
@@ -80,43 +80,15 @@ fn prices_at(plan: &TariffPlan, series: Option<&BTreeMap<i64, (Price, Price)>>, 
 }
 
 /// Reads a series of prices, `timestamp,retail,feed_in`: each row holds until the next.
-fn series(path: &std::path::Path) -> Result<BTreeMap<i64, (Price, Price)>, ScenarioError> {
-    let at = |line: u64, message: String| {
-        ScenarioError::at("tariffs.series", format!("{} line {line}: {message}", path.display()))
-    };
-    let not_csv = |error: csv::Error| {
-        let message = format!("{}: expected a CSV of timestamp,retail,feed_in, found: {error}", path.display());
-        ScenarioError::at("tariffs.series", message)
-    };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(not_csv)?;
-    let header = reader.headers().map_err(not_csv)?.clone();
-    if header != ["timestamp", "retail", "feed_in"][..] {
-        let found: String = header.iter().collect::<Vec<_>>().join(",").chars().take(80).collect();
-        return Err(at(1, format!("expected the columns timestamp,retail,feed_in, found {found}")));
-    }
-    let mut series = BTreeMap::new();
-    let mut last = None;
-    for row in reader.records() {
-        let row = row.map_err(not_csv)?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let field = |index: usize| row.get(index).unwrap_or_default();
-        let start_s = parse_utc(field(0)).map_err(|error| at(line, error.to_string()))?;
-        if let Some(before) = last.filter(|before| *before >= start_s) {
-            let found = format!("expected a time after {}, found {}", utc_text(before), field(0));
-            return Err(at(line, found));
+fn prices(path: &Path) -> Result<BTreeMap<i64, (Price, Price)>, ScenarioError> {
+    series::read("tariffs.series", path, ["retail", "feed_in"], |fields| {
+        let [retail, feed_in] = fields.map(|field| field.parse::<Price>().map_err(|error| error.to_string()));
+        let (retail, feed_in) = (retail?, feed_in?);
+        match feed_in > retail {
+            true => Err(format!("expected a feed_in of at most the retail price {retail}, found {feed_in}")),
+            false => Ok((retail, feed_in)),
         }
-        last = Some(start_s);
-        let price = |index: usize| field(index).parse::<Price>().map_err(|error| at(line, error.to_string()));
-        let (retail, feed_in) = (price(1)?, price(2)?);
-        if feed_in > retail {
-            return Err(at(line, format!("expected a feed_in of at most the retail price {retail}, found {feed_in}")));
-        }
-        series.insert(start_s, (retail, feed_in));
-    }
-    if series.is_empty() {
-        return Err(at(2, "expected at least one row, found none".into()));
-    }
-    Ok(series)
+    })
 }
 
 /// The rules in the members of the community, checked against its grid.
