@@ -12,3 +12,4 @@ pub mod grid;
 pub mod inputs;
 pub mod metering;
 pub mod settlement;
+pub mod welfare;

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use market::{
     clearing::mechanisms,
+    economics::{Wish, wish},
     grid::BusIndex,
     inputs::{Inputs, MeteredMember, member_input},
     metering::Metered,
     settlement::{IntervalInput, settle},
+    welfare::welfare,
 };
 use proptest::prelude::*;
 use protocol::{
@@ -108,6 +110,37 @@ proptest! {
         if let Some(Provisional { unread, balance }) = with.provisional {
             prop_assert_eq!(unread, vec![]);
             prop_assert_eq!(balance.unwrap().difference_wh().map(i128::from), Some(apart));
+        }
+    }
+
+    #[test]
+    fn the_greatest_welfare_is_the_least_that_a_price_is_worth_and_uniform_reaches_it(
+        neighbourhood in neighbourhood(false),
+        parameters in parameters(),
+    ) {
+        // The dual of the linear program: at any price, what every order would gain by it if all of it were traded.
+        let orders: Vec<Wish> =
+            neighbourhood.members.iter().filter_map(|member| wish(member, &neighbourhood.rules)).collect();
+        let limit = |order: &Wish| match order {
+            Wish::Buy(price, _) | Wish::Sell(price, _) => i128::from(price.micro()),
+        };
+        let gain = |at: i128, order: &Wish| match order {
+            Wish::Buy(_, energy) => (limit(order) - at).max(0) * i128::from(energy.wh()),
+            Wish::Sell(_, energy) => (at - limit(order)).max(0) * i128::from(energy.wh()),
+        };
+        let worth = |at: i128| orders.iter().map(|order| gain(at, order)).sum::<i128>();
+        let greatest = orders.iter().map(limit).map(worth).min().unwrap_or(0);
+        for mechanism in mechanisms() {
+            let neighbourhood = neighbourhood.under(mechanism.name(), &parameters);
+            let lines = neighbourhood.settle().lines;
+            let mut members = neighbourhood.members.clone();
+            members.sort_unstable_by_key(|member| member.member);
+            let found = welfare(&members, &lines, &neighbourhood.rules);
+            prop_assert_eq!(found.greatest_nano, greatest, "{}", mechanism.name());
+            prop_assert!(found.realised_nano <= greatest, "{}", mechanism.name());
+            if ["uniform", "pay_as_bid"].contains(&mechanism.name()) {
+                prop_assert_eq!(found.realised_nano, greatest, "{}", mechanism.name());
+            }
         }
     }
 

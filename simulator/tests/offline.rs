@@ -357,6 +357,27 @@ fn tariffs_by_the_hour_and_by_a_series_are_those_of_each_interval() {
     }
 }
 
+
+#[test]
+fn an_auction_realises_all_that_its_orders_are_worth_and_a_key_less() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |mechanism: &str| {
+        let text = format!(
+            "[community.drawn]\nhomes = 60\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 1\n\
+             [[strategies]]\nshare = 1\nstrategy = 'zi_c'\n[market]\nmechanism = '{mechanism}'\n"
+        );
+        run(&text, &directory.path().join(mechanism), 1)["welfare"].clone()
+    };
+    let auction = of("uniform");
+    assert_eq!((&auction["efficiency"], &auction["realised_nano"]), (&1.0.into(), &auction["greatest_nano"]));
+    for mechanism in ["mcafee", "mid_market_rate"] {
+        let found = of(mechanism);
+        assert_eq!(found["greatest_nano"], auction["greatest_nano"], "{mechanism}: the same orders");
+        let efficiency = found["efficiency"].as_f64().unwrap();
+        assert!(0.1 < efficiency && efficiency < 0.999, "{mechanism}: {found}");
+    }
+}
+
 /// What a data set of made-up homes comes to, found without any of what is tested: in hours, over the change to summer
 /// time, which UTC does not know.
 #[test]

@@ -79,7 +79,7 @@ fn table(figures: &Figures) -> String {
 
 /// The figures that people look for first.
 pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
-    let Figures { energy, money, market, grid, fairness, .. } = figures;
+    let Figures { energy, money, market, grid, fairness, welfare, .. } = figures;
     let kwh = |wh: u64| format!("{} kWh", crate::live::kwh(wh.into()));
     let part = |ratio: Option<Ratio>| ratio.map_or_else(|| "none".to_owned(), |ratio| ratio.percent());
     let euros =
@@ -102,6 +102,7 @@ pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("  with the market", euros(money.cost_nano)),
         ("saved", format!("{} ({})", euros(money.saving_nano), part(money.saving_share))),
         ("  of what could be saved", part(money.value_tapping)),
+        ("welfare, of what the orders allow", part(welfare.efficiency)),
         ("members worse off", part(fairness.losers)),
         ("Gini coefficient of savings", fairness.gini.map_or_else(|| "none".into(), |gini| gini.to_string())),
         ("price paid to neighbours, mean", price(market.paid_micro_per_kwh)),

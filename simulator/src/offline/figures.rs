@@ -6,6 +6,7 @@
 mod fairness;
 mod grid;
 mod ratio;
+mod welfare;
 
 use protocol::{genesis::Rules, interval::Interval};
 use serde::Serialize;
@@ -14,6 +15,7 @@ pub use self::{
     fairness::Fairness,
     grid::{Grid, LinePeak},
     ratio::Ratio,
+    welfare::Welfare,
 };
 pub(crate) use self::{grid::watts, ratio::rounded};
 use super::sums::{IntervalSums, MemberSums};
@@ -33,6 +35,8 @@ pub struct Figures {
     pub fairness: Fairness,
     /// Prices, in µ€/kWh.
     pub market: Prices,
+    /// How much of what the orders are worth is realised.
+    pub welfare: Welfare,
     /// What passes the transformer and the lines.
     pub grid: Grid,
 }
@@ -152,6 +156,7 @@ impl Figures {
             money: money(&all, pooled_nano, operator_nano),
             fairness: Fairness::of(members, rules),
             market: prices(intervals, &all),
+            welfare: Welfare::of(intervals.iter().map(|(_, row)| row.welfare)),
             grid: Grid::of(intervals, lines),
         }
     }

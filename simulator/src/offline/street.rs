@@ -98,6 +98,11 @@ impl<'a> Street<'a> {
         &self.members
     }
 
+    /// Everyone as metered last, with the limits that stood.
+    pub fn members(&self) -> &[MeteredMember] {
+        &self.members
+    }
+
     /// The rules in force in the interval of this number.
     pub fn rules(&self, at: usize) -> &Rules {
         self.community.rules.at(at)

@@ -1,5 +1,6 @@
 //! What adds up: of a member, and of an interval.
 
+use market::welfare::Welfare;
 use protocol::{genesis::Rules, money::Price, settlement::Line};
 
 use super::uses::Use;
@@ -116,6 +117,8 @@ pub struct IntervalSums {
     pub net_wh: i64,
     /// What it would have cost as one household, n€.
     pub pooled_nano: i128,
+    /// What its trades are worth.
+    pub welfare: Welfare,
     /// What all batteries hold at its end, Wh.
     pub stored_wh: u64,
     /// Members that bought.

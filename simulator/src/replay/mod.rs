@@ -23,7 +23,10 @@ use ledger_node::{
     export::Period,
     store::{Store, StoreError},
 };
-use market::economics::{Circumstances, Economics, SettleError, economics};
+use market::{
+    economics::{Circumstances, Economics, SettleError, economics},
+    welfare::welfare,
+};
 use protocol::{
     block::{Block, Transaction},
     cbor,
@@ -242,7 +245,8 @@ impl<'a> Walk<'a> {
         }
         let members = self.members.meet(inputs.metered(), rules, grid);
         self.peaks.add(interval, grid, &members);
-        self.own.add(interval, rules, &own, &members)?;
+        let worth = |rules: &Rules, economics: &Economics| welfare(inputs.metered(), &economics.lines, rules);
+        self.own.add(interval, rules, &own, worth(rules, &own), &members)?;
         if let Some(sheet) = &mut self.changed {
             let changed = match self.rules.take().filter(|(before, _)| before == rules) {
                 Some((_, changed)) => changed,
@@ -251,7 +255,8 @@ impl<'a> Walk<'a> {
                     changed.map_err(|error| ReplayError::Change { interval, error })?
                 }
             };
-            sheet.add(interval, &changed, &under(&changed)?, &members)?;
+            let economics = under(&changed)?;
+            sheet.add(interval, &changed, &economics, worth(&changed, &economics), &members)?;
             self.rules = Some((rules.clone(), changed));
         }
         self.first = self.first.or(Some(interval));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use market::economics::Economics;
+use market::{economics::Economics, welfare::Welfare};
 use protocol::{genesis::Rules, interval::Interval, reading::Flow};
 
 use super::members::Read;
@@ -59,6 +59,7 @@ impl Sheet {
         interval: Interval,
         rules: &Rules,
         economics: &Economics,
+        welfare: Welfare,
         members: &[Read],
     ) -> Result<(), TableError> {
         match &self.rules {
@@ -101,6 +102,7 @@ impl Sheet {
             sums,
             price: economics.price,
             operator_nano: economics.operator.nano(),
+            welfare,
             // Nobody knows what is behind the meters.
             stored_wh: 0,
             buyers,

@@ -125,7 +125,7 @@ fn money(figures: &Figures) -> Group {
 }
 
 fn prices(figures: &Figures) -> Group {
-    let of = &figures.market;
+    let (of, welfare) = (&figures.market, &figures.welfare);
     let price = |micro: Option<i64>| or_none(micro, text::price);
     let trades =
         format!("{} of {}", text::number(of.intervals_with_trade as u64), text::number(figures.intervals as u64));
@@ -138,6 +138,17 @@ fn prices(figures: &Figures) -> Group {
             figure("5 % are below", price(of.low_micro_per_kwh), "The price that a twentieth of them are below."),
             figure("5 % are above", price(of.high_micro_per_kwh), "The price that a twentieth of them are above."),
             figure("Standard deviation", price(of.deviation_micro_per_kwh), "Of their prices."),
+            figure(
+                "Welfare",
+                text::money(welfare.realised_nano),
+                "What the trades are worth by the limits of the orders: Σ limit × bought − Σ limit × sold.",
+            ),
+            figure(
+                "Welfare at most",
+                text::money(welfare.greatest_nano),
+                "Of trades between the same orders, as if no line were in their way and none cost anything.",
+            ),
+            figure("Welfare efficiency", or_none(welfare.efficiency, text::percent), "Welfare ÷ welfare at most."),
             figure("Intervals with trade", trades, "In which neighbours traded something."),
         ],
     }

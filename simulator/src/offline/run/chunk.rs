@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use market::clearing::Network;
+use market::{
+    clearing::Network,
+    welfare::{Welfare, welfare},
+};
 use protocol::{
     energy::Energy, genesis::Rules, hash::Hash, interval::Interval, money::Price, parameters::Parameters,
     settlement::Line,
@@ -219,13 +222,19 @@ impl<'a> Player<'a> {
             kept.clear();
             kept.extend_from_slice(uses);
         }
+        let tradable_wh = lacking_wh.min(spare_wh);
         let row = IntervalSums {
-            tradable_wh: lacking_wh.min(spare_wh),
+            tradable_wh,
             net_wh,
             pooled_nano: pooled_nano(rules, lacking_wh, spare_wh, &sums),
             sums,
             price: economics.price,
             operator_nano: economics.operator.nano(),
+            // Where a side is missing, nobody can gain anything.
+            welfare: match tradable_wh {
+                0 => Welfare::default(),
+                _ => welfare(self.street.members(), &economics.lines, rules),
+            },
             stored_wh: self.stored_wh[place],
             buyers,
             sellers,
