@@ -357,6 +357,59 @@ fn tariffs_by_the_hour_and_by_a_series_are_those_of_each_interval() {
     }
 }
 
+#[test]
+fn emissions_are_what_was_imported_at_the_intensity_of_its_interval() {
+    let directory = tempfile::tempdir().unwrap();
+    let series = directory.path().join("intensity.csv");
+    fs::write(
+        &series,
+        "timestamp,intensity_g_per_kwh\n2016-07-04T00:00:00Z,400\n2016-07-04T18:00:00Z,650\n\
+         2016-07-05T00:00:00Z,400\n2016-07-05T18:00:00Z,650\n",
+    )
+    .unwrap();
+    let of = |text: &str, name: &str| run(text, &directory.path().join(name), 2);
+    let truth = &groundtruth()["summer"];
+    let carbon = of("[carbon]\nintensity_g_per_kwh = 400\n", "summer")["carbon"].clone();
+    let emitted = |case: &str| truth[case]["grid_import_wh"].as_i64().unwrap() * 400;
+    assert_eq!(carbon["supply_mg"], emitted("pooled"));
+    assert_eq!(carbon["alone_mg"], emitted("alone"));
+    assert_eq!(carbon["avoided_mg"], emitted("alone") - emitted("pooled"));
+
+    let by_series = format!("[period]\ndays = 2\n[carbon]\nseries = '{}'\n", series.display());
+    let carbon = of(&by_series, "series")["carbon"].clone();
+    let (mut supply, mut alone) = (0, 0);
+    let mut intervals = csv::Reader::from_path(directory.path().join("series/intervals.csv")).unwrap();
+    for row in intervals.deserialize::<BTreeMap<String, String>>().map(Result::unwrap) {
+        let of = |column: &str| row[column].parse::<i64>().unwrap();
+        let intensity = if row["interval"][11..13].parse::<u32>().unwrap() >= 18 { 650 } else { 400 };
+        supply += intensity * of("imported_wh");
+        alone += intensity * (of("imported_wh") + of("traded_wh"));
+    }
+    assert_eq!((&carbon["supply_mg"], &carbon["alone_mg"]), (&supply.into(), &alone.into()));
+    assert!(fs::read_to_string(directory.path().join("series/manifest.json")).unwrap().contains("intensity.csv"));
+    assert_eq!(of("", "none").get("carbon"), None);
+
+    for (rows, expected) in [
+        (
+            "timestamp,g\n",
+            "intensity.csv line 1: expected the columns timestamp,intensity_g_per_kwh, found timestamp,g",
+        ),
+        ("timestamp,intensity_g_per_kwh\n2016-07-04T00:00:00Z,4e2\n", "line 2: expected whole g/kWh from 0 to 10000"),
+        (
+            "timestamp,intensity_g_per_kwh\n2016-07-04T00:15:00Z,400\n",
+            "expected a row at 2016-07-04T00:00:00Z or before, or `intensity_g_per_kwh`, found the first at \
+             2016-07-04T00:15:00Z",
+        ),
+    ] {
+        fs::write(&series, rows).unwrap();
+        let error = Community::of(&Scenario::parse(&by_series).unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("carbon.series: ") && error.contains(expected), "{error}\nexpected: {expected}");
+    }
+    let error = Community::of(&Scenario::parse("[carbon]\n").unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "carbon: expected `intensity_g_per_kwh`, `series` or both, found none");
+    let error = Scenario::parse("[carbon]\nintensity_g_per_kwh = 10001\n").unwrap_err().to_string();
+    assert_eq!(error, "carbon.intensity_g_per_kwh: expected at most 10000, found 10001");
+}
 
 #[test]
 fn an_auction_realises_all_that_its_orders_are_worth_and_a_key_less() {

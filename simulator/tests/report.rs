@@ -42,6 +42,8 @@ strategy = 'zi_c'
 [[equipment]]
 share = 0.5
 battery = { capacity_wh = 8000, power_w = 4000, round_trip_efficiency = 0.9 }
+[carbon]
+intensity_g_per_kwh = 380
 ";
 
 /// What people and browsers read of the page, but for the library: what it is before it is drawn.
@@ -71,6 +73,7 @@ fn shown(key: &str, value: &Value, megawatts: bool) -> Option<String> {
     let number = value.as_f64()?;
     Some(match key {
         _ if key.ends_with("_nano") => written(number / 1e9, 2),
+        _ if key.ends_with("_mg") => written(number / 1e6, 1),
         _ if key.ends_with("_micro_per_kwh") => written(number / 1e6, 4),
         _ if key.ends_with("_wh") && megawatts => written(number / 1e6, 2),
         _ if key.ends_with("_wh") => written(number / 1e3, 1),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use protocol::money::{Amount, Price};
+use rust_decimal::Decimal;
 use usage::whole;
 
 use super::{Failure, bad_input, print, threads};
@@ -87,6 +88,10 @@ pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
     let price =
         |micro: Option<i64>| micro.and_then(Price::from_micro).map_or_else(|| "none".into(), |price| price.to_string());
     let kw = |watts: u64| format!("{}.{:03} kW", watts / 1_000, watts % 1_000);
+    let avoided = figures.carbon.as_ref().map_or_else(
+        || "none".to_owned(),
+        |carbon| format!("{} kg CO₂", Decimal::from_i128_with_scale(carbon.avoided_mg, 6).round_dp(1)),
+    );
     vec![
         ("intervals", figures.intervals.to_string()),
         ("members", figures.members.to_string()),
@@ -106,6 +111,7 @@ pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("members worse off", part(fairness.losers)),
         ("Gini coefficient of savings", fairness.gini.map_or_else(|| "none".into(), |gini| gini.to_string())),
         ("price paid to neighbours, mean", price(market.paid_micro_per_kwh)),
+        ("emissions avoided", avoided),
         ("peak drawn, fed in", format!("{}, {}", kw(grid.peak_import_w), kw(grid.peak_export_w))),
     ]
 }

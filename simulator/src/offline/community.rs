@@ -17,6 +17,7 @@ use super::{
     devices::{Devices, Memory, Remembers},
     drawn::{Day, DrawnHomes},
     faults::Faults,
+    intensity::Intensity,
     member::{Member, member_id},
     rules::InForce,
     uses::Use,
@@ -38,6 +39,8 @@ pub struct Community {
     orders: Vec<toml::Table>,
     plan: Option<GridPlan>,
     pub(crate) rules: InForce,
+    /// What the supplier's energy emits, if the scenario says so.
+    pub(crate) intensity: Option<Intensity>,
     pub(crate) first: Interval,
     pub(crate) intervals: usize,
     pub(crate) chance: Chance,
@@ -76,6 +79,7 @@ impl Parts {
         let Parts { homes, bids: (strategies, orders), plan, grid, first, intervals, data, profiles } = self;
         Ok(Community {
             rules: InForce::of(scenario, &homes, &grid, first, intervals)?,
+            intensity: scenario.carbon.as_ref().map(|carbon| Intensity::of(carbon, first)).transpose()?,
             devices: Devices::of(scenario, &homes, &chance)?,
             faults: Faults::of(&scenario.faults, homes.len(), &chance),
             equipment: scenario.equipment.clone(),
@@ -112,7 +116,8 @@ impl Community {
             None => Community::recorded(scenario, chance),
         }?;
         // Whoever cannot be read any more was, a moment ago.
-        let others = scenario.community.orders.iter().chain(&scenario.tariffs.series);
+        let intensities = scenario.carbon.iter().flat_map(|carbon| &carbon.series);
+        let others = scenario.community.orders.iter().chain(&scenario.tariffs.series).chain(intensities);
         for path in others.filter(|path| path.as_os_str() != BUILT_IN) {
             let read = Fingerprint::of(path).map_err(|error| ScenarioError::at(&path.display().to_string(), error))?;
             community.data.push(read);

@@ -3,6 +3,7 @@
 //!
 //! The supplier is no member: what it takes and gives is in none of the members' sums.
 
+mod carbon;
 mod fairness;
 mod grid;
 mod ratio;
@@ -12,13 +13,17 @@ use protocol::{genesis::Rules, interval::Interval};
 use serde::Serialize;
 
 pub use self::{
+    carbon::Carbon,
     fairness::Fairness,
     grid::{Grid, LinePeak},
     ratio::Ratio,
     welfare::Welfare,
 };
 pub(crate) use self::{grid::watts, ratio::rounded};
-use super::sums::{IntervalSums, MemberSums};
+use super::{
+    intensity::Intensity,
+    sums::{IntervalSums, MemberSums},
+};
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +42,9 @@ pub struct Figures {
     pub market: Prices,
     /// How much of what the orders are worth is realised.
     pub welfare: Welfare,
+    /// What the supplier's energy emits, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carbon: Option<Carbon>,
     /// What passes the transformer and the lines.
     pub grid: Grid,
 }
@@ -132,10 +140,18 @@ fn as_integer<S: serde::Serializer>(nano: &i128, serializer: S) -> Result<S::Ok,
     serializer.serialize_i128(*nano)
 }
 
-/// What a run came to, before figures are made of it.
-pub(crate) struct Totals<'a> {
+/// What is known of a community, beside what it did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known<'a> {
     /// The rules, where they were the same all the time.
     pub(crate) rules: Option<&'a Rules>,
+    /// What the supplier's energy emits.
+    pub(crate) intensity: Option<&'a Intensity>,
+}
+
+/// What a run came to, before figures are made of it.
+pub(crate) struct Totals<'a> {
+    pub(crate) known: Known<'a>,
     pub(crate) intervals: &'a [(Interval, IntervalSums)],
     pub(crate) members: &'a [MemberSums],
     pub(crate) lines: Vec<LinePeak>,
@@ -143,7 +159,7 @@ pub(crate) struct Totals<'a> {
 
 impl Figures {
     pub(crate) fn of(totals: Totals<'_>) -> Figures {
-        let Totals { rules, intervals, members, lines } = totals;
+        let Totals { known: Known { rules, intensity }, intervals, members, lines } = totals;
         let mut all = MemberSums::default();
         members.iter().for_each(|member| all.add(member));
         let tradable_wh: u64 = intervals.iter().map(|(_, row)| row.tradable_wh).sum();
@@ -157,6 +173,7 @@ impl Figures {
             fairness: Fairness::of(members, rules),
             market: prices(intervals, &all),
             welfare: Welfare::of(intervals.iter().map(|(_, row)| row.welfare)),
+            carbon: intensity.map(|intensity| Carbon::of(intervals, intensity)),
             grid: Grid::of(intervals, lines),
         }
     }

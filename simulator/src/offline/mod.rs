@@ -9,6 +9,7 @@ mod devices;
 mod drawn;
 mod faults;
 pub mod figures;
+mod intensity;
 mod member;
 mod output;
 mod rules;

@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     community::Community,
-    figures::{Figures, LinePeak, Ratio, watts},
+    figures::{Figures, Known, LinePeak, Ratio, watts},
     member::Member,
     output::Who,
     sums::IntervalSums,
@@ -116,7 +116,9 @@ pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Re
 }
 
 fn figures_of(results: &Results, community: &Community) -> Figures {
-    results.figures(Some(community.rules.base()), line_peaks(community, results.flows()))
+    let lines = line_peaks(community, results.flows());
+    let known = Known { rules: Some(community.rules.base()), intensity: community.intensity.as_ref() };
+    results.figures(known, lines)
 }
 
 /// The members, as the table of members says them.

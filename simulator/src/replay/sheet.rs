@@ -9,7 +9,7 @@ use super::members::Read;
 use crate::{
     offline::{
         Figures, Played, ROWS, Results, Rows, Who,
-        figures::LinePeak,
+        figures::{Known, LinePeak},
         pooled_nano,
         sums::{IntervalSums, MemberSums},
     },
@@ -130,7 +130,8 @@ impl Sheet {
         lines: Vec<LinePeak>,
     ) -> Result<Figures, TableError> {
         self.append()?;
-        let figures = self.results.figures(self.rules.as_ref().filter(|_| !self.rules_changed), lines);
+        let rules = self.rules.as_ref().filter(|_| !self.rules_changed);
+        let figures = self.results.figures(Known { rules, ..Known::default() }, lines);
         match directory {
             Some(directory) => self.results.finish(directory, who).map(|_| figures),
             None => Ok(figures),

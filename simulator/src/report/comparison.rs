@@ -80,11 +80,16 @@ fn rows(sides: &[Side<'_>]) -> Vec<Row> {
         of("Cost alone", COST, &|figures| text::money(figures.money.alone_nano)),
         of("Cost with the market", COST, &|figures| text::money(figures.money.cost_nano)),
     ];
-    // Every run has the same figures, but for those of batteries, which are found by their names.
+    // Every run has the same groups, and in each the same figures but for those of what not all have.
     let groups: Vec<Vec<kpis::Group>> = sides.iter().map(|side| kpis::groups(side.figures)).collect();
-    let all = groups.iter().max_by_key(|groups| groups.iter().map(|group| group.figures.len()).sum::<usize>());
-    for (number, group) in all.into_iter().flatten().enumerate() {
-        for figure in &group.figures {
+    for (number, group) in groups.first().into_iter().flatten().enumerate() {
+        let mut figures: Vec<&kpis::Figure> = Vec::new();
+        for figure in groups.iter().flat_map(|groups| &groups[number].figures) {
+            if figures.iter().all(|seen| seen.name != figure.name) {
+                figures.push(figure);
+            }
+        }
+        for figure in figures {
             let value = |groups: &Vec<kpis::Group>| {
                 let found = groups[number].figures.iter().find(|other| other.name == figure.name);
                 found.map_or_else(|| text::NONE.to_owned(), |found| found.value.clone())

@@ -1,7 +1,7 @@
 //! The figures as tables: each with its formula in words.
 
 use super::text::{self, EnergyUnit, NONE, or_none};
-use crate::offline::figures::{EnergyFigures, Figures, Money, Sufficiency};
+use crate::offline::figures::{Carbon, EnergyFigures, Figures, Money, Sufficiency};
 
 /// A figure alone, with the market, and as one household.
 pub(super) struct Compared {
@@ -103,6 +103,13 @@ fn energy(figures: &Figures) -> Group {
             "Part of what members had to spare that went to neighbours: sold ÷ (sold + to supplier).",
         ),
     ]);
+    if let Some(Carbon { supply_mg, alone_mg, avoided_mg }) = figures.carbon {
+        list.extend([
+            figure("Emitted", text::carbon(supply_mg), "From supplier × its carbon intensity in each interval."),
+            figure("Emitted alone", text::carbon(alone_mg), "The same without neighbours."),
+            figure("Emissions avoided", text::carbon(avoided_mg), "Emitted alone − emitted."),
+        ]);
+    }
     Group { title: "Energy", figures: list }
 }
 

@@ -72,6 +72,11 @@ pub(super) fn money(nano: impl Into<i128>) -> String {
     fixed(nano.into(), 1_000_000_000, 2)
 }
 
+/// An emission in kg of CO₂.
+pub(super) fn carbon(mg: i128) -> String {
+    format!("{} kg CO₂", fixed(mg, 1_000_000, 1))
+}
+
 /// A price per kWh.
 pub(super) fn price(micro: i64) -> String {
     fixed(micro, 1_000_000, 4)

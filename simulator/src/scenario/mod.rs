@@ -3,6 +3,7 @@
 //!
 //! In: the text. Out: a [`Scenario`], whose missing keys have their defaults, so that it can be written down whole.
 
+mod carbon;
 mod equipment;
 mod error;
 mod part;
@@ -22,6 +23,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use carbon::{Carbon, INTENSITY_MAX};
 pub use equipment::{DayWindow, Device, Equipment, Of, Trips};
 pub use error::ScenarioError;
 pub use part::Part;
@@ -47,6 +49,9 @@ pub struct Scenario {
     /// What the supplier takes and gives.
     #[serde(default)]
     pub tariffs: TariffPlan,
+    /// What the supplier's energy emits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carbon: Option<Carbon>,
     /// How neighbours trade.
     #[serde(default)]
     pub market: Market,
@@ -423,8 +428,10 @@ impl Scenario {
 
     /// The files that it names, but for what is built in.
     pub(crate) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let Scenario { community, tariffs, .. } = self;
-        let all = std::iter::once(&mut community.data).chain(&mut community.orders).chain(&mut tariffs.series);
+        let Scenario { community, tariffs, carbon, .. } = self;
+        let intensities = carbon.iter_mut().flat_map(|carbon| &mut carbon.series);
+        let prices = community.orders.iter_mut().chain(&mut tariffs.series);
+        let all = std::iter::once(&mut community.data).chain(prices).chain(intensities);
         all.filter(|file| file.as_os_str() != BUILT_IN)
     }
 
@@ -453,6 +460,7 @@ impl Scenario {
                 ));
             }
         }
+        self.carbon.iter().try_for_each(Carbon::check)?;
         if self.period.days == Some(0) {
             return Err(ScenarioError::at("period.days", "expected at least 1, found 0"));
         }

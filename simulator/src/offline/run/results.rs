@@ -9,14 +9,14 @@ use super::{
 use crate::{
     offline::{
         community::Community,
-        figures::{Figures, LinePeak, Totals},
+        figures::{Figures, Known, LinePeak, Totals},
         output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
         sums::{IntervalSums, MemberSums},
     },
     report,
     tables::{ColumnOf, Encoder, ParquetFile, TableError, Values, io_error, write_csv},
 };
-use protocol::{genesis::Rules, interval::Interval};
+use protocol::interval::Interval;
 
 /// Rows of days that are written together.
 const DAY_ROWS: usize = 1 << 17;
@@ -128,9 +128,9 @@ impl Results {
         Ok(self.intervals)
     }
 
-    /// The figures of all that was appended, where these rules were in force all the time.
-    pub(crate) fn figures(&self, rules: Option<&Rules>, lines: Vec<LinePeak>) -> Figures {
-        Figures::of(Totals { rules, intervals: &self.intervals, members: &self.members, lines })
+    /// The figures of all that was appended.
+    pub(crate) fn figures(&self, known: Known<'_>, lines: Vec<LinePeak>) -> Figures {
+        Figures::of(Totals { known, intervals: &self.intervals, members: &self.members, lines })
     }
 
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
