@@ -412,6 +412,18 @@ fn emissions_are_what_was_imported_at_the_intensity_of_its_interval() {
 }
 
 #[test]
+fn whatever_batteries_and_markets_do_no_less_is_imported_than_by_all_of_them_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |devices: &str, name: &str| run(&homes(1, devices), &directory.path().join(name), 2)["energy"].clone();
+    for (name, devices) in [("own", format!("{BATTERIES} }}\n")), ("prices", format!("{BATTERIES}{PRICES} }}\n"))] {
+        let energy = of(&devices, name);
+        let wh = |of: &str| energy[of]["imported_wh"].as_u64().unwrap();
+        assert!(wh("pooled_batteries") <= wh("pooled") && wh("pooled") <= wh("market"), "{name}: {energy}");
+    }
+    assert_eq!(of("", "none").get("pooled_batteries"), None);
+}
+
+#[test]
 fn an_auction_realises_all_that_its_orders_are_worth_and_a_key_less() {
     let directory = tempfile::tempdir().unwrap();
     let of = |mechanism: &str| {

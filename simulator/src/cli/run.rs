@@ -88,6 +88,7 @@ pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
     let price =
         |micro: Option<i64>| micro.and_then(Price::from_micro).map_or_else(|| "none".into(), |price| price.to_string());
     let kw = |watts: u64| format!("{}.{:03} kW", watts / 1_000, watts % 1_000);
+    let pooled = part(energy.pooled_batteries.as_ref().and_then(|pooled| pooled.self_sufficiency));
     let avoided = figures.carbon.as_ref().map_or_else(
         || "none".to_owned(),
         |carbon| format!("{} kg CO₂", Decimal::from_i128_with_scale(carbon.avoided_mg, 6).round_dp(1)),
@@ -101,6 +102,7 @@ pub(super) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("self-sufficiency alone", part(energy.alone.self_sufficiency)),
         ("  with the market", part(energy.market.self_sufficiency)),
         ("  at most, as one household", part(energy.pooled.self_sufficiency)),
+        ("  with all batteries as one", pooled),
         ("self-consumption alone", part(energy.alone.self_consumption)),
         ("  with the market", part(energy.market.self_consumption)),
         ("cost alone", euros(money.alone_nano)),

@@ -19,6 +19,7 @@ use super::{
     faults::Faults,
     intensity::Intensity,
     member::{Member, member_id},
+    pool::Pool,
     rules::InForce,
     uses::Use,
 };
@@ -290,6 +291,11 @@ impl Community {
     /// Whether a member has a battery.
     pub(crate) fn has_battery(&self, member: usize) -> bool {
         self.devices.has_battery(member)
+    }
+
+    /// All batteries as one, if there are any.
+    pub(crate) fn pool(&self) -> Option<Pool> {
+        self.devices.pool()
     }
 
     /// What every member does in the interval `at`: the next one, unless [nothing](Remembers::Nothing) is remembered.

@@ -9,6 +9,7 @@ use super::{
     chance::{Chance, Purpose, happens, place},
     faults::Outages,
     member::Member,
+    pool::Pool,
     season,
     uses::{Use, narrow},
 };
@@ -106,6 +107,11 @@ impl Devices {
     pub(crate) fn battery(&self, member: usize) -> Option<(Battery, usize)> {
         let equipped = self.homes[member].as_ref()?;
         Some((*equipped.home.battery()?, equipped.battery?))
+    }
+
+    /// All batteries as one, if there are any.
+    pub(crate) fn pool(&self) -> Option<Pool> {
+        Pool::of(self.homes.iter().flatten().filter_map(|equipped| equipped.home.battery()))
     }
 
     /// How the homes begin.

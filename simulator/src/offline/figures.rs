@@ -22,6 +22,7 @@ pub use self::{
 pub(crate) use self::{grid::watts, ratio::rounded};
 use super::{
     intensity::Intensity,
+    pool::Pool,
     sums::{IntervalSums, MemberSums},
 };
 
@@ -68,6 +69,10 @@ pub struct EnergyFigures {
     pub market: Sufficiency,
     /// As if all were one household whose devices do the same: no market reaches more.
     pub pooled: Sufficiency,
+    /// As if all were one household with one battery, run by someone who knows what comes: whatever batteries do, and
+    /// with whatever market, no less is imported. None where there are no batteries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooled_batteries: Option<PooledBatteries>,
     /// Part of what members lacked that came from neighbours: Σ bought ÷ Σ (bought + imported).
     pub local_share_of_demand: Option<Ratio>,
     /// Part of what members had to spare that went to neighbours: Σ sold ÷ Σ (sold + exported).
@@ -87,6 +92,24 @@ pub struct Sufficiency {
     pub self_consumption: Option<Ratio>,
     /// Part of the consumption that is made here: (consumption − imported) ÷ consumption.
     pub self_sufficiency: Option<Ratio>,
+}
+
+/// What all batteries could have done as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PooledBatteries {
+    /// Drawn from the supplier at the least, Wh.
+    pub imported_wh: u64,
+    /// (consumption − imported) ÷ consumption.
+    pub self_sufficiency: Option<Ratio>,
+}
+
+impl PooledBatteries {
+    fn of(pool: &Pool, intervals: &[(Interval, IntervalSums)], all: &MemberSums) -> PooledBatteries {
+        let energy = intervals.iter().map(|(at, row)| (*at, row.sums.consumption_wh, row.sums.production_wh));
+        let imported_wh = pool.imported_wh(energy);
+        let self_wh = i128::from(all.consumption_wh) - i128::from(imported_wh);
+        PooledBatteries { imported_wh, self_sufficiency: Ratio::of(self_wh, all.consumption_wh) }
+    }
 }
 
 /// Money over the whole period, n€.
@@ -147,6 +170,8 @@ pub(crate) struct Known<'a> {
     pub(crate) rules: Option<&'a Rules>,
     /// What the supplier's energy emits.
     pub(crate) intensity: Option<&'a Intensity>,
+    /// All its batteries as one.
+    pub(crate) pool: Option<Pool>,
 }
 
 /// What a run came to, before figures are made of it.
@@ -159,7 +184,7 @@ pub(crate) struct Totals<'a> {
 
 impl Figures {
     pub(crate) fn of(totals: Totals<'_>) -> Figures {
-        let Totals { known: Known { rules, intensity }, intervals, members, lines } = totals;
+        let Totals { known: Known { rules, intensity, pool }, intervals, members, lines } = totals;
         let mut all = MemberSums::default();
         members.iter().for_each(|member| all.add(member));
         let tradable_wh: u64 = intervals.iter().map(|(_, row)| row.tradable_wh).sum();
@@ -168,7 +193,10 @@ impl Figures {
         Figures {
             intervals: intervals.len(),
             members: members.len(),
-            energy: energy(&all, tradable_wh),
+            energy: EnergyFigures {
+                pooled_batteries: pool.map(|pool| PooledBatteries::of(&pool, intervals, &all)),
+                ..energy(&all, tradable_wh)
+            },
             money: money(&all, pooled_nano, operator_nano),
             fairness: Fairness::of(members, rules),
             market: prices(intervals, &all),
@@ -202,6 +230,7 @@ fn energy(all: &MemberSums, tradable_wh: u64) -> EnergyFigures {
         alone: sufficiency(0),
         market: sufficiency(all.bought_wh),
         pooled: sufficiency(tradable_wh),
+        pooled_batteries: None,
         local_share_of_demand: Ratio::of(all.bought_wh, all.deficit_wh()),
         local_share_of_surplus: Ratio::of(all.sold_wh, all.surplus_wh()),
     }

@@ -12,6 +12,7 @@ pub mod figures;
 mod intensity;
 mod member;
 mod output;
+mod pool;
 mod rules;
 mod run;
 mod season;

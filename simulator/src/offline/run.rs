@@ -117,7 +117,8 @@ pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Re
 
 fn figures_of(results: &Results, community: &Community) -> Figures {
     let lines = line_peaks(community, results.flows());
-    let known = Known { rules: Some(community.rules.base()), intensity: community.intensity.as_ref() };
+    let known =
+        Known { rules: Some(community.rules.base()), intensity: community.intensity.as_ref(), pool: community.pool() };
     results.figures(known, lines)
 }
 

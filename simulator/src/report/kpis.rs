@@ -103,6 +103,20 @@ fn energy(figures: &Figures) -> Group {
             "Part of what members had to spare that went to neighbours: sold ÷ (sold + to supplier).",
         ),
     ]);
+    if let Some(pooled) = &of.pooled_batteries {
+        list.extend([
+            figure(
+                "From supplier with all batteries as one, at least",
+                text::energy(pooled.imported_wh),
+                "As one household with one battery, run by someone who knows what comes.",
+            ),
+            figure(
+                "Self-sufficiency with all batteries as one, at most",
+                or_none(pooled.self_sufficiency, text::percent),
+                "(Consumption − what is then from supplier) ÷ consumption.",
+            ),
+        ]);
+    }
     if let Some(Carbon { supply_mg, alone_mg, avoided_mg }) = figures.carbon {
         list.extend([
             figure("Emitted", text::carbon(supply_mg), "From supplier × its carbon intensity in each interval."),
