@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 
 use std::{
+    collections::BTreeSet,
     env,
     fs::File,
     path::Path,
@@ -100,7 +101,8 @@ fn run(text: &str, directory: &Path, lines: bool) {
     let community = Community::of(&scenario).unwrap();
     let out = directory.join("out");
     let _ = std::fs::remove_dir_all(&out);
-    offline::run(&scenario, &community, &Options { out, threads: 1, lines }, &|_| {}).unwrap();
+    let options = Options { out, threads: 1, lines, details: BTreeSet::new(), report: true };
+    offline::run(&scenario, &community, &options, &|_| {}).unwrap();
 }
 
 /// What any simulation has to do: the energy of every home and interval, what of it is lacking and to spare, sums, and

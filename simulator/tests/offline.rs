@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -23,7 +23,7 @@ use simulator::{
 fn run(text: &str, out: &Path, threads: usize) -> Value {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
-    let options = Options { out: out.to_owned(), threads, lines: true };
+    let options = Options { out: out.to_owned(), threads, lines: true, details: BTreeSet::new(), report: true };
     offline::run(&scenario, &community, &options, &|_| {}).unwrap();
     serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap()
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -23,7 +24,7 @@ use testkit::{
 fn run(text: &str, directory: &Path, threads: usize) -> PathBuf {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
-    let options = Options { out: directory.to_owned(), threads, lines: false };
+    let options = Options { out: directory.to_owned(), threads, lines: false, details: BTreeSet::new(), report: true };
     offline::run(&scenario, &community, &options, &|_| {}).unwrap();
     directory.join("report.html")
 }

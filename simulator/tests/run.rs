@@ -130,6 +130,33 @@ fn what_cannot_be_is_refused_in_one_line_and_nothing_is_written() {
 }
 
 #[test]
+fn a_table_that_a_community_has_nothing_for_is_refused_and_one_that_it_has_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    scenario(at, "street.toml", SHORT);
+    for (tables, expected) in [
+        ("flows", "--tables: expected a grid for `flows`, found none: set `grid = true` of drawn homes"),
+        ("trades,soc", "--tables: expected batteries for `soc`, found none: give some homes one in `[[equipment]]`"),
+        ("trades,lines", "--tables: expected trades, orders, flows or soc, found `lines`"),
+    ] {
+        let error = refused(at, &["run", "street.toml", "--out", "out", "--tables", tables]);
+        assert!(error.contains(expected), "{error}\nexpected: {expected}");
+        assert!(!at.join("out").exists() && !at.join("out.unfinished").exists(), "{tables}");
+    }
+    let run = output(at, &["run", "street.toml", "--out", "out", "--tables", "trades,orders", "--no-report"]);
+    assert!(run.status.success());
+    assert!(String::from_utf8_lossy(&run.stdout).contains("out has the tables and all figures"));
+    for (file, is_there) in
+        [("trades.parquet", true), ("orders.parquet", true), ("soc.parquet", false), ("report.html", false)]
+    {
+        assert_eq!(at.join("out").join(file).exists(), is_there, "{file}");
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(at.join("out/manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["tables"], serde_json::json!(["trades", "orders"]));
+    assert_eq!((&manifest["lines"], &manifest["report"]), (&true.into(), &false.into()));
+}
+
+#[test]
 fn scenarios_are_set_side_by_side() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();

@@ -39,6 +39,53 @@ assert apart == 0, apart
 (kind,) = only(f"SELECT typeof(interval) FROM {lines} LIMIT 1")
 assert kind == "TIMESTAMP WITH TIME ZONE", kind
 
+# DuckDB: trades add up to the lines, and are within the limits that stood; orders are what was lacking and to spare.
+trades, orders, flows, soc = (f"'{results}/{table}.parquet'" for table in ["trades", "orders", "flows", "soc"])
+apart, count = only(f"""
+    WITH bought AS (SELECT interval, buyer AS member, sum(energy_wh) AS wh, sum(energy_wh * paid_micro_per_kwh) AS nano
+                    FROM {trades} GROUP BY ALL),
+         sold AS (SELECT interval, seller AS member, sum(energy_wh) AS wh, sum(energy_wh * received_micro_per_kwh) AS nano
+                  FROM {trades} GROUP BY ALL)
+    SELECT count(*) FILTER (coalesce(b.wh, 0) != bought_wh OR coalesce(b.nano, 0) != paid_nano
+                         OR coalesce(s.wh, 0) != sold_wh OR coalesce(s.nano, 0) != earned_nano),
+           count(b.wh)
+    FROM {lines} l LEFT JOIN bought b USING (interval, member) LEFT JOIN sold s USING (interval, member)""")
+assert apart == 0 and count > 1000, (apart, count)
+apart, count = only(f"""
+    SELECT count(*) FILTER (asked_wh != bought_wh + imported_wh OR offered_wh != sold_wh + exported_wh), count(*)
+    FROM {orders} JOIN {lines} USING (interval, member)""")
+(lacking,) = only(f"SELECT count(*) FROM {lines} WHERE bought_wh + imported_wh + sold_wh + exported_wh > 0")
+assert apart == 0 and count == lacking, (apart, count, lacking)
+beyond, apart = only(f"""
+    SELECT count(*) FILTER (paid_micro_per_kwh > b.limit_micro_per_kwh OR received_micro_per_kwh < s.limit_micro_per_kwh
+                         OR b.asked_wh = 0 OR s.offered_wh = 0),
+           count(*) FILTER (paid_micro_per_kwh != received_micro_per_kwh)
+    FROM {trades} t JOIN {orders} b ON t.interval = b.interval AND t.buyer = b.member
+                    JOIN {orders} s ON t.interval = s.interval AND t.seller = s.member""")
+assert beyond == 0 and apart > 0, (beyond, apart)
+
+# DuckDB: what the transformer carried is what all drew, and the largest flows are those of the summary.
+(apart,) = only(f"""
+    SELECT count(*) FROM {intervals} i
+    JOIN {flows} f ON f.interval = i.interval AND f.line = '{summary["grid"]["lines"][0]["line"]}'
+    WHERE f.flow_wh != i.net_wh""")
+assert apart == 0, apart
+loadings = dict(duckdb.execute(f"SELECT line, max(loading_ppm) FROM {flows} GROUP BY line").fetchall())
+assert loadings == {line["line"]: round(line["loading"] * 1e6) for line in summary["grid"]["lines"]}
+
+# Polars: what a battery holds changes by what it takes and gives, with √0.9 on either way, to the µWh.
+batteries = polars.read_parquet(f"{results}/soc.parquet").sort("member", "interval")
+efficiency = 948_683
+change = polars.col("stored_uwh") - polars.col("stored_uwh").shift(1, fill_value=0).over("member")
+taken = -((-polars.col("discharged_wh").cast(polars.Int64) * 10**12) // efficiency)
+expected = polars.col("charged_wh").cast(polars.Int64) * efficiency - taken
+assert batteries.filter(change != expected).height == 0, batteries.filter(change != expected)
+stored = batteries.group_by("interval").agg(polars.col("charged_wh", "discharged_wh", "stored_uwh").sum()).sort("interval")
+of_all = polars.read_parquet(f"{results}/intervals.parquet").sort("interval")
+assert (stored["charged_wh"] == of_all["charged_wh"]).all() and stored["charged_wh"].sum() > 0
+assert (stored["discharged_wh"] == of_all["discharged_wh"]).all()
+assert (stored["stored_uwh"] // 10**6 == of_all["stored_wh"]).all()
+
 # Polars: members and their days add up to the same.
 members = polars.read_parquet(f"{results}/members.parquet")
 days = polars.read_parquet(f"{results}/member_days.parquet")

@@ -64,7 +64,8 @@ pub(super) fn compare(options: Compare) -> Result<(), Failure> {
     let mut outcomes = Vec::new();
     for (path, name, scenario, community) in &prepared {
         let bar = progress::over(community.intervals() as u64, "intervals");
-        let how = Options { out: options.out.join(name), threads, lines: false };
+        let out = options.out.join(name);
+        let how = Options { out, threads, lines: false, details: BTreeSet::new(), report: true };
         let outcome = offline::run(scenario, community, &how, &|done| bar.set_position(done as u64));
         bar.finish_and_clear();
         outcomes.push(outcome.map_err(|error| failure(path, error))?);

@@ -10,7 +10,7 @@ use usage::whole;
 
 use super::{Failure, bad_input, print, threads};
 use crate::{
-    offline::{self, Community, Figures, Options, RunError, figures::Ratio},
+    offline::{self, Community, Detail, Figures, Options, RunError, figures::Ratio},
     progress,
     scenario::Scenario,
 };
@@ -18,6 +18,7 @@ use crate::{
 const EXAMPLES: &str = "Examples:
   simulator run config/scenarios/self-sufficiency.toml --out results
   simulator run SCENARIO.toml --seed 7 --out results-7 --threads 1
+  simulator run SCENARIO.toml --tables trades,orders --no-report
 
 docs/scenarios.md has the keys of a scenario, docs/figures.md what is written and how each figure is defined.";
 
@@ -39,6 +40,12 @@ pub(super) struct Run {
     /// Leave out lines.parquet, which has a row for each member and interval
     #[arg(long)]
     no_lines: bool,
+    /// Tables to write beside, each with many rows
+    #[arg(long, value_name = "TABLE,TABLE", value_delimiter = ',')]
+    tables: Vec<Detail>,
+    /// Leave out report.html
+    #[arg(long)]
+    no_report: bool,
 }
 
 pub(super) fn run(options: Run) -> Result<(), Failure> {
@@ -49,12 +56,22 @@ pub(super) fn run(options: Run) -> Result<(), Failure> {
     let community = Community::of(&scenario).map_err(|error| failure(&options.scenario, error.into()))?;
     let threads = threads(options.threads);
     let bar = progress::over(community.intervals() as u64, "intervals");
-    let how = Options { out: options.out.clone(), threads, lines: !options.no_lines };
+    let how = Options {
+        out: options.out.clone(),
+        threads,
+        lines: !options.no_lines,
+        details: options.tables.into_iter().collect(),
+        report: !options.no_report,
+    };
     let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));
     bar.finish_and_clear();
     let figures = outcome.map_err(|error| failure(&options.scenario, error))?.figures;
-    let report = options.out.join("report.html");
-    print(&format!("{}\n{} shows it, beside the tables and all figures", table(&figures), report.display()))
+    let out = options.out.display();
+    let written = match options.no_report {
+        true => format!("{out} has the tables and all figures"),
+        false => format!("{out}/report.html shows it, beside the tables and all figures"),
+    };
+    print(&format!("{}\n{written}", table(&figures)))
 }
 
 /// What ended a run of the scenario at `path`.
@@ -62,6 +79,7 @@ pub(super) fn failure(path: &Path, error: RunError) -> Failure {
     match error {
         RunError::Scenario(error) => bad_input(format!("{}: {error}", path.display())),
         RunError::Out(error) => bad_input(error),
+        RunError::Detail(error) => bad_input(error),
         error => Failure::Failed(error.to_string()),
     }
 }

@@ -298,6 +298,11 @@ impl Community {
         self.devices.pool()
     }
 
+    /// Whether the lines are known that the members are on.
+    pub(crate) fn has_lines(&self) -> bool {
+        self.grid.line_above(1).is_some()
+    }
+
     /// What every member does in the interval `at`: the next one, unless [nothing](Remembers::Nothing) is remembered.
     pub(crate) fn measure(&self, at: usize, lookup: &mut Lookup, memory: &mut Memory, into: &mut [Use]) {
         self.profile(at, lookup, into);

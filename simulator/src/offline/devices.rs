@@ -201,6 +201,11 @@ impl Memory {
         self.prices = [self.prices[1], price];
     }
 
+    /// What a member's battery holds, µWh.
+    pub(crate) fn stored_uwh(&self, member: usize) -> u64 {
+        self.homes[member].state.battery.stored_uwh
+    }
+
     /// What all batteries hold, Wh.
     pub(crate) fn stored_wh(&self) -> u64 {
         self.homes.iter().map(|home| home.state.battery.stored_uwh).sum::<u64>() / 1_000_000

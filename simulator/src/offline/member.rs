@@ -18,3 +18,9 @@ pub(crate) struct Member {
 pub(crate) fn member_id(number: usize) -> MemberId {
     MemberId::from_bytes((number as u128 + 1).to_be_bytes())
 }
+
+/// The number of a member in the tables, from 1 on.
+pub(crate) fn number_of(id: MemberId) -> i32 {
+    // As `member_id` makes it, of fewer than 2³¹ members.
+    u128::from_be_bytes(*id.as_bytes()) as i32
+}

@@ -5,6 +5,7 @@
 
 mod chance;
 mod community;
+mod details;
 mod devices;
 mod drawn;
 mod faults;
@@ -25,6 +26,7 @@ mod uses;
 pub(crate) use self::devices::Remembers;
 pub use self::{
     community::Community,
+    details::{Detail, DetailError},
     devices::Memory,
     figures::Figures,
     run::{Options, OutError, Outcome, RunError, figures, run},

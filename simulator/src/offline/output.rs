@@ -96,6 +96,42 @@ pub(crate) const MEMBER_DAYS: [ColumnOf; 13] = [
     money("alone_nano"),
 ];
 
+/// Who sold how much to whom.
+pub(crate) const TRADES: [ColumnOf; 6] = [
+    column("interval", Kind::Time, Packing::Delta),
+    column("seller", Kind::Small, Packing::Delta),
+    column("buyer", Kind::Small, Packing::Delta),
+    column("energy_wh", Kind::Small, Packing::Delta),
+    column("paid_micro_per_kwh", Kind::Large, Packing::Dictionary),
+    column("received_micro_per_kwh", Kind::Large, Packing::Dictionary),
+];
+
+/// What each member brought to the market.
+pub(crate) const ORDERS: [ColumnOf; 5] = [
+    column("interval", Kind::Time, Packing::Delta),
+    column("member", Kind::Small, Packing::Delta),
+    column("limit_micro_per_kwh", Kind::Large, Packing::Dictionary),
+    column("asked_wh", Kind::Small, Packing::Delta),
+    column("offered_wh", Kind::Small, Packing::Delta),
+];
+
+/// What each line carried.
+pub(crate) const FLOWS: [ColumnOf; 4] = [
+    column("interval", Kind::Time, Packing::Delta),
+    column("line", Kind::Text, Packing::Dictionary),
+    energy("flow_wh"),
+    column("loading_ppm", Kind::OptionalLarge, Packing::Delta),
+];
+
+/// What each battery did and held.
+pub(crate) const SOC: [ColumnOf; 5] = [
+    column("interval", Kind::Time, Packing::Delta),
+    column("member", Kind::Small, Packing::Delta),
+    column("charged_wh", Kind::Small, Packing::Delta),
+    column("discharged_wh", Kind::Small, Packing::Delta),
+    energy("stored_uwh"),
+];
+
 /// A sum of Wh or n€ as a table holds it. A community that has more in one interval, or a member in a century, is none.
 fn large(sum: impl TryInto<i64>) -> i64 {
     sum.try_into().unwrap_or(i64::MAX)

@@ -5,11 +5,13 @@
 //! memory than there are threads.
 
 mod chunk;
+mod detail_rows;
 mod directory;
 mod manifest;
 mod results;
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -23,10 +25,12 @@ use protocol::interval::Interval;
 
 use self::{
     chunk::{Player, Stop},
-    manifest::Manifest,
+    detail_rows::DetailRows,
+    manifest::{Manifest, Written},
 };
 use super::{
     community::Community,
+    details::{self, Detail, DetailError},
     figures::{Figures, Known, LinePeak, Ratio, watts},
     member::Member,
     output::Who,
@@ -54,6 +58,10 @@ pub struct Options {
     pub threads: usize,
     /// Whether `lines.parquet` is written, which is by far the largest.
     pub lines: bool,
+    /// Which tables of details are written.
+    pub details: BTreeSet<Detail>,
+    /// Whether `report.html` is written.
+    pub report: bool,
 }
 
 /// Why a run did not come to its end. What it had written does not stand under its name.
@@ -62,6 +70,9 @@ pub enum RunError {
     /// The scenario cannot be.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// It has nothing for a table that is asked for.
+    #[error(transparent)]
+    Detail(#[from] DetailError),
     /// Its files cannot be written.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -97,20 +108,24 @@ pub fn run(
     options: &Options,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Outcome, RunError> {
-    let manifest = Manifest::of(scenario, community, options.lines);
+    details::check(&options.details, community)?;
+    let Options { lines, details, report, .. } = options;
+    let written = Written { lines: *lines, tables: details.clone(), report: *report };
+    let manifest = Manifest::of(scenario, community, written);
     let draft = Draft::begin(&options.out, manifest.json(), "scenario, seed")?;
     let results = Results::create(draft.path(), community.members(), options.lines)?;
+    let results = results.with_details(draft.path(), &options.details)?;
     let results = play(community, &manifest, options.threads, results, done)?;
     let figures = figures_of(&results, community);
-    let report = results.report(&manifest, community, &figures);
+    let report = options.report.then(|| results.report(&manifest, community, &figures));
     let intervals = results.finish(draft.path(), &who(community))?;
-    draft.finish(&figures, Some(report))?;
+    draft.finish(&figures, report)?;
     Ok(Outcome { figures, intervals })
 }
 
 /// Plays `scenario`, and writes nothing.
 pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Result<Figures, RunError> {
-    let manifest = Manifest::of(scenario, community, false);
+    let manifest = Manifest::of(scenario, community, Written::default());
     let results = play(community, &manifest, threads, Results::without_tables(community.members()), &|_| {})?;
     Ok(figures_of(&results, community))
 }
@@ -154,7 +169,7 @@ fn play(
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Results, RunError> {
     let chunks = chunk::chunks(community);
-    let encoder = results.line_encoder();
+    let (encoder, details) = (results.line_encoder(), results.detail_encoders());
     let ties = manifest.ties();
     let next = AtomicUsize::new(0);
     let memories = Turns::new(community.start());
@@ -163,7 +178,7 @@ fn play(
     let work = || -> Option<()> {
         let leaving = turns.stays();
         let remembering = memories.stays();
-        let mut player = Player::new(community, ties, encoder.clone(), &memories);
+        let mut player = Player::new(community, ties, encoder.clone(), DetailRows::new(details.clone()), &memories);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(chunk) = chunks.get(number) else { break };

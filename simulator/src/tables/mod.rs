@@ -52,8 +52,48 @@ pub(crate) enum Values {
     Text(Vec<String>),
 }
 
+/// One value of a column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Small(i32),
+    Large(i64),
+    OptionalLarge(Option<i64>),
+    Text(&'a str),
+}
+
 impl Values {
-    fn len(&self) -> usize {
+    /// A column of this kind without rows.
+    pub(crate) fn empty(kind: Kind) -> Values {
+        match kind {
+            Kind::Small => Values::Small(Vec::new()),
+            Kind::Time | Kind::Large => Values::Large(Vec::new()),
+            Kind::OptionalLarge => Values::OptionalLarge(Vec::new()),
+            Kind::Text => Values::Text(Vec::new()),
+        }
+    }
+
+    /// Appends a value, which is of the same kind.
+    pub(crate) fn push(&mut self, value: Value<'_>) {
+        match (self, value) {
+            (Values::Small(values), Value::Small(value)) => values.push(value),
+            (Values::Large(values), Value::Large(value)) => values.push(value),
+            (Values::OptionalLarge(values), Value::OptionalLarge(value)) => values.push(value),
+            (Values::Text(values), Value::Text(value)) => values.push(value.to_owned()),
+            _ => unreachable!("both are of one column"),
+        }
+    }
+
+    /// Leaves no rows, and keeps the room that they took.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Values::Small(values) => values.clear(),
+            Values::Large(values) => values.clear(),
+            Values::OptionalLarge(values) => values.clear(),
+            Values::Text(values) => values.clear(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
         match self {
             Values::Small(values) => values.len(),
             Values::Large(values) => values.len(),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use market::{
-    clearing::Network,
+    clearing::{Edge, Network},
     welfare::{Welfare, welfare},
 };
 use protocol::{
@@ -11,7 +11,7 @@ use protocol::{
     settlement::Line,
 };
 
-use super::RunError;
+use super::{RunError, detail_rows::DetailRows};
 use crate::{
     offline::{
         community::Community,
@@ -44,6 +44,8 @@ pub(crate) struct Played {
     /// By day (its start, in seconds after 1970) and member.
     pub(crate) days: Vec<(i64, Vec<MemberSums>)>,
     pub(crate) lines: Option<Encoded>,
+    /// By table of details, its groups of rows.
+    pub(crate) details: Vec<Vec<Encoded>>,
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
     pub(crate) flows: Vec<(u64, u64)>,
     pub(crate) busiest: Busiest,
@@ -62,6 +64,7 @@ pub(super) struct Player<'a> {
     community: &'a Community,
     street: Street<'a>,
     encoder: Option<Encoder>,
+    details: DetailRows,
     /// What the homes remember, which passes from chunk to chunk.
     memories: &'a Turns<Memory>,
     /// What everyone does, of one interval or of the whole chunk.
@@ -129,23 +132,18 @@ impl<'a> Player<'a> {
         community: &'a Community,
         ties: Hash,
         encoder: Option<Encoder>,
+        details: DetailRows,
         memories: &'a Turns<Memory>,
     ) -> Player<'a> {
         let uses = vec![Use::default(); community.homes.len()];
         let (street, stored_wh) = (Street::new(community, ties), vec![0]);
-        Player { community, street, encoder, memories, uses, stored_wh, rows: Rows::default() }
+        Player { community, street, encoder, details, memories, uses, stored_wh, rows: Rows::default() }
     }
 
     /// Plays the chunk of this number.
     pub(super) fn play(&mut self, number: usize, chunk: Range<usize>) -> Result<Played, Stop> {
         self.rows.clear();
-        let mut played = Played {
-            intervals: Vec::with_capacity(chunk.len()),
-            days: Vec::new(),
-            lines: None,
-            flows: Vec::new(),
-            busiest: Busiest::default(),
-        };
+        let mut played = Played { intervals: Vec::with_capacity(chunk.len()), ..Played::default() };
         match self.community.remembers() {
             Remembers::Nothing => {
                 let mut memory = self.community.start();
@@ -163,6 +161,7 @@ impl<'a> Player<'a> {
                 for (at, uses) in chunk.clone().zip(self.uses.chunks_exact_mut(members)) {
                     self.street.measure(at, &mut memory, uses);
                     self.stored_wh.push(memory.stored_wh());
+                    self.details.add_measured(self.community, self.street.interval(at), uses, &memory)?;
                 }
                 self.memories.give(memory);
                 for (place, at) in chunk.enumerate() {
@@ -175,6 +174,7 @@ impl<'a> Player<'a> {
                 for at in chunk {
                     self.street.measure(at, &mut memory, &mut self.uses);
                     self.stored_wh[0] = memory.stored_wh();
+                    self.details.add_measured(self.community, self.street.interval(at), &self.uses, &memory)?;
                     memory.learn(self.trade(at, 0, &mut played)?);
                 }
                 self.memories.give(memory);
@@ -183,6 +183,7 @@ impl<'a> Player<'a> {
         if let Some(encoder) = &self.encoder {
             played.lines = Some(self.rows.encode(encoder)?);
         }
+        played.details = self.details.take()?;
         Ok(played)
     }
 
@@ -240,7 +241,11 @@ impl<'a> Player<'a> {
             sellers,
         };
         played.intervals.push((interval, row));
-        add_flows(self.community, interval, uses, &mut played.flows);
+        if let Some(Network { edges, .. }) = flows(self.community, interval, uses) {
+            add_peaks(&edges, &mut played.flows);
+            self.details.add_flowed(self.community, interval, &edges)?;
+        }
+        self.details.add_traded(interval, self.street.members(), rules, &economics)?;
         if self.encoder.is_some() {
             self.rows.push(interval, uses, &economics.lines);
         }
@@ -256,11 +261,10 @@ pub(crate) fn pooled_nano(rules: &Rules, lacking_wh: u64, spare_wh: u64, sums: &
         - rules.feed_in_price.times(Energy::from_wh(sums.surplus_wh() - tradable_wh))
 }
 
-/// What an interval's energy sends over each line, whoever it is traded with.
-fn add_flows(community: &Community, interval: Interval, uses: &[Use], most: &mut Vec<(u64, u64)>) {
-    let grid = &community.grid;
-    if grid.line_above(1).is_none() {
-        return;
+/// What an interval's energy sends over each line, whoever it is traded with; none where the lines are not known.
+fn flows(community: &Community, interval: Interval, uses: &[Use]) -> Option<Network> {
+    if !community.has_lines() {
+        return None;
     }
     let mut sent = Vec::new();
     for (home, of_home) in community.homes.iter().zip(uses) {
@@ -272,9 +276,12 @@ fn add_flows(community: &Community, interval: Interval, uses: &[Use], most: &mut
         sent[bus] += i128::from(fed_in) - i128::from(drawn);
     }
     // Without fees, no line can be missing.
-    let Ok(network) = Network::new(grid, &Parameters::default(), interval, &sent) else { return };
-    most.resize(network.edges.len(), (0, 0));
-    for ((import, export), edge) in most.iter_mut().zip(&network.edges) {
+    Network::new(&community.grid, &Parameters::default(), interval, &sent).ok()
+}
+
+fn add_peaks(edges: &[Edge], most: &mut Vec<(u64, u64)>) {
+    most.resize(edges.len(), (0, 0));
+    for ((import, export), edge) in most.iter_mut().zip(edges) {
         *import = (*import).max(u64::try_from(-edge.base_wh).unwrap_or(0));
         *export = (*export).max(u64::try_from(edge.base_wh).unwrap_or(0));
     }

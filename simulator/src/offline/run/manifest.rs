@@ -1,9 +1,15 @@
 //! What a run was made from: enough to make it again, and to see whether two runs are of the same.
 
+use std::collections::BTreeSet;
+
 use protocol::hash::Hash;
 use serde::Serialize;
 
-use crate::{dataset::Fingerprint, offline::community::Community, scenario::Scenario};
+use crate::{
+    dataset::Fingerprint,
+    offline::{community::Community, details::Detail},
+    scenario::Scenario,
+};
 
 /// What a run was made from. It knows no clock, no machine and no number of threads.
 #[derive(Debug, Clone, Serialize)]
@@ -16,12 +22,23 @@ pub(super) struct Manifest {
     scenario: Scenario,
     /// SHA-256 of every file that the community was read from.
     data: Vec<Fingerprint>,
-    /// Whether the table of lines was written.
-    lines: bool,
+    #[serde(flatten)]
+    written: Written,
+}
+
+/// Which files were written, of those that can be left out or asked for.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Written {
+    /// Whether the table of lines.
+    pub(super) lines: bool,
+    /// Which tables of details.
+    pub(super) tables: BTreeSet<Detail>,
+    /// Whether the report.
+    pub(super) report: bool,
 }
 
 impl Manifest {
-    pub(super) fn of(scenario: &Scenario, community: &Community, lines: bool) -> Manifest {
+    pub(super) fn of(scenario: &Scenario, community: &Community, written: Written) -> Manifest {
         let mut scenario = scenario.clone();
         // Where the data lies on this machine says nothing about it.
         for file in scenario.files_mut() {
@@ -32,7 +49,7 @@ impl Manifest {
             commit: option_env!("VOISIN_COMMIT"),
             scenario,
             data: community.data.clone(),
-            lines,
+            written,
         }
     }
 

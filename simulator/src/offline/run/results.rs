@@ -1,6 +1,6 @@
 //! What a run has come to so far, chunk by chunk in order, and its tables.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
     chunk::{Busiest, Played},
@@ -9,6 +9,7 @@ use super::{
 use crate::{
     offline::{
         community::Community,
+        details::Detail,
         figures::{Figures, Known, LinePeak, Totals},
         output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
         sums::{IntervalSums, MemberSums},
@@ -23,6 +24,7 @@ const DAY_ROWS: usize = 1 << 17;
 
 pub(crate) struct Results {
     lines: Option<(Encoder, ParquetFile)>,
+    details: Vec<(Detail, Encoder, ParquetFile)>,
     days: Option<Days>,
     intervals: Vec<(Interval, IntervalSums)>,
     members: Vec<MemberSums>,
@@ -41,23 +43,35 @@ fn encoder(table: &str, columns: &[ColumnOf]) -> Result<Encoder, TableError> {
     Encoder::new(table, columns).map_err(|error| TableError { path: table.into(), error: io_error(error) })
 }
 
+/// A table that takes groups of rows.
+fn create(directory: &Path, table: &str, columns: &[ColumnOf]) -> Result<(Encoder, ParquetFile), TableError> {
+    let encoder = encoder(table, columns)?;
+    let file = ParquetFile::create(&directory.join(format!("{table}.parquet")), &encoder)?;
+    Ok((encoder, file))
+}
+
 impl Results {
     pub(crate) fn create(directory: &Path, members: usize, lines: bool) -> Result<Results, TableError> {
-        let create = |table: &str, columns: &[ColumnOf]| {
-            let encoder = encoder(table, columns)?;
-            let file = ParquetFile::create(&directory.join(format!("{table}.parquet")), &encoder)?;
-            Ok::<_, TableError>((encoder, file))
-        };
-        let lines = lines.then(|| create("lines", &LINES)).transpose()?;
-        let (encoder, file) = create("member_days", &MEMBER_DAYS)?;
+        let lines = lines.then(|| create(directory, "lines", &LINES)).transpose()?;
+        let (encoder, file) = create(directory, "member_days", &MEMBER_DAYS)?;
         let days = Some(Days { encoder, file, waiting: Vec::new() });
         Ok(Results { lines, days, ..Results::without_tables(members) })
+    }
+
+    /// With these tables of details, too.
+    pub(super) fn with_details(mut self, directory: &Path, details: &BTreeSet<Detail>) -> Result<Results, TableError> {
+        for detail in details {
+            let (encoder, file) = create(directory, detail.name(), detail.columns())?;
+            self.details.push((*detail, encoder, file));
+        }
+        Ok(self)
     }
 
     /// Of a run that writes nothing.
     pub(crate) fn without_tables(members: usize) -> Results {
         Results {
             lines: None,
+            details: Vec::new(),
             days: None,
             intervals: Vec::new(),
             members: vec![MemberSums::default(); members],
@@ -71,10 +85,18 @@ impl Results {
         self.lines.as_ref().map(|(encoder, _)| encoder.clone())
     }
 
+    /// What encodes the details, if any are written.
+    pub(super) fn detail_encoders(&self) -> Vec<(Detail, Encoder)> {
+        self.details.iter().map(|(detail, encoder, _)| (*detail, encoder.clone())).collect()
+    }
+
     /// Adds the chunk that follows. Members that it has more are new.
     pub(crate) fn append(&mut self, played: Played) -> Result<(), TableError> {
         if let Some(((_, file), encoded)) = self.lines.as_mut().zip(played.lines) {
             file.append(encoded)?;
+        }
+        for ((.., file), groups) in self.details.iter_mut().zip(played.details) {
+            groups.into_iter().try_for_each(|group| file.append(group))?;
         }
         self.intervals.extend(played.intervals);
         self.flows.resize(self.flows.len().max(played.flows.len()), (0, 0));
@@ -119,6 +141,7 @@ impl Results {
         if let Some((_, file)) = self.lines {
             file.finish()?;
         }
+        self.details.into_iter().try_for_each(|(.., file)| file.finish())?;
         for (table, columns, values) in [
             ("intervals", INTERVALS.as_slice(), interval_rows(&self.intervals)),
             ("members", MEMBERS.as_slice(), member_rows(who, &self.members)),
