@@ -38,7 +38,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Neighbourhood {
-    /// Directory with participants.csv, profiles_NAME.csv(.gz) and, where there is a grid, grid_*.csv
+    /// Directory with participants.csv, profiles_NAME.csv(.gz) or .parquet and, where there is a grid, grid_*.csv
     /// [default: the neighbourhood that is built in]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! Why a data set cannot be used: what was expected, what was found, and where.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use protocol::limits::{ENERGY_WH_MAX, MEMBERS_MAX};
 
@@ -31,13 +31,13 @@ pub enum DatasetError {
         /// Where it was looked for.
         place: String,
     },
-    /// The same data twice, in two forms.
-    #[error("expected either {plain} or {packed} in {place}, found both; remove one")]
+    /// The same data in two forms.
+    #[error("expected either {one} or {other} in {place}, found both; remove one")]
     TwoForms {
-        /// The plain file.
-        plain: String,
-        /// The packed one.
-        packed: String,
+        /// The one file.
+        one: String,
+        /// The other one.
+        other: String,
         /// Where.
         place: String,
     },
@@ -69,6 +69,48 @@ pub enum DatasetError {
         /// The columns that are there, or how often this one is.
         found: String,
     },
+    /// A Parquet file that is damaged, cut off, or none.
+    #[error("{file}: expected a whole Parquet file, found: {found}")]
+    NotParquet {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A column of a Parquet file that has to be there, exactly once.
+    #[error("{file}: expected one column `{column}`, found {found}")]
+    NoColumn {
+        /// The file.
+        file: String,
+        /// The column.
+        column: &'static str,
+        /// The columns that are there.
+        found: String,
+    },
+    /// A column of a Parquet file with values of another type.
+    #[error("{file}: expected {expected} in column `{column}`, found {found}")]
+    BadType {
+        /// The file.
+        file: String,
+        /// The column.
+        column: &'static str,
+        /// What would have been right.
+        expected: &'static str,
+        /// Its type.
+        found: String,
+    },
+    /// A column of a Parquet file that is packed in a way that is not read here.
+    #[error(
+        "{file}: expected columns packed by snappy or not at all, found `{column}` by {found}: write it with snappy"
+    )]
+    BadCodec {
+        /// The file.
+        file: String,
+        /// The column.
+        column: &'static str,
+        /// How it is packed.
+        found: String,
+    },
     /// Not text.
     #[error("{file} line {line}: expected UTF-8 text, found other bytes")]
     NotUtf8 {
@@ -90,12 +132,12 @@ pub enum DatasetError {
         found: u64,
     },
     /// A field that does not hold what it should.
-    #[error("{file} line {line}: expected {expected} in column `{column}`, found `{found}`")]
+    #[error("{file} {place}: expected {expected} in column `{column}`, found `{found}`")]
     BadValue {
         /// The file.
         file: String,
-        /// The line.
-        line: u64,
+        /// Where.
+        place: Place,
         /// The column.
         column: &'static str,
         /// What would have been right.
@@ -104,26 +146,26 @@ pub enum DatasetError {
         found: String,
     },
     /// Something that must be unique is there twice.
-    #[error("{file} line {line}: expected each {what} once, found {name} again (first on line {first})")]
+    #[error("{file} {place}: expected each {what} once, found {name} again (first on {first})")]
     Duplicate {
         /// The file.
         file: String,
-        /// The line of the second.
-        line: u64,
+        /// Where the second is.
+        place: Place,
         /// What it is.
         what: &'static str,
         /// Which one.
         name: String,
-        /// The line of the first.
-        first: u64,
+        /// Where the first is.
+        first: Place,
     },
     /// A name that another file does not know.
-    #[error("{file} line {line}: expected a {what} of {known_in}, found `{found}`")]
+    #[error("{file} {place}: expected a {what} of {known_in}, found `{found}`")]
     Unknown {
         /// The file.
         file: String,
-        /// The line.
-        line: u64,
+        /// Where.
+        place: Place,
         /// What it is.
         what: &'static str,
         /// The file that knows them.
@@ -142,40 +184,36 @@ pub enum DatasetError {
         found: usize,
     },
     /// Two moments that are no usual interval apart.
-    #[error(
-        "{file} line {line}: expected intervals of 5, 15, 30 or 60 minutes, found {start} {seconds} s after another"
-    )]
+    #[error("{file} {place}: expected intervals of 5, 15, 30 or 60 minutes, found {start} {seconds} s after another")]
     BadLength {
         /// The file.
         file: String,
-        /// The line of the later moment.
-        line: u64,
+        /// Where the later moment is.
+        place: Place,
         /// The later moment.
         start: String,
         /// How many seconds after the earlier one.
         seconds: i64,
     },
     /// An interval that does not start at a multiple of its length.
-    #[error(
-        "{file} line {line}: expected a start at a multiple of {minutes} minutes, from 1970 to 9998, found {start}"
-    )]
+    #[error("{file} {place}: expected a start at a multiple of {minutes} minutes, from 1970 to 9998, found {start}")]
     NotAligned {
         /// The file.
         file: String,
-        /// The line.
-        line: u64,
+        /// Where.
+        place: Place,
         /// Length of the intervals.
         minutes: u32,
         /// The start.
         start: String,
     },
     /// A hole in time.
-    #[error("{file} line {line}: expected no gap between intervals, found {found} where {expected} comes next")]
+    #[error("{file} {place}: expected no gap between intervals, found {found} where {expected} comes next")]
     Gap {
         /// The file.
         file: String,
-        /// The line on which time goes on.
-        line: u64,
+        /// Where time goes on.
+        place: Place,
         /// The interval that is missing.
         expected: String,
         /// The one that follows the gap.
@@ -207,6 +245,24 @@ pub enum DatasetError {
         /// The bus.
         bus: String,
     },
+}
+
+/// Where in a file something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In this line of a text, from 1 on.
+    Line(u64),
+    /// In this row of a file without lines, from 1 on.
+    Row(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line(line) => write!(f, "line {line}"),
+            Place::Row(row) => write!(f, "row {row}"),
+        }
+    }
 }
 
 /// What an energy has to be.

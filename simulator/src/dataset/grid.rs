@@ -6,7 +6,7 @@ use protocol::genesis::{GridLine, GridPlan};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::{
-    error::DatasetError,
+    error::{DatasetError, Place},
     participants::Connection,
     source::Source,
     table::{Column, Row, Table},
@@ -159,7 +159,7 @@ fn check_participants(
         if !buses.contains(bus) {
             return Err(DatasetError::Unknown {
                 file: "participants.csv".to_owned(),
-                line: *line,
+                place: Place::Line(*line),
                 what: "bus",
                 known_in: BUSES,
                 found: bus.to_owned(),

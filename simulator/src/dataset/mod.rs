@@ -1,9 +1,12 @@
-//! Data sets: a neighbourhood's participants, their energy per interval, and their grid, read from CSV files.
+//! Data sets: a neighbourhood's participants, their energy per interval, and their grid, read from CSV files; energy
+//! from Parquet too.
 //!
-//! A directory holds `participants.csv`, `profiles_NAME.csv` (or `.csv.gz`), and, where the grid is known,
-//! `grid_buses.csv`, `grid_lines.csv` and `grid_transformer.csv`. Columns are found by their name; others are ignored.
-//! Everything is checked before anything is started, and each refusal says in which file and line.
+//! A directory holds `participants.csv`, `profiles_NAME.csv` (or `.csv.gz`, or `.parquet`), and, where the grid is
+//! known, `grid_buses.csv`, `grid_lines.csv` and `grid_transformer.csv`. Columns are found by their name; others are
+//! ignored.
+//! Everything is checked before anything is started, and each refusal says in which file and line or row.
 
+mod columns;
 mod error;
 mod grid;
 mod participants;
@@ -11,7 +14,7 @@ mod profile;
 mod source;
 mod table;
 
-pub use error::DatasetError;
+pub use error::{DatasetError, Place};
 pub use source::{Fingerprint, Source};
 
 use household::home::battery::Battery;

@@ -10,7 +10,8 @@ use super::{
     table::Table,
 };
 
-const FILE: &str = "participants.csv";
+/// The file.
+pub(crate) const FILE: &str = "participants.csv";
 
 /// A participant before its energy is known.
 pub(crate) struct Connection {

@@ -41,6 +41,10 @@ impl Fingerprint {
 /// What a data set has beside its profiles.
 const NAMES: [&str; 4] = ["participants.csv", "grid_buses.csv", "grid_lines.csv", "grid_transformer.csv"];
 
+/// The forms that a profile's file can have, as its name ends.
+const FORMS: [&str; 3] = ["csv", "csv.gz", PARQUET];
+const PARQUET: &str = "parquet";
+
 /// Unpacked bytes read from one file, most: a year of 5-minute intervals of 150 participants is about 700 MB.
 pub(crate) const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -84,22 +88,30 @@ impl Source {
         Ok(Some(if name.ends_with(".gz") { Box::new(MultiGzDecoder::new(packed)) } else { packed }))
     }
 
+    /// Where the file `name` lies, if it is a Parquet file.
+    pub(crate) fn parquet(&self, name: &str) -> Option<PathBuf> {
+        match self {
+            Source::Directory(directory) if name.ends_with(PARQUET) => Some(directory.join(name)),
+            Source::Directory(_) | Source::BuiltIn => None,
+        }
+    }
+
     /// The name of the file that holds the profile `profile`.
     pub(crate) fn profile_file(&self, profile: &str) -> Result<String, DatasetError> {
         let files = self.files()?;
-        let plain = format!("profiles_{profile}.csv");
-        let packed = format!("{plain}.gz");
-        match (files.contains(&plain), files.contains(&packed)) {
-            (true, false) => Ok(plain),
-            (false, true) => Ok(packed),
-            (true, true) => Err(DatasetError::TwoForms { plain, packed, place: self.place() }),
-            (false, false) => {
+        let forms = FORMS.map(|form| format!("profiles_{profile}.{form}"));
+        let mut there = forms.iter().filter(|file| files.contains(file)).cloned();
+        match (there.next(), there.next()) {
+            (Some(file), None) => Ok(file),
+            (Some(one), Some(other)) => Err(DatasetError::TwoForms { one, other, place: self.place() }),
+            (None, _) => {
                 let mut known: Vec<&str> = files.iter().filter_map(|file| profile_of(file)).collect();
                 known.sort_unstable();
                 known.dedup();
                 let place = self.place();
                 if known.is_empty() {
-                    return Err(DatasetError::MissingFile { file: format!("{} or {}", plain, packed), place });
+                    let [plain, packed, columns] = forms;
+                    return Err(DatasetError::MissingFile { file: format!("{plain}, {packed} or {columns}"), place });
                 }
                 Err(DatasetError::UnknownProfile { found: quoted(profile), known: known.join(", "), place })
             }
@@ -148,5 +160,5 @@ impl Source {
 
 fn profile_of(file: &str) -> Option<&str> {
     let name = file.strip_prefix("profiles_")?;
-    name.strip_suffix(".csv.gz").or_else(|| name.strip_suffix(".csv"))
+    FORMS.iter().find_map(|form| name.strip_suffix(form)?.strip_suffix('.'))
 }

@@ -6,7 +6,7 @@ use csv::{Reader, ReaderBuilder, StringRecord, Trim};
 use protocol::{limits::ENERGY_WH_MAX, member::check_name};
 
 use super::{
-    error::{DatasetError, ENERGY_EXPECTED, quoted},
+    error::{DatasetError, ENERGY_EXPECTED, Place, quoted},
     source::{FILE_BYTES_MAX, Source},
 };
 
@@ -117,7 +117,7 @@ impl Row<'_> {
     pub(crate) fn bad(&self, column: Column, expected: &'static str) -> DatasetError {
         DatasetError::BadValue {
             file: self.file.to_owned(),
-            line: self.line,
+            place: Place::Line(self.line),
             column: column.name,
             expected,
             found: quoted(self.text(column)),
@@ -126,12 +126,19 @@ impl Row<'_> {
 
     /// The error that `name` was there before, on line `first`.
     pub(crate) fn duplicate(&self, what: &'static str, name: &str, first: u64) -> DatasetError {
-        DatasetError::Duplicate { file: self.file.to_owned(), line: self.line, what, name: name.to_owned(), first }
+        DatasetError::Duplicate {
+            file: self.file.to_owned(),
+            place: Place::Line(self.line),
+            what,
+            name: name.to_owned(),
+            first: Place::Line(first),
+        }
     }
 
     /// The error that `known_in` does not know a name.
     pub(crate) fn unknown(&self, what: &'static str, found: &str, known_in: &'static str) -> DatasetError {
-        DatasetError::Unknown { file: self.file.to_owned(), line: self.line, what, known_in, found: quoted(found) }
+        let (file, place) = (self.file.to_owned(), Place::Line(self.line));
+        DatasetError::Unknown { file, place, what, known_in, found: quoted(found) }
     }
 }
 

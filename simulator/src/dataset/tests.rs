@@ -257,7 +257,11 @@ fn what_is_missing_is_named_with_what_there_is() {
         ("grid_lines.csv", "june", "expected a file grid_lines.csv in "),
         ("", "may", "expected one of the profiles june in "),
         ("", "../june", "found `..?june`"),
-        ("profiles_june.csv", "june", "expected a file profiles_june.csv or profiles_june.csv.gz in "),
+        (
+            "profiles_june.csv",
+            "june",
+            "expected a file profiles_june.csv, profiles_june.csv.gz or profiles_june.parquet in ",
+        ),
     ];
     for (remove, profile, expected) in cases {
         let directory = directory();

@@ -47,6 +47,8 @@ pub struct Community {
     pub(crate) chance: Chance,
     /// The files that it was read from.
     pub(crate) data: Vec<Fingerprint>,
+    /// Which of them is the profile that is played as it was recorded.
+    profile: Option<String>,
     profiles: Profiles,
     devices: Devices,
     faults: Faults,
@@ -72,12 +74,13 @@ struct Parts {
     first: Interval,
     intervals: usize,
     data: Vec<Fingerprint>,
+    profile: Option<String>,
     profiles: Profiles,
 }
 
 impl Parts {
     fn assemble(self, scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
-        let Parts { homes, bids: (strategies, orders), plan, grid, first, intervals, data, profiles } = self;
+        let Parts { homes, bids: (strategies, orders), plan, grid, first, intervals, data, profile, profiles } = self;
         Ok(Community {
             rules: InForce::of(scenario, &homes, &grid, first, intervals)?,
             intensity: scenario.carbon.as_ref().map(|carbon| Intensity::of(carbon, first)).transpose()?,
@@ -93,6 +96,7 @@ impl Parts {
             intervals,
             chance,
             data,
+            profile,
             profiles,
         })
     }
@@ -145,6 +149,7 @@ impl Community {
             Some(path) => Orders::load(path, &dataset).map_err(|error| ScenarioError::at("community.orders", error))?,
         };
         let data = source.fingerprints(profile).map_err(|error| of_data(error.to_string()))?;
+        let profile = source.profile_file(profile).map_err(|error| of_data(error.to_string()))?;
         let (first, intervals) = period_of(scenario, &dataset)?;
         let before = dataset.before(first);
         let mut homes = Vec::with_capacity(dataset.participants.len());
@@ -173,7 +178,17 @@ impl Community {
             }
         }
         let profiles = Profiles::Recorded { usage, before };
-        let parts = Parts { homes, bids: (strategies, tables), plan, grid, first, intervals, data, profiles };
+        let parts = Parts {
+            homes,
+            bids: (strategies, tables),
+            plan,
+            grid,
+            first,
+            intervals,
+            data,
+            profile: Some(profile),
+            profiles,
+        };
         parts.assemble(scenario, chance)
     }
 
@@ -227,8 +242,14 @@ impl Community {
         data.extend(fingerprints("summer")?);
         data.sort_unstable_by(|one, other| one.file.cmp(&other.file));
         data.dedup();
-        let parts = Parts { homes, bids: (strategies, tables), plan, grid, first, intervals, data, profiles };
+        let parts =
+            Parts { homes, bids: (strategies, tables), plan, grid, first, intervals, data, profile: None, profiles };
         parts.assemble(scenario, chance)
+    }
+
+    /// The files that ties follow from: not the profile that was recorded, whose values can be told in several forms.
+    pub(crate) fn data_of_ties(&self) -> Vec<&Fingerprint> {
+        self.data.iter().filter(|read| self.profile.as_ref() != Some(&read.file)).collect()
     }
 
     /// How many intervals are played.

@@ -170,7 +170,7 @@ fn play(
 ) -> Result<Results, RunError> {
     let chunks = chunk::chunks(community);
     let (encoder, details) = (results.line_encoder(), results.detail_encoders());
-    let ties = manifest.ties();
+    let ties = manifest.ties(community);
     let next = AtomicUsize::new(0);
     let memories = Turns::new(community.start());
     let turns = Turns::new(results);

@@ -77,7 +77,8 @@ fn one() -> u64 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Community {
-    /// `built-in`, or a directory with `participants.csv` and `profiles_NAME.csv`; relative to the scenario's file.
+    /// `built-in`, or a directory with `participants.csv` and `profiles_NAME.csv` or `.parquet`; relative to the
+    /// scenario's file.
     pub data: PathBuf,
     /// Which profile of the data set is played. Not for drawn homes, which have a year of their own.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -72,8 +72,7 @@ impl Manifest {
     }
 
     /// What an offline run's ties follow from: the scenario, with its seed, and the data.
-    pub(super) fn ties(&self) -> Hash {
-        let Manifest { scenario, data, .. } = self;
-        Hash::of(&serde_json::to_vec(&(scenario, data)).unwrap_or_default())
+    pub(super) fn ties(&self, community: &Community) -> Hash {
+        Hash::of(&serde_json::to_vec(&(&self.scenario, community.data_of_ties())).unwrap_or_default())
     }
 }
