@@ -45,6 +45,9 @@ share = 0.5
 battery = { capacity_wh = 8000, power_w = 4000, round_trip_efficiency = 0.9 }
 [carbon]
 intensity_g_per_kwh = 380
+[faults.dishonest]
+share = 0.25
+hides = 0.2
 ";
 
 /// What people and browsers read of the page, but for the library: what it is before it is drawn.
@@ -80,7 +83,7 @@ fn shown(key: &str, value: &Value, megawatts: bool) -> Option<String> {
         _ if key.ends_with("_wh") => written(number / 1e3, 1),
         _ if key.ends_with("_w") || key.ends_with("_va") => written(number / 1e3, 2),
         "gini" | "quality_of_service" | "quality_of_experience" | "least_to_most" => written(number, 3),
-        "intervals" | "members" | "intervals_with_trade" => written(number, 0),
+        "intervals" | "members" | "dishonest_members" | "intervals_with_trade" => written(number, 0),
         _ => format!("{} %", written(number * 100.0, 2)),
     })
 }
@@ -127,7 +130,7 @@ fn the_report_is_the_same_to_the_byte_whole_and_on_its_own() {
     let figures: Value = serde_json::from_slice(&summary).unwrap();
     let (words, _) = page.split_once("<script").unwrap();
     let found = every_figure(&figures, words);
-    assert!(found > 60, "{found} figures");
+    assert!(found > 75, "{found} figures");
     let manifest: Value =
         serde_json::from_slice(&fs::read(directory.path().join("one/manifest.json")).unwrap()).unwrap();
     for data in manifest["data"].as_array().unwrap() {

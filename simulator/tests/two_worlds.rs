@@ -142,6 +142,11 @@ fn what_only_an_offline_run_has_is_refused_and_nothing_is_started() {
     let homes = "[community.drawn]\nhomes = 5\n[period]\ndays = 1\n";
     for (text, more, expected) in [
         (format!("{homes}[faults]\noffline = 0.5\n"), "", "faults.offline: expected none in a live neighbourhood"),
+        (
+            format!("{homes}[faults.dishonest]\nshare = 0.5\nhides = 0.5\n"),
+            "",
+            "faults.dishonest: expected none in a live neighbourhood",
+        ),
         (format!("{homes}[[tariffs.windows]]\nfrom = '01:00'\nto = '02:00'\n"), "", "tariffs: expected none in a live"),
         (homes.replace("homes = 5", "homes = 10001"), "", "expected at most 10000 members, found 10001"),
         (homes.to_owned(), "--mechanism=feeder", "expected a scenario, or options that say what is played"),

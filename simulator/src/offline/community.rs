@@ -15,6 +15,7 @@ use protocol::{
 use super::{
     chance::{Chance, Purpose},
     devices::{Devices, Memory, Remembers},
+    dishonest::Dishonest,
     drawn::{Day, DrawnHomes},
     faults::Faults,
     intensity::Intensity,
@@ -52,6 +53,8 @@ pub struct Community {
     profiles: Profiles,
     devices: Devices,
     faults: Faults,
+    /// Whose meters say something else than what flows, if the scenario has any.
+    pub(crate) dishonest: Option<Dishonest>,
     equipment: Vec<Equipment>,
 }
 
@@ -86,6 +89,7 @@ impl Parts {
             intensity: scenario.carbon.as_ref().map(|carbon| Intensity::of(carbon, first)).transpose()?,
             devices: Devices::of(scenario, &homes, &chance)?,
             faults: Faults::of(&scenario.faults, homes.len(), &chance),
+            dishonest: scenario.faults.dishonest.map(|said| Dishonest::of(&said, homes.len(), &chance)),
             equipment: scenario.equipment.clone(),
             homes,
             grid,

@@ -6,6 +6,7 @@
 mod carbon;
 mod fairness;
 mod grid;
+mod honesty;
 mod ratio;
 mod welfare;
 
@@ -16,11 +17,13 @@ pub use self::{
     carbon::Carbon,
     fairness::Fairness,
     grid::{Grid, LinePeak},
+    honesty::Honesty,
     ratio::Ratio,
     welfare::Welfare,
 };
 pub(crate) use self::{grid::watts, ratio::rounded};
 use super::{
+    dishonest::Misreported,
     intensity::Intensity,
     pool::Pool,
     sums::{IntervalSums, MemberSums},
@@ -48,6 +51,9 @@ pub struct Figures {
     pub carbon: Option<Carbon>,
     /// What passes the transformer and the lines.
     pub grid: Grid,
+    /// What dishonest meters do, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub honesty: Option<Honesty>,
 }
 
 /// Energy over the whole period.
@@ -172,11 +178,14 @@ pub(crate) struct Known<'a> {
     pub(crate) intensity: Option<&'a Intensity>,
     /// All its batteries as one.
     pub(crate) pool: Option<Pool>,
+    /// How many of its meters say something else than what flows, if the scenario has any.
+    pub(crate) dishonest: Option<usize>,
 }
 
 /// What a run came to, before figures are made of it.
 pub(crate) struct Totals<'a> {
     pub(crate) known: Known<'a>,
+    pub(crate) misreported: &'a Misreported,
     pub(crate) intervals: &'a [(Interval, IntervalSums)],
     pub(crate) members: &'a [MemberSums],
     pub(crate) lines: Vec<LinePeak>,
@@ -184,7 +193,8 @@ pub(crate) struct Totals<'a> {
 
 impl Figures {
     pub(crate) fn of(totals: Totals<'_>) -> Figures {
-        let Totals { known: Known { rules, intensity, pool }, intervals, members, lines } = totals;
+        let Totals { known, misreported, intervals, members, lines } = totals;
+        let Known { rules, intensity, pool, dishonest } = known;
         let mut all = MemberSums::default();
         members.iter().for_each(|member| all.add(member));
         let tradable_wh: u64 = intervals.iter().map(|(_, row)| row.tradable_wh).sum();
@@ -203,6 +213,7 @@ impl Figures {
             welfare: Welfare::of(intervals.iter().map(|(_, row)| row.welfare)),
             carbon: intensity.map(|intensity| Carbon::of(intervals, intensity)),
             grid: Grid::of(intervals, lines),
+            honesty: dishonest.map(|count| Honesty::of(count, misreported, intervals.len())),
         }
     }
 }

@@ -7,6 +7,7 @@ mod chance;
 mod community;
 mod details;
 mod devices;
+mod dishonest;
 mod drawn;
 mod faults;
 pub mod figures;

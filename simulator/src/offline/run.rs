@@ -31,6 +31,7 @@ use self::{
 use super::{
     community::Community,
     details::{self, Detail, DetailError},
+    dishonest::Dishonest,
     figures::{Figures, Known, LinePeak, Ratio, watts},
     member::Member,
     output::Who,
@@ -132,8 +133,12 @@ pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Re
 
 fn figures_of(results: &Results, community: &Community) -> Figures {
     let lines = line_peaks(community, results.flows());
-    let known =
-        Known { rules: Some(community.rules.base()), intensity: community.intensity.as_ref(), pool: community.pool() };
+    let known = Known {
+        rules: Some(community.rules.base()),
+        intensity: community.intensity.as_ref(),
+        pool: community.pool(),
+        dishonest: community.dishonest.as_ref().map(Dishonest::count),
+    };
     results.figures(known, lines)
 }
 

@@ -177,41 +177,67 @@ fn prices(figures: &Figures) -> Group {
 
 fn fairness(figures: &Figures) -> Group {
     let of = &figures.fairness;
-    Group {
-        title: "Who gains",
-        figures: vec![
-            figure("Losers", or_none(of.losers, text::percent), "Part of the members that pay more than alone."),
-            figure(
-                "Not worse off",
-                or_none(of.members_not_worse_off, text::percent),
-                "Participation willingness: part of the members that the market costs nothing.",
-            ),
-            figure("Most saved by a member", text::money(of.most_saving_nano), "Its cost alone − with the market."),
-            figure("Least saved by a member", text::money(of.least_saving_nano), "Its cost alone − with the market."),
-            figure(
-                "Least ÷ most",
-                or_none(of.least_to_most, text::index),
-                "The least saving as a part of the most. None where a member loses.",
-            ),
-            figure(
-                "Gini coefficient",
-                or_none(of.gini, text::index),
-                "Of the savings: the mean difference of two members ÷ twice the mean. 0 where all save the same; none \
+    let mut list = vec![
+        figure("Losers", or_none(of.losers, text::percent), "Part of the members that pay more than alone."),
+        figure(
+            "Not worse off",
+            or_none(of.members_not_worse_off, text::percent),
+            "Participation willingness: part of the members that the market costs nothing.",
+        ),
+        figure("Most saved by a member", text::money(of.most_saving_nano), "Its cost alone − with the market."),
+        figure("Least saved by a member", text::money(of.least_saving_nano), "Its cost alone − with the market."),
+        figure(
+            "Least ÷ most",
+            or_none(of.least_to_most, text::index),
+            "The least saving as a part of the most. None where a member loses.",
+        ),
+        figure(
+            "Gini coefficient",
+            or_none(of.gini, text::index),
+            "Of the savings: the mean difference of two members ÷ twice the mean. 0 where all save the same; none \
                  where a member loses.",
-            ),
-            figure(
-                "Quality of service",
-                or_none(of.quality_of_service, text::index),
-                "Jain's index of the savings: (sum)² ÷ (members × sum of squares). 1 where all save the same.",
-            ),
-            figure(
-                "Quality of experience",
-                or_none(of.quality_of_experience, text::index),
-                "1 − 2 σ ÷ (retail − feed-in), σ being the standard deviation of what buyers paid on average for a kWh. 1 \
+        ),
+        figure(
+            "Quality of service",
+            or_none(of.quality_of_service, text::index),
+            "Jain's index of the savings: (sum)² ÷ (members × sum of squares). 1 where all save the same.",
+        ),
+        figure(
+            "Quality of experience",
+            or_none(of.quality_of_experience, text::index),
+            "1 − 2 σ ÷ (retail − feed-in), σ being the standard deviation of what buyers paid on average for a kWh. 1 \
                  where all paid the same.",
+        ),
+    ];
+    if let Some(honesty) = &figures.honesty {
+        list.extend([
+            figure(
+                "Dishonest meters gain",
+                text::money(honesty.dishonest_gain_nano),
+                "Beside the market that honest meters would have made in each interval, from the same flows.",
             ),
-        ],
+            figure("Honest members lose by it", text::money(honesty.honest_loss_nano), "Negative where they gain."),
+            figure("Supplier loses by it", text::money(honesty.supplier_loss_nano), "Negative where it gains."),
+            figure("Grid operator loses by it", text::money(honesty.operator_loss_nano), "Negative where it gains."),
+            figure("Dishonest members", text::number(honesty.dishonest_members as u64), "Of the members."),
+            figure(
+                "Unmetered",
+                text::energy(honesty.unmetered_wh),
+                "What passed the transformer − what the members' meters said.",
+            ),
+            figure(
+                "Misallocated",
+                text::energy(honesty.misallocated_wh),
+                "What honest members bought and sold more or less than they would have.",
+            ),
+            figure(
+                "Intervals in which it is noticed",
+                or_none(honesty.noticed, text::percent),
+                "The transformer's meter is too far from the members' sum. It does not say who.",
+            ),
+        ]);
     }
+    Group { title: "Who gains", figures: list }
 }
 
 fn grid(figures: &Figures) -> Group {

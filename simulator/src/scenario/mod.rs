@@ -6,6 +6,7 @@
 mod carbon;
 mod equipment;
 mod error;
+mod faults;
 mod part;
 mod range;
 mod strategy;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use carbon::{Carbon, INTENSITY_MAX};
 pub use equipment::{DayWindow, Device, Equipment, Of, Trips};
 pub use error::ScenarioError;
+pub use faults::{Dishonest, Faults};
 pub use part::Part;
 pub use range::Range;
 pub use strategy::{Mix, StrategyOf};
@@ -329,21 +331,6 @@ const fn price_of(micro: i64) -> Price {
     }
 }
 
-/// What goes wrong: meters whose readings come late, so that the supplier has what flowed meanwhile.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Faults {
-    /// Part of the meters that are out of reach at times.
-    pub offline: Part,
-    /// On which part of their days [default: 1, all].
-    #[serde(default = "whole")]
-    pub days: Part,
-}
-
-fn whole() -> Part {
-    Part::from_ppm(1_000_000)
-}
-
 /// Temperatures outdoors, made up: an even rise from winter to summer, and on each day from night to afternoon.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -466,6 +453,7 @@ impl Scenario {
             return Err(ScenarioError::at("period.days", "expected at least 1, found 0"));
         }
         equipment::check(&self.equipment)?;
+        self.faults.check()?;
         self.weather.check()?;
         strategy::check(&self.strategies)
     }

@@ -27,6 +27,9 @@ fn only_offline(scenario: &Scenario) -> Result<(), ScenarioError> {
     if scenario.faults.offline.ppm() > 0 {
         return refused("faults.offline", "meters out of reach");
     }
+    if scenario.faults.dishonest.is_some() {
+        return refused("faults.dishonest", "meters that say something else than what flows");
+    }
     Ok(())
 }
 

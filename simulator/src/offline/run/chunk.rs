@@ -16,6 +16,7 @@ use crate::{
     offline::{
         community::Community,
         devices::{Memory, Remembers},
+        dishonest::Misreported,
         output::{LINES, time_ms},
         street::Street,
         sums::{IntervalSums, MemberSums},
@@ -49,6 +50,7 @@ pub(crate) struct Played {
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
     pub(crate) flows: Vec<(u64, u64)>,
     pub(crate) busiest: Busiest,
+    pub(crate) misreported: Misreported,
 }
 
 /// The first of the intervals in which most was traded, and what everyone did in it. Nothing yet where nothing was.
@@ -69,6 +71,8 @@ pub(super) struct Player<'a> {
     memories: &'a Turns<Memory>,
     /// What everyone does, of one interval or of the whole chunk.
     uses: Vec<Use>,
+    /// What dishonest meters say instead, of one interval.
+    told: Vec<Use>,
     /// What all batteries hold at the ends of these intervals, Wh.
     stored_wh: Vec<u64>,
     rows: Rows,
@@ -137,7 +141,17 @@ impl<'a> Player<'a> {
     ) -> Player<'a> {
         let uses = vec![Use::default(); community.homes.len()];
         let (street, stored_wh) = (Street::new(community, ties), vec![0]);
-        Player { community, street, encoder, details, memories, uses, stored_wh, rows: Rows::default() }
+        Player {
+            community,
+            street,
+            encoder,
+            details,
+            memories,
+            uses,
+            told: Vec::new(),
+            stored_wh,
+            rows: Rows::default(),
+        }
     }
 
     /// Plays the chunk of this number.
@@ -192,8 +206,16 @@ impl<'a> Player<'a> {
         let interval = self.street.interval(at);
         let members = self.community.homes.len();
         let uses = &self.uses[place * members..(place + 1) * members];
-        self.street.meter(at, uses);
-        let economics = self.street.trade(at).map_err(|error| RunError::Settle { interval, error })?;
+        let told = match &self.community.dishonest {
+            Some(dishonest) => {
+                dishonest.tell(uses, &mut self.told);
+                self.told.as_slice()
+            }
+            None => uses,
+        };
+        self.street.meter(at, told);
+        let settle = |street: &Street<'_>| street.trade(at).map_err(|error| RunError::Settle { interval, error });
+        let economics = settle(&self.street)?;
         let day = interval.start_s().div_euclid(86_400) * 86_400;
         if played.days.last().is_none_or(|(last, _)| *last != day) {
             played.days.push((day, vec![MemberSums::default(); uses.len()]));
@@ -203,15 +225,17 @@ impl<'a> Player<'a> {
         let (mut buyers, mut sellers) = (0, 0);
         let (mut net_wh, mut lacking_wh, mut spare_wh) = (0, 0, 0);
         if let Some((_, of_day)) = played.days.last_mut() {
-            for ((of_member, of_use), line) in of_day.iter_mut().zip(uses).zip(&economics.lines) {
-                let of_line = MemberSums::of_line(*of_use, line, rules);
+            let lines = uses.iter().zip(told).zip(&economics.lines);
+            for (of_member, ((of_use, told), line)) in of_day.iter_mut().zip(lines) {
+                let of_line = MemberSums::of_line(*told, line, rules);
                 of_member.add(&of_line);
                 sums.add(&of_line);
                 buyers += u32::from(!line.bought.is_zero());
                 sellers += u32::from(!line.sold.is_zero());
                 let (drawn, fed_in) = of_use.at_meter();
                 net_wh += i64::from(drawn) - i64::from(fed_in);
-                if !of_use.unread {
+                if !told.unread {
+                    let (drawn, fed_in) = told.at_meter();
                     lacking_wh += u64::from(drawn);
                     spare_wh += u64::from(fed_in);
                 }
@@ -221,7 +245,7 @@ impl<'a> Player<'a> {
             let Busiest { at: busiest, traded_wh, uses: kept } = &mut played.busiest;
             (*busiest, *traded_wh) = (at, sums.bought_wh);
             kept.clear();
-            kept.extend_from_slice(uses);
+            kept.extend_from_slice(told);
         }
         let tradable_wh = lacking_wh.min(spare_wh);
         let row = IntervalSums {
@@ -246,8 +270,16 @@ impl<'a> Player<'a> {
             self.details.add_flowed(self.community, interval, &edges)?;
         }
         self.details.add_traded(interval, self.street.members(), rules, &economics)?;
+        if let Some(dishonest) = &self.community.dishonest {
+            let closes = dishonest.closes(self.street.members(), rules, net_wh);
+            // Nobody says to draw more or feed in less, so nothing is missing the other way.
+            let unmetered_wh = u64::try_from(net_wh - (lacking_wh as i64 - spare_wh as i64)).unwrap_or(0);
+            self.street.meter(at, uses);
+            let truth = settle(&self.street)?;
+            played.misreported.add_interval(dishonest, &economics, &truth, unmetered_wh, closes);
+        }
         if self.encoder.is_some() {
-            self.rows.push(interval, uses, &economics.lines);
+            self.rows.push(interval, told, &economics.lines);
         }
         Ok(economics.price)
     }

@@ -10,6 +10,7 @@ use crate::{
     offline::{
         community::Community,
         details::Detail,
+        dishonest::Misreported,
         figures::{Figures, Known, LinePeak, Totals},
         output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
         sums::{IntervalSums, MemberSums},
@@ -30,6 +31,7 @@ pub(crate) struct Results {
     members: Vec<MemberSums>,
     flows: Vec<(u64, u64)>,
     busiest: Busiest,
+    misreported: Misreported,
 }
 
 /// The table of days, of which the last is still being added up.
@@ -77,6 +79,7 @@ impl Results {
             members: vec![MemberSums::default(); members],
             flows: Vec::new(),
             busiest: Busiest::default(),
+            misreported: Misreported::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Results {
         if played.busiest.traded_wh > self.busiest.traded_wh {
             self.busiest = played.busiest;
         }
+        self.misreported.add(&played.misreported);
         for (day, sums) in played.days {
             self.members.resize(self.members.len().max(sums.len()), MemberSums::default());
             self.members.iter_mut().zip(&sums).for_each(|(all, of_day)| all.add(of_day));
@@ -153,7 +157,8 @@ impl Results {
 
     /// The figures of all that was appended.
     pub(crate) fn figures(&self, known: Known<'_>, lines: Vec<LinePeak>) -> Figures {
-        Figures::of(Totals { known, intervals: &self.intervals, members: &self.members, lines })
+        let Results { misreported, intervals, members, .. } = self;
+        Figures::of(Totals { known, misreported, intervals, members, lines })
     }
 
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.
