@@ -13,8 +13,8 @@ use household::{
     strategy::{self, FixedLimits, PriceTaker, Strategy},
 };
 use jiff::tz::TimeZone;
-use protocol::{interval::Interval, member::MemberId, reading::Registers};
-use serde::Deserialize;
+use protocol::{hash::Hash, interval::Interval, member::MemberId, reading::Registers};
+use serde::{Deserialize, de::Error as _};
 use settings::{address::Address, broker::BrokerAddress, listen::Listen};
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
@@ -60,6 +60,11 @@ pub struct Config {
     /// How the household bids: what `[order]` says.
     #[serde(skip, default = "price_taker")]
     pub order: Arc<dyn Strategy>,
+    /// What the strategy's draws follow from, if `[order]` says so: `chance`. Whoever knows it knows the limits before
+    /// they stand, so that it is for simulations that are done again. Without it, the device's key is what nobody else
+    /// knows.
+    #[serde(skip)]
+    pub chance: Option<Hash>,
     /// Home Assistant, which shows what the agent knows.
     #[serde(default)]
     pub home_assistant: Option<HomeAssistantConfig>,
@@ -143,7 +148,7 @@ impl Config {
         let mut config = Config::deserialize(Deserializer::from(document)).map_err(|error| malformed(error, 0..0))?;
         if let Some(order) = order {
             let section = order.span();
-            config.order = read_order(order).map_err(|error| malformed(error, section))?;
+            (config.order, config.chance) = read_order(order).map_err(|error| malformed(error, section))?;
         }
         let base = path.parent().unwrap_or(Path::new(""));
         config.genesis = base.join(&config.genesis);
@@ -180,17 +185,25 @@ impl Config {
     }
 }
 
-/// Reads `[order]`. Without a `strategy` its limits are fixed.
-fn read_order(mut order: toml::Spanned<DeValue<'_>>) -> Result<Arc<dyn Strategy>, Error> {
-    let name = match order.get_mut() {
-        DeValue::Table(keys) => keys.remove("strategy"),
-        _ => None,
+/// Reads `[order]`: the strategy, and what its draws follow from. Without a `strategy` its limits are fixed.
+fn read_order(mut order: toml::Spanned<DeValue<'_>>) -> Result<(Arc<dyn Strategy>, Option<Hash>), Error> {
+    let (name, chance) = match order.get_mut() {
+        DeValue::Table(keys) => (keys.remove("strategy"), keys.remove("chance")),
+        _ => (None, None),
     };
     let settings = ValueDeserializer::from(order);
-    match name {
-        Some(name) => strategy::read(&String::deserialize(ValueDeserializer::from(name))?, settings),
-        None => Ok(Arc::new(FixedLimits::deserialize(settings)?)),
+    let strategy: Arc<dyn Strategy> = match name {
+        Some(name) => strategy::read(&String::deserialize(ValueDeserializer::from(name))?, settings)?,
+        None => Arc::new(FixedLimits::deserialize(settings)?),
+    };
+    let chance = chance.map(|chance| Hash::deserialize(ValueDeserializer::from(chance))).transpose()?;
+    if let Some(chance) = chance.filter(|chance| strategy.with_chance(chance).is_none()) {
+        let name = strategy.name();
+        let message =
+            format!("expected no `chance` for `{name}`, which leaves nothing to it, found {chance}; leave it out");
+        return Err(Error::custom(message));
     }
+    Ok((strategy, chance))
 }
 
 fn price_taker() -> Arc<dyn Strategy> {
@@ -223,7 +236,7 @@ mod tests {
         assert_eq!(zone.name(), "Europe/Vienna");
         assert_eq!(config.genesis, Path::new("/etc/voisin/genesis.json"));
         assert_eq!(config.device_key_path(), Path::new("/etc/voisin/state/device.key"));
-        let situation = Situation { interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(), tariffs: None };
+        let situation = Situation::new("2026-06-01T12:00:00Z/PT15M".parse().unwrap(), None);
         assert_eq!(config.order.limits(&situation).buy, Price::from_micro(280_000));
         assert_eq!(config.order.name(), "fixed");
         let SourceConfig::Replay(replay) = config.source else { panic!("a recording") };
@@ -315,7 +328,7 @@ mod tests {
         let (before, _) = EXAMPLE.split_once("[order]\n").unwrap();
         let orders = examples.filter(|example| example.starts_with("[order]"));
         let orders = orders.map(|order| Config::parse(&format!("{before}{order}"), Path::new("a.toml")).unwrap().order);
-        assert_eq!(orders.map(|order| order.name()).collect::<Vec<_>>(), ["fixed", "time_of_use"]);
+        assert_eq!(orders.map(|order| order.name()).collect::<Vec<_>>(), ["fixed", "time_of_use", "roth_erev"]);
     }
 
     #[test]
@@ -340,6 +353,12 @@ mod tests {
             (format!("{good}[order]\nstrategy = \"price_taker\"\nbuy = \"0.3\"\n"), 9, "unknown field `buy`"),
             (format!("{good}[order]\nsel = \"0.3\"\n"), 8, "unknown field `sel`, expected one of `buy`, `sell`"),
             (format!("{good}[order]\nstrategy = \"time_of_use\"\nwindows = []\n"), 7, "at least one window"),
+            (format!("{good}[order]\nstrategy = \"zi_c\"\nchance = \"7\"\n"), 7, "64 lowercase hex digits"),
+            (
+                format!("{good}[order]\nchance = \"{}\"\n", Hash::ZERO),
+                7,
+                "expected no `chance` for `fixed`, which leaves nothing to it, found 0000",
+            ),
             (format!("order = 3\n{good}"), 1, "invalid type: integer `3`"),
             (format!("{good}[broker_login]\npassword = \"7\"\n"), 8, "unknown field `password`, expected one of `ca`"),
             (format!("{good}[broker_login]\npassword_file = \"credential:\"\n"), 8, "that LoadCredential= gives"),

@@ -18,6 +18,7 @@ mod config;
 mod gate;
 mod home_assistant;
 mod key;
+mod learned;
 mod mqtt;
 mod orders;
 mod outbox;

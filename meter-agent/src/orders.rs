@@ -4,7 +4,6 @@
 //! one is signed wherever what is wanted changes, and ahead of that: so many intervals that it is sent again, and that
 //! announcements are missed, before it comes too late.
 
-use household::strategy::{Situation, Strategy};
 use protocol::{
     answer::Refusal,
     energy::Energy,
@@ -69,7 +68,7 @@ impl Became {
 const MARGIN_MAX: i64 = 64;
 /// Intervals after the first that an order can stand from for which one is signed already: an hour of quarter hours. If
 /// every one of them has an order, all of them still wait on the ledger together, beside the one that stands.
-const AHEAD: i64 = 4;
+pub(crate) const AHEAD: i64 = 4;
 const _: () = assert!(AHEAD as usize + 3 <= ledger::state::ORDERS_PER_MEMBER_MAX);
 
 impl Orders {
@@ -77,25 +76,29 @@ impl Orders {
         Orders { records, signed, late: 0, put_off: None }
     }
 
-    /// The order to sign now, where orders may stand from `from` on: of the first interval in which the strategy wants
-    /// other limits than those that were placed for it.
-    pub(crate) fn wanted(&self, strategy: &dyn Strategy, tariffs: Option<Tariffs>, from: Interval) -> Option<Order> {
-        let wants = |interval| strategy.limits(&Situation { interval, tariffs });
-        let known = self.records.last().map_or(0, |record| record.order.sequence);
-        // One more than needed, so that the order is on the ledger for sure before its first interval is cleared.
+    /// The first interval that an order which is signed now can stand for, where orders may stand from `from` on: one
+    /// more than needed, so that it is on the ledger for sure before that interval is cleared.
+    pub(crate) fn first(&self, from: Interval) -> Option<Interval> {
         let margin = (1i64 << self.late.min(32)).min(MARGIN_MAX);
-        let first = from.offset(margin)?;
+        from.offset(margin)
+    }
+
+    /// The order to sign now, which can stand for `first` at the earliest: of the first interval in which the household
+    /// wants other limits than those that were placed for it. What it wants may not be known yet.
+    pub(crate) fn wanted(&self, first: Interval, wants: impl Fn(Interval) -> Option<PriceLimits>) -> Option<Order> {
+        let known = self.records.last().map_or(0, |record| record.order.sequence);
         // Of an order whose record was lost nobody knows here what it says, and it may stand.
         let lost = known < self.signed;
+        let other = |interval, placed| wants(interval).is_some_and(|limits| limits != placed);
         let last = self.placed_orders().next();
-        let changed_mind = last.is_some_and(|last| last.valid_from > first && wants(last.valid_from) != last.limits());
+        let changed_mind = last.is_some_and(|last| last.valid_from > first && other(last.valid_from, last.limits()));
         let valid_from = if lost || changed_mind {
             first
         } else {
             let mut soon = (0..=AHEAD).filter_map(|ahead| first.offset(ahead));
-            soon.find(|interval| self.put_off <= Some(*interval) && wants(*interval) != self.placed(*interval))?
+            soon.find(|interval| self.put_off <= Some(*interval) && other(*interval, self.placed(*interval)))?
         };
-        let PriceLimits { buy, sell, buy_cap, sell_cap } = wants(valid_from);
+        let PriceLimits { buy, sell, buy_cap, sell_cap } = wants(valid_from)?;
         Some(Order { sequence: known.max(self.signed) + 1, valid_from, buy, sell, buy_cap, sell_cap })
     }
 
@@ -107,7 +110,7 @@ impl Orders {
 
     /// The limits that were placed for `interval`: the last order that has started stands, and whoever has none is a
     /// price taker.
-    fn placed(&self, interval: Interval) -> PriceLimits {
+    pub(crate) fn placed(&self, interval: Interval) -> PriceLimits {
         let standing = self.placed_orders().find(|order| order.valid_from <= interval);
         standing.map_or_else(PriceLimits::default, Order::limits)
     }
@@ -192,7 +195,7 @@ mod properties;
 
 #[cfg(test)]
 mod tests {
-    use household::strategy::FixedLimits;
+    use household::strategy::{FixedLimits, Situation, Strategy};
     use protocol::{envelope::Sealed, money::Price};
 
     use super::*;
@@ -217,22 +220,26 @@ mod tests {
         FixedLimits { buy: Some(price(micro)), ..FixedLimits::default() }
     }
 
+    fn wanted(orders: &Orders, strategy: &FixedLimits, from: Interval) -> Option<Order> {
+        orders.wanted(orders.first(from).unwrap(), |interval| Some(strategy.limits(&Situation::new(interval, None))))
+    }
+
     #[test]
     fn an_order_is_signed_when_the_household_changes_its_mind_and_later_when_it_was_too_late() {
         let mut orders = Orders::default();
-        assert_eq!(orders.wanted(&FixedLimits::default(), None, interval(1)), None);
+        assert_eq!(wanted(&orders, &FixedLimits::default(), interval(1)), None);
         let mut from = Vec::new();
         for _ in 0..9 {
-            let order = orders.wanted(&buy(200_000), None, interval(0)).unwrap();
+            let order = wanted(&orders, &buy(200_000), interval(0)).unwrap();
             from.push(order.valid_from.since(interval(0)).unwrap());
             let record = record(order, OrderState::Open);
             let hash = record.message.hash();
             orders.push(record);
-            assert_eq!(orders.wanted(&buy(200_000), None, interval(0)), None, "one at a time");
+            assert_eq!(wanted(&orders, &buy(200_000), interval(0)), None, "one at a time");
             assert_eq!(orders.answered(&hash, Some(Refusal::OrderTooLate)).unwrap().0, Became::Late);
         }
         assert_eq!(from, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
-        let order = orders.wanted(&buy(200_000), None, interval(0)).unwrap();
+        let order = wanted(&orders, &buy(200_000), interval(0)).unwrap();
         assert_eq!(order.sequence, 10);
         let accepted = record(order, OrderState::Open);
         let hash = accepted.message.hash();
@@ -243,14 +250,14 @@ mod tests {
         // No room for it passes: nothing is decided, and nothing else is signed.
         let full = Some(Refusal::TooManyOrders);
         assert_eq!(answer(&mut orders, full), (Became::Waiting, OrderState::Open));
-        assert!(orders.open().is_some() && orders.wanted(&buy(200_000), None, interval(0)).is_none());
+        assert!(orders.open().is_some() && wanted(&orders, &buy(200_000), interval(0)).is_none());
         assert_eq!(answer(&mut orders, None), (Became::Standing, OrderState::Accepted));
         assert_eq!(answer(&mut orders, full), (Became::Waiting, OrderState::Accepted), "it stands already");
         assert!(orders.open().is_none());
-        let earlier = orders.wanted(&buy(200_000), None, interval(2));
+        let earlier = wanted(&orders, &buy(200_000), interval(2));
         assert_eq!(earlier, None, "it was put off, and one for earlier would be too late again");
         // Back to a price taker: that is an order too, for the old one stands.
-        let order = orders.wanted(&FixedLimits::default(), None, interval(5)).unwrap();
+        let order = wanted(&orders, &FixedLimits::default(), interval(5)).unwrap();
         assert_eq!((order.sequence, order.buy, order.valid_from), (11, None, interval(6)));
     }
 
@@ -265,11 +272,11 @@ mod tests {
             sell_cap: None,
         };
         let mut orders = Orders::new(vec![record(order, OrderState::Accepted)], 2);
-        let signed = orders.wanted(&buy(200_000), None, interval(5)).unwrap();
+        let signed = wanted(&orders, &buy(200_000), interval(5)).unwrap();
         assert_eq!((signed.sequence, signed.buy), (3, Some(price(200_000))));
         orders.push(record(signed, OrderState::Open));
-        assert_eq!(orders.wanted(&buy(200_000), None, interval(5)), None, "one at a time");
-        let nothing_left = Orders::new(Vec::new(), 2).wanted(&FixedLimits::default(), None, interval(5)).unwrap();
+        assert_eq!(wanted(&orders, &buy(200_000), interval(5)), None, "one at a time");
+        let nothing_left = wanted(&Orders::new(Vec::new(), 2), &FixedLimits::default(), interval(5)).unwrap();
         assert_eq!((nothing_left.sequence, nothing_left.buy), (3, None));
     }
 

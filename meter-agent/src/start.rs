@@ -38,6 +38,7 @@ use crate::{
     config::{Config, Registration},
     home_assistant,
     key::{KeyError, read_key},
+    learned::{Known, Learned},
     mqtt::{self, DeviceTopics},
     orders::Orders,
     outbox::Outbox,
@@ -207,8 +208,9 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
     let access = access(config, &device_key.public())?;
     let meter = config.source.open(&placement(&registration, &genesis))?;
-    // Nobody else can tell what is left to chance.
-    let chance = Hash::of_parts(&[b"voisin strategy 1\0", &device_key.seed()]);
+    // Nobody else can tell what is left to chance, unless that is wanted.
+    let own_chance = || Hash::of_parts(&[b"voisin strategy 1\0", &device_key.seed()]);
+    let chance = config.chance.unwrap_or_else(own_chance);
     let identity = Identity {
         name: config.name.clone(),
         chain: genesis.chain(),
@@ -317,6 +319,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
 
     let store = Arc::new(store);
     let shown_store = Arc::downgrade(&store);
+    let learned = Learned::of(&*identity.strategy, loaded.learned, start.interval);
     let mut core = Core {
         identity,
         head,
@@ -324,6 +327,8 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         read_until: head.interval,
         outbox,
         orders: Orders::new(loaded.orders, loaded.order),
+        learned,
+        known: Known::default(),
         totals: loaded.totals,
         today: loaded.today,
         tariffs: loaded.tariffs,

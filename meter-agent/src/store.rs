@@ -37,6 +37,7 @@ use settings::owner_only;
 
 pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
+    learned::Learned,
     period::Period,
     record::{OrderRecord, ReadingRecord, Today},
     signed::{self, Doubt, Signed},
@@ -67,6 +68,7 @@ const OWNER: &[u8] = b"owner";
 const HEAD: &[u8] = b"head";
 const TOTALS: &[u8] = b"totals";
 const TODAY: &[u8] = b"today";
+const LEARNED: &[u8] = b"learned";
 const REFUSED: &[u8] = b"refused";
 const READING: u8 = b'r';
 const RECEIPT: u8 = b'p';
@@ -161,6 +163,8 @@ pub(crate) struct Loaded {
     /// An interval of which two receipts contradict one another.
     pub(crate) two_truths: Option<Interval>,
     pub(crate) orders: Vec<OrderRecord>,
+    /// What a strategy has learned.
+    pub(crate) learned: Option<Learned>,
     /// Entries that could not be read, and were dropped.
     pub(crate) dropped: usize,
     /// The database had been lost, or set back, and has the last signature from its record.
@@ -178,6 +182,7 @@ pub(crate) struct Settling<'a> {
     pub(crate) covered: &'a [(u64, ReadingRecord)],
     pub(crate) totals: Totals,
     pub(crate) today: Option<Today>,
+    pub(crate) learned: Option<&'a Learned>,
 }
 
 /// The agent's state on disk. Dropped, it can be opened again at once.
@@ -259,6 +264,7 @@ impl Store {
                 .contradictions()
                 .find_map(|json| Some(Receipt::from_json(&json.ok()?).ok()?.entry.interval)),
             orders: orders.into_iter().map(|(_, order)| order).collect(),
+            learned: self.get(LEARNED)?,
             dropped: torn_readings + torn_orders,
             lacked,
             order,
@@ -296,6 +302,9 @@ impl Store {
         batch.insert(TOTALS, cbor::encode(&settling.totals));
         if let Some(today) = &settling.today {
             batch.insert(TODAY, cbor::encode(today));
+        }
+        if let Some(learned) = settling.learned {
+            batch.insert(LEARNED, cbor::encode(learned));
         }
         self.commit(batch)?;
         if let Some(signed) = &mut *self.signed.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -102,6 +102,10 @@ const BATTERIES: &str = "[[equipment]]\nshare = 0.5\nof = 'roofs'\n\
 /// What makes them follow prices.
 const PRICES: &str = ", dispatch = 'price_driven', charge_below = '0.12', discharge_above = '0.2', export = true";
 
+/// Some who learn, with batteries.
+const LEARNERS: &str = "[[strategies]]\nshare = 0.3\nstrategy = 'roth_erev'\n[[equipment]]\nshare = 0.1\n\
+                        battery = { capacity_wh = 8000, power_w = 4000, round_trip_efficiency = 0.9 }\n";
+
 /// Three thousand homes: a chunk is less than a day of them, so that days are put together from several.
 fn homes(seed: u64, devices: &str) -> String {
     format!(
@@ -148,7 +152,12 @@ fn energy_and_money_close_in_every_interval_with_all_devices() {
 
 #[test]
 fn the_files_are_the_same_to_the_byte_for_any_number_of_threads_and_others_for_another_seed() {
-    for devices in [String::new(), format!("{BATTERIES} }}\n"), format!("{BATTERIES}{PRICES} }}\n")] {
+    for devices in [
+        String::new(),
+        format!("{BATTERIES} }}\n"),
+        format!("{BATTERIES}{PRICES} }}\n"),
+        format!("{LEARNERS}[faults]\noffline = 0.3\ndays = 0.5\n"),
+    ] {
         same_for_any_number_of_threads(|seed| homes(seed, &devices));
     }
 }
@@ -186,6 +195,7 @@ fn scenarios() -> impl Strategy<Value = String> {
              [[strategies]]\nshare = 0.3\nstrategy = 'fixed'\nbuy = '0.2'\nsell_cap_wh = 300\n"
                 .to_owned()
         ),
+        Just("[[strategies]]\nshare = 0.8\nstrategy = 'roth_erev'\n".to_owned()),
     ];
     let terms = prop_oneof![
         Just("price = '0.11'\n"),
@@ -248,6 +258,7 @@ proptest! {
         let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);
         for at in 0..96 {
             street.measure(at, &mut memory, &mut uses);
+            street.bid(at, &mut memory);
             let members = street.meter(at, &uses).to_vec();
             let simulated = street.trade(at).unwrap();
             let settled = production(&members, &street, at);
@@ -255,7 +266,7 @@ proptest! {
             prop_assert_eq!(&simulated.trades, &settled.trades);
             prop_assert_eq!((simulated.supplier, simulated.operator), (settled.supplier, settled.operator));
             prop_assert_eq!(simulated.price, settled.price);
-            memory.learn(simulated.price);
+            street.learn(at, &simulated, &mut memory);
         }
     }
 }

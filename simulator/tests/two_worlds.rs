@@ -4,22 +4,26 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use market::economics::Economics;
-use protocol::{hash::Hash, settlement::Line};
+use market::{economics::Economics, inputs::MeteredMember};
+use protocol::{
+    hash::Hash,
+    settlement::{Line, Tariffs},
+};
 use simulator::{
     offline::{Community, Street, Use},
     scenario::Scenario,
 };
 
 /// A day in June of 20 homes, half of them with a roof; batteries, some of which follow the prices that the receipts
-/// of their own household say, vehicles and appliances; and limits that are all different, so that no tie decides. The
-/// first hours are dark: by the first light all orders stand.
+/// of their own household say, vehicles and appliances; and limits that are all different, so that no tie decides:
+/// those who learn choose from limits that nobody else has. The first hours are dark: by the first light all orders
+/// stand, and nobody has learned anything before.
 fn scenario() -> String {
     let mut text = String::from(
         "[community.drawn]\nhomes = 20\npv_share = 0.5\ngrid = true\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 1\n\
@@ -33,8 +37,15 @@ fn scenario() -> String {
     );
     // One for each of the 20: a twentieth is 0.05.
     for number in 0..20 {
-        let (buy, sell) = (300_000 - number * 7_001, 80_000 + number * 3_003);
-        let strategy = match number % 3 {
+        let (buy, sell) = (299_500 - number * 7_001, 80_700 + number * 3_003);
+        let strategy = match number % 4 {
+            _ if number == 19 => "strategy = 'zi_c'\n".to_owned(),
+            1 | 2 => format!(
+                "strategy = 'roth_erev'\nlimits = {}\nlowest = '0.{:06}'\nhighest = '0.{:06}'\n",
+                5 + number,
+                90_000 + number * 611,
+                290_000 - number * 613
+            ),
             0 => format!(
                 "strategy = 'time_of_use'\nbuy = '0.{buy}'\nsell = '0.{sell:06}'\n[[strategies.windows]]\n\
                  from = '09:00'\nto = '13:00'\nbuy = '0.{}'\nsell = '0.{:06}'\n",
@@ -48,17 +59,27 @@ fn scenario() -> String {
     text
 }
 
-/// What is computed offline, where the batteries that follow prices are told them, or are not.
-fn offline(text: &str, prices_are_told: bool) -> Vec<Economics> {
+/// No two members ask for the same, where no limit is one of the supplier's prices.
+fn assert_no_tie(members: &[MeteredMember], tariffs: Tariffs) {
+    let buy = |member: &MeteredMember| member.limits.buy.unwrap_or(tariffs.retail_price);
+    let sell = |member: &MeteredMember| member.limits.sell.unwrap_or(tariffs.feed_in_price);
+    for limits in [members.iter().map(buy).collect::<BTreeSet<_>>(), members.iter().map(sell).collect()] {
+        assert_eq!(limits.len(), members.len(), "{members:?}");
+    }
+}
+
+fn offline(text: &str) -> Vec<Economics> {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
     let mut street = Street::new(&community, Hash::ZERO);
     let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);
     let play = |at: usize| {
         street.measure(at, &mut memory, &mut uses);
-        street.meter(at, &uses);
+        street.bid(at, &mut memory);
+        let tariffs = street.rules(at).tariffs();
+        assert_no_tie(street.meter(at, &uses), tariffs);
         let economics = street.trade(at).unwrap();
-        memory.learn(economics.price.filter(|_| prices_are_told));
+        street.learn(at, &economics, &mut memory);
         economics
     };
     (0..community.intervals()).map(play).collect()
@@ -107,10 +128,12 @@ fn a_day_live_gives_the_lines_that_were_computed_offline() {
     }
     assert_eq!(settled.len(), 96 * 20);
 
+    let computed = offline(&text);
+    let otherwise = offline(&text.replace("lowest =", "forgetting = 0.3\nlowest ="));
+    assert!(computed != otherwise, "what is learned within the day decides some of its limits");
     let mut traded = 0;
-    let computed = offline(&text, true);
-    let lines = |economics: &[Economics]| economics.iter().flat_map(|it| it.lines.clone()).collect::<Vec<_>>();
-    assert_ne!(lines(&offline(&text, false)), lines(&computed), "no battery follows a price");
+    let dearer = offline(&text.replace("charge_below = '0.16'", "charge_below = '0.02'"));
+    assert!(computed != dearer, "a battery follows the prices");
     for (number, economics) in computed.iter().enumerate() {
         let start = format!("2016-06-06T{:02}:{:02}:00Z", number / 4, number % 4 * 15);
         for (member, line) in economics.lines.iter().enumerate() {

@@ -12,6 +12,7 @@
 
 mod event;
 mod inbound;
+mod learning;
 mod readings;
 mod receipts;
 mod sending;
@@ -42,6 +43,7 @@ use crate::{
     alarm::{AlarmKind, Alarms},
     check::ReceiptFault,
     gate::Horizon,
+    learned::{Known, Learned},
     orders::Orders,
     outbox::Outbox,
     record::{OrderRecord, Today},
@@ -78,6 +80,10 @@ pub(crate) struct Core {
     pub(crate) read_until: Interval,
     pub(crate) outbox: Outbox,
     pub(crate) orders: Orders,
+    /// What the strategy has learned; none where it learns nothing.
+    pub(crate) learned: Option<Learned>,
+    /// What it knows for the next intervals that an order can stand for.
+    pub(crate) known: Known,
     pub(crate) totals: Totals,
     pub(crate) today: Option<Today>,
     /// Of the latest verified receipt.

@@ -35,9 +35,10 @@ fn write_now(store: &Store, write: &Write) -> Result<Option<u64>, StoreError> {
     match write {
         Write::Readings { signed, head } => store.append(signed, head).map(|()| None),
         Write::Order(record) => store.put_order(record).map(|()| None),
-        Write::Receipt { interval, json, covered, totals, today } => {
+        Write::Receipt { interval, json, covered, totals, today, learned } => {
             let (interval, json, totals, today) = (*interval, json.as_deref(), *totals, *today);
-            store.settle(&Settling { interval, json, covered, totals, today }).map(|()| None)
+            let learned = learned.as_deref();
+            store.settle(&Settling { interval, json, covered, totals, today, learned }).map(|()| None)
         }
         Write::Evidence(json) => store.keep_evidence(json).map(Some),
         Write::Contradiction { known, received } => store.keep_contradiction(known, received).map(Some),

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     alarm::Alarms,
     chain,
+    learned::Known,
     mqtt::{self, DeviceTopics},
     orders::Orders,
     outbox::Outbox,
@@ -121,6 +122,8 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         read_until: head.interval,
         outbox,
         orders: Orders::new(loaded.orders, loaded.order),
+        learned: None,
+        known: Known::default(),
         totals: loaded.totals,
         today: loaded.today,
         tariffs: loaded.tariffs,

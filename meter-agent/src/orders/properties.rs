@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use household::strategy::{Strategy, read};
+use household::strategy::{Situation, Strategy, read};
 use ledger::state::ORDERS_PER_MEMBER_MAX;
 use proptest::prelude::*;
 use protocol::{envelope::Sealed, interval::IntervalLength, money::Price};
@@ -72,7 +72,7 @@ proptest! {
         restarts in any::<bool>(),
     ) {
         let strategy = time_of_use(zone, &times, &prices, &days);
-        let wants = |interval| strategy.limits(&Situation { interval, tariffs: None });
+        let wants = |interval| strategy.limits(&Situation::new(interval, None));
         let before = Interval::containing(start_s, length).unwrap();
         let count = 4 * 86_400 / length.seconds();
         let (mut ledger, mut orders) = (Ledger::default(), Orders::default());
@@ -84,7 +84,8 @@ proptest! {
             let open = before.offset(at).unwrap();
             if at == next {
                 next += 1 + heard.next().unwrap();
-                while let Some(order) = orders.wanted(&*strategy, None, open.next().unwrap()) {
+                let first = |orders: &Orders| orders.first(open.next().unwrap()).unwrap();
+                while let Some(order) = orders.wanted(first(&orders), |interval| Some(wants(interval))) {
                     ledger.place(&order, open);
                     changes.push(order.valid_from);
                     let message = Sealed::from(order.sequence.to_be_bytes().to_vec());

@@ -157,8 +157,14 @@ fn settling_keeps_the_receipt_and_a_day_of_readings() {
         let today = Some(Today { day: 1, totals, settled_until: Some(interval(sequence)) });
         let json = format!("receipt {sequence}");
         let covered = [record(sequence)];
-        let settling =
-            Settling { interval: interval(sequence), json: Some(json.as_bytes()), covered: &covered, totals, today };
+        let settling = Settling {
+            interval: interval(sequence),
+            json: Some(json.as_bytes()),
+            covered: &covered,
+            totals,
+            today,
+            learned: None,
+        };
         store.settle(&settling).unwrap();
     }
     let loaded = load(&store);
@@ -172,6 +178,25 @@ fn settling_keeps_the_receipt_and_a_day_of_readings() {
     // A receipt of a later interval says that none of this one comes any more; after the last one, it may still come.
     assert_eq!(store.price(interval(0)).unwrap(), Some(None));
     assert_eq!(store.price(interval(count + 1)).unwrap(), None);
+}
+
+#[test]
+fn what_is_learned_is_stored_with_a_receipt_and_stays_where_nothing_is_learned() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), false);
+    assert_eq!(load(&store).learned, None);
+    // The most that is remembered of: 50 limits to buy and to sell at.
+    let settings = toml::Deserializer::parse("limits = 50\n").unwrap();
+    let strategy = household::strategy::read("roth_erev", settings).unwrap();
+    let learned = Learned::of(&*strategy, None, interval(3)).unwrap();
+    assert!(cbor::encode(&learned).len() <= CHUNK_BYTES);
+    for learned in [Some(&learned), None] {
+        let (covered, totals) = ([], Totals::default());
+        let settling =
+            Settling { interval: interval(1), json: Some(b"receipt"), covered: &covered, totals, today: None, learned };
+        store.settle(&settling).unwrap();
+    }
+    assert_eq!(load(&store).learned, Some(learned));
 }
 
 #[test]
@@ -193,7 +218,8 @@ fn what_was_acknowledged_is_in_the_one_file_that_is_synced() {
         for json in first.into_iter().chain([receipt(sequence)]) {
             let (covered, totals) = ([record(sequence)], Totals::default());
             let interval = interval(sequence);
-            let settling = Settling { interval, json: Some(&json), covered: &covered, totals, today: None };
+            let settling =
+                Settling { interval, json: Some(&json), covered: &covered, totals, today: None, learned: None };
             store.settle(&settling).unwrap();
         }
         store.keep_evidence(&noise(sequence, if sequence == 3 { ANSWER_BYTES_MAX } else { 4_000 })).unwrap();
@@ -413,6 +439,7 @@ fn no_damaged_database_ends_a_household() {
             covered: &covered,
             totals: Totals::default(),
             today: None,
+            learned: None,
         };
         store.settle(&settling).unwrap();
     }

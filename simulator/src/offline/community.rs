@@ -9,6 +9,7 @@ use household::{
 use market::grid::{BusIndex, Grid};
 use protocol::{
     genesis::GridPlan,
+    hash::Hash,
     interval::{Interval, IntervalLength, parse_utc, utc_text},
 };
 
@@ -19,6 +20,7 @@ use super::{
     drawn::{Day, DrawnHomes},
     faults::Faults,
     intensity::Intensity,
+    learning::Learned,
     member::{Member, member_id},
     pool::Pool,
     rules::InForce,
@@ -39,6 +41,8 @@ pub struct Community {
     pub(crate) strategies: Vec<Arc<dyn Strategy>>,
     /// What an agent's `[order]` says of each strategy.
     orders: Vec<toml::Table>,
+    /// The members whose strategies learn.
+    learners: Vec<usize>,
     plan: Option<GridPlan>,
     pub(crate) rules: InForce,
     /// What the supplier's energy emits, if the scenario says so.
@@ -84,6 +88,7 @@ struct Parts {
 impl Parts {
     fn assemble(self, scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
         let Parts { homes, bids: (strategies, orders), plan, grid, first, intervals, data, profile, profiles } = self;
+        let learns: Vec<bool> = strategies.iter().map(|strategy| !strategy.memory().is_empty()).collect();
         Ok(Community {
             rules: InForce::of(scenario, &homes, &grid, first, intervals)?,
             intensity: scenario.carbon.as_ref().map(|carbon| Intensity::of(carbon, first)).transpose()?,
@@ -91,6 +96,7 @@ impl Parts {
             faults: Faults::of(&scenario.faults, homes.len(), &chance),
             dishonest: scenario.faults.dishonest.map(|said| Dishonest::of(&said, homes.len(), &chance)),
             equipment: scenario.equipment.clone(),
+            learners: (0..homes.len()).filter(|member| learns[homes[*member].strategy]).collect(),
             homes,
             grid,
             strategies,
@@ -110,6 +116,8 @@ impl Parts {
 #[derive(Debug, Default)]
 pub(crate) struct Lookup(Day);
 
+/// What draws follow from, in an agent's `[order]`.
+const CHANCE: &str = "chance";
 /// When drawn homes begin, unless the scenario says: a year that the shapes are of.
 const DRAWN_FROM: &str = "2016-01-01T00:00:00Z";
 const DRAWN_DAYS: u32 = 365;
@@ -273,15 +281,33 @@ impl Community {
         names.into_iter().map(|(_, name)| name).collect()
     }
 
-    /// What the devices of the homes need to know of the past.
+    /// What the homes need to know of the past.
     pub(crate) fn remembers(&self) -> Remembers {
         let of_faults = if self.faults.is_none() { Remembers::Nothing } else { Remembers::State };
-        self.devices.remembers().max(of_faults)
+        let of_strategies = if self.learners.is_empty() { Remembers::Nothing } else { Remembers::Market };
+        self.devices.remembers().max(of_faults).max(of_strategies)
     }
 
     /// How the homes begin.
     pub fn start(&self) -> Memory {
-        self.devices.start()
+        let memory = |member: &usize| self.strategies[self.homes[*member].strategy].memory();
+        self.devices.start(Learned::begin(self.learners.iter().map(memory).collect()))
+    }
+
+    /// The members whose strategies learn.
+    pub(crate) fn learners(&self) -> &[usize] {
+        &self.learners
+    }
+
+    /// The strategy of a member, with draws of its own where it leaves anything to chance; none where it is as all have
+    /// it.
+    pub(crate) fn own_strategy(&self, member: usize) -> Option<Arc<dyn Strategy>> {
+        self.strategies[self.homes[member].strategy].with_chance(&self.chance_of(member))
+    }
+
+    /// What the draws of a member's strategy follow from.
+    fn chance_of(&self, member: usize) -> Hash {
+        Hash::of(&self.chance.draws(Purpose::Bid, member as u64).next().to_be_bytes())
     }
 
     /// The names of the members and of their buses; none where no grid is known.
@@ -296,16 +322,27 @@ impl Community {
         self.plan.as_ref()
     }
 
-    /// What the agents' `[order]` says, by member; price takers have none.
+    /// What the agents' `[order]` says, by member, so that their draws are those of here; price takers have none.
     pub(crate) fn orders(&self) -> BTreeMap<String, toml::Table> {
-        let order = |home: &Member| Some((home.name.clone(), self.orders.get(home.strategy)?.clone()));
-        self.homes.iter().filter_map(order).filter(|(_, order)| !order.is_empty()).collect()
+        let order = |(number, home): (usize, &Member)| {
+            let mut order = self.orders.get(home.strategy)?.clone();
+            if self.own_strategy(number).is_some() {
+                order.insert(CHANCE.into(), self.chance_of(number).to_string().into());
+            }
+            Some((home.name.clone(), order))
+        };
+        self.homes.iter().enumerate().filter_map(order).filter(|(_, order)| !order.is_empty()).collect()
     }
 
     /// A member's battery, and what the scenario says of it.
     pub(crate) fn battery(&self, member: usize) -> Option<(Battery, &toml::Value)> {
         let (battery, entry) = self.devices.battery(member)?;
         Some((battery, self.equipment[entry].settings.get("battery")?))
+    }
+
+    /// Whether what some home's devices do depends on prices.
+    pub(crate) fn follows_prices(&self) -> bool {
+        self.devices.remembers() == Remembers::Market
     }
 
     /// How many members there are.

@@ -8,6 +8,7 @@ use protocol::{interval::Interval, money::Price};
 use super::{
     chance::{Chance, Purpose, happens, place},
     faults::Outages,
+    learning::Learned,
     member::Member,
     pool::Pool,
     season,
@@ -22,8 +23,8 @@ pub(crate) enum Remembers {
     Nothing,
     /// Their own state: the energy of intervals comes in order, and may be traded in any.
     State,
-    /// The prices of earlier intervals, too: each interval waits for the one before.
-    Prices,
+    /// What earlier intervals came to, too: each interval waits for the one before.
+    Market,
 }
 
 /// Who has which devices.
@@ -51,6 +52,7 @@ pub struct Memory {
     /// The prices of the last two intervals, the older one first.
     prices: [Option<Price>; 2],
     pub(super) outages: Outages,
+    pub(super) learned: Learned,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,7 +89,7 @@ impl Devices {
         let follows_prices =
             |equipped: &Equipped| equipped.home.battery().is_some_and(|battery| battery.dispatch().follows_prices());
         let remembers = match homes.iter().flatten().any(follows_prices) {
-            true => Remembers::Prices,
+            true => Remembers::Market,
             false if homes.iter().any(Option::is_some) => Remembers::State,
             false => Remembers::Nothing,
         };
@@ -115,16 +117,16 @@ impl Devices {
     }
 
     /// How the homes begin.
-    pub(crate) fn start(&self) -> Memory {
+    pub(super) fn start(&self, learned: Learned) -> Memory {
         let begin = |equipped: &Option<Equipped>| Remembered {
             state: equipped.as_ref().map_or_else(HomeState::default, |equipped| equipped.home.start()),
             ..Remembered::default()
         };
         let homes = match self.remembers {
             Remembers::Nothing => Vec::new(),
-            Remembers::State | Remembers::Prices => self.homes.iter().map(begin).collect(),
+            Remembers::State | Remembers::Market => self.homes.iter().map(begin).collect(),
         };
-        Memory { homes, prices: [None; 2], outages: Outages::default() }
+        Memory { homes, prices: [None; 2], outages: Outages::default(), learned }
     }
 
     /// What the devices make of what the profiles say of the next interval.
@@ -197,7 +199,7 @@ impl Devices {
 
 impl Memory {
     /// Takes note of the price of the interval that was traded last.
-    pub fn learn(&mut self, price: Option<Price>) {
+    pub(super) fn note(&mut self, price: Option<Price>) {
         self.prices = [self.prices[1], price];
     }
 

@@ -12,6 +12,7 @@ mod drawn;
 mod faults;
 pub mod figures;
 mod intensity;
+mod learning;
 mod member;
 mod output;
 mod pool;
@@ -24,7 +25,6 @@ pub mod sums;
 mod turns;
 mod uses;
 
-pub(crate) use self::devices::Remembers;
 pub use self::{
     community::Community,
     details::{Detail, DetailError},

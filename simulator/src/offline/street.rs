@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use household::strategy::{Situation, Strategy};
+use household::strategy::{Outcome, Situation, Strategy};
 use market::{
     economics::{Circumstances, Economics, SettleError, economics},
     grid::Grid,
@@ -12,7 +12,6 @@ use market::{
 use protocol::{energy::Energy, genesis::Rules, hash::Hash, interval::Interval, order::PriceLimits, reading::Flow};
 
 use super::{
-    chance::Purpose,
     community::{Community, Lookup},
     devices::Memory,
     member::Member,
@@ -26,6 +25,8 @@ pub struct Street<'a> {
     /// What ties follow from, with the interval.
     ties: Hash,
     bids: Vec<Bids>,
+    /// The strategies of those who learn, and which members they are.
+    learners: Vec<(usize, Arc<dyn Strategy>)>,
     lookup: Lookup,
     members: Vec<MeteredMember>,
 }
@@ -37,6 +38,8 @@ enum Bids {
     Alike(usize),
     /// With draws of its own.
     Own(Arc<dyn Strategy>),
+    /// By what it has learned: it has [bid](Street::bid) before.
+    Learned,
 }
 
 impl<'a> Street<'a> {
@@ -44,12 +47,14 @@ impl<'a> Street<'a> {
     /// ledger whose settlements they could follow from.
     pub fn new(community: &'a Community, ties: Hash) -> Street<'a> {
         let bids = |(number, member): (usize, &Member)| {
-            let mut draws = community.chance.draws(Purpose::Bid, number as u64);
-            let own = Hash::of(&draws.next().to_be_bytes());
-            match community.strategies[member.strategy].with_chance(&own) {
-                Some(strategy) => Bids::Own(strategy),
-                None => Bids::Alike(member.strategy),
+            if community.learners().binary_search(&number).is_ok() {
+                return Bids::Learned;
             }
+            community.own_strategy(number).map_or(Bids::Alike(member.strategy), Bids::Own)
+        };
+        let learner = |member: &usize| {
+            let alike = || community.strategies[community.homes[*member].strategy].clone();
+            (*member, community.own_strategy(*member).unwrap_or_else(alike))
         };
         let metered = |member: &Member| MeteredMember {
             member: member.id,
@@ -62,6 +67,7 @@ impl<'a> Street<'a> {
             community,
             ties,
             bids: community.homes.iter().enumerate().map(bids).collect(),
+            learners: community.learners().iter().map(learner).collect(),
             lookup: Lookup::default(),
             members: community.homes.iter().map(metered).collect(),
         }
@@ -77,9 +83,33 @@ impl<'a> Street<'a> {
         self.community.measure(at, &mut self.lookup, memory, uses);
     }
 
-    /// Meters what everyone did in the interval of this number, and asks everyone for its bids.
+    /// Asks those who learn for their bids in the interval of this number, after they have learned from what is due. It
+    /// comes before the interval is metered, in the order of the intervals.
+    pub fn bid(&mut self, at: usize, memory: &mut Memory) {
+        let situation = Situation::new(self.interval(at), Some(self.rules(at).tariffs()));
+        let Street { learners, members, .. } = self;
+        memory.learned.due(at, |learner, memory, outcome| learners[learner].1.learn(memory, outcome));
+        for ((member, strategy), memory) in learners.iter().zip(memory.learned.memories()) {
+            members[*member].limits = strategy.limits(&Situation { memory, ..situation });
+        }
+    }
+
+    /// Takes note of what the interval of this number came to, which was traded last.
+    pub fn learn(&self, at: usize, economics: &Economics, memory: &mut Memory) {
+        memory.note(economics.price);
+        let (interval, tariffs, price) = (self.interval(at), self.rules(at).tariffs(), economics.price);
+        let read = self.learners.iter().map(|(member, _)| *member).enumerate();
+        let read = read.filter(|(_, member)| self.members[*member].metered.measured.is_some());
+        let outcome = |(learner, member): (usize, usize)| {
+            let (limits, line) = (self.members[member].limits, economics.lines[member]);
+            (learner, Outcome { interval, tariffs, limits, price, line })
+        };
+        memory.learned.keep(at, read.map(outcome));
+    }
+
+    /// Meters what everyone did in the interval of this number, and asks everyone for its bids who does not learn.
     pub fn meter(&mut self, at: usize, uses: &[Use]) -> &[MeteredMember] {
-        let situation = Situation { interval: self.interval(at), tariffs: Some(self.rules(at).tariffs()) };
+        let situation = Situation::new(self.interval(at), Some(self.rules(at).tariffs()));
         let alike: Vec<PriceLimits> =
             self.community.strategies.iter().map(|strategy| strategy.limits(&situation)).collect();
         let energy = |wh: u32| Energy::from_wh(wh.into());
@@ -90,10 +120,11 @@ impl<'a> Street<'a> {
                 measured: (!of_member.unread).then_some(Flow { import: energy(import), export: energy(export) }),
                 late: Flow { import: Energy::from_wh(late_import), export: Energy::from_wh(late_export) },
             };
-            member.limits = match bids {
-                Bids::Alike(strategy) => alike[*strategy],
-                Bids::Own(strategy) => strategy.limits(&situation),
-            };
+            match bids {
+                Bids::Alike(strategy) => member.limits = alike[*strategy],
+                Bids::Own(strategy) => member.limits = strategy.limits(&situation),
+                Bids::Learned => {}
+            }
         }
         &self.members
     }

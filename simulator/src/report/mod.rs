@@ -25,7 +25,8 @@ mod stretch;
 mod text;
 mod variants;
 
-use protocol::{hash::Hash, interval::Interval};
+use market::inputs::MeteredMember;
+use protocol::interval::Interval;
 
 pub(crate) use self::{
     comparison::{Side, comparison},
@@ -34,7 +35,7 @@ pub(crate) use self::{
 use crate::{
     dataset::Fingerprint,
     offline::{
-        Community, Figures, Use,
+        Community, Figures,
         sums::{IntervalSums, MemberSums},
     },
     scenario::Scenario,
@@ -50,14 +51,12 @@ pub(crate) struct Run<'a> {
     pub(crate) community: &'a Community,
     /// SHA-256 of every file that the community was read from.
     pub(crate) data: &'a [Fingerprint],
-    /// What ties follow from, with the interval.
-    pub(crate) ties: Hash,
     /// What each interval came to, in their order.
     pub(crate) intervals: &'a [(Interval, IntervalSums)],
     /// What each member came to, in the order of the community.
     pub(crate) members: &'a [MemberSums],
-    /// The first of the intervals in which most was traded, by its number, and what everyone did in it.
-    pub(crate) busiest: Option<(usize, &'a [Use])>,
+    /// The first of the intervals in which most was traded, by its number, and everyone's energy and bids in it.
+    pub(crate) busiest: Option<(usize, &'a [MeteredMember])>,
     pub(crate) figures: &'a Figures,
 }
 

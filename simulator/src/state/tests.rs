@@ -89,7 +89,7 @@ fn every_part_reads_its_configuration_file() {
             "d002" => (None, price("0.125")),
             _ => (None, None),
         };
-        let limits = config.order.limits(&Situation { interval: state.genesis.first_interval, tariffs: None });
+        let limits = config.order.limits(&Situation::new(state.genesis.first_interval, None));
         assert_eq!((limits.buy, limits.sell), expected);
     }
 }

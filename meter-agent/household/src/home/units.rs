@@ -64,6 +64,10 @@ pub struct BadShare(f64);
 impl Share {
     /// All of it.
     pub const ALL: Share = Share(1_000_000);
+    /// A fifth of it.
+    pub const FIFTH: Share = Share(200_000);
+    /// A tenth of it.
+    pub const TENTH: Share = Share(100_000);
 
     /// Millionths, from 0 to 1,000,000.
     pub const fn ppm(self) -> u32 {

@@ -42,11 +42,11 @@ impl Strategy for FixedLimits {
         "fixed"
     }
 
-    fn limits(&self, _: &Situation) -> PriceLimits {
+    fn limits(&self, _: &Situation<'_>) -> PriceLimits {
         (*self).into()
     }
 
-    fn why(&self, _: &Situation) -> String {
+    fn why(&self, _: &Situation<'_>) -> String {
         "the same limits at all times".into()
     }
 }
@@ -65,7 +65,7 @@ mod tests {
             sell_cap: Some(Energy::from_wh(500)),
             ..PriceLimits::default()
         };
-        let situation = Situation { interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(), tariffs: None };
+        let situation = Situation::new("2026-06-01T12:00:00Z/PT15M".parse().unwrap(), None);
         assert_eq!(limits.limits(&situation), expected);
         assert_eq!(FixedLimits::from(expected), limits);
         assert_eq!(toml::from_str::<FixedLimits>("").unwrap(), FixedLimits::default());

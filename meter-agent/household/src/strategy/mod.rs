@@ -1,8 +1,11 @@
 //! Strategies: one a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
 //! `strategies!`.
 
+mod chance;
 mod fixed;
+mod outcome;
 mod price_taker;
+mod roth_erev;
 #[cfg(test)]
 mod template;
 mod time_of_use;
@@ -13,29 +16,56 @@ use std::{fmt::Debug, sync::Arc};
 use protocol::{hash::Hash, interval::Interval, order::PriceLimits, settlement::Tariffs};
 use serde::{Deserialize, Deserializer, de::Error};
 
-pub use self::{fixed::FixedLimits, price_taker::PriceTaker, time_of_use::TimeOfUse, zi_c::ZeroIntelligence};
+pub use self::{
+    fixed::FixedLimits,
+    outcome::{LAG, Outcome},
+    price_taker::PriceTaker,
+    roth_erev::RothErev,
+    time_of_use::TimeOfUse,
+    zi_c::ZeroIntelligence,
+};
 
 /// What a strategy may know of the interval that it decides for. What others will need is added here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Situation {
+pub struct Situation<'a> {
     /// The interval.
     pub interval: Interval,
     /// The supplier's prices: the latest that are proved, if any are yet. Others may be decided before the interval.
     pub tariffs: Option<Tariffs>,
+    /// What the strategy made, in their order, of the outcomes that are at least [`LAG`] intervals old; begun with
+    /// [`Strategy::memory`].
+    pub memory: &'a [u64],
 }
 
-/// How a household bids. A pure function of its settings and the situation: no clock, no memory, and no randomness but
-/// what follows from [its chance](Strategy::with_chance), so that it can be asked of any interval, at any time and
-/// again.
+impl Situation<'static> {
+    /// The situation of who remembers nothing.
+    pub fn new(interval: Interval, tariffs: Option<Tariffs>) -> Situation<'static> {
+        Situation { interval, tariffs, memory: &[] }
+    }
+}
+
+/// How a household bids. A pure function of its settings and the situation: no clock, and no randomness but what
+/// follows from [its chance](Strategy::with_chance), so that it can be asked of any interval, at any time and again.
+/// What it remembers is kept for it, by the agent beside the receipts, and by the simulator.
 pub trait Strategy: Debug + Send + Sync {
     /// Its name in configurations: lowercase, with underscores.
     fn name(&self) -> &'static str;
 
     /// What it asks for in an interval.
-    fn limits(&self, situation: &Situation) -> PriceLimits;
+    fn limits(&self, situation: &Situation<'_>) -> PriceLimits;
 
     /// Why, in a few words, for people.
-    fn why(&self, situation: &Situation) -> String;
+    fn why(&self, situation: &Situation<'_>) -> String;
+
+    /// What it remembers before its first interval: whole numbers that mean something to it alone, always as many.
+    /// Who learns nothing has none.
+    fn memory(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// Learns from an outcome that is later than all that it learned from. It may be one under other limits than its
+    /// own: an order can be late, or lost.
+    fn learn(&self, _memory: &mut [u64], _of: &Outcome) {}
 
     /// The same strategy for one household, with draws that follow from what only that household knows; none where
     /// nothing is left to chance.
@@ -78,6 +108,7 @@ strategies! {
     fixed: FixedLimits,
     time_of_use: TimeOfUse,
     zi_c: ZeroIntelligence,
+    roth_erev: RothErev,
     #[cfg(test)]
     template: template::Discount,
 }

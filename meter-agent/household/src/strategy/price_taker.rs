@@ -16,11 +16,11 @@ impl Strategy for PriceTaker {
         "price_taker"
     }
 
-    fn limits(&self, _: &Situation) -> PriceLimits {
+    fn limits(&self, _: &Situation<'_>) -> PriceLimits {
         PriceLimits::default()
     }
 
-    fn why(&self, _: &Situation) -> String {
+    fn why(&self, _: &Situation<'_>) -> String {
         "a price taker".into()
     }
 }

@@ -5,9 +5,10 @@
 //!    `your_strategy: your_strategy::YourStrategy,`.
 //! 3. Describe it in `config/agent.toml` and `docs/prosumer.md`. It is chosen by `strategy = "your_strategy"`.
 //!
-//! A strategy has no clock, no randomness and no memory, and computes with integers: prices are whole µ€/kWh. It is
-//! asked of intervals that lie some ahead, again and again, and the agent signs an order wherever its answer changes:
-//! one that answers otherwise in each interval has an order a quarter of an hour.
+//! A strategy has no clock and no randomness, and computes with integers: prices are whole µ€/kWh. It is asked of
+//! intervals that lie some ahead, again and again, and the agent signs an order wherever its answer changes: one that
+//! answers otherwise in each interval has an order a quarter of an hour. One that learns says what it remembers in
+//! `memory` and `learn`, as `roth_erev.rs` does.
 //!
 //! This example buys from neighbours what is cheaper than the supplier by a discount, and sells to them at any price.
 
@@ -47,7 +48,7 @@ impl Strategy for Discount {
         "template"
     }
 
-    fn limits(&self, situation: &Situation) -> PriceLimits {
+    fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         // What is not known yet limits nothing: no household is kept from trading by that.
         let dearest = situation.tariffs.and_then(|tariffs| {
             let micro = tariffs.retail_price.micro() - self.0.micro();
@@ -57,7 +58,7 @@ impl Strategy for Discount {
     }
 
     // In a few words, for the household's page.
-    fn why(&self, situation: &Situation) -> String {
+    fn why(&self, situation: &Situation<'_>) -> String {
         match situation.tariffs {
             Some(tariffs) => format!("{} below the supplier's {}", self.0, tariffs.retail_price),
             None => "the supplier's price is not proved yet".into(),
@@ -81,12 +82,12 @@ mod tests {
         let interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
         let at = |retail| {
             let tariffs = Tariffs { retail_price: price(retail), feed_in_price: price("0.08") };
-            Situation { interval, tariffs: Some(tariffs) }
+            Situation::new(interval, Some(tariffs))
         };
         assert_eq!(strategy.limits(&at("0.3")), PriceLimits { buy: Some(price("0.28")), ..PriceLimits::default() });
         assert_eq!(strategy.limits(&at("0.09")).buy, Some(price("0.08")), "nobody sells for less");
         assert_eq!(strategy.why(&at("0.3")), "0.02 below the supplier's 0.3");
-        let unknown = Situation { interval, tariffs: None };
+        let unknown = Situation::new(interval, None);
         assert_eq!(strategy.limits(&unknown), PriceLimits::default());
         assert_eq!(strategy.why(&unknown), "the supplier's price is not proved yet");
     }

@@ -7,14 +7,10 @@
 
 use std::sync::Arc;
 
-use protocol::{hash::Hash, interval::Interval, money::Price, order::PriceLimits, settlement::Tariffs};
-use rand_xoshiro::{
-    SplitMix64,
-    rand_core::{RngCore, SeedableRng},
-};
+use protocol::{hash::Hash, money::Price, order::PriceLimits, settlement::Tariffs};
 use serde::Deserialize;
 
-use super::{Situation, Strategy};
+use super::{Situation, Strategy, chance::Seed};
 
 /// The strategy `zi_c`. It needs no settings: the supplier's prices are what energy is worth and costs.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -22,16 +18,7 @@ use super::{Situation, Strategy};
 pub struct ZeroIntelligence {
     /// What its draws follow from.
     #[serde(skip)]
-    seed: u64,
-}
-
-impl ZeroIntelligence {
-    /// The draws of an interval: the same whenever it is asked.
-    fn draws(&self, interval: Interval) -> [u64; 2] {
-        let place = self.seed.wrapping_add(interval.start_s().cast_unsigned());
-        let mut draws = SplitMix64::seed_from_u64(place);
-        [draws.next_u64(), draws.next_u64()]
-    }
+    seed: Seed,
 }
 
 impl Strategy for ZeroIntelligence {
@@ -39,14 +26,14 @@ impl Strategy for ZeroIntelligence {
         "zi_c"
     }
 
-    fn limits(&self, situation: &Situation) -> PriceLimits {
+    fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         // Without the supplier's prices it knows no bounds, and limits nothing.
         let Some(tariffs) = situation.tariffs else { return PriceLimits::default() };
-        let [buy, sell] = self.draws(situation.interval).map(|draw| Some(between(tariffs, draw)));
+        let [buy, sell] = self.seed.draws(situation.interval).map(|draw| Some(between(tariffs, draw)));
         PriceLimits { buy, sell, ..PriceLimits::default() }
     }
 
-    fn why(&self, situation: &Situation) -> String {
+    fn why(&self, situation: &Situation<'_>) -> String {
         match situation.tariffs {
             Some(Tariffs { retail_price, feed_in_price }) => {
                 format!("by chance, between {feed_in_price} and {retail_price}")
@@ -56,8 +43,7 @@ impl Strategy for ZeroIntelligence {
     }
 
     fn with_chance(&self, of: &Hash) -> Option<Arc<dyn Strategy>> {
-        let (seed, _) = of.as_bytes().split_first_chunk()?;
-        Some(Arc::new(ZeroIntelligence { seed: u64::from_be_bytes(*seed) }))
+        Some(Arc::new(ZeroIntelligence { seed: Seed::of(of) }))
     }
 }
 
@@ -72,15 +58,17 @@ fn between(tariffs: Tariffs, draw: u64) -> Price {
 
 #[cfg(test)]
 mod tests {
+    use protocol::interval::Interval;
+
     use super::*;
 
     fn price(text: &str) -> Price {
         text.parse().unwrap()
     }
 
-    fn at(interval: Interval) -> Situation {
+    fn at(interval: Interval) -> Situation<'static> {
         let tariffs = Tariffs { retail_price: price("0.3"), feed_in_price: price("0.08") };
-        Situation { interval, tariffs: Some(tariffs) }
+        Situation::new(interval, Some(tariffs))
     }
 
     #[test]
@@ -108,7 +96,7 @@ mod tests {
     #[test]
     fn without_the_suppliers_prices_it_limits_nothing() {
         let interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
-        let unknown = Situation { interval, tariffs: None };
+        let unknown = Situation::new(interval, None);
         assert_eq!(ZeroIntelligence::default().limits(&unknown), PriceLimits::default());
         assert_eq!(ZeroIntelligence::default().why(&at(interval)), "by chance, between 0.08 and 0.3");
     }

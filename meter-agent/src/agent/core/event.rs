@@ -6,6 +6,7 @@ use std::time::Instant;
 use protocol::{envelope::Sealed, interval::Interval, reading::ChainHead};
 
 use crate::{
+    learned::Learned,
     record::{OrderRecord, ReadingRecord, Today},
     source::Reading,
     totals::Totals,
@@ -104,6 +105,8 @@ pub(crate) enum Write {
         totals: Totals,
         /// The day's sums with it.
         today: Option<Today>,
+        /// What the strategy has learned by then, if it learns anything.
+        learned: Option<Box<Learned>>,
     },
     /// A refused receipt, as evidence.
     Evidence(Vec<u8>),

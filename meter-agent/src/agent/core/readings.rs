@@ -143,7 +143,11 @@ impl Core {
         if self.live.halted || self.live.order_refused || !self.live.connected || self.orders.open().is_some() {
             return;
         }
-        let Some(order) = self.orders.wanted(&*self.identity.strategy, self.tariffs, from) else { return };
+        let Some(first) = self.orders.first(from) else { return };
+        if let Err(fault) = self.learn(turn.records, first) {
+            return self.halt(&fault);
+        }
+        let Some(order) = self.orders.wanted(first, |interval| self.wants(interval)) else { return };
         let signed = SignedOrder::sign(order.clone(), &self.identity.chain, &self.identity.member_key);
         let record = OrderRecord { message: Sealed::from(&signed), order, state: OrderState::Open };
         self.write(turn, Write::Order(record.clone()), Then::Order(record));

@@ -190,7 +190,8 @@ impl Core {
         let latest = day.settled_until < Some(interval);
         let booked = Some(Booked { entry, before, totals, today, latest });
         let settled = Settled { sequences: sequences_of(&covered), booked };
-        let write = Write::Receipt { interval, json: Some(json), covered, totals, today: Some(today) };
+        let learned = self.learned.clone().map(Box::new);
+        let write = Write::Receipt { interval, json: Some(json), covered, totals, today: Some(today), learned };
         self.write(turn, write, Then::Settle(Box::new(settled)));
     }
 
@@ -236,8 +237,8 @@ impl Core {
     /// sum changes.
     fn cover(&mut self, turn: &mut Turn<'_>, interval: Interval, json: Option<Vec<u8>>, covered: Covered) {
         let settled = Settled { sequences: sequences_of(&covered), booked: None };
-        let (totals, today) = (self.totals, self.today);
-        let write = Write::Receipt { interval, json, covered, totals, today };
+        let (totals, today, learned) = (self.totals, self.today, self.learned.clone().map(Box::new));
+        let write = Write::Receipt { interval, json, covered, totals, today, learned };
         self.write(turn, write, Then::Settle(Box::new(settled)));
     }
 

@@ -61,8 +61,9 @@ impl Core {
     }
     fn placed(&self, record: &OrderRecord) -> PlacedOrder {
         let (strategy, order) = (&self.identity.strategy, &record.order);
-        let situation = Situation { interval: order.valid_from, tariffs: self.tariffs };
-        let is_wanted = strategy.limits(&situation) == order.limits();
+        let situation = Situation::new(order.valid_from, self.tariffs);
+        // What was known long ago is not known any more: then it is the strategy's.
+        let is_wanted = self.wants(order.valid_from).is_none_or(|wanted| wanted == order.limits());
         let accepted = match record.state {
             OrderState::Open => None,
             OrderState::Accepted => Some(true),

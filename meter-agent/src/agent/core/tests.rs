@@ -274,6 +274,43 @@ fn orders_for_a_window_are_signed_ahead_of_it_one_at_a_time_and_the_status_says_
 }
 
 #[test]
+fn a_strategy_learns_from_receipts_that_are_old_enough_and_goes_on_from_what_was_stored_with_them() {
+    let mut home = Home::new(None);
+    let settings = "limits = 2\nexperimentation = 0.05\nlowest = \"0.1\"\nhighest = \"0.2\"\n";
+    let strategy = strategy::read("roth_erev", toml::Deserializer::parse(settings).unwrap()).unwrap();
+    home.core.identity.strategy = strategy.clone();
+    home.core.learned = Learned::of(&*strategy, None, interval(-1));
+    home.connects();
+    let mut outcomes = Vec::new();
+    for open in 0..14 {
+        home.announced(open, Some(open + 1));
+        home.all_goes_well();
+        while let Some(order) = home.core.orders.open().cloned() {
+            home.answered(&order.message, None);
+            home.all_goes_well();
+        }
+        // It buys for a price that either limit allows.
+        let receipt = home.receipt_of_trade(open, 10, "0.09".parse().unwrap());
+        assert_eq!(home.receives(&receipt)[0], format!("store receipt {open} covering {}", open + 1));
+        home.all_goes_well();
+        let protocol::settlement::Entry { interval, tariffs, line, price, .. } = receipt.entry;
+        let limits = home.core.orders.placed(interval);
+        assert_eq!(limits.buy.is_some(), open >= 2, "its first order stands from the third interval on");
+        outcomes.push(strategy::Outcome { interval, tariffs, limits, price, line });
+    }
+    // The latest order can stand for 15 at the earliest, and is decided from what came of the intervals up to 7.
+    let mut expected = strategy.memory();
+    outcomes[..=7].iter().for_each(|outcome| strategy.learn(&mut expected, outcome));
+    assert_ne!(expected, strategy.memory());
+    assert_eq!(home.core.known.at(interval(15)), Some(&*expected));
+    let ahead = (15..=19).map(|at| home.core.wants(interval(at)).unwrap().buy);
+    let placed = (15..=19).map(|at| home.core.orders.placed(interval(at)).buy);
+    assert_eq!(ahead.collect::<Vec<_>>(), placed.collect::<Vec<_>>());
+    assert_eq!(home.memory.learned, home.core.learned);
+    assert_eq!(Learned::of(&*strategy, home.memory.learned.clone(), interval(-1)), home.core.learned);
+}
+
+#[test]
 fn an_order_that_cannot_be_stored_is_not_sent() {
     let mut home = Home::new(Some("0.2"));
     home.connects();

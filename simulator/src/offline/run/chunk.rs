@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use market::{
     clearing::{Edge, Network},
+    economics::Economics,
+    inputs::MeteredMember,
     welfare::{Welfare, welfare},
 };
 use protocol::{
-    energy::Energy, genesis::Rules, hash::Hash, interval::Interval, money::Price, parameters::Parameters,
-    settlement::Line,
+    energy::Energy, genesis::Rules, hash::Hash, interval::Interval, parameters::Parameters, settlement::Line,
 };
 
 use super::{RunError, detail_rows::DetailRows};
@@ -53,12 +54,13 @@ pub(crate) struct Played {
     pub(crate) misreported: Misreported,
 }
 
-/// The first of the intervals in which most was traded, and what everyone did in it. Nothing yet where nothing was.
+/// The first of the intervals in which most was traded, and everyone's energy and bids in it. Nothing yet where nothing
+/// was.
 #[derive(Default)]
 pub(crate) struct Busiest {
     pub(super) at: usize,
     pub(super) traded_wh: u64,
-    pub(super) uses: Vec<Use>,
+    pub(super) members: Vec<MeteredMember>,
 }
 
 /// One thread's community, and what it writes rows into.
@@ -183,13 +185,15 @@ impl<'a> Player<'a> {
                 }
             }
             // In turn both.
-            Remembers::Prices => {
+            Remembers::Market => {
                 let mut memory = self.memories.take(number).ok_or(Stop::Before)?;
                 for at in chunk {
                     self.street.measure(at, &mut memory, &mut self.uses);
                     self.stored_wh[0] = memory.stored_wh();
                     self.details.add_measured(self.community, self.street.interval(at), &self.uses, &memory)?;
-                    memory.learn(self.trade(at, 0, &mut played)?);
+                    self.street.bid(at, &mut memory);
+                    let economics = self.trade(at, 0, &mut played)?;
+                    self.street.learn(at, &economics, &mut memory);
                 }
                 self.memories.give(memory);
             }
@@ -201,8 +205,8 @@ impl<'a> Player<'a> {
         Ok(played)
     }
 
-    /// Trades in an interval whose uses are at this place among those that are kept, and adds it up. Returns its price.
-    fn trade(&mut self, at: usize, place: usize, played: &mut Played) -> Result<Option<Price>, RunError> {
+    /// Trades in an interval whose uses are at this place among those that are kept, and adds it up.
+    fn trade(&mut self, at: usize, place: usize, played: &mut Played) -> Result<Economics, RunError> {
         let interval = self.street.interval(at);
         let members = self.community.homes.len();
         let uses = &self.uses[place * members..(place + 1) * members];
@@ -242,10 +246,10 @@ impl<'a> Player<'a> {
             }
         }
         if sums.bought_wh > played.busiest.traded_wh {
-            let Busiest { at: busiest, traded_wh, uses: kept } = &mut played.busiest;
+            let Busiest { at: busiest, traded_wh, members: kept } = &mut played.busiest;
             (*busiest, *traded_wh) = (at, sums.bought_wh);
             kept.clear();
-            kept.extend_from_slice(told);
+            kept.extend_from_slice(self.street.members());
         }
         let tradable_wh = lacking_wh.min(spare_wh);
         let row = IntervalSums {
@@ -281,7 +285,7 @@ impl<'a> Player<'a> {
         if self.encoder.is_some() {
             self.rows.push(interval, told, &economics.lines);
         }
-        Ok(economics.price)
+        Ok(economics)
     }
 }
 

@@ -127,10 +127,9 @@ impl Results {
             scenario: manifest.scenario(),
             community,
             data: &community.data,
-            ties: manifest.ties(community),
             intervals: &self.intervals,
             members: &self.members,
-            busiest: (self.busiest.traded_wh > 0).then_some((self.busiest.at, self.busiest.uses.as_slice())),
+            busiest: (self.busiest.traded_wh > 0).then_some((self.busiest.at, self.busiest.members.as_slice())),
             figures,
         };
         run.report()

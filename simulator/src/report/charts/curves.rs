@@ -1,6 +1,9 @@
 //! Demand and supply of the interval in which most was traded.
 
-use market::settlement::{PriceStep, curves};
+use market::{
+    inputs::MeteredMember,
+    settlement::{PriceStep, curves},
+};
 use serde_json::{Value, json};
 
 use super::super::{
@@ -9,7 +12,6 @@ use super::super::{
     stretch::{evenly, millionths, thousandths},
     text,
 };
-use crate::offline::{Street, Use};
 
 /// Most steps of a curve: a community can have as many prices as members.
 const STEPS_MAX: usize = 2_000;
@@ -17,17 +19,15 @@ const STEPS_MAX: usize = 2_000;
 pub(super) fn chart(run: &Run<'_>) -> Chart {
     let (caption, picture) = match run.busiest {
         None => (String::new(), Picture::Nothing("Nothing was traded, so no interval stands out.")),
-        Some((at, uses)) => drawn(run, at, uses),
+        Some((at, members)) => drawn(run, at, members),
     };
     Chart { id: "curves", title: "Demand and supply where most was traded", caption, room: Room::Half, picture }
 }
 
-/// The orders of the interval of this number follow from what everyone did in it.
-fn drawn(run: &Run<'_>, at: usize, uses: &[Use]) -> (String, Picture) {
+/// The curves of the interval of this number, of everyone's energy and bids in it.
+fn drawn(run: &Run<'_>, at: usize, members: &[MeteredMember]) -> (String, Picture) {
     let (interval, row) = &run.intervals[at];
-    let mut street = Street::new(run.community, run.ties);
-    let rules = street.rules(at).clone();
-    let orders = curves(street.meter(at, uses), &rules);
+    let orders = curves(members, run.community.rules.at(at));
     let (demand, asked_wh) = line("Demand", "$demand", &orders.demand);
     let (supply, offered_wh) = line("Supply", "$supply", &orders.supply);
     let traded_wh = row.sums.bought_wh;

@@ -7,7 +7,7 @@ use super::super::{
     chart::{Chart, Picture, Room, layout},
     text::EnergyUnit,
 };
-use crate::offline::{Remembers, figures::EnergyFigures};
+use crate::offline::figures::EnergyFigures;
 
 /// What stands at the ends of flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,10 @@ pub(super) fn chart(run: &Run<'_>) -> Chart {
     // One unit for all, so that they can be compared.
     let unit = EnergyUnit::of(i128::from(energy.consumption_wh.max(energy.production_wh)));
     let energy_text = |wh: u64| format!("{} {}", unit.text(wh.into()), unit.name);
-    let flows: Vec<(End, End, u64)> = match run.community.remembers() {
+    let flows: Vec<(End, End, u64)> = match run.community.follows_prices() {
         // Batteries that follow prices also take from the grid and give to it: the sums do not say whose it was.
-        Remembers::Prices => through_homes(energy),
-        Remembers::Nothing | Remembers::State => from_roofs(energy),
+        true => through_homes(energy),
+        false => from_roofs(energy),
     };
     let flows: Vec<(End, End, u64)> = flows.into_iter().filter(|(_, _, wh)| *wh > 0).collect();
     let used: Vec<(End, &str, &str)> =

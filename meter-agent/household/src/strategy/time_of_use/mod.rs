@@ -98,7 +98,7 @@ fn overlap(windows: &[Window]) -> Option<BadWindows> {
 }
 
 impl TimeOfUse {
-    fn window(&self, situation: &Situation) -> Option<&Window> {
+    fn window(&self, situation: &Situation<'_>) -> Option<&Window> {
         let minute = self.time.minute_of_week(situation.interval);
         self.windows.iter().find(|window| window.holds(minute))
     }
@@ -109,11 +109,11 @@ impl Strategy for TimeOfUse {
         "time_of_use"
     }
 
-    fn limits(&self, situation: &Situation) -> PriceLimits {
+    fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         self.window(situation).map_or(self.outside, Window::limits)
     }
 
-    fn why(&self, situation: &Situation) -> String {
+    fn why(&self, situation: &Situation<'_>) -> String {
         match self.window(situation) {
             Some(window) => format!("in the window {window} ({})", self.time.name()),
             None => "outside of all windows".into(),

@@ -23,8 +23,8 @@ fn parse(text: &str) -> TimeOfUse {
     toml::from_str(text).unwrap()
 }
 
-fn at(start: &str) -> Situation {
-    Situation { interval: format!("{start}/PT15M").parse().unwrap(), tariffs: None }
+fn at(start: &str) -> Situation<'static> {
+    Situation::new(format!("{start}/PT15M").parse().unwrap(), None)
 }
 
 /// The window at an interval's start, counted from 0.
@@ -71,7 +71,7 @@ fn an_hour_that_comes_twice_is_in_its_window_twice_and_one_that_never_comes_is_i
     let night = parse("time_zone = \"Europe/Vienna\"\n[[windows]]\nfrom = \"02:00\"\nto = \"03:00\"\nbuy = \"0.1\"\n");
     let in_it = |day: &str| {
         let first = at(&format!("{day}T00:00:00Z")).interval;
-        let day = (0..96).map(|count| Situation { interval: first.offset(count).unwrap(), tariffs: None });
+        let day = (0..96).map(|count| Situation::new(first.offset(count).unwrap(), None));
         day.filter(|situation| night.window(situation).is_some()).count()
     };
     assert_eq!([in_it("2026-06-01"), in_it("2026-03-29"), in_it("2026-10-25")], [4, 0, 8]);

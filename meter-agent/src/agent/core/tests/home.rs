@@ -31,6 +31,7 @@ pub(super) struct Memory {
     pub(super) readings: BTreeMap<u64, ReadingRecord>,
     pub(super) orders: BTreeMap<u64, OrderRecord>,
     receipts: BTreeMap<Interval, Vec<u8>>,
+    pub(super) learned: Option<Learned>,
     refused: u64,
     /// Nothing can be read any more.
     pub(super) broken: bool,
@@ -41,8 +42,9 @@ impl Memory {
         match write {
             Write::Readings { signed, .. } => self.readings.extend(signed),
             Write::Order(record) => drop(self.orders.insert(record.order.sequence, record)),
-            Write::Receipt { interval, json, covered, .. } => {
+            Write::Receipt { interval, json, covered, learned, .. } => {
                 self.receipts.extend(json.map(|json| (interval, json)));
+                self.learned = learned.map(|learned| *learned).or_else(|| self.learned.take());
                 let settled = |(sequence, record)| (sequence, ReadingRecord { settled: true, ..record });
                 self.readings.extend(covered.into_iter().map(settled));
             }
@@ -113,6 +115,8 @@ impl Home {
             read_until: head.interval,
             outbox: Outbox::default(),
             orders: Orders::default(),
+            learned: None,
+            known: Known::default(),
             totals: Totals::default(),
             today: None,
             tariffs: None,
@@ -267,6 +271,15 @@ impl Home {
         self.receipt_of(self.community.members[1].id, at, 0)
     }
 
+    /// The receipt of an interval in which so many Wh were bought at a price.
+    pub(super) fn receipt_of_trade(&self, at: i64, bought_wh: u64, price: Price) -> Receipt {
+        let Receipt { mut entry, .. } = self.receipt(at, 0);
+        entry.price = Some(price);
+        entry.line.bought = Energy::from_wh(bought_wh);
+        entry.line.paid = price.cost_of(entry.line.bought).unwrap();
+        self.signed(entry)
+    }
+
     fn receipt_of(&self, member: MemberId, at: i64, imported_wh: u64) -> Receipt {
         let tariffs = self.community.genesis.rules.tariffs();
         let (none, imported) = (Energy::ZERO, Energy::from_wh(imported_wh));
@@ -281,12 +294,15 @@ impl Home {
             supply_cost: tariffs.retail_price.cost_of(imported).unwrap(),
             supply_revenue: Amount::ZERO,
         };
-        let entry = Entry { interval: interval(at), price: None, line, correction: 0, tariffs, provisional: false };
+        self.signed(Entry { interval: interval(at), price: None, line, correction: 0, tariffs, provisional: false })
+    }
+
+    fn signed(&self, entry: Entry) -> Receipt {
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let validators = validators_hash(&self.community.genesis.validators);
         let header = Header {
             chain: self.community.genesis.chain(),
-            height: interval(at).since(interval(-1)).unwrap().unsigned_abs(),
+            height: entry.interval.since(interval(-1)).unwrap().unsigned_abs(),
             previous: protocol::hash::Hash::ZERO,
             validators,
             next_validators: validators,

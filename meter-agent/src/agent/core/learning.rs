@@ -1,0 +1,38 @@
+//! What the household's strategy learns from receipts, and what it wants.
+
+use household::strategy::{Outcome, Situation};
+use protocol::{interval::Interval, order::PriceLimits, receipt::Receipt};
+
+use super::{Core, Records, StoreFault};
+use crate::orders::AHEAD;
+
+impl Core {
+    /// Learns from what is due by now, where an order can stand for `first` at the earliest.
+    pub(super) fn learn(&mut self, records: &dyn Records, first: Interval) -> Result<(), StoreFault> {
+        let (Some(learned), orders) = (&mut self.learned, &self.orders) else { return Ok(()) };
+        let outcome = |interval: Interval| -> Result<Option<Outcome>, StoreFault> {
+            let json = records.receipt(interval)?;
+            let entry = json.and_then(|json| Receipt::from_json(&json).ok()).map(|receipt| receipt.entry);
+            Ok(entry.map(|entry| Outcome {
+                interval,
+                tariffs: entry.tariffs,
+                limits: orders.placed(interval),
+                price: entry.price,
+                line: entry.line,
+            }))
+        };
+        self.known = learned.learn(&*self.identity.strategy, first, AHEAD, self.before_first, outcome)?;
+        Ok(())
+    }
+
+    /// What is known for `interval`; none where the strategy has still to learn, or did long ago.
+    pub(super) fn situation(&self, interval: Interval) -> Option<Situation<'_>> {
+        let memory = if self.learned.is_some() { self.known.at(interval)? } else { &[] };
+        Some(Situation { interval, tariffs: self.tariffs, memory })
+    }
+
+    /// What the household wants in `interval`, once it is known.
+    pub(super) fn wants(&self, interval: Interval) -> Option<PriceLimits> {
+        Some(self.identity.strategy.limits(&self.situation(interval)?))
+    }
+}
