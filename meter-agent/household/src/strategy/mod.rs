@@ -2,6 +2,7 @@
 //! `strategies!`.
 
 mod chance;
+mod coalition;
 mod fixed;
 mod outcome;
 mod price_taker;
@@ -17,6 +18,7 @@ use protocol::{hash::Hash, interval::Interval, order::PriceLimits, settlement::T
 use serde::{Deserialize, Deserializer, de::Error};
 
 pub use self::{
+    coalition::Coalition,
     fixed::FixedLimits,
     outcome::{LAG, Outcome},
     price_taker::PriceTaker,
@@ -109,6 +111,7 @@ strategies! {
     time_of_use: TimeOfUse,
     zi_c: ZeroIntelligence,
     roth_erev: RothErev,
+    coalition: Coalition,
     #[cfg(test)]
     template: template::Discount,
 }
@@ -122,6 +125,7 @@ mod tests {
         let settings = |name| match name {
             "time_of_use" => "[[windows]]\nfrom = \"17:00\"\nto = \"21:00\"\nbuy = \"0.3\"\n",
             "template" => "discount = \"0.02\"\n",
+            "coalition" => "name = \"roofs\"\nsell_at = 0.5\n",
             _ => "",
         };
         for name in names() {
