@@ -40,6 +40,7 @@ fn scenario() -> String {
         let (buy, sell) = (299_500 - number * 7_001, 80_700 + number * 3_003);
         let strategy = match number % 4 {
             _ if number == 19 => "strategy = 'zi_c'\n".to_owned(),
+            _ if number == 17 => "strategy = 'battery_aware'\nround_trip_efficiency = 0.87\n".to_owned(),
             _ if number == 18 => "strategy = 'coalition'\nname = 'one'\nbuy_at = 0.77\nsell_at = 0.33\n".to_owned(),
             1 | 2 => format!(
                 "strategy = 'roth_erev'\nlimits = {}\nlowest = '0.{:06}'\nhighest = '0.{:06}'\n",

@@ -1,6 +1,7 @@
 //! Strategies: one a file, with its settings and its errors. To add one, copy `template.rs`, and add its line to
 //! `strategies!`.
 
+mod battery_aware;
 mod chance;
 mod coalition;
 mod fixed;
@@ -18,6 +19,7 @@ use protocol::{hash::Hash, interval::Interval, order::PriceLimits, settlement::T
 use serde::{Deserialize, Deserializer, de::Error};
 
 pub use self::{
+    battery_aware::BatteryAware,
     coalition::Coalition,
     fixed::FixedLimits,
     outcome::{LAG, Outcome},
@@ -111,6 +113,7 @@ strategies! {
     time_of_use: TimeOfUse,
     zi_c: ZeroIntelligence,
     roth_erev: RothErev,
+    battery_aware: BatteryAware,
     coalition: Coalition,
     #[cfg(test)]
     template: template::Discount,
@@ -125,6 +128,7 @@ mod tests {
         let settings = |name| match name {
             "time_of_use" => "[[windows]]\nfrom = \"17:00\"\nto = \"21:00\"\nbuy = \"0.3\"\n",
             "template" => "discount = \"0.02\"\n",
+            "battery_aware" => "round_trip_efficiency = 0.9\n",
             "coalition" => "name = \"roofs\"\nsell_at = 0.5\n",
             _ => "",
         };
