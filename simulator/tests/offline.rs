@@ -314,7 +314,7 @@ fn every_ready_scenario_asks_a_question_plays_and_says_what_was_found() {
         assert!(offline::figures(&small, &community, 1).unwrap().energy.consumption_wh > 0, "{path:?}");
         seen += 1;
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 15);
 }
 
 #[test]
