@@ -64,6 +64,18 @@ fn main() {
         println!("{name:<48}{} `uniform`", shown(time, uniform));
     }
 
+    println!("\nthe same homes, all with one strategy");
+    let all = |strategy: &str| {
+        format!(
+            "[community.drawn]\nhomes = 1000\npv_share = 0.4\ngrid = true\n[period]\ndays = {days}\n\
+             [[strategies]]\nshare = 1\n{strategy}"
+        )
+    };
+    let fixed = best(|| run(&all("strategy = 'fixed'\nbuy = '0.25'\nsell = '0.1'\n"), directory.path(), true));
+    println!("{:<48}{}", "`fixed`", shown(fixed, fixed));
+    let learning = best(|| run(&all("strategy = 'roth_erev'\n"), directory.path(), true));
+    println!("{:<48}{} `fixed`", "`roth_erev`: each interval waits for the last", shown(learning, fixed));
+
     println!("\nhow cost grows, without lines.parquet; ns for each home and interval");
     for (homes, days) in [(100, days), (1_000, days), (10_000, days.div_ceil(10)), (100_000, if short { 1 } else { 7 })]
     {
