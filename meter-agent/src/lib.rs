@@ -33,6 +33,7 @@ mod shown;
 mod signed;
 pub mod source;
 mod start;
+mod state_file;
 mod statement;
 mod status;
 mod store;

@@ -7,15 +7,15 @@
 //! file it was written to: put back from a backup, it is known for a copy, which may be old.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Read, Write},
-    path::{Path, PathBuf},
+    fs::File,
+    io::{self, ErrorKind, Read},
+    path::Path,
 };
 
 use minicbor::{Decode, Encode};
 use protocol::{cbor, envelope::ChainId, hash::Hash, key::DeviceId, reading::ChainHead};
 
-use crate::record::ReadingRecord;
+use crate::{record::ReadingRecord, state_file};
 
 /// The file, in the state directory.
 pub(crate) const FILE: &str = "device.signed";
@@ -166,33 +166,10 @@ fn read_one(path: &Path) -> io::Result<Result<Signed, Unusable>> {
 }
 
 fn write_one(path: &Path, signed: &Signed, durable: bool) -> io::Result<()> {
-    let draft = draft(path);
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    let content = cbor::encode(&Kept { file: identity(&file)?, signed: signed.clone() });
-    file.write_all(Hash::of(&content).as_bytes())?;
-    file.write_all(&content)?;
-    if durable {
-        file.sync_all()?;
-    }
-    fs::rename(&draft, path)?;
-    if let Some(directory) = path.parent().filter(|_| durable) {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn draft(path: &Path) -> PathBuf {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    draft.into()
+    state_file::replace(path, durable, |file| {
+        let content = cbor::encode(&Kept { file: identity(file)?, signed: signed.clone() });
+        Ok([&Hash::of(&content).as_bytes()[..], &content].concat())
+    })
 }
 
 /// What tells a file from any copy of it.
@@ -214,10 +191,13 @@ fn identity(_: &File) -> io::Result<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use protocol::{key::SecretKey, reading::Registers};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::state_file::draft;
 
     fn signed(sequence: u64) -> Signed {
         let interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
