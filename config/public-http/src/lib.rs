@@ -25,7 +25,7 @@ pub use self::{
     client::Client,
     host::Names,
     limits::{ConnectionLimits, DESCRIPTORS_RESERVED, raise_descriptors},
-    page::{Page, reaches_beyond},
+    page::{FORM_BYTES_MAX, Page, reaches_beyond},
     refusal::Refusal,
     serve::{Greeted, Keeper, Site, Stream, serve, whole_body},
 };

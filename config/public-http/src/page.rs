@@ -1,4 +1,5 @@
-//! A page to look at: nobody is asked who they are, nothing is taken but questions.
+//! A page to look at: nobody is asked who they are, and nothing is taken but questions, and small forms where there are
+//! any.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,6 +21,11 @@ use super::{
 /// Milliseconds for the end of a body that should not be there.
 const BODY_MS_MAX: u64 = 1_000;
 
+/// Most bytes of a form.
+pub const FORM_BYTES_MAX: usize = 4_096;
+/// Milliseconds for the whole of a form, after its head.
+const FORM_MS_MAX: u64 = 5_000;
+
 /// The keeper of a page's door: turns away by the limits alone, in a line of text.
 #[derive(Debug)]
 pub struct Page(&'static str);
@@ -37,6 +43,14 @@ impl Page {
         let router = router.layer(from_fn(without_body));
         let keeper = Arc::new(Page(name));
         Site { name, router, limits: ConnectionLimits::of_a_page(), names, names_key, content_security_policy, keeper }
+    }
+}
+
+impl Site<Page> {
+    /// The same, which also takes forms, at routes of their own. What they may change, they have to ask for themselves.
+    pub fn with_forms(mut self, forms: Router) -> Site<Page> {
+        self.router = self.router.merge(forms.layer(from_fn(with_form)));
+        self
     }
 }
 
@@ -58,7 +72,15 @@ fn answer(refusal: &Refusal) -> Response {
 }
 
 async fn without_body(request: Request, next: Next) -> Response {
-    match whole_body(request, 0, BODY_MS_MAX).await {
+    with_body(request, next, 0, BODY_MS_MAX).await
+}
+
+async fn with_form(request: Request, next: Next) -> Response {
+    with_body(request, next, FORM_BYTES_MAX, FORM_MS_MAX).await
+}
+
+async fn with_body(request: Request, next: Next, bytes_max: usize, ms_max: u64) -> Response {
+    match whole_body(request, bytes_max, ms_max).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => answer(&refusal),
     }
