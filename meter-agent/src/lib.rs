@@ -24,6 +24,7 @@ mod orders;
 mod outbox;
 mod page;
 mod period;
+mod pin;
 mod pulse;
 mod record;
 mod recover;

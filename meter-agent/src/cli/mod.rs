@@ -9,6 +9,7 @@ mod init;
 mod keys;
 mod nodes;
 mod passphrase;
+mod pin;
 mod qr;
 mod recover;
 mod report;
@@ -73,6 +74,8 @@ enum Command {
         #[arg(long, value_name = "URL", conflicts_with = "config")]
         url: Option<String>,
     },
+    /// Set the PIN that the page asks for before it changes your prices. Without one it changes nothing.
+    Pin(pin::Pin),
     /// Verify a receipt offline, against nothing but the genesis file.
     Verify {
         /// The receipt, JSON.
@@ -142,6 +145,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Init(args) => init::init(args),
         Command::Enrolment(args) => enrolment::enrolment(args),
         Command::Keys(command) => keys::keys(command),
+        Command::Pin(args) => pin::pin(&args),
         Command::Check { config } => check::check(&config.config).await,
         Command::Devices { name } => devices::devices(name.as_deref()),
         Command::Run { config } => run_agent(&config.config).await,

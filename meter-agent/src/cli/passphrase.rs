@@ -8,14 +8,16 @@ use super::Failure;
 
 /// A backup is stolen before anyone notices: what can be guessed offline has to be long.
 const CHARACTERS_MIN: usize = 10;
+/// Where there is no terminal.
+const BY_FILE: &str = "name a file with --passphrase-file";
 
 /// A new passphrase: from its file, or asked for twice.
 pub(super) fn new(file: Option<&SecretFile>) -> Result<Zeroizing<String>, Failure> {
     let passphrase = match file {
         Some(file) => read(file)?,
         None => {
-            let passphrase = ask("Passphrase for the backup")?;
-            if *ask("Once more")? != *passphrase {
+            let passphrase = ask("Passphrase for the backup", BY_FILE)?;
+            if *ask("Once more", BY_FILE)? != *passphrase {
                 return Err("expected the same passphrase twice, found two; nothing was written".into());
             }
             passphrase
@@ -33,7 +35,7 @@ pub(super) fn new(file: Option<&SecretFile>) -> Result<Zeroizing<String>, Failur
 
 /// A passphrase that is known: from its file, or asked for.
 pub(super) fn known(file: Option<&SecretFile>) -> Result<Zeroizing<String>, Failure> {
-    file.map_or_else(|| ask("Passphrase of the backup"), read)
+    file.map_or_else(|| ask("Passphrase of the backup", BY_FILE), read)
 }
 
 fn read(file: &SecretFile) -> Result<Zeroizing<String>, Failure> {
@@ -46,12 +48,11 @@ fn read(file: &SecretFile) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(line.to_owned()))
 }
 
-fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
+/// What is entered in the terminal; where there is none, what to do `otherwise`.
+pub(super) fn ask(question: &str, otherwise: &str) -> Result<Zeroizing<String>, Failure> {
     let terminal = Term::stderr();
     if !terminal.is_term() {
-        return Err(
-            "expected a terminal to ask for the passphrase in, found none: name a file with --passphrase-file".into()
-        );
+        return Err(format!("{question}: expected a terminal to ask in, found none: {otherwise}").into());
     }
     terminal.write_str(&format!("{question}: "))?;
     Ok(Zeroizing::new(terminal.read_secure_line()?))
