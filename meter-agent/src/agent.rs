@@ -21,6 +21,7 @@ use tokio::{
 use self::core::{Core, Effect, Event, Now, Outcome, Shown};
 pub(crate) use self::link::Link;
 use crate::{
+    choosing::Chosen,
     mqtt::Incoming,
     pulse::Asked,
     source::{MeterSource, Reading},
@@ -44,6 +45,7 @@ impl Agent {
         mut incoming: mpsc::Receiver<Incoming>,
         mut stop: oneshot::Receiver<()>,
         mut asked: Asked,
+        mut chosen: mpsc::Receiver<Chosen>,
         status: watch::Sender<Status>,
     ) {
         loop {
@@ -55,6 +57,13 @@ impl Agent {
                 Some(answer) = asked.recv() => {
                     // Who does not wait for it any more needs none.
                     let _ = answer.send(());
+                    continue;
+                }
+                Some(Chosen { choice, stands }) = chosen.recv() => {
+                    self.drive(Event::Chosen(choice), now).await;
+                    status.send_replace(self.core.status(now()));
+                    // Who does not wait for it any more needs no answer.
+                    let _ = stands.send(self.core.identity.choice == choice);
                     continue;
                 }
                 incoming = incoming.recv() => incoming.map(|incoming| self.link.take(incoming)),

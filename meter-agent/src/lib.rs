@@ -13,6 +13,9 @@ mod agent;
 mod alarm;
 mod chain;
 mod check;
+mod choice;
+mod choice_file;
+mod choosing;
 mod clock;
 mod config;
 mod gate;
@@ -45,6 +48,8 @@ pub mod cli;
 
 pub use alarm::AlarmKind;
 pub use check::{Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_transformer_entry};
+pub use choice::Choice;
+pub use choice_file::ChoiceError;
 pub use config::{Config, ConfigError, Registration};
 pub use key::{KeyError, create_key, read_key};
 pub use running::{Ended, Running};

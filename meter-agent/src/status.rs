@@ -14,7 +14,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::totals::Totals;
+use crate::{choice::Choice, totals::Totals};
 
 /// What an agent says of itself. Sums are over the intervals that verified receipts cover, since the agent's first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,12 @@ pub struct Status {
     /// The strategy that the household bids by.
     #[serde(default)]
     pub strategy: String,
+    /// The strategy in `agent.toml`.
+    #[serde(default)]
+    pub configured: String,
+    /// What was set on the page and stands in its place; none if `agent.toml` stands.
+    #[serde(default)]
+    pub chosen: Option<Choice>,
     /// The order that was placed last.
     #[serde(default)]
     pub order: Option<PlacedOrder>,
@@ -137,6 +143,15 @@ pub(crate) fn in_words(tariffs: &Tariffs, currency: &str) -> String {
 }
 
 impl Status {
+    /// The strategy, and whether the page or `agent.toml` says so.
+    fn strategy_in_words(&self) -> String {
+        let Status { strategy, configured, .. } = self;
+        match self.chosen {
+            Some(_) => format!("{strategy}, set on the page in the place of agent.toml ({configured})"),
+            None => format!("{strategy}, as in agent.toml"),
+        }
+    }
+
     /// A screen of text.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
@@ -160,7 +175,7 @@ impl Status {
         line("last reading", self.last_interval.map_or_else(none, |interval| interval.to_string()));
         line("proved settled until", self.settled_until.map_or_else(none, |interval| interval.to_string()));
         line("tariffs proved there", self.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &self.currency)));
-        line("strategy", self.strategy.clone());
+        line("strategy", self.strategy_in_words());
         let order = self.order.as_ref();
         line("order placed last", order.map_or(NO_ORDER.into(), |order| order.in_words(&self.currency)));
         line("without a receipt yet", format!("{} readings", self.outbox));

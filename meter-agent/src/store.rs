@@ -37,6 +37,8 @@ use settings::owner_only;
 
 pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
+    choice::Choice,
+    choice_file,
     learned::Learned,
     period::Period,
     record::{OrderRecord, ReadingRecord, Today},
@@ -352,6 +354,11 @@ impl Store {
             return Ok(());
         }
         self.write_signed(Signed { order: record.order.sequence, ..signed })
+    }
+
+    /// Keeps what was chosen on the page, or that nothing is any more.
+    pub(crate) fn keep_choice(&self, choice: Option<&Choice>) -> Result<(), StoreError> {
+        choice_file::write(&self.path, choice, self.file.is_some()).map_err(|error| self.failed(error))
     }
 
     /// One signed reading; none if it was never signed, pruned, or cannot be read.

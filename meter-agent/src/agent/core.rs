@@ -10,6 +10,7 @@
 //! is stored, a message is acknowledged after what it says is stored, and after a write that failed neither is signed
 //! nor acknowledged any more.
 
+mod choosing;
 mod event;
 mod inbound;
 mod learning;
@@ -42,6 +43,7 @@ use self::{
 use crate::{
     alarm::{AlarmKind, Alarms},
     check::ReceiptFault,
+    choice::Choice,
     gate::Horizon,
     learned::{Known, Learned},
     orders::Orders,
@@ -67,7 +69,12 @@ pub(crate) struct Identity {
     pub(crate) clock: MeterClock,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
+    /// The strategy that it bids by.
     pub(crate) strategy: Arc<dyn Strategy>,
+    /// That of `agent.toml`, which is the same unless another was chosen on the page.
+    pub(crate) configured: Arc<dyn Strategy>,
+    /// What was chosen there.
+    pub(crate) choice: Option<Choice>,
 }
 
 /// What decides for a household.
@@ -162,6 +169,7 @@ enum Then {
     Nothing,
     Queue(Vec<Stored>),
     Order(OrderRecord),
+    Choose(Option<Choice>),
     Settle(Box<Settled>),
     Accuse(ReceiptFault),
 }
@@ -254,6 +262,7 @@ impl Core {
                 AlarmKind::BrokerRefuses,
                 "it does not let this device read its own topics; ask the operator for this device's access",
             ),
+            Event::Chosen(choice) => self.choose(turn, choice),
             Event::Message { delivery, kind, payload } => {
                 self.work.heard = Some(delivery);
                 match kind {
@@ -279,6 +288,7 @@ impl Core {
                 self.orders.push(record);
                 self.live.order_sent = None;
             }
+            Then::Choose(choice) => self.chosen(choice),
             Then::Settle(settled) => self.settled(now, *settled),
             Then::Accuse(fault) => self.accuse(&fault),
         }

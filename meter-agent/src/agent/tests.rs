@@ -31,6 +31,7 @@ use super::{
 use crate::{
     alarm::Alarms,
     chain,
+    choosing::choosing,
     learned::Known,
     mqtt::{self, DeviceTopics},
     orders::Orders,
@@ -116,6 +117,8 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             member_key,
             device_key,
             strategy: Arc::new(PriceTaker::default()),
+            configured: Arc::new(PriceTaker::default()),
+            choice: None,
         },
         head,
         before_first: interval(-1),
@@ -385,7 +388,8 @@ async fn nobody_but_the_loop_answers_for_it_and_none_does_while_it_waits_for_the
     let (events, inbox) = mpsc::channel(1);
     let (_stop, stopped) = oneshot::channel();
     let (pulse, asked) = pulse();
-    let mut running = Box::pin(agent.run(inbox, stopped, asked, status));
+    let (_chooser, chosen) = choosing();
+    let mut running = Box::pin(agent.run(inbox, stopped, asked, chosen, status));
     let mut beat = Box::pin(pulse.beat());
     assert!(poll_once(&mut beat).is_pending());
     assert!(poll_once(&mut running).is_pending());

@@ -14,6 +14,7 @@ use settings::owner_only;
 
 use super::{Failure, print};
 use crate::{
+    choice_file,
     config::Config,
     key::read_key,
     source::{MeterClock, MeterSource},
@@ -81,6 +82,15 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     let member = report.take(read_key(&config.member_key_path()));
     if let Some(warning) = owner_only::warning(&config.state) {
         report.bad(warning);
+    }
+    let configured = config.order.name();
+    match report.take(choice_file::read(&config.state)) {
+        Some(Some(choice)) => report.good(format_args!(
+            "prices as set on the page ({}), in the place of agent.toml ({configured})",
+            choice.strategy().name()
+        )),
+        Some(None) => report.good(format_args!("prices as in agent.toml ({configured})")),
+        None => {}
     }
     let mut needs_clock = true;
     if let (Some(genesis), Some(device), Some(member)) = (&genesis, &device, &member) {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use protocol::{envelope::Sealed, interval::Interval, reading::ChainHead};
 
 use crate::{
+    choice::Choice,
     learned::Learned,
     record::{OrderRecord, ReadingRecord, Today},
     source::Reading,
@@ -47,6 +48,8 @@ pub(crate) enum Event {
         /// What it says.
         payload: Vec<u8>,
     },
+    /// Somebody chose on the page how the household bids: this, or as in `agent.toml` again.
+    Chosen(Option<Choice>),
     /// Time has passed.
     Wake,
 }
@@ -93,6 +96,8 @@ pub(crate) enum Write {
     },
     /// An order, new or with a new state.
     Order(OrderRecord),
+    /// What was chosen on the page, or that nothing is any more.
+    Choice(Option<Choice>),
     /// A verified receipt and what changes by it.
     Receipt {
         /// Of which interval.

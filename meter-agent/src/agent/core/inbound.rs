@@ -95,7 +95,8 @@ impl Core {
             // It is sent again as if nobody had answered.
             Became::Waiting => self.order_alarm(refusal),
             Became::Refused => {
-                self.live.order_refused = true;
+                // What was chosen on the page since is another order.
+                self.live.order_refused = self.placed(&record).why.is_some();
                 self.order_alarm(refusal);
             }
         }

@@ -47,6 +47,8 @@ impl Core {
             price: self.price,
             registers: (self.head.sequence > 0).then_some(self.head.registers),
             strategy: self.identity.strategy.name().into(),
+            configured: self.identity.configured.name().into(),
+            chosen: self.identity.choice,
             order: self.orders.last().map(|record| self.placed(record)),
             outbox: self.outbox.unsettled() as u64,
             receipts_refused: self.receipts_refused,
@@ -59,7 +61,8 @@ impl Core {
             finished: (self.live.ended || self.live.over) && self.outbox.unsettled() == 0,
         }
     }
-    fn placed(&self, record: &OrderRecord) -> PlacedOrder {
+
+    pub(super) fn placed(&self, record: &OrderRecord) -> PlacedOrder {
         let (strategy, order) = (&self.identity.strategy, &record.order);
         let situation = Situation::new(order.valid_from, self.tariffs);
         // What was known long ago is not known any more: then it is the strategy's.

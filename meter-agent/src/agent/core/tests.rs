@@ -1,5 +1,6 @@
 //! The core alone: lists of events, and the effects that they have.
 
+mod choosing;
 mod home;
 mod properties;
 mod watch;

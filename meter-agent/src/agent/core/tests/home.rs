@@ -25,11 +25,17 @@ pub(super) fn fixed(buy: Option<&str>) -> Arc<dyn Strategy> {
     Arc::new(FixedLimits { buy: buy.map(|price| price.parse().unwrap()), ..FixedLimits::default() })
 }
 
+/// The choice to buy up to a price.
+pub(super) fn chosen(buy: &str) -> Choice {
+    Choice::Fixed(FixedLimits { buy: buy.parse().ok(), ..FixedLimits::default() })
+}
+
 /// What the tests' state holds.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) readings: BTreeMap<u64, ReadingRecord>,
     pub(super) orders: BTreeMap<u64, OrderRecord>,
+    pub(super) choice: Option<Choice>,
     receipts: BTreeMap<Interval, Vec<u8>>,
     pub(super) learned: Option<Learned>,
     refused: u64,
@@ -41,6 +47,7 @@ impl Memory {
     fn write(&mut self, write: Write) -> Option<u64> {
         match write {
             Write::Readings { signed, .. } => self.readings.extend(signed),
+            Write::Choice(choice) => self.choice = choice,
             Write::Order(record) => drop(self.orders.insert(record.order.sequence, record)),
             Write::Receipt { interval, json, covered, learned, .. } => {
                 self.receipts.extend(json.map(|json| (interval, json)));
@@ -106,6 +113,8 @@ impl Home {
             member_key: ours.key.clone(),
             device_key: ours.device.clone(),
             strategy: fixed(buy),
+            configured: fixed(buy),
+            choice: None,
         };
         let head = chain::start(interval(0), Registers::default()).unwrap();
         let core = Core {
@@ -164,6 +173,11 @@ impl Home {
 
     pub(super) fn disconnects(&mut self, failures: u32) -> Vec<String> {
         self.on(Event::Disconnected { failures, error: "connection refused".into() })
+    }
+
+    /// Somebody chooses on the page to buy up to a price, or as in `agent.toml` again.
+    pub(super) fn chooses(&mut self, buy: Option<&str>) -> Vec<String> {
+        self.on(Event::Chosen(buy.map(chosen)))
     }
 
     pub(super) fn passes(&mut self, time: Duration) -> Vec<String> {
@@ -346,6 +360,8 @@ fn written_in_words(write: &Write) -> String {
     match write {
         Write::Readings { signed, .. } => format!("store{}", sequences(signed)),
         Write::Order(record) => format!("store order {} {:?}", record.order.sequence, record.state),
+        Write::Choice(None) => "store no choice".into(),
+        Write::Choice(Some(choice)) => format!("store choice {}", choice.strategy().name()),
         Write::Receipt { interval, json, covered, .. } => {
             let kept = if json.is_some() { "store receipt" } else { "settle by what is known of" };
             format!("{kept} {} covering{}", count(*interval), sequences(covered))

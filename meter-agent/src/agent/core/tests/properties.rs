@@ -22,6 +22,7 @@ enum Happening {
     ProvesToNeighbour(i64),
     SaysNonsense(Inbound),
     WantsOther { buy: u8 },
+    Chooses { buy: Option<u8> },
     Passes { ms: u64 },
     Succeeds { times: usize },
     MeterFails,
@@ -47,6 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => at().prop_map(Happening::ProvesToNeighbour),
         1 => kind.prop_map(Happening::SaysNonsense),
         1 => (1..4_u8).prop_map(|buy| Happening::WantsOther { buy }),
+        2 => prop::option::of(1..4_u8).prop_map(|buy| Happening::Chooses { buy }),
         2 => (0..20_000_u64).prop_map(|ms| Happening::Passes { ms }),
         16 => (1..9_usize).prop_map(|times| Happening::Succeeds { times }),
         1 => Just(Happening::MeterFails),
@@ -86,6 +88,7 @@ impl Happening {
             Happening::WantsOther { buy } => {
                 home.core.identity.strategy = fixed(Some(&format!("0.{buy}")));
             }
+            Happening::Chooses { buy } => drop(home.chooses(buy.map(|buy| format!("0.{buy}")).as_deref())),
             Happening::Passes { ms } => drop(home.passes(Duration::from_millis(ms))),
             Happening::Succeeds { times } => (0..times).for_each(|_| drop(home.succeeds())),
             Happening::MeterFails if home.is_reading() => {
@@ -134,6 +137,7 @@ proptest! {
             home.all_goes_well();
             prop_assert!(home.core.work.later.is_empty() && home.core.work.stage == Stage::Idle, "it comes to rest");
             if !home.core.live.halted {
+                prop_assert_eq!(home.core.identity.choice, home.memory.choice, "what is chosen is stored");
                 let unsettled = home.memory.readings.values().filter(|record| !record.settled).count();
                 prop_assert_eq!(home.core.outbox.unsettled(), unsettled, "no reading is lost before it is settled");
             }

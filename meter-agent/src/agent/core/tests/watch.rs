@@ -72,6 +72,7 @@ impl Watch {
                     self.orders.insert(record.order.sequence, message);
                 }
             },
+            Write::Choice(_) => assert!(!self.failed, "nothing is chosen after a write that failed"),
             Write::Receipt { .. } | Write::Evidence(_) | Write::Contradiction { .. } => {}
         }
     }
@@ -84,7 +85,7 @@ impl Watch {
                 self.readings.get_mut(sequence).unwrap().stored = safely;
             }),
             Write::Order(record) => self.orders.get_mut(&record.order.sequence).unwrap().stored |= safely,
-            Write::Receipt { .. } | Write::Evidence(_) | Write::Contradiction { .. } => {}
+            Write::Choice(_) | Write::Receipt { .. } | Write::Evidence(_) | Write::Contradiction { .. } => {}
         }
     }
 }
