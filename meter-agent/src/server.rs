@@ -1,4 +1,6 @@
-//! The status page's server: read-only, for the household's own network.
+//! The status page's server, for the household's own network. It reads; what it changes is up to the page of prices.
+
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -10,15 +12,23 @@ use axum::{
 use protocol::interval::{Interval, parse_utc};
 use public_http::{Names, Page, Site};
 
-use crate::{page, period::Period, shown::Shown, statement, status::Status};
+use crate::{
+    page::{self, Prices},
+    period::Period,
+    shown::Shown,
+    statement,
+    status::Status,
+};
 
 /// Scripts and styles from this server alone, and nothing from elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The page and its JSON, to be asked for under these names.
-pub(crate) fn site(shown: Shown, names: Names) -> Site<Page> {
-    Page::site("the status page", router(shown), CONTENT_SECURITY_POLICY, names, "status_names")
+pub(crate) fn site(shown: Shown, prices: Arc<Prices>, names: Names) -> Site<Page> {
+    let router = router(shown).merge(page::prices_router(prices.clone()));
+    let site = Page::site("the status page", router, CONTENT_SECURITY_POLICY, names, "status_names");
+    site.with_forms(page::forms(prices))
 }
 
 fn router(shown: Shown) -> Router {

@@ -35,6 +35,9 @@ use crate::{
     alarm::{AlarmKind, Alarms},
     chain,
     check::ReceiptFault,
+    choice::Choice,
+    choice_file::{self, ChoiceError},
+    choosing::choosing,
     config::{Config, Registration},
     home_assistant,
     key::{KeyError, read_key},
@@ -42,6 +45,7 @@ use crate::{
     mqtt::{self, DeviceTopics},
     orders::Orders,
     outbox::Outbox,
+    page::Prices,
     pulse::pulse,
     running::{Beside, Running},
     server,
@@ -118,6 +122,9 @@ pub enum StartError {
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What was set on the page.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     /// There is nothing to log in at the broker with.
     #[error(transparent)]
     Broker(#[from] LoginError),
@@ -211,6 +218,8 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     // Nobody else can tell what is left to chance, unless that is wanted.
     let own_chance = || Hash::of_parts(&[b"voisin strategy 1\0", &device_key.seed()]);
     let chance = config.chance.unwrap_or_else(own_chance);
+    let configured = config.order.with_chance(&chance).unwrap_or_else(|| config.order.clone());
+    let choice = choice_file::read(&config.state)?;
     let identity = Identity {
         name: config.name.clone(),
         chain: genesis.chain(),
@@ -221,7 +230,9 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         genesis,
         member_key,
         device_key,
-        strategy: config.order.with_chance(&chance).unwrap_or_else(|| config.order.clone()),
+        strategy: choice.map_or_else(|| configured.clone(), Choice::strategy),
+        configured,
+        choice,
     };
     Ok(Prepared { identity, registration, meter, access })
 }
@@ -340,18 +351,21 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     };
     let (stop, stopped) = oneshot::channel();
     let (pulse, asked) = pulse();
+    let (chooser, chosen) = choosing();
     let (shown, status) = watch::channel(core.status(agent::now()));
     let link = |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page));
     let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
-    let sight = meter.watch();
+    let (local, sight) = (Arc::new(config.local_time()), meter.watch());
+    let page = Shown { status: status.clone(), store: shown_store, length: first.length(), local, sight };
+    let prices = Prices::new(page.clone(), config.state.clone(), chooser)
+        .map_err(|error| StartError::Internal(format!("no randomness for the page: {error}")))?;
     let agent = Agent { core, meter, store, link: Link::new(client, topics) };
-    let agent = tokio::spawn(agent.run(inbox, stopped, asked, shown));
+    let agent = tokio::spawn(agent.run(inbox, stopped, asked, chosen, shown));
 
     let server = listener.map(|listener| {
-        let local = Arc::new(config.local_time());
-        let shown = Shown { status: status.clone(), store: shown_store, length: first.length(), local, sight };
         let names = Names::known(config.page_names());
-        Beside::spawn("the status page", |stopped| serve(listener, server::site(shown, names), stopped))
+        let site = server::site(page, prices, names);
+        Beside::spawn("the status page", |stopped| serve(listener, site, stopped))
     });
     let home_assistant = home_assistant.map(|link| {
         let status = status.clone();

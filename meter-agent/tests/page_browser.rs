@@ -74,7 +74,8 @@ impl Visitor {
 
     /// Opens a page in a language, and waits until it is there.
     fn open(&mut self, path: &str, language: &str, screen: Screen) {
-        let url = format!("{}{path}?lang={language}", self.root);
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let url = format!("{}{path}{sign}lang={language}", self.root);
         self.chromium.open(&url, screen);
         let is_there = format!("location.href === {} && document.readyState", json!(url));
         self.chromium.wait_for(&is_there, "complete");
@@ -99,15 +100,22 @@ impl Visitor {
         }
     }
 
+    /// Looks at the page that is open.
+    fn looks_at_it(&mut self, what: &str) {
+        self.chromium.picture(&self.pictures.join(format!("{what}.png")));
+        assert_eq!(self.axe.faults(&mut self.chromium), [] as [String; 0], "{what}");
+    }
+
     fn sees(&mut self, expression: &str) -> Value {
         self.chromium.eval(expression)
     }
 }
 
-const MAIN: &str = "document.getElementById('main').innerText";
+/// Between two pages there is none.
+const MAIN: &str = "document.getElementById('main')?.innerText";
 
 fn says(text: &str) -> String {
-    format!("{MAIN}.replace(/[\\u202f\\s]+/g, ' ').includes({})", json!(text))
+    format!("{MAIN}?.replace(/[\\u202f\\s]+/g, ' ').includes({})", json!(text))
 }
 
 const LANGUAGES: [&str; 3] = ["en", "fr", "de"];
@@ -199,4 +207,81 @@ fn saved_nano(entry: &Entry) -> i128 {
     let micro = |price: Price| i128::from(price.micro());
     let price = micro(entry.price.unwrap());
     wh(line.bought) * (micro(tariffs.retail_price) - price) + wh(line.sold) * (price - micro(tariffs.feed_in_price))
+}
+
+/// What somebody enters and clicks on the page of prices.
+fn enters(fields: &[(&str, &str)], form: &str) -> String {
+    let entered = fields.iter().map(|(name, value)| {
+        format!("document.querySelector('form[action=\"{form}\"] [name={name}]').value = {};", json!(value))
+    });
+    format!("{}{}", entered.collect::<String>(), click(&format!("form[action=\"{form}\"] button")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium, axe-core and Mosquitto, which .ci/run installs"]
+async fn a_household_changes_its_prices_in_every_language_with_and_without_scripts() {
+    let broker = Mosquitto::start();
+    let meter = meter();
+    let home = Home::new(broker.port, &meter);
+    home.configure(broker.port, "[order]\nbuy = \"0.29\"\n");
+    let mut market = Market::connect(&home, broker.port).await;
+    let running = start(home.config()).await.unwrap();
+    let mut visitor = Visitor::start(&running);
+    for language in LANGUAGES {
+        visitor.looks_at("prices-without-pin", "/prices", language);
+        assert_eq!(visitor.sees(&count("#main form")), 0, "{language}");
+        assert_eq!(visitor.sees(&says("meter-agent pin --config agent.toml")), true, "{language}");
+    }
+    let config = home.path("agent.toml");
+    let program = env!("CARGO_BIN_EXE_meter-agent");
+    let drawn = std::process::Command::new(program).args(["pin", "--draw", "--config"]).arg(&config).output().unwrap();
+    let pin: String = String::from_utf8(drawn.stdout).unwrap().chars().filter(char::is_ascii_digit).collect();
+    assert_eq!(pin.len(), 8);
+    market.announce(0).await;
+    let order = market.order().await;
+    market.reading().await;
+    market.answer(order.hash(), None).await;
+    market.forward(home.receipt_of(entry(&home, 0, meter[0]), 0).to_json()).await;
+    visitor.open("/", "en", PHONE);
+    visitor.chromium.wait_for(&says("Receipts verified 1"), true);
+
+    // From the first page to that of prices, where what stands is entered already.
+    visitor.sees(&click("a[href^=\"/prices\"]"));
+    visitor.chromium.wait_for("document.querySelector('[name=buy]')?.value", "0.29");
+    let (question, set) = ("/prices", "/prices/set");
+    visitor.sees(&enters(&[("buy", "cheap")], question));
+    visitor.chromium.wait_for(&says("found “cheap”"), true);
+    for language in LANGUAGES {
+        let comma = if language == "en" { "0.25" } else { "0,25" };
+        visitor.open(question, language, DESKTOP);
+        visitor.sees(&enters(&[("buy", comma), ("sell", ""), ("sell_cap_wh", "1500")], question));
+        visitor.chromium.wait_for(&count("form[action=\"/prices/set\"]"), 1);
+        visitor.looks_at("prices", "/prices?strategy=fixed&buy=0.25&sell=&buy_cap_wh=&sell_cap_wh=1500", language);
+        assert_eq!(visitor.sees(&count("#main section ul > li")), 2, "{language}");
+        visitor.sees(&enters(&[("pin", "00000000")], set));
+        visitor.chromium.wait_for(&says("WrongPin"), true);
+        visitor.looks_at_it(&format!("prices-wrong-pin-{language}"));
+        // Who corrects the PIN need not enter the rest again.
+        assert_eq!(visitor.sees("document.querySelector('[name=buy]').value"), comma, "{language}");
+        if language == "de" {
+            visitor.chromium.block(&["*page.js*"]);
+        }
+        visitor.sees(&enters(&[("pin", &pin)], set));
+        visitor.chromium.wait_for(&count("form[action=\"/prices/take-back\"]"), 1);
+        assert_eq!(visitor.sees("location.pathname"), "/prices", "{language}");
+        let order = loop {
+            if let support::Heard::Order(order) = market.heard().await {
+                break order;
+            }
+        };
+        assert_eq!((order.buy, order.sell_cap), ("0.25".parse().ok(), Some(Energy::from_wh(1_500))), "{language}");
+        market.answer(order.hash(), None).await;
+        visitor.looks_at("prices-set", question, language);
+        visitor.sees(&enters(&[("pin", &pin)], "/prices/take-back"));
+        visitor.chromium.wait_for(&count("form[action=\"/prices/take-back\"]"), 0);
+        let order = market.order().await;
+        assert_eq!((order.buy, order.sell_cap), ("0.29".parse().ok(), None), "{language}");
+        market.answer(order.hash(), None).await;
+    }
+    running.stop().await;
 }

@@ -1,5 +1,6 @@
 //! What every page has around it.
 
+use axum::http::{HeaderMap, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
@@ -16,6 +17,15 @@ pub(super) struct Asked<'a> {
     pub(super) path: &'a str,
     /// Whether the language was chosen, and not guessed: links then keep it.
     pub(super) chosen: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// In the language that was chosen, else in the one that the browser likes best.
+    pub(super) fn of(chosen: Option<&str>, headers: &HeaderMap, path: &'a str) -> Asked<'a> {
+        let chosen = chosen.and_then(Language::of_code);
+        let liked = || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Asked { language: chosen.unwrap_or_else(|| Language::accepted(liked())), path, chosen: chosen.is_some() }
+    }
 }
 
 impl Asked<'_> {
@@ -91,7 +101,7 @@ pub(super) fn picture(name: &str, parts: &[(&str, &str)], svg: &str) -> Markup {
     }
 }
 
-/// Figures with a text in their place.
+/// Figures with a text in their place; the first of several.
 pub(super) fn filled(text: &str, figure: &str) -> String {
     text.replacen("{}", figure, 1)
 }

@@ -7,6 +7,7 @@ use super::{
     day::{Day, Sums},
     format::Format,
     frame::{Asked, figure, filled},
+    limits,
 };
 use crate::{
     alarm::AlarmKind,
@@ -60,7 +61,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -
             }
         }
         (behind_the_meter(format, status))
-        (order(format, status))
+        (order(asked, format, status))
         (proof(format, status))
     }
 }
@@ -123,13 +124,17 @@ fn alarms(format: &Format<'_>, status: &Status) -> Markup {
     }
 }
 
-fn order(format: &Format<'_>, status: &Status) -> Markup {
+fn order(asked: &Asked<'_>, format: &Format<'_>, status: &Status) -> Markup {
     let words = format.words;
     html! {
         section aria-labelledby="order" {
             h2 #order { (words.order) }
             dl.list {
-                dt { (words.strategy) } dd { code { (status.strategy) } }
+                dt { (words.strategy) }
+                dd {
+                    code { (status.strategy) }
+                    @if status.chosen.is_some() { " (" (filled(words.prices.set_here, &status.configured)) ")" }
+                }
                 dt { (words.order_placed) }
                 dd {
                     @match &status.order {
@@ -138,30 +143,20 @@ fn order(format: &Format<'_>, status: &Status) -> Markup {
                     }
                 }
             }
+            p.links { a href=(asked.link("/prices")) { (words.prices.change) } }
         }
     }
 }
 
 fn placed(format: &Format<'_>, order: &PlacedOrder) -> Markup {
     let words = format.words;
-    let limits = &order.limits;
-    let price = |text, price: Option<_>| price.map(|price| filled(text, &format.price(price)));
-    let cap = |text, cap: Option<protocol::energy::Energy>| cap.map(|cap| filled(text, &format.energy(cap.wh())));
-    let limits = [
-        price(words.buy_up_to, limits.buy),
-        price(words.sell_from, limits.sell),
-        cap(words.buy_at_most, limits.buy_cap_wh),
-        cap(words.sell_at_most, limits.sell_cap_wh),
-    ];
-    let limits: Vec<String> = limits.into_iter().flatten().collect();
-    let limits = if limits.is_empty() { words.at_any_price.to_owned() } else { limits.join(", ") };
     let answer = match order.accepted {
         Some(true) => words.order_accepted,
         Some(false) => words.order_refused,
         None => words.order_open,
     };
     html! {
-        (limits) "; " (filled(words.order_from, &format.moment(order.valid_from.start_s()))) "; " (answer)
+        (limits::in_words(format, &order.limits)) "; " (filled(words.order_from, &format.moment(order.valid_from.start_s()))) "; " (answer)
         @if let Some(why) = &order.why { " (" span lang="en" { (why) } ")" }
     }
 }

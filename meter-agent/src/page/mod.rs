@@ -1,7 +1,8 @@
 //! The household's page: made for a phone on the home network, in three languages, by the clock on the wall.
 //!
 //! In: the [`Status`](crate::Status), what the meter shows now, and the receipts that were verified. Out: HTML that
-//! works without a script; with one it follows what happens without being loaded again. It takes nothing but questions.
+//! works without a script; with one it follows what happens without being loaded again. It takes nothing but questions,
+//! and the household's prices, from who knows the PIN.
 //!
 //! | file | what |
 //! |---|---|
@@ -10,7 +11,9 @@
 //! | `day.rs` | the intervals of a day and the days of a month, and their sums. Pure |
 //! | `chart.rs` | a day as a picture |
 //! | `frame.rs` | what every page has around it |
+//! | `limits.rs` | price limits in words |
 //! | `home.rs`, `daily.rs`, `monthly.rs`, `proof.rs` | the pages |
+//! | `prices/` | the page on which prices are changed, and who may change them |
 //! | `pages.rs` | which page is asked for, and what it needs |
 
 mod chart;
@@ -19,9 +22,14 @@ mod day;
 mod format;
 mod frame;
 mod home;
+mod limits;
 mod monthly;
 mod pages;
+mod prices;
 mod proof;
 mod words;
 
-pub(crate) use self::pages::router;
+pub(crate) use self::{
+    pages::router,
+    prices::routes::{Prices, forms, router as prices_router},
+};

@@ -24,7 +24,6 @@ use super::{
     home::{self, Home},
     monthly::{self, Month},
     proof,
-    words::Language,
 };
 use crate::{
     period::Period,
@@ -88,11 +87,10 @@ struct Wanted {
     lang: Option<String>,
 }
 
-/// The language that was chosen, else the one that the browser likes best.
-fn asked<'a>(wanted: &Wanted, headers: &HeaderMap, path: &'a str) -> Asked<'a> {
-    let chosen = wanted.lang.as_deref().and_then(Language::of_code);
-    let liked = || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Asked { language: chosen.unwrap_or_else(|| Language::accepted(liked())), path, chosen: chosen.is_some() }
+impl Wanted {
+    fn asked<'a>(&self, headers: &HeaderMap, path: &'a str) -> Asked<'a> {
+        Asked::of(self.lang.as_deref(), headers, path)
+    }
 }
 
 /// The answer with a page, made of what was read from the state.
@@ -144,7 +142,7 @@ async fn first(
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {
-    let (asked, date) = (asked(&wanted, &headers, "/"), latest_day(&shown));
+    let (asked, date) = (wanted.asked(&headers, "/"), latest_day(&shown));
     let here = shown.clone();
     let read = move |store: &Store| {
         let totals = here.status.borrow().totals;
@@ -171,7 +169,7 @@ async fn daily_page(
 ) -> Response {
     let Ok(date) = text.parse::<Date>() else { return refused("a day such as 2026-06-01", &text) };
     let path = format!("/day/{date}");
-    let asked = asked(&wanted, &headers, &path);
+    let asked = wanted.asked(&headers, &path);
     let here = shown.clone();
     let read = move |store: &Store| read_day(&here, store, date);
     answer(&shown, &asked, date == latest_day(&shown), read, |asked, status, day| {
@@ -189,7 +187,7 @@ async fn monthly_page(
 ) -> Response {
     let Ok(date) = format!("{text}-01").parse::<Date>() else { return refused("a month such as 2026-06", &text) };
     let path = format!("/month/{text}");
-    let asked = asked(&wanted, &headers, &path);
+    let asked = wanted.asked(&headers, &path);
     let here = shown.clone();
     let read = move |store: &Store| {
         let lines = statement::lines(store, period(day::month_bounds_s(&here.local, date)))?;
@@ -213,7 +211,7 @@ async fn proof_page(
         return refused("the start of an interval such as 2026-06-01T12:00:00Z", &text);
     };
     let path = format!("/proof/{}", interval.start_text());
-    let asked = asked(&wanted, &headers, &path);
+    let asked = wanted.asked(&headers, &path);
     let read = move |store: &Store| store.receipt(interval);
     answer(&shown, &asked, false, read, |asked, status, json| {
         let receipt = Receipt::from_json(&json?).ok()?;

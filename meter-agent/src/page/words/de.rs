@@ -1,6 +1,9 @@
 //! German.
 
-use super::Words;
+use super::{
+    super::prices::{meaning::Meaning, refused::Refused},
+    PriceWords, Words,
+};
 use crate::alarm::AlarmKind;
 
 pub(super) static WORDS: Words = Words {
@@ -75,6 +78,38 @@ pub(super) static WORDS: Words = Words {
     order_accepted: "vom Markt angenommen",
     order_refused: "vom Markt abgelehnt",
 
+    prices: PriceWords {
+        title: "Ihre Preise",
+        change: "Ihre Preise ansehen oder ändern",
+        set_here: "auf dieser Seite eingestellt, anstelle von {} in agent.toml",
+        stands_now: "Was jetzt gilt",
+        as_in_file: "wie in agent.toml",
+        limits: "Grenzen",
+        set_where: "Eingestellt",
+        no_pin: "Hier lässt sich nichts ändern, solange es keine PIN gibt. Legen Sie eine fest, auf dem Rechner, auf dem \
+                 der Agent läuft, und laden Sie diese Seite neu:",
+        no_pin_packaged: "Mit dem Paket:",
+        how: "Wie Sie handeln",
+        any_price: "Zu jedem Preis: nie schlechter als mit dem Versorger allein",
+        within_limits: "In meinen eigenen Grenzen",
+        buy: "Von Nachbarn kaufen bis ({} je kWh)",
+        sell: "An Nachbarn verkaufen ab ({} je kWh)",
+        buy_cap: "Höchstens kaufen je Intervall (Wh)",
+        sell_cap: "Höchstens verkaufen je Intervall (Wh)",
+        empty_means: "Was leer bleibt, ist nicht begrenzt: Dann zählt der Preis des Versorgers, und jede Menge.",
+        look: "Ansehen, was das heißt",
+        would_mean: "Was das hieße",
+        meaning,
+        from_then_on: "Ihr Agent unterschreibt dann ein Gebot, das das sagt. Es gilt ab dem nächsten Intervall, in dem \
+                       noch niemand handelt; was gehandelt ist, bleibt, wie es ist.",
+        pin: "PIN",
+        set: "Diese Preise einstellen",
+        take_back: "Wieder wie in agent.toml",
+        take_back_means: "Was auf dieser Seite eingestellt wurde, fällt weg, und die Strategie {} aus agent.toml gilt wieder.",
+        nothing_changed: "Es wurde nichts geändert.",
+        refused,
+    },
+
     proof: "Beweis",
     proved_until: "Bewiesen bis",
     nothing_yet: "noch nichts",
@@ -146,7 +181,7 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         ),
         AlarmKind::OrderRefused => (
             "Der Markt lehnt Ihr Gebot ab.",
-            "Sehen Sie sich die Preisgrenzen in agent.toml an, und starten Sie den Agenten neu.",
+            "Stellen Sie andere Preise ein, hier oder in agent.toml (dann starten Sie den Agenten neu).",
         ),
         AlarmKind::ReceiptMissing => (
             "Ein Messwert hat lange nach seinem Intervall keinen Beleg.",
@@ -188,5 +223,76 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::MarketUnclear => {
             ("Der Markt sagt etwas, das dieser Agent nicht versteht.", "Bleibt es dabei, erneuern Sie den Agenten.")
         }
+    }
+}
+
+fn meaning(meaning: &Meaning) -> &'static str {
+    match meaning {
+        Meaning::Unproved => "Die Preise des Versorgers sind noch nicht bewiesen: Sie kommen mit dem ersten Beleg.",
+        Meaning::BuyUpToSupplier { .. } => {
+            "Von Nachbarn kaufen Sie bis zum Preis des Versorgers, {}: nie teurer als ohne sie."
+        }
+        Meaning::BuyBelow { .. } => {
+            "Von Nachbarn kaufen Sie für {} oder weniger, mindestens {} unter dem Versorger. Was teurer ist oder fehlt, kommt \
+             vom Versorger für {}."
+        }
+        Meaning::BuyAbove { .. } => {
+            "Sie zahlen einem Nachbarn vielleicht bis zu {}, das sind {} mehr, als der Versorger nimmt."
+        }
+        Meaning::BuyHardly { .. } => {
+            "Von Nachbarn kaufen Sie kaum etwas: Für {} bekommen sie vom Versorger mehr, der {} gibt."
+        }
+        Meaning::SellDownToSupplier { .. } => {
+            "An Nachbarn verkaufen Sie bis hinab zu dem, was der Versorger gibt, {}: nie für weniger als ohne sie."
+        }
+        Meaning::SellAbove { .. } => {
+            "An Nachbarn verkaufen Sie für {} oder mehr, mindestens {} über dem Versorger. Was dafür niemand nimmt, geht an \
+             den Versorger für {}."
+        }
+        Meaning::SellBelow { .. } => {
+            "Ein Nachbar zahlt Ihnen vielleicht nur {}, das sind {} weniger, als der Versorger gibt."
+        }
+        Meaning::SellHardly { .. } => {
+            "An Nachbarn verkaufen Sie kaum etwas: Statt {} zahlen sie dem Versorger weniger, der {} nimmt."
+        }
+        Meaning::SellAboveBuy => {
+            "Sie verlangen mehr, als Sie selbst zahlen würden. Das darf sein: In einem Intervall kaufen oder verkaufen Sie."
+        }
+    }
+}
+
+fn refused(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::ForeignOrigin => {
+            "Das kam nicht von dieser Seite, sondern von einer fremden. Öffnen Sie die Seite selbst."
+        }
+        Refused::NotAForm => "Das ist nicht, was das Formular dieser Seite sendet. Benutzen Sie das Formular.",
+        Refused::UnknownStrategy { .. } => {
+            "Erwartet war eine der beiden Arten zu handeln, gefunden „{}“. Wählen Sie eine."
+        }
+        Refused::NotAPrice { .. } => {
+            "Erwartet war ein Preis wie 0,28 mit höchstens 6 Nachkommastellen, oder nichts; gefunden „{}“. Berichtigen Sie \
+             ihn."
+        }
+        Refused::NotWattHours { .. } => {
+            "Erwartet waren ganze Wattstunden wie 4000, oder nichts; gefunden „{}“. Berichtigen Sie sie."
+        }
+        Refused::OldPage => {
+            "Diese Seite ist alt, oder inzwischen gilt etwas anderes. Sehen Sie unten nach, und geben Sie die PIN neu ein."
+        }
+        Refused::NoPin => {
+            "Es gibt keine PIN, die eine Änderung erlaubt. Legen Sie auf dem Rechner des Agenten eine fest."
+        }
+        Refused::WrongPin { .. } => {
+            "Das ist nicht die PIN. So viele falsche nacheinander sind noch möglich, bevor es eine Pause gibt: {}."
+        }
+        Refused::PinPaused { .. } => {
+            "Zu viele falsche PINs. Vorerst zählt keine, auch nicht die richtige; Minuten, die zu warten sind: {}. Eine andere \
+             PIN, auf dem Rechner des Agenten festgelegt, beendet die Pause."
+        }
+        Refused::PinUnusable => {
+            "Die PIN lässt sich nicht lesen oder zählen. Das Protokoll des Agenten sagt, warum; legen Sie sie neu fest."
+        }
+        Refused::NotKept => "Das ließ sich nicht speichern. Sehen Sie die Warnungen an: Ist die Platte voll?",
     }
 }

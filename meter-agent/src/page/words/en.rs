@@ -1,6 +1,9 @@
 //! English.
 
-use super::Words;
+use super::{
+    super::prices::{meaning::Meaning, refused::Refused},
+    PriceWords, Words,
+};
 use crate::alarm::AlarmKind;
 
 pub(super) static WORDS: Words = Words {
@@ -75,6 +78,38 @@ pub(super) static WORDS: Words = Words {
     order_accepted: "taken in by the market",
     order_refused: "refused by the market",
 
+    prices: PriceWords {
+        title: "Your prices",
+        change: "Look at your prices, or change them",
+        set_here: "set on this page, in the place of {} in agent.toml",
+        stands_now: "What stands now",
+        as_in_file: "as in agent.toml",
+        limits: "Limits",
+        set_where: "Set",
+        no_pin: "Nothing can be changed here as long as there is no PIN. Set one on the machine that the agent runs on, \
+                 and load this page again:",
+        no_pin_packaged: "With the package:",
+        how: "How you trade",
+        any_price: "At any price: never worse than with the supplier alone",
+        within_limits: "Within limits of my own",
+        buy: "Buy from neighbours up to ({} per kWh)",
+        sell: "Sell to neighbours from ({} per kWh)",
+        buy_cap: "Buy at most in one interval (Wh)",
+        sell_cap: "Sell at most in one interval (Wh)",
+        empty_means: "What is left empty is not limited: the supplier's price counts, and any amount.",
+        look: "See what that means",
+        would_mean: "What that would mean",
+        meaning,
+        from_then_on: "Your agent then signs an order that says so. It stands from the next interval on that nobody \
+                       trades in yet; what is traded stays as it is.",
+        pin: "PIN",
+        set: "Set these prices",
+        take_back: "As in agent.toml again",
+        take_back_means: "What was set on this page is dropped, and the strategy {} of agent.toml counts again.",
+        nothing_changed: "Nothing was changed.",
+        refused,
+    },
+
     proof: "Proof",
     proved_until: "Proved until",
     nothing_yet: "nothing yet",
@@ -143,7 +178,7 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Stop the agent and ask your operator for a new device key.",
         ),
         AlarmKind::OrderRefused => {
-            ("The market refuses your order.", "Look at your price limits in agent.toml, and start the agent again.")
+            ("The market refuses your order.", "Set other prices, here or in agent.toml (then start the agent again).")
         }
         AlarmKind::ReceiptMissing => (
             "A reading has no receipt long after its interval.",
@@ -179,5 +214,63 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::MarketUnclear => {
             ("The market says something that this agent does not understand.", "If it stays, update the agent.")
         }
+    }
+}
+
+fn meaning(meaning: &Meaning) -> &'static str {
+    match meaning {
+        Meaning::Unproved => "The supplier's prices are not proved yet: they come with the first receipt.",
+        Meaning::BuyUpToSupplier { .. } => {
+            "From neighbours you buy up to the supplier's price, {}: never dearer than without them."
+        }
+        Meaning::BuyBelow { .. } => {
+            "From neighbours you buy at {} or less, at least {} below the supplier. What is dearer, or not there, comes \
+             from the supplier at {}."
+        }
+        Meaning::BuyAbove { .. } => "You may pay a neighbour up to {}, which is {} more than the supplier takes.",
+        Meaning::BuyHardly { .. } => {
+            "You will hardly buy from neighbours: at {} they get more from the supplier, who gives {}."
+        }
+        Meaning::SellDownToSupplier { .. } => {
+            "To neighbours you sell down to what the supplier gives, {}: never for less than without them."
+        }
+        Meaning::SellAbove { .. } => {
+            "To neighbours you sell at {} or more, at least {} above the supplier. What nobody takes at that goes to the \
+             supplier at {}."
+        }
+        Meaning::SellBelow { .. } => {
+            "A neighbour may pay you as little as {}, which is {} less than the supplier gives."
+        }
+        Meaning::SellHardly { .. } => {
+            "You will hardly sell to neighbours: at {} they pay less to the supplier, who takes {}."
+        }
+        Meaning::SellAboveBuy => {
+            "You ask for more than you would pay yourself. That may be so: in one interval you either buy or sell."
+        }
+    }
+}
+
+fn refused(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::ForeignOrigin => "This did not come from this page, but from another site. Open the page itself.",
+        Refused::NotAForm => "This is not what the form on this page sends. Use the form.",
+        Refused::UnknownStrategy { .. } => "Expected one of the two ways to trade, found “{}”. Choose one.",
+        Refused::NotAPrice { .. } => {
+            "Expected a price such as 0.28, with at most 6 decimals, or nothing; found “{}”. Correct it."
+        }
+        Refused::NotWattHours { .. } => "Expected whole watt-hours such as 4000, or nothing; found “{}”. Correct it.",
+        Refused::OldPage => {
+            "This page is old, or something else stands by now. Look at it below, and enter the PIN again."
+        }
+        Refused::NoPin => "There is no PIN that allows a change. Set one on the agent's machine.",
+        Refused::WrongPin { .. } => {
+            "This is not the PIN. Wrong ones in a row that are still possible before a pause: {}."
+        }
+        Refused::PinPaused { .. } => {
+            "Too many wrong PINs. None is accepted for now, the right one neither; minutes to wait: {}. Another PIN, set on \
+             the agent's machine, ends the pause."
+        }
+        Refused::PinUnusable => "The PIN cannot be read or counted. The agent's log says why; set it again.",
+        Refused::NotKept => "It could not be stored. Look at the alarms: is the disk full?",
     }
 }

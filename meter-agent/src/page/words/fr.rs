@@ -1,6 +1,9 @@
 //! French.
 
-use super::Words;
+use super::{
+    super::prices::{meaning::Meaning, refused::Refused},
+    PriceWords, Words,
+};
 use crate::alarm::AlarmKind;
 
 pub(super) static WORDS: Words = Words {
@@ -75,6 +78,38 @@ pub(super) static WORDS: Words = Words {
     order_accepted: "accepté par le marché",
     order_refused: "refusé par le marché",
 
+    prices: PriceWords {
+        title: "Vos prix",
+        change: "Voir vos prix, ou les changer",
+        set_here: "réglée sur cette page, à la place de {} dans agent.toml",
+        stands_now: "Ce qui vaut maintenant",
+        as_in_file: "comme dans agent.toml",
+        limits: "Limites",
+        set_where: "Réglage",
+        no_pin: "Rien ne peut être changé ici tant qu’il n’y a pas de code PIN. Définissez-en un sur la machine où tourne \
+                 l’agent, et rechargez cette page :",
+        no_pin_packaged: "Avec le paquet :",
+        how: "Comment vous échangez",
+        any_price: "À tout prix : jamais moins bien qu’avec le seul fournisseur",
+        within_limits: "Dans mes propres limites",
+        buy: "Acheter aux voisins jusqu’à ({} par kWh)",
+        sell: "Vendre aux voisins à partir de ({} par kWh)",
+        buy_cap: "Acheter au plus par intervalle (Wh)",
+        sell_cap: "Vendre au plus par intervalle (Wh)",
+        empty_means: "Ce qui reste vide n’est pas limité : le prix du fournisseur compte, et toute quantité.",
+        look: "Voir ce que cela signifie",
+        would_mean: "Ce que cela signifierait",
+        meaning,
+        from_then_on: "Votre agent signe alors un ordre qui le dit. Il vaut à partir du prochain intervalle où personne \
+                       n’échange encore ; ce qui est échangé reste tel quel.",
+        pin: "Code PIN",
+        set: "Appliquer ces prix",
+        take_back: "De nouveau comme dans agent.toml",
+        take_back_means: "Ce qui a été réglé sur cette page est abandonné, et la stratégie {} d’agent.toml vaut de nouveau.",
+        nothing_changed: "Rien n’a été changé.",
+        refused,
+    },
+
     proof: "Preuve",
     proved_until: "Prouvé jusqu’à",
     nothing_yet: "rien encore",
@@ -146,7 +181,7 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Arrêtez l’agent, et demandez une nouvelle clé d’appareil à votre gestionnaire.",
         ),
         AlarmKind::OrderRefused => {
-            ("Le marché refuse votre ordre.", "Regardez vos limites de prix dans agent.toml, et relancez l’agent.")
+            ("Le marché refuse votre ordre.", "Réglez d’autres prix, ici ou dans agent.toml (puis relancez l’agent).")
         }
         AlarmKind::ReceiptMissing => (
             "Un relevé n’a pas de reçu longtemps après son intervalle.",
@@ -185,5 +220,70 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::MarketUnclear => {
             ("Le marché dit quelque chose que cet agent ne comprend pas.", "Si cela dure, mettez l’agent à jour.")
         }
+    }
+}
+
+fn meaning(meaning: &Meaning) -> &'static str {
+    match meaning {
+        Meaning::Unproved => "Les prix du fournisseur ne sont pas encore prouvés : ils viennent avec le premier reçu.",
+        Meaning::BuyUpToSupplier { .. } => {
+            "Aux voisins vous achetez jusqu’au prix du fournisseur, {} : jamais plus cher que sans eux."
+        }
+        Meaning::BuyBelow { .. } => {
+            "Aux voisins vous achetez à {} ou moins, au moins {} de moins qu’au fournisseur. Ce qui est plus cher, ou \
+             manque, vient du fournisseur à {}."
+        }
+        Meaning::BuyAbove { .. } => {
+            "Vous pourriez payer à un voisin jusqu’à {}, soit {} de plus que ce que prend le fournisseur."
+        }
+        Meaning::BuyHardly { .. } => {
+            "Vous n’achèterez guère aux voisins : à {}, ils gagnent plus auprès du fournisseur, qui donne {}."
+        }
+        Meaning::SellDownToSupplier { .. } => {
+            "Aux voisins vous vendez jusqu’à ce que donne le fournisseur, {} : jamais moins cher que sans eux."
+        }
+        Meaning::SellAbove { .. } => {
+            "Aux voisins vous vendez à {} ou plus, au moins {} de plus qu’au fournisseur. Ce que personne ne prend à ce \
+             prix va au fournisseur à {}."
+        }
+        Meaning::SellBelow { .. } => {
+            "Un voisin pourrait ne vous payer que {}, soit {} de moins que ce que donne le fournisseur."
+        }
+        Meaning::SellHardly { .. } => {
+            "Vous ne vendrez guère aux voisins : à {}, ils paient moins au fournisseur, qui prend {}."
+        }
+        Meaning::SellAboveBuy => {
+            "Vous demandez plus que vous ne paieriez vous-même. C’est permis : dans un intervalle, vous achetez ou vous \
+             vendez."
+        }
+    }
+}
+
+fn refused(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::ForeignOrigin => "Ceci ne vient pas de cette page, mais d’un autre site. Ouvrez la page elle-même.",
+        Refused::NotAForm => "Ceci n’est pas ce qu’envoie le formulaire de cette page. Utilisez le formulaire.",
+        Refused::UnknownStrategy { .. } => {
+            "Attendu l’une des deux façons d’échanger, trouvé « {} ». Choisissez-en une."
+        }
+        Refused::NotAPrice { .. } => {
+            "Attendu un prix comme 0,28, avec 6 décimales au plus, ou rien ; trouvé « {} ». Corrigez-le."
+        }
+        Refused::NotWattHours { .. } => {
+            "Attendu des wattheures entiers comme 4000, ou rien ; trouvé « {} ». Corrigez-les."
+        }
+        Refused::OldPage => {
+            "Cette page est ancienne, ou autre chose vaut désormais. Regardez ci-dessous, et entrez de nouveau le code PIN."
+        }
+        Refused::NoPin => "Aucun code PIN ne permet un changement. Définissez-en un sur la machine de l’agent.",
+        Refused::WrongPin { .. } => "Ce n’est pas le code PIN. Erreurs de suite encore possibles avant une pause : {}.",
+        Refused::PinPaused { .. } => {
+            "Trop de codes PIN faux. Aucun n’est accepté pour l’instant, pas même le bon ; minutes à attendre : {}. Un autre \
+             code PIN, défini sur la machine de l’agent, met fin à la pause."
+        }
+        Refused::PinUnusable => {
+            "Le code PIN ne peut être ni lu ni compté. Le journal de l’agent dit pourquoi ; définissez-le de nouveau."
+        }
+        Refused::NotKept => "Cela n’a pas pu être enregistré. Regardez les alertes : le disque est-il plein ?",
     }
 }

@@ -3,7 +3,9 @@
 mod de;
 mod en;
 mod fr;
+mod prices;
 
+pub(super) use self::prices::PriceWords;
 use crate::alarm::AlarmKind;
 
 /// A language that the page speaks.
@@ -137,6 +139,8 @@ pub(super) struct Words {
     pub(super) order_open: &'static str,
     pub(super) order_accepted: &'static str,
     pub(super) order_refused: &'static str,
+
+    pub(super) prices: PriceWords,
 
     pub(super) proof: &'static str,
     pub(super) proved_until: &'static str,
