@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use household::strategy::FixedLimits;
+use household::strategy::{FixedLimits, Why};
 use protocol::{
     energy::Energy,
     interval::Interval,
@@ -92,8 +92,8 @@ pub struct PlacedOrder {
     pub valid_from: Interval,
     /// What it limits.
     pub limits: FixedLimits,
-    /// Why, in a few words; none if the strategy that runs now would not place it.
-    pub why: Option<String>,
+    /// Why; none if the strategy that runs now would not place it.
+    pub why: Option<Why>,
     /// Whether the market took it in; none if it has not answered yet.
     pub accepted: Option<bool>,
 }
@@ -109,7 +109,7 @@ impl PlacedOrder {
             [price("buy up to", buy), price("sell from", sell), cap("buy", buy_cap_wh), cap("sell", sell_cap_wh)];
         let limits: Vec<String> = limits.into_iter().flatten().collect();
         let limits = if limits.is_empty() { "at any price".into() } else { limits.join(", ") };
-        let why = why.as_deref().unwrap_or("by an earlier configuration");
+        let why = why.as_ref().map_or_else(|| "by an earlier configuration".to_owned(), Why::to_string);
         let answer = match accepted {
             Some(true) => "taken in by the market",
             Some(false) => "refused by the market",
@@ -231,8 +231,7 @@ mod tests {
             ..FixedLimits::default()
         };
         let valid_from = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
-        let order =
-            PlacedOrder { valid_from, limits, why: Some("outside of all windows".into()), accepted: Some(true) };
+        let order = PlacedOrder { valid_from, limits, why: Some(Why::OutsideWindows), accepted: Some(true) };
         let expected = "from 2026-06-01T12:00:00Z/PT15M on: buy up to 0.28 EUR per kWh, sell at most 1.500 kWh; \
                         outside of all windows; taken in by the market";
         assert_eq!(order.in_words("EUR"), expected);

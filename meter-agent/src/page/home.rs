@@ -157,7 +157,7 @@ fn placed(format: &Format<'_>, order: &PlacedOrder) -> Markup {
     };
     html! {
         (limits::in_words(format, &order.limits)) "; " (filled(words.order_from, &format.moment(order.valid_from.start_s()))) "; " (answer)
-        @if let Some(why) = &order.why { " (" span lang="en" { (why) } ")" }
+        @if let Some(why) = &order.why { " (" ((words.why)(why, &|price| format.price(price))) ")" }
     }
 }
 

@@ -11,7 +11,7 @@
 use protocol::{interval::Interval, money::Price, order::PriceLimits};
 use serde::Deserialize;
 
-use super::{Outcome, Situation, Strategy};
+use super::{Outcome, Situation, Strategy, Why};
 use crate::home::units::Share;
 
 /// What `[order]` says.
@@ -105,12 +105,12 @@ impl Strategy for BatteryAware {
         PriceLimits { buy: Some(buy), sell: Some(sell), ..PriceLimits::default() }
     }
 
-    fn why(&self, situation: &Situation<'_>) -> String {
+    fn why(&self, situation: &Situation<'_>) -> Why {
         match of_the_last_day(situation.memory, situation.interval)
             .map(|(low, high)| [low, high].map(Price::from_micro))
         {
-            Some([Some(low), Some(high)]) => format!("neighbours' prices went from {low} to {high} within a day"),
-            _ => "no price of the last day is proved yet".into(),
+            Some([Some(lowest), Some(highest)]) => Why::PricesOfTheDay { lowest, highest },
+            _ => Why::NoPriceOfTheDay,
         }
     }
 
@@ -198,8 +198,8 @@ mod tests {
         let last = PriceLimits { buy: Some(price("0.128")), sell: Some(price("0.245")), ..PriceLimits::default() };
         assert_eq!(at(&memory, 100), last);
         let why = |count| strategy.why(&Situation { memory: &memory, ..Situation::new(interval(count), None) });
-        assert_eq!(why(48), "neighbours' prices went from 0.1 to 0.2 within a day");
-        assert_eq!(why(1_000), "no price of the last day is proved yet");
+        assert_eq!(why(48).to_string(), "neighbours' prices went from 0.1 to 0.2 within a day");
+        assert_eq!(why(1_000), Why::NoPriceOfTheDay);
     }
 
     #[test]

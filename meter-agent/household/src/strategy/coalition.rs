@@ -8,7 +8,7 @@
 use protocol::{money::Price, order::PriceLimits, settlement::Tariffs};
 use serde::Deserialize;
 
-use super::{Situation, Strategy};
+use super::{Situation, Strategy, Why};
 use crate::home::units::Share;
 
 /// What `[order]` says.
@@ -76,10 +76,10 @@ impl Strategy for Coalition {
         PriceLimits { buy: at(self.buy_at), sell: at(self.sell_at), ..PriceLimits::default() }
     }
 
-    fn why(&self, situation: &Situation<'_>) -> String {
+    fn why(&self, situation: &Situation<'_>) -> Why {
         match situation.tariffs {
-            Some(_) => format!("agreed in the coalition {}", self.name),
-            None => "the supplier's prices are not proved yet".into(),
+            Some(_) => Why::Agreed { coalition: self.name.clone() },
+            None => Why::TariffsUnproved,
         }
     }
 }
@@ -102,12 +102,12 @@ mod tests {
         // 0.08 + 0.5 × 0.22.
         let expected = PriceLimits { sell: Some(price("0.19")), ..PriceLimits::default() };
         assert_eq!(sellers.limits(&situation), expected);
-        assert_eq!(sellers.why(&situation), "agreed in the coalition roofs");
+        assert_eq!(sellers.why(&situation).to_string(), "agreed in the coalition roofs");
         let both = read("name = \"all\"\nbuy_at = 0\nsell_at = 1\n").unwrap().limits(&situation);
         assert_eq!((both.buy, both.sell), (Some(price("0.08")), Some(price("0.3"))));
         let unknown = Situation::new(interval, None);
         assert_eq!(sellers.limits(&unknown), PriceLimits::default());
-        assert_eq!(sellers.why(&unknown), "the supplier's prices are not proved yet");
+        assert_eq!(sellers.why(&unknown), Why::TariffsUnproved);
     }
 
     #[test]

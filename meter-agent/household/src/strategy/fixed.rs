@@ -3,7 +3,7 @@
 use protocol::{energy::Energy, money::Price, order::PriceLimits};
 use serde::{Deserialize, Serialize};
 
-use super::{Situation, Strategy};
+use super::{Situation, Strategy, Why};
 
 /// The same limits in every interval. What is not given is not limited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ impl Strategy for FixedLimits {
         (*self).into()
     }
 
-    fn why(&self, _: &Situation<'_>) -> String {
-        "the same limits at all times".into()
+    fn why(&self, _: &Situation<'_>) -> Why {
+        Why::SameAtAllTimes
     }
 }
 

@@ -11,6 +11,7 @@ mod roth_erev;
 #[cfg(test)]
 mod template;
 mod time_of_use;
+mod why;
 mod zi_c;
 
 use std::{fmt::Debug, sync::Arc};
@@ -26,6 +27,7 @@ pub use self::{
     price_taker::PriceTaker,
     roth_erev::RothErev,
     time_of_use::TimeOfUse,
+    why::Why,
     zi_c::ZeroIntelligence,
 };
 
@@ -58,8 +60,8 @@ pub trait Strategy: Debug + Send + Sync {
     /// What it asks for in an interval.
     fn limits(&self, situation: &Situation<'_>) -> PriceLimits;
 
-    /// Why, in a few words, for people.
-    fn why(&self, situation: &Situation<'_>) -> String;
+    /// Why, for people.
+    fn why(&self, situation: &Situation<'_>) -> Why;
 
     /// What it remembers before its first interval: whole numbers that mean something to it alone, always as many.
     /// Who learns nothing has none.

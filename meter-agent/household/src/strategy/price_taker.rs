@@ -4,7 +4,7 @@
 use protocol::order::PriceLimits;
 use serde::Deserialize;
 
-use super::{Situation, Strategy};
+use super::{Situation, Strategy, Why};
 
 /// A price taker. It has no settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -20,7 +20,7 @@ impl Strategy for PriceTaker {
         PriceLimits::default()
     }
 
-    fn why(&self, _: &Situation<'_>) -> String {
-        "a price taker".into()
+    fn why(&self, _: &Situation<'_>) -> Why {
+        Why::PriceTaker
     }
 }

@@ -15,7 +15,7 @@
 use protocol::{money::Price, order::PriceLimits};
 use serde::Deserialize;
 
-use super::{Situation, Strategy};
+use super::{Situation, Strategy, Why};
 
 /// The keys of `[order]` beside `strategy`, each with a comment that says what it is and in which unit.
 #[derive(Debug, Deserialize)]
@@ -57,11 +57,11 @@ impl Strategy for Discount {
         PriceLimits { buy: dearest, ..PriceLimits::default() }
     }
 
-    // In a few words, for the household's page.
-    fn why(&self, situation: &Situation<'_>) -> String {
+    // A reason that is not in the list is added there, and to the words of the agent's page, in each language.
+    fn why(&self, situation: &Situation<'_>) -> Why {
         match situation.tariffs {
-            Some(tariffs) => format!("{} below the supplier's {}", self.0, tariffs.retail_price),
-            None => "the supplier's price is not proved yet".into(),
+            Some(tariffs) => Why::BelowSupplier { discount: self.0, retail_price: tariffs.retail_price },
+            None => Why::TariffsUnproved,
         }
     }
 }
@@ -86,10 +86,10 @@ mod tests {
         };
         assert_eq!(strategy.limits(&at("0.3")), PriceLimits { buy: Some(price("0.28")), ..PriceLimits::default() });
         assert_eq!(strategy.limits(&at("0.09")).buy, Some(price("0.08")), "nobody sells for less");
-        assert_eq!(strategy.why(&at("0.3")), "0.02 below the supplier's 0.3");
+        assert_eq!(strategy.why(&at("0.3")).to_string(), "0.02 below the supplier's 0.3");
         let unknown = Situation::new(interval, None);
         assert_eq!(strategy.limits(&unknown), PriceLimits::default());
-        assert_eq!(strategy.why(&unknown), "the supplier's price is not proved yet");
+        assert_eq!(strategy.why(&unknown), Why::TariffsUnproved);
     }
 
     #[test]

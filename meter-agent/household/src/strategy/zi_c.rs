@@ -10,7 +10,7 @@ use std::sync::Arc;
 use protocol::{hash::Hash, money::Price, order::PriceLimits, settlement::Tariffs};
 use serde::Deserialize;
 
-use super::{Situation, Strategy, chance::Seed};
+use super::{Situation, Strategy, Why, chance::Seed};
 
 /// The strategy `zi_c`. It needs no settings: the supplier's prices are what energy is worth and costs.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,12 +33,10 @@ impl Strategy for ZeroIntelligence {
         PriceLimits { buy, sell, ..PriceLimits::default() }
     }
 
-    fn why(&self, situation: &Situation<'_>) -> String {
+    fn why(&self, situation: &Situation<'_>) -> Why {
         match situation.tariffs {
-            Some(Tariffs { retail_price, feed_in_price }) => {
-                format!("by chance, between {feed_in_price} and {retail_price}")
-            }
-            None => "the supplier's prices are not proved yet".into(),
+            Some(Tariffs { retail_price, feed_in_price }) => Why::ByChance { feed_in_price, retail_price },
+            None => Why::TariffsUnproved,
         }
     }
 
@@ -98,6 +96,6 @@ mod tests {
         let interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
         let unknown = Situation::new(interval, None);
         assert_eq!(ZeroIntelligence::default().limits(&unknown), PriceLimits::default());
-        assert_eq!(ZeroIntelligence::default().why(&at(interval)), "by chance, between 0.08 and 0.3");
+        assert_eq!(ZeroIntelligence::default().why(&at(interval)).to_string(), "by chance, between 0.08 and 0.3");
     }
 }

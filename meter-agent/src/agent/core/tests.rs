@@ -7,7 +7,7 @@ mod watch;
 
 use std::time::Duration;
 
-use household::strategy;
+use household::strategy::{self, Why};
 use protocol::answer::{Announcement, Refusal};
 
 use self::home::{Home, fixed, interval};
@@ -262,13 +262,13 @@ fn orders_for_a_window_are_signed_ahead_of_it_one_at_a_time_and_the_status_says_
     assert_eq!(status.strategy, "time_of_use");
     let placed = status.order.unwrap();
     assert_eq!((placed.valid_from, placed.limits.buy, placed.accepted), (interval(4), "0.25".parse().ok(), None));
-    assert_eq!(placed.why.as_deref(), Some("in the window from 13:00 to 13:30 (UTC)"));
+    assert_eq!(placed.why.map(|why| why.to_string()).as_deref(), Some("in the window from 13:00 to 13:30 (UTC)"));
     home.answered(&order.message, None);
     home.all_goes_well();
     let after = &home.memory.orders[&2].order;
     assert_eq!((after.valid_from, after.buy), (interval(6), None));
     let placed = home.core.status(home.now).order.unwrap();
-    assert_eq!(placed.why.as_deref(), Some("outside of all windows"));
+    assert_eq!(placed.why, Some(Why::OutsideWindows));
     // Another configuration, and it is not this strategy's any more.
     home.core.identity.strategy = fixed(Some("0.2"));
     assert_eq!(home.core.status(home.now).order.unwrap().why, None);

@@ -1,5 +1,8 @@
 //! German.
 
+use household::strategy::Why;
+use protocol::money::Price;
+
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
     PriceWords, Words,
@@ -73,6 +76,7 @@ pub(super) static WORDS: Words = Words {
     buy_at_most: "höchstens {} kaufen",
     sell_at_most: "höchstens {} verkaufen",
     at_any_price: "zu jedem Preis",
+    why,
     order_from: "ab {}",
     order_open: "noch nicht beantwortet",
     order_accepted: "vom Markt angenommen",
@@ -294,5 +298,31 @@ fn refused(refused: &Refused) -> &'static str {
             "Die PIN lässt sich nicht lesen oder zählen. Das Protokoll des Agenten sagt, warum; legen Sie sie neu fest."
         }
         Refused::NotKept => "Das ließ sich nicht speichern. Sehen Sie die Warnungen an: Ist die Platte voll?",
+    }
+}
+
+fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
+    match why {
+        Why::PriceTaker => "jeder Preis ist recht".into(),
+        Why::SameAtAllTimes => "immer dieselben Grenzen".into(),
+        Why::InWindow { from, to, time_zone } => format!("im Fenster von {from} bis {to} ({time_zone})"),
+        Why::OutsideWindows => "außerhalb aller Fenster".into(),
+        Why::ByChance { feed_in_price, retail_price } => {
+            format!("durch Zufall, zwischen {} und {}", price(*feed_in_price), price(*retail_price))
+        }
+        Why::Learned { limits, lowest, highest } => format!(
+            "nach dem, was jede von {limits} Grenzen von {} bis {} eingebracht hat",
+            price(*lowest),
+            price(*highest)
+        ),
+        Why::PricesOfTheDay { lowest, highest } => {
+            format!("die Preise unter Nachbarn gingen an einem Tag von {} bis {}", price(*lowest), price(*highest))
+        }
+        Why::NoPriceOfTheDay => "noch ist kein Preis des letzten Tages bewiesen".into(),
+        Why::Agreed { coalition } => format!("so vereinbart im Bund {coalition}"),
+        Why::TariffsUnproved => "die Preise des Versorgers sind noch nicht bewiesen".into(),
+        Why::BelowSupplier { discount, retail_price } => {
+            format!("{} unter dem Versorger, der {} nimmt", price(*discount), price(*retail_price))
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! English.
 
+use household::strategy::Why;
+use protocol::money::Price;
+
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
     PriceWords, Words,
@@ -73,6 +76,7 @@ pub(super) static WORDS: Words = Words {
     buy_at_most: "buy at most {}",
     sell_at_most: "sell at most {}",
     at_any_price: "at any price",
+    why,
     order_from: "from {} on",
     order_open: "not answered yet",
     order_accepted: "taken in by the market",
@@ -272,5 +276,29 @@ fn refused(refused: &Refused) -> &'static str {
         }
         Refused::PinUnusable => "The PIN cannot be read or counted. The agent's log says why; set it again.",
         Refused::NotKept => "It could not be stored. Look at the alarms: is the disk full?",
+    }
+}
+
+fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
+    match why {
+        Why::PriceTaker => "any price will do".into(),
+        Why::SameAtAllTimes => "the same limits at all times".into(),
+        Why::InWindow { from, to, time_zone } => format!("in the window from {from} to {to} ({time_zone})"),
+        Why::OutsideWindows => "outside of all windows".into(),
+        Why::ByChance { feed_in_price, retail_price } => {
+            format!("drawn by chance, between {} and {}", price(*feed_in_price), price(*retail_price))
+        }
+        Why::Learned { limits, lowest, highest } => {
+            format!("by what each of {limits} limits from {} to {} has earned", price(*lowest), price(*highest))
+        }
+        Why::PricesOfTheDay { lowest, highest } => {
+            format!("neighbours' prices went from {} to {} within a day", price(*lowest), price(*highest))
+        }
+        Why::NoPriceOfTheDay => "no price of the last day is proved yet".into(),
+        Why::Agreed { coalition } => format!("agreed in the coalition {coalition}"),
+        Why::TariffsUnproved => "the supplier's prices are not proved yet".into(),
+        Why::BelowSupplier { discount, retail_price } => {
+            format!("{} below the supplier's {}", price(*discount), price(*retail_price))
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! French.
 
+use household::strategy::Why;
+use protocol::money::Price;
+
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
     PriceWords, Words,
@@ -73,6 +76,7 @@ pub(super) static WORDS: Words = Words {
     buy_at_most: "acheter au plus {}",
     sell_at_most: "vendre au plus {}",
     at_any_price: "à tout prix",
+    why,
     order_from: "à partir de {}",
     order_open: "pas encore de réponse",
     order_accepted: "accepté par le marché",
@@ -285,5 +289,29 @@ fn refused(refused: &Refused) -> &'static str {
             "Le code PIN ne peut être ni lu ni compté. Le journal de l’agent dit pourquoi ; définissez-le de nouveau."
         }
         Refused::NotKept => "Cela n’a pas pu être enregistré. Regardez les alertes : le disque est-il plein ?",
+    }
+}
+
+fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
+    match why {
+        Why::PriceTaker => "tout prix convient".into(),
+        Why::SameAtAllTimes => "les mêmes limites à toute heure".into(),
+        Why::InWindow { from, to, time_zone } => format!("dans la fenêtre de {from} à {to} ({time_zone})"),
+        Why::OutsideWindows => "hors de toute fenêtre".into(),
+        Why::ByChance { feed_in_price, retail_price } => {
+            format!("tiré au hasard, entre {} et {}", price(*feed_in_price), price(*retail_price))
+        }
+        Why::Learned { limits, lowest, highest } => {
+            format!("d’après ce qu’a rapporté chacune des {limits} limites de {} à {}", price(*lowest), price(*highest))
+        }
+        Why::PricesOfTheDay { lowest, highest } => {
+            format!("les prix entre voisins sont allés de {} à {} en un jour", price(*lowest), price(*highest))
+        }
+        Why::NoPriceOfTheDay => "aucun prix du dernier jour n’est encore prouvé".into(),
+        Why::Agreed { coalition } => format!("convenu dans la coalition {coalition}"),
+        Why::TariffsUnproved => "les prix du fournisseur ne sont pas encore prouvés".into(),
+        Why::BelowSupplier { discount, retail_price } => {
+            format!("{} de moins que le fournisseur, qui prend {}", price(*discount), price(*retail_price))
+        }
     }
 }

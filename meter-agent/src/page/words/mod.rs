@@ -6,6 +6,9 @@ mod fr;
 mod prices;
 
 pub(super) use self::prices::PriceWords;
+use household::strategy::Why;
+use protocol::money::Price;
+
 use crate::alarm::AlarmKind;
 
 /// A language that the page speaks.
@@ -135,6 +138,8 @@ pub(super) struct Words {
     pub(super) buy_at_most: &'static str,
     pub(super) sell_at_most: &'static str,
     pub(super) at_any_price: &'static str,
+    /// Why an order says what it does; prices are written by what is handed to it.
+    pub(super) why: fn(&Why, &dyn Fn(Price) -> String) -> String,
     pub(super) order_from: &'static str,
     pub(super) order_open: &'static str,
     pub(super) order_accepted: &'static str,

@@ -22,7 +22,7 @@ use protocol::{
 };
 use serde::Deserialize;
 
-use super::{Outcome, Situation, Strategy, chance::Seed};
+use super::{Outcome, Situation, Strategy, Why, chance::Seed};
 use crate::home::units::Share;
 
 /// What `[order]` says.
@@ -236,12 +236,10 @@ impl Strategy for RothErev {
         PriceLimits { buy: limit(to_buy, buy), sell: limit(to_sell, sell), ..PriceLimits::default() }
     }
 
-    fn why(&self, situation: &Situation<'_>) -> String {
+    fn why(&self, situation: &Situation<'_>) -> Why {
         match self.grid(situation.tariffs).map(|grid| (grid.at(0), grid.at(self.limits - 1))) {
-            Some((Some(lowest), Some(highest))) => {
-                format!("by what each of {} limits from {lowest} to {highest} has earned", self.limits)
-            }
-            _ => "the supplier's prices are not proved yet".into(),
+            Some((Some(lowest), Some(highest))) => Why::Learned { limits: self.limits, lowest, highest },
+            _ => Why::TariffsUnproved,
         }
     }
 

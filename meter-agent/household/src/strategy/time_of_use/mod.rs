@@ -7,7 +7,7 @@ use protocol::{energy::Energy, money::Price, order::PriceLimits};
 use serde::Deserialize;
 
 use self::window::{Day, Window};
-use super::{Situation, Strategy, fixed::FixedLimits};
+use super::{Situation, Strategy, Why, fixed::FixedLimits};
 use crate::local_time::{DAY_MINUTES, LocalTime, WEEK_MINUTES};
 
 /// What `[order]` says.
@@ -113,10 +113,12 @@ impl Strategy for TimeOfUse {
         self.window(situation).map_or(self.outside, Window::limits)
     }
 
-    fn why(&self, situation: &Situation<'_>) -> String {
+    fn why(&self, situation: &Situation<'_>) -> Why {
         match self.window(situation) {
-            Some(window) => format!("in the window {window} ({})", self.time.name()),
-            None => "outside of all windows".into(),
+            Some(Window { from, to, .. }) => {
+                Why::InWindow { from: from.to_string(), to: to.to_string(), time_zone: self.time.name().to_string() }
+            }
+            None => Why::OutsideWindows,
         }
     }
 }

@@ -59,8 +59,8 @@ fn limits_change_with_the_clock_on_the_wall_and_the_day() {
     let (evening, outside) = (at("2026-06-01T15:00:00Z"), at("2026-06-01T19:00:00Z"));
     assert_eq!(strategy.limits(&evening).buy, Price::from_micro(320_000));
     assert_eq!(strategy.limits(&outside).buy, Price::from_micro(250_000));
-    assert_eq!(strategy.why(&evening), "in the window from 17:00 to 21:00 (Europe/Vienna)");
-    assert_eq!(strategy.why(&outside), "outside of all windows");
+    assert_eq!(strategy.why(&evening).to_string(), "in the window from 17:00 to 21:00 (Europe/Vienna)");
+    assert_eq!(strategy.why(&outside).to_string(), "outside of all windows");
     // What a window does not limit is not limited in it, whatever holds outside.
     let night = strategy.limits(&at("2026-06-05T20:00:00Z"));
     assert_eq!((night.buy, night.sell_cap), (None, Some(Energy::from_wh(500))));
