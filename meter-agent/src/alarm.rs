@@ -1,6 +1,10 @@
 //! What a household has to know: each alarm by its name, explained in `docs/prosumer.md`.
 
+mod detail;
+
 use std::collections::BTreeMap;
+
+pub(crate) use self::detail::Detail;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,12 +58,6 @@ impl AlarmKind {
         AlarmKind::MarketUnclear,
     ];
 
-    /// The one that a line begins with the name of.
-    pub(crate) fn of_line(line: &str) -> Option<AlarmKind> {
-        let (name, _) = line.split_once(": ")?;
-        AlarmKind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
     /// Its name, as it appears everywhere.
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,12 +81,11 @@ impl AlarmKind {
 
 /// The alarms that are on: the latest detail of each kind.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(BTreeMap<AlarmKind, String>);
+pub(crate) struct Alarms(BTreeMap<AlarmKind, Detail>);
 
 impl Alarms {
     /// Raises an alarm, and logs it if it says something new.
-    pub(crate) fn raise(&mut self, kind: AlarmKind, detail: impl Into<String>) {
-        let detail = detail.into();
+    pub(crate) fn raise(&mut self, kind: AlarmKind, detail: Detail) {
         if self.0.get(&kind) != Some(&detail) {
             tracing::warn!(alarm = kind.name(), "{detail}");
             self.0.insert(kind, detail);
@@ -100,6 +97,11 @@ impl Alarms {
         if self.0.remove(&kind).is_some() {
             tracing::info!(alarm = kind.name(), "over");
         }
+    }
+
+    /// Each with what is wrong in particular, the gravest first.
+    pub(crate) fn raised(&self) -> Vec<(AlarmKind, Detail)> {
+        self.0.iter().map(|(kind, detail)| (*kind, detail.clone())).collect()
     }
 
     /// One line each, the gravest first.
@@ -130,13 +132,12 @@ mod tests {
     #[test]
     fn an_alarm_is_on_until_it_is_cleared() {
         let mut alarms = Alarms::default();
-        alarms.raise(AlarmKind::ClockWrong, "a");
-        alarms.raise(AlarmKind::ReadingRefused, "b");
-        alarms.raise(AlarmKind::ClockWrong, "c");
+        let said = |text: &str| Detail::Said(text.into());
+        alarms.raise(AlarmKind::ClockWrong, said("a"));
+        alarms.raise(AlarmKind::ReadingRefused, said("b"));
+        alarms.raise(AlarmKind::ClockWrong, said("c"));
         assert_eq!(alarms.lines(), ["reading refused: b", "clock wrong: c"]);
-        let kinds: Vec<_> = alarms.lines().iter().map(|line| AlarmKind::of_line(line)).collect();
-        assert_eq!(kinds, [Some(AlarmKind::ReadingRefused), Some(AlarmKind::ClockWrong)]);
-        assert_eq!(AlarmKind::of_line("something else: c"), None);
+        assert_eq!(alarms.raised(), [(AlarmKind::ReadingRefused, said("b")), (AlarmKind::ClockWrong, said("c"))]);
         alarms.clear(AlarmKind::ClockWrong);
         assert_eq!(alarms.lines(), ["reading refused: b"]);
     }

@@ -32,9 +32,8 @@ use crate::{
         self, Agent, Link,
         core::{Core, Identity, Live, Work},
     },
-    alarm::{AlarmKind, Alarms},
+    alarm::{AlarmKind, Alarms, Detail},
     chain,
-    check::ReceiptFault,
     choice::Choice,
     choice_file::{self, ChoiceError},
     choosing::choosing,
@@ -267,25 +266,17 @@ fn page(address: SocketAddr) -> Option<String> {
 fn alarms(loaded: &Loaded, state: &Path) -> Alarms {
     let mut alarms = Alarms::default();
     if loaded.dropped > 0 {
-        let detail =
-            format!("{} entries of the state were unreadable and dropped; is the disk failing?", loaded.dropped);
-        alarms.raise(AlarmKind::StateDamaged, detail);
+        alarms.raise(AlarmKind::StateDamaged, Detail::EntriesDropped(loaded.dropped as u64));
     }
     if let Some(interval) = loaded.two_truths {
-        let fault = ReceiptFault::Contradiction(interval);
-        alarms.raise(AlarmKind::TwoTruths, format!("{fault}; both receipts are kept as evidence"));
+        alarms.raise(AlarmKind::TwoTruths, Detail::TwoTruths(interval));
     }
     if loaded.lacked {
-        let detail = format!(
-            "{} had been lost, set back or torn off at its end; the last signature was kept apart from it. Receipts and \
-             sums from before may be missing: stop the agent, and `meter-agent recover` fetches them again",
-            state.join(DATABASE).display()
-        );
-        alarms.raise(AlarmKind::StateDamaged, detail);
+        let database = state.join(DATABASE).display().to_string();
+        alarms.raise(AlarmKind::StateDamaged, Detail::DatabaseLost(database));
     }
     if loaded.receipts_refused > 0 {
-        let detail = format!("{} receipts were refused, and are kept as evidence", loaded.receipts_refused);
-        alarms.raise(AlarmKind::ReceiptDoesNotVerify, detail);
+        alarms.raise(AlarmKind::ReceiptDoesNotVerify, Detail::ReceiptsRefused(loaded.receipts_refused));
     }
     alarms
 }

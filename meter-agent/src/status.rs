@@ -14,7 +14,11 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{choice::Choice, totals::Totals};
+use crate::{
+    alarm::{AlarmKind, Detail},
+    choice::Choice,
+    totals::Totals,
+};
 
 /// What an agent says of itself. Sums are over the intervals that verified receipts cover, since the agent's first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +82,9 @@ pub struct Status {
     pub receipts_refused_as: BTreeMap<String, u64>,
     /// What needs somebody's attention, the gravest first.
     pub alarms: Vec<String>,
+    /// The same, for the page; not in the JSON.
+    #[serde(skip)]
+    pub(crate) raised: Vec<(AlarmKind, Detail)>,
     /// Whether the recording or the market's time is over and everything is settled.
     pub finished: bool,
 }

@@ -41,7 +41,7 @@ use self::{
     sending::Sent,
 };
 use crate::{
-    alarm::{AlarmKind, Alarms},
+    alarm::{AlarmKind, Alarms, Detail},
     check::ReceiptFault,
     choice::Choice,
     gate::Horizon,
@@ -255,13 +255,10 @@ impl Core {
                 self.live.connected = false;
                 tracing::debug!("no connection to the broker, attempt {failures}: {error}");
                 if failures >= FAILURES_ALARM {
-                    self.alarms.raise(AlarmKind::BrokerUnreachable, error);
+                    self.alarms.raise(AlarmKind::BrokerUnreachable, Detail::Said(error));
                 }
             }
-            Event::SubscriptionRefused => self.alarms.raise(
-                AlarmKind::BrokerRefuses,
-                "it does not let this device read its own topics; ask the operator for this device's access",
-            ),
+            Event::SubscriptionRefused => self.alarms.raise(AlarmKind::BrokerRefuses, Detail::TopicsRefused),
             Event::Chosen(choice) => self.choose(turn, choice),
             Event::Message { delivery, kind, payload } => {
                 self.work.heard = Some(delivery);
@@ -298,8 +295,7 @@ impl Core {
     fn halt(&mut self, fault: &StoreFault) {
         self.live.halted = true;
         self.work.round = None;
-        let detail = format!("{fault} Nothing is signed until the agent is started again.");
-        self.alarms.raise(AlarmKind::StorageFailed, detail);
+        self.alarms.raise(AlarmKind::StorageFailed, Detail::NothingStored(fault.to_string()));
     }
 
     /// How far the time of the market has come for sure.

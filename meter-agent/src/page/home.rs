@@ -3,14 +3,13 @@
 use maud::{Markup, html};
 
 use super::{
-    daily,
+    alarms, daily,
     day::{Day, Sums},
     format::Format,
     frame::{Asked, figure, filled},
     limits,
 };
 use crate::{
-    alarm::AlarmKind,
     source::Sight,
     status::{PlacedOrder, Status},
 };
@@ -34,7 +33,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -
     html! {
         p.soft { (connection) }
         @if status.finished { p.soft { (words.finished) } }
-        (alarms(format, status))
+        (alarms::content(format, status))
         section aria-labelledby="now" {
             h1 #now { (words.now) }
             (now(format, home))
@@ -103,24 +102,6 @@ fn now(format: &Format<'_>, home: &Home<'_>) -> Markup {
             }
         }
         p.soft { (proved.as_deref().unwrap_or(words.nothing_yet)) }
-    }
-}
-
-fn alarms(format: &Format<'_>, status: &Status) -> Markup {
-    let words = format.words;
-    html! {
-        section aria-label=(words.alarms) {
-            @if status.alarms.is_empty() { p.good { (words.no_alarms) } }
-            @for alarm in &status.alarms {
-                div.alarm role="alert" {
-                    @if let Some((meaning, remedy)) = AlarmKind::of_line(alarm).map(words.remedy) {
-                        p { b { (meaning) } }
-                        p { b { (words.what_to_do) } " " (remedy) }
-                    }
-                    p.detail lang="en" { (alarm) }
-                }
-            }
-        }
     }
 }
 

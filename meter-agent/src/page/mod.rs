@@ -11,11 +11,13 @@
 //! | `day.rs` | the intervals of a day and the days of a month, and their sums. Pure |
 //! | `chart.rs` | a day as a picture |
 //! | `frame.rs` | what every page has around it |
+//! | `alarms.rs` | the alarms that are on |
 //! | `limits.rs` | price limits in words |
 //! | `home.rs`, `daily.rs`, `monthly.rs`, `proof.rs` | the pages |
 //! | `prices/` | the page on which prices are changed, and who may change them |
 //! | `pages.rs` | which page is asked for, and what it needs |
 
+mod alarms;
 mod chart;
 mod daily;
 mod day;

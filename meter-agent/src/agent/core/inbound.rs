@@ -8,15 +8,18 @@ use protocol::{
 };
 
 use super::{Core, Now, Then, Turn, Write};
-use crate::{alarm::AlarmKind, orders::Became, outbox::Advice};
+use crate::{
+    alarm::{AlarmKind, Detail},
+    orders::Became,
+    outbox::Advice,
+};
 
 impl Core {
     pub(super) fn announcement(&mut self, now: Now, json: &[u8]) {
         let Some(Announcement { open, orders_from }) = self.parse(json, "an announcement") else { return };
         let length = self.head.interval.length();
         if let Some(other) = [open, orders_from].into_iter().flatten().find(|interval| interval.length() != length) {
-            let detail = format!("expected intervals of {} minutes, found {other}", length.minutes());
-            return self.alarms.raise(AlarmKind::MarketUnclear, detail);
+            return self.alarms.raise(AlarmKind::MarketUnclear, Detail::OtherLength(length.minutes(), other));
         }
         self.alarms.clear(AlarmKind::MarketUnclear);
         self.live.announced = open;
@@ -57,15 +60,10 @@ impl Core {
         let detail: String = detail.chars().filter(|c| !c.is_control()).take(300).collect();
         match refusal {
             Refusal::Duplicate => {}
-            Refusal::SequenceConflict => self.alarms.raise(
-                AlarmKind::SequenceConflict,
-                format!(
-                    "the market knows another reading under the same number ({detail}). Either this agent lost its \
-                     state and counts anew, or somebody else signs with this device's key. Stop it, restore no older \
-                     copy of the state, and ask your operator to register a new device key"
-                ),
-            ),
-            _ => self.alarms.raise(AlarmKind::ReadingRefused, format!("{refusal}: {detail}")),
+            Refusal::SequenceConflict => {
+                self.alarms.raise(AlarmKind::SequenceConflict, Detail::OtherReading(detail));
+            }
+            _ => self.alarms.raise(AlarmKind::ReadingRefused, Detail::Refused(refusal, detail)),
         }
     }
 
@@ -105,11 +103,11 @@ impl Core {
 
     fn order_alarm(&mut self, refusal: Option<(Refusal, String)>) {
         if let Some((refusal, detail)) = refusal {
-            self.alarms.raise(AlarmKind::OrderRefused, format!("{refusal}: {detail}"));
+            self.alarms.raise(AlarmKind::OrderRefused, Detail::Refused(refusal, detail));
         }
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&mut self, json: &[u8], expected: &str) -> Option<T> {
+    fn parse<T: serde::de::DeserializeOwned>(&mut self, json: &[u8], expected: &'static str) -> Option<T> {
         let found = if json.len() > ANSWER_BYTES_MAX {
             format!("{} bytes", json.len())
         } else {
@@ -118,7 +116,7 @@ impl Core {
                 Err(error) => error.to_string(),
             }
         };
-        self.alarms.raise(AlarmKind::MarketUnclear, format!("expected {expected}, found {found}"));
+        self.alarms.raise(AlarmKind::MarketUnclear, Detail::NotUnderstood { expected, found });
         None
     }
 }

@@ -6,7 +6,7 @@ use protocol::{envelope::Sealed, hash::Hash, interval::Interval, order::SignedOr
 
 use super::{Awaited, Core, Effect, Now, Shown, Then, Turn, Write};
 use crate::{
-    alarm::AlarmKind,
+    alarm::{AlarmKind, Detail},
     chain, clock,
     record::{OrderRecord, OrderState, ReadingRecord},
     source::Reading,
@@ -28,7 +28,7 @@ pub(super) struct Round {
     head: ChainHead,
     signed: Vec<(u64, ReadingRecord)>,
     /// Why it ends before its time.
-    stuck: Option<(AlarmKind, String)>,
+    stuck: Option<(AlarmKind, Detail)>,
     /// The meter's next reading may still come.
     waits: bool,
 }
@@ -66,7 +66,7 @@ impl Core {
                     turn.effects.push(Effect::ReadMeter { interval, is_late: interval < round.open });
                     self.work.awaited = Some(Awaited::Meter(interval));
                 }
-                Err(fault) => round.stuck = Some((AlarmKind::ClockWrong, fault.to_string())),
+                Err(fault) => round.stuck = Some((AlarmKind::ClockWrong, Detail::Clock(fault))),
             }
         } else if round.signed.is_empty() {
             self.end_round(turn.now);
@@ -85,7 +85,7 @@ impl Core {
     /// Signs what the meter showed as the next link of the chain; nothing, if it has no reading of that interval.
     pub(super) fn meter_read(&mut self, now: Now, interval: Interval, shown: Result<Shown, String>) {
         let Some(round) = &mut self.work.round else { return };
-        let failed = |detail: String| Some((AlarmKind::MeterFailed, detail));
+        let failed = |said: String| Some((AlarmKind::MeterFailed, Detail::Said(said)));
         match shown {
             Err(detail) => round.stuck = failed(detail),
             Ok(Shown { reading: Reading::Missed, .. }) => round.until = interval,

@@ -6,7 +6,7 @@ use protocol::{interval::Interval, limits::ANSWER_BYTES_MAX, receipt::Receipt, s
 
 use super::{Core, Now, Records, StoreFault, Then, Turn, Write};
 use crate::{
-    alarm::AlarmKind,
+    alarm::{AlarmKind, Detail},
     check::{ReceiptFault, check_correction, check_entry, check_transformer_entry},
     record::{ReadingRecord, Today, day_of},
     status::in_words,
@@ -243,11 +243,7 @@ impl Core {
     }
 
     fn replace(&mut self, turn: &mut Turn<'_>, interval: Interval, json: Vec<u8>, covered: Covered) {
-        let detail = format!(
-            "the receipt of {interval} could not be read any more; one that came again is kept in its place, and no \
-             sum was changed by it"
-        );
-        self.alarms.raise(AlarmKind::StateDamaged, detail);
+        self.alarms.raise(AlarmKind::StateDamaged, Detail::ReceiptUnreadable(interval));
         self.cover(turn, interval, Some(json), covered);
     }
 
@@ -277,18 +273,17 @@ impl Core {
 
     /// The evidence is kept: the alarm is raised, the gravest for a contradiction.
     pub(super) fn accuse(&mut self, fault: &ReceiptFault) {
-        if let ReceiptFault::Contradiction(_) = fault {
-            return self.alarms.raise(AlarmKind::TwoTruths, format!("{fault}; both receipts are kept as evidence"));
+        if let ReceiptFault::Contradiction(interval) = fault {
+            return self.alarms.raise(AlarmKind::TwoTruths, Detail::TwoTruths(*interval));
         }
         let count = self.receipts_refused;
-        self.alarms.raise(AlarmKind::ReceiptDoesNotVerify, format!("{fault} ({count} so far, kept as evidence)"));
+        self.alarms.raise(AlarmKind::ReceiptDoesNotVerify, Detail::ReceiptRefused(fault.clone(), count));
     }
 
     /// It proves nothing against anybody, so it is counted, and neither kept nor held against the validators.
     fn misdelivered(&mut self, fault: &ReceiptFault) {
         self.count(fault);
-        let detail = format!("{fault}, on this device's topic: somebody else publishes there");
-        self.alarms.raise(AlarmKind::ReceiptMisdelivered, detail);
+        self.alarms.raise(AlarmKind::ReceiptMisdelivered, Detail::Misdelivered(fault.clone()));
     }
 
     fn count(&mut self, fault: &ReceiptFault) {

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::{Awaited, Core, Effect, Now, Outgoing, Turn};
-use crate::{alarm::AlarmKind, source::MeterClock};
+use crate::{
+    alarm::{AlarmKind, Detail},
+    source::MeterClock,
+};
 
 /// Readings sent at once; as many again after each [`REFILL`].
 pub(super) const BURST: usize = 64;
@@ -74,8 +77,7 @@ impl Core {
                     sent.push(Sent::Reading(sequence));
                 }
                 Ok(None) => {
-                    let detail = format!("reading {sequence} can no longer be read from the state, and is not sent");
-                    self.alarms.raise(AlarmKind::StateDamaged, detail);
+                    self.alarms.raise(AlarmKind::StateDamaged, Detail::ReadingUnreadable(sequence));
                     self.outbox.remove(sequence);
                 }
                 Err(fault) => {

@@ -5,7 +5,7 @@ use protocol::money::Amount;
 
 use super::{Core, Identity, Now};
 use crate::{
-    alarm::AlarmKind,
+    alarm::{AlarmKind, Detail},
     record::{OrderRecord, OrderState},
     status::{PlacedOrder, Status},
 };
@@ -24,11 +24,7 @@ impl Core {
             Some(((sequence, interval), until))
                 if until.since(interval).is_some_and(|late| late > RECEIPT_LATE_INTERVALS) =>
             {
-                let detail = format!(
-                    "reading {sequence} of {interval} is not proved settled, while {until} is; it is kept and sent \
-                     again, ask the operator for its receipt"
-                );
-                self.alarms.raise(AlarmKind::ReceiptMissing, detail);
+                self.alarms.raise(AlarmKind::ReceiptMissing, Detail::NotProved { sequence, interval, until });
             }
             _ => self.alarms.clear(AlarmKind::ReceiptMissing),
         }
@@ -58,6 +54,7 @@ impl Core {
             refused: self.live.refused.clone(),
             receipts_refused_as: self.live.receipts_refused.clone(),
             alarms: self.alarms.lines(),
+            raised: self.alarms.raised(),
             finished: (self.live.ended || self.live.over) && self.outbox.unsettled() == 0,
         }
     }

@@ -7,7 +7,11 @@ use super::{
     super::prices::{meaning::Meaning, refused::Refused},
     PriceWords, Words,
 };
-use crate::alarm::AlarmKind;
+use crate::{
+    alarm::{AlarmKind, Detail},
+    check::ReceiptFault,
+    clock::ClockFault,
+};
 
 pub(super) static WORDS: Words = Words {
     your_home: "Ihr Zuhause",
@@ -66,6 +70,10 @@ pub(super) static WORDS: Words = Words {
     no_alarms: "Keine Warnungen. Jeder Beleg bisher wurde geprüft und stimmt.",
     what_to_do: "Was zu tun ist:",
     remedy,
+
+    detail,
+    fault,
+    refused_so_far: "Bisher so viele: {}; sie werden als Beweis aufbewahrt.",
 
     order: "Ihr Gebot",
     strategy: "Strategie",
@@ -324,5 +332,65 @@ fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
         Why::BelowSupplier { discount, retail_price } => {
             format!("{} unter dem Versorger, der {} nimmt", price(*discount), price(*retail_price))
         }
+    }
+}
+
+fn detail(detail: &Detail) -> &'static str {
+    match detail {
+        // These are said by what is wrong with the receipt.
+        Detail::ReceiptRefused(..) | Detail::Misdelivered(_) => "",
+        Detail::Said(_) => "Auf Englisch, wie es ist: {}",
+        Detail::TopicsRefused => "Er lässt dieses Gerät seine eigenen Topics nicht lesen.",
+        Detail::NothingStored(_) => "{} Es wird nichts unterschrieben, bis der Agent neu gestartet ist.",
+        Detail::NotProved { .. } => "Dass die Ablesung {} von {} abgerechnet ist, ist nicht bewiesen, wohl aber {}.",
+        Detail::ReceiptUnreadable(_) => {
+            "Der Beleg von {} war nicht mehr lesbar. Einer, der noch einmal kam, liegt an seiner Stelle, und keine \
+             Summe wurde geändert."
+        }
+        Detail::ReadingUnreadable(_) => "Die Ablesung {} ist im Zustand nicht mehr lesbar, und wird nicht gesendet.",
+        Detail::EntriesDropped(_) => "Einträge, die unlesbar waren und wegfielen: {}.",
+        Detail::DatabaseLost(_) => {
+            "{} war verloren, zurückgesetzt oder am Ende abgerissen. Die letzte Unterschrift lag gesondert; Belege \
+             und Summen von vorher fehlen vielleicht."
+        }
+        Detail::TwoTruths(_) => "Von {} war vorher ein anderer Eintrag abgerechnet, mit anderen Zahlen.",
+        Detail::ReceiptsRefused(_) => {
+            "Belege, die schon vorher abgelehnt wurden: {}; sie werden als Beweis aufbewahrt."
+        }
+        Detail::Refused(..) => "Er nennt das {} und sagt: {}",
+        Detail::OtherReading(_) => "Er sagt: {}",
+        Detail::OtherLength(..) => "Erwartet waren Intervalle von {} Minuten, gefunden welche von {} Minuten.",
+        Detail::NotUnderstood { .. } => "Was nicht zu verstehen war: {}",
+        Detail::Clock(ClockFault::NotSet(_)) => "Sie wurde nie gestellt: Sie zeigt {}.",
+        Detail::Clock(ClockFault::NotEnded { .. }) => {
+            "Der Markt fragt nach {}, das nach der Uhr dieses Rechners erst in {} s endet: Eine der beiden Uhren \
+             geht falsch."
+        }
+        Detail::Clock(ClockFault::JumpedBack(_)) => "Sie ist um {} s zurückgesprungen.",
+    }
+}
+
+fn fault(fault: &ReceiptFault) -> &'static str {
+    match fault {
+        ReceiptFault::Malformed(_) => "Es ist kein Beleg: {}.",
+        ReceiptFault::TooLarge { .. } => "Ein Beleg hat höchstens {} Bytes, dieser hatte {}.",
+        ReceiptFault::NotProved(_) => "Die Validatoren haben ihn nicht bestätigt: {}.",
+        ReceiptFault::OtherCommunity { .. } => "Er ist aus einer anderen Gemeinschaft.",
+        ReceiptFault::OtherMember { .. } => "Er ist von einem anderen Mitglied, {}.",
+        ReceiptFault::OtherLength { .. } => "Sein Intervall ist anders lang als die der Gemeinschaft.",
+        ReceiptFault::Contradiction(_) => {
+            "Von {} war vorher ein anderer Eintrag abgerechnet, mit anderen Zahlen: Die Validatoren haben zwei \
+             Wahrheiten bestätigt."
+        }
+        ReceiptFault::EnergyBalance { .. } => {
+            "Im Intervall ab {} rechnet er {} ab, wo dieser Zähler {} unterschrieben hat."
+        }
+        ReceiptFault::BoughtAboveDeficit { .. } => "Von Nachbarn gekauft: {}, wo höchstens {} bezogen wurden.",
+        ReceiptFault::SoldAboveSurplus { .. } => "An Nachbarn verkauft: {}, wo höchstens {} eingespeist wurden.",
+        ReceiptFault::AboveCap { .. } => "Mit Nachbarn gehandelt: {}, wo Ihre eigene Grenze {} ist.",
+        ReceiptFault::WrongAmount { .. } => "Ein Betrag von {} für {} folgt nicht aus Energie und Preis: Das wären {}.",
+        ReceiptFault::PaidAboveLimit { .. } => "Bezahlt: {} für {}, wo Ihre eigene Grenze {} je kWh ist.",
+        ReceiptFault::EarnedBelowLimit { .. } => "Verdient: {} für {}, wo Sie mindestens {} je kWh wollten.",
+        ReceiptFault::OutOfRange => "Seine Beträge liegen außerhalb jedes Bereichs.",
     }
 }

@@ -7,7 +7,11 @@ use super::{
     super::prices::{meaning::Meaning, refused::Refused},
     PriceWords, Words,
 };
-use crate::alarm::AlarmKind;
+use crate::{
+    alarm::{AlarmKind, Detail},
+    check::ReceiptFault,
+    clock::ClockFault,
+};
 
 pub(super) static WORDS: Words = Words {
     your_home: "Your home",
@@ -66,6 +70,10 @@ pub(super) static WORDS: Words = Words {
     no_alarms: "No alarms. Every receipt so far was checked and is right.",
     what_to_do: "What to do:",
     remedy,
+
+    detail,
+    fault,
+    refused_so_far: "So far: {}; they are kept as evidence.",
 
     order: "Your order",
     strategy: "Strategy",
@@ -300,5 +308,59 @@ fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
         Why::BelowSupplier { discount, retail_price } => {
             format!("{} below the supplier's {}", price(*discount), price(*retail_price))
         }
+    }
+}
+
+fn detail(detail: &Detail) -> &'static str {
+    match detail {
+        // These are said by what is wrong with the receipt.
+        Detail::ReceiptRefused(..) | Detail::Misdelivered(_) => "",
+        Detail::Said(_) => "{}",
+        Detail::TopicsRefused => "It does not let this device read its own topics.",
+        Detail::NothingStored(_) => "{} Nothing is signed until the agent is started again.",
+        Detail::NotProved { .. } => "Reading {} of {} is not proved settled, while {} is.",
+        Detail::ReceiptUnreadable(_) => {
+            "The receipt of {} could not be read any more. One that came again is in its place, and no sum was \
+             changed."
+        }
+        Detail::ReadingUnreadable(_) => "Reading {} cannot be read from the state any more, and is not sent.",
+        Detail::EntriesDropped(_) => "Entries that were unreadable and dropped: {}.",
+        Detail::DatabaseLost(_) => {
+            "{} had been lost, set back or torn off at its end. The last signature was kept apart from it; receipts \
+             and sums from before may be missing."
+        }
+        Detail::TwoTruths(_) => "Of {} another entry was settled before, with other figures.",
+        Detail::ReceiptsRefused(_) => "Receipts that were refused before: {}; they are kept as evidence.",
+        Detail::Refused(..) => "It calls that {} and says: {}",
+        Detail::OtherReading(_) => "It says: {}",
+        Detail::OtherLength(..) => "Intervals of {} minutes were expected, intervals of {} minutes found.",
+        Detail::NotUnderstood { .. } => "What could not be understood: {}",
+        Detail::Clock(ClockFault::NotSet(_)) => "It was never set: it shows {}.",
+        Detail::Clock(ClockFault::NotEnded { .. }) => {
+            "The market asks for {}, which ends in {} s by this machine's clock: one of the two clocks is wrong."
+        }
+        Detail::Clock(ClockFault::JumpedBack(_)) => "It jumped back by {} s.",
+    }
+}
+
+fn fault(fault: &ReceiptFault) -> &'static str {
+    match fault {
+        ReceiptFault::Malformed(_) => "It is no receipt: {}.",
+        ReceiptFault::TooLarge { .. } => "A receipt has at most {} bytes, this one had {}.",
+        ReceiptFault::NotProved(_) => "The validators did not commit it: {}.",
+        ReceiptFault::OtherCommunity { .. } => "It is of another community.",
+        ReceiptFault::OtherMember { .. } => "It is of another member, {}.",
+        ReceiptFault::OtherLength { .. } => "Its interval is of another length than the community's.",
+        ReceiptFault::Contradiction(_) => {
+            "Of {} another entry was settled before, with other figures: the validators committed two truths."
+        }
+        ReceiptFault::EnergyBalance { .. } => "In the interval from {} on it settles {}, where this meter signed {}.",
+        ReceiptFault::BoughtAboveDeficit { .. } => "Bought from neighbours: {}, where at most {} were drawn.",
+        ReceiptFault::SoldAboveSurplus { .. } => "Sold to neighbours: {}, where at most {} were fed in.",
+        ReceiptFault::AboveCap { .. } => "Traded with neighbours: {}, where your own limit is {}.",
+        ReceiptFault::WrongAmount { .. } => "An amount of {} for {} does not follow from energy and price: that is {}.",
+        ReceiptFault::PaidAboveLimit { .. } => "Paid: {} for {}, where your own limit is {} per kWh.",
+        ReceiptFault::EarnedBelowLimit { .. } => "Earned: {} for {}, where you wanted {} per kWh at least.",
+        ReceiptFault::OutOfRange => "Its amounts are beyond any range.",
     }
 }

@@ -7,7 +7,11 @@ use super::{
     super::prices::{meaning::Meaning, refused::Refused},
     PriceWords, Words,
 };
-use crate::alarm::AlarmKind;
+use crate::{
+    alarm::{AlarmKind, Detail},
+    check::ReceiptFault,
+    clock::ClockFault,
+};
 
 pub(super) static WORDS: Words = Words {
     your_home: "Votre foyer",
@@ -66,6 +70,10 @@ pub(super) static WORDS: Words = Words {
     no_alarms: "Aucune alerte. Chaque reçu jusqu’ici a été vérifié et il est juste.",
     what_to_do: "Que faire :",
     remedy,
+
+    detail,
+    fault,
+    refused_so_far: "Jusqu’ici : {} ; ils sont gardés comme preuves.",
 
     order: "Votre ordre",
     strategy: "Stratégie",
@@ -313,5 +321,65 @@ fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
         Why::BelowSupplier { discount, retail_price } => {
             format!("{} de moins que le fournisseur, qui prend {}", price(*discount), price(*retail_price))
         }
+    }
+}
+
+fn detail(detail: &Detail) -> &'static str {
+    match detail {
+        // These are said by what is wrong with the receipt.
+        Detail::ReceiptRefused(..) | Detail::Misdelivered(_) => "",
+        Detail::Said(_) => "En anglais, tel quel : {}",
+        Detail::TopicsRefused => "Il ne laisse pas cet appareil lire ses propres sujets.",
+        Detail::NothingStored(_) => "{} Rien n’est signé jusqu’à ce que l’agent soit relancé.",
+        Detail::NotProved { .. } => "Le règlement du relevé {} de {} n’est pas prouvé, alors que celui de {} l’est.",
+        Detail::ReceiptUnreadable(_) => {
+            "Le reçu de {} n’était plus lisible. Un autre, revenu depuis, est à sa place, et aucune somme n’a \
+             changé."
+        }
+        Detail::ReadingUnreadable(_) => "Le relevé {} n’est plus lisible dans l’état, et n’est pas envoyé.",
+        Detail::EntriesDropped(_) => "Entrées illisibles et abandonnées : {}.",
+        Detail::DatabaseLost(_) => {
+            "{} avait été perdue, remise en arrière ou arrachée à sa fin. La dernière signature était gardée à part \
+             ; des reçus et des sommes d’avant manquent peut-être."
+        }
+        Detail::TwoTruths(_) => "Pour {}, une autre écriture a été réglée avant, avec d’autres chiffres.",
+        Detail::ReceiptsRefused(_) => "Reçus refusés auparavant : {} ; ils sont gardés comme preuves.",
+        Detail::Refused(..) => "Il appelle cela {} et dit : {}",
+        Detail::OtherReading(_) => "Il dit : {}",
+        Detail::OtherLength(..) => "Attendu des intervalles de {} minutes, trouvé des intervalles de {} minutes.",
+        Detail::NotUnderstood { .. } => "Ce qui n’a pas été compris : {}",
+        Detail::Clock(ClockFault::NotSet(_)) => "Elle n’a jamais été réglée : elle montre {}.",
+        Detail::Clock(ClockFault::NotEnded { .. }) => {
+            "Le marché demande {}, qui finit dans {} s d’après l’horloge de cette machine : l’une des deux horloges \
+             est fausse."
+        }
+        Detail::Clock(ClockFault::JumpedBack(_)) => "Elle a reculé de {} s.",
+    }
+}
+
+fn fault(fault: &ReceiptFault) -> &'static str {
+    match fault {
+        ReceiptFault::Malformed(_) => "Ce n’est pas un reçu : {}.",
+        ReceiptFault::TooLarge { .. } => "Un reçu a {} octets au plus, celui-ci en avait {}.",
+        ReceiptFault::NotProved(_) => "Les validateurs ne l’ont pas confirmé : {}.",
+        ReceiptFault::OtherCommunity { .. } => "Il est d’une autre communauté.",
+        ReceiptFault::OtherMember { .. } => "Il est d’un autre membre, {}.",
+        ReceiptFault::OtherLength { .. } => "Son intervalle n’a pas la longueur de ceux de la communauté.",
+        ReceiptFault::Contradiction(_) => {
+            "Pour {}, une autre écriture a été réglée avant, avec d’autres chiffres : les validateurs ont confirmé \
+             deux vérités."
+        }
+        ReceiptFault::EnergyBalance { .. } => {
+            "Dans l’intervalle à partir de {}, il règle {}, alors que ce compteur a signé {}."
+        }
+        ReceiptFault::BoughtAboveDeficit { .. } => "Acheté aux voisins : {}, alors que {} au plus ont été soutirés.",
+        ReceiptFault::SoldAboveSurplus { .. } => "Vendu aux voisins : {}, alors que {} au plus ont été injectés.",
+        ReceiptFault::AboveCap { .. } => "Échangé avec les voisins : {}, alors que votre propre limite est {}.",
+        ReceiptFault::WrongAmount { .. } => {
+            "Un montant de {} pour {} ne découle pas de l’énergie et du prix : cela fait {}."
+        }
+        ReceiptFault::PaidAboveLimit { .. } => "Payé : {} pour {}, alors que votre propre limite est {} par kWh.",
+        ReceiptFault::EarnedBelowLimit { .. } => "Gagné : {} pour {}, alors que vous vouliez au moins {} par kWh.",
+        ReceiptFault::OutOfRange => "Ses montants dépassent toute limite.",
     }
 }

@@ -9,7 +9,10 @@ pub(super) use self::prices::PriceWords;
 use household::strategy::Why;
 use protocol::money::Price;
 
-use crate::alarm::AlarmKind;
+use crate::{
+    alarm::{AlarmKind, Detail},
+    check::ReceiptFault,
+};
 
 /// A language that the page speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +131,12 @@ pub(super) struct Words {
     pub(super) no_alarms: &'static str,
     pub(super) what_to_do: &'static str,
     pub(super) remedy: fn(AlarmKind) -> (&'static str, &'static str),
+
+    /// What is wrong in particular, with its figures in their order.
+    pub(super) detail: fn(&Detail) -> &'static str,
+    /// What is wrong with a receipt.
+    pub(super) fault: fn(&ReceiptFault) -> &'static str,
+    pub(super) refused_so_far: &'static str,
 
     pub(super) order: &'static str,
     pub(super) strategy: &'static str,
