@@ -226,6 +226,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         member: registration.member,
         transformer: registration.transformer,
         clock: meter.clock(),
+        meter: meter.kind(),
         genesis,
         member_key,
         device_key,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alarm::{AlarmKind, Detail},
     choice::Choice,
+    source::MeterKind,
     totals::Totals,
 };
 
@@ -34,6 +35,9 @@ pub struct Status {
     pub member: MemberId,
     /// The device that signs.
     pub device: DeviceId,
+    /// Whether anything is measured.
+    #[serde(default)]
+    pub meter: MeterKind,
     /// Whether the broker can be reached.
     pub connected: bool,
     /// The interval whose readings the market awaits.
@@ -178,6 +182,9 @@ impl Status {
         line("community", self.community.clone());
         line("member", format!("{}{}", self.member, self.name.as_ref().map_or(String::new(), |n| format!(" ({n})"))));
         line("device", self.device.to_string());
+        if let Some(caveat) = self.meter.caveat() {
+            line("meter", caveat.into());
+        }
         line("broker", if self.connected { "connected" } else { "not connected" }.into());
         line("last reading", self.last_interval.map_or_else(none, |interval| interval.to_string()));
         line("proved settled until", self.settled_until.map_or_else(none, |interval| interval.to_string()));

@@ -74,6 +74,36 @@ async fn slow_heads_are_closed_and_strangers_names_not_answered_to() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_says_where_there_is_no_meter_and_no_other_does() {
+    let made_up = "kind = \"synthetic\"\nseed = 7\nyearly_kwh = 3500\npv_peak_w = 5000\n";
+    let obis = "kind = \"obis\"\naddress = \"tcp://127.0.0.1:1\"\n";
+    let first = support::interval(0);
+    for (home, languages) in [
+        (
+            Home::new(1, &[(300, 100)]),
+            Some(["a recording is played", "un enregistrement est rejoué", "Eine Aufzeichnung wird abgespielt"]),
+        ),
+        (
+            Home::with_meter(first, 1, made_up),
+            Some(["this home is made up", "ce foyer est inventé", "Dieser Haushalt ist erfunden"]),
+        ),
+        (Home::with_meter(first, 1, obis), None),
+    ] {
+        let running = meter_agent::start(home.config()).await.unwrap();
+        let page = running.status_addr.unwrap();
+        for path in ["/", "/day/2026-06-01", "/month/2026-06", "/prices"] {
+            for (at, language) in ["en", "fr", "de"].into_iter().enumerate() {
+                let answer = ask(page, &format!("GET {path}?lang={language} HTTP/1.1\r\nhost: localhost")).await;
+                assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+                let says = languages.map_or("class=\"no-meter\"", |languages| languages[at]);
+                assert_eq!(answer.contains(says), languages.is_some(), "{path} {language}: {answer}");
+            }
+        }
+        running.stop().await;
+    }
+}
+
 /// The real program with as many open files at most as is usual, killed when it is dropped.
 struct Program(Child);
 

@@ -49,7 +49,7 @@ use crate::{
     orders::Orders,
     outbox::Outbox,
     record::{OrderRecord, Today},
-    source::MeterClock,
+    source::{MeterClock, MeterKind},
     totals::Totals,
 };
 
@@ -67,6 +67,8 @@ pub(crate) struct Identity {
     pub(crate) transformer: bool,
     /// Whose time the meter follows.
     pub(crate) clock: MeterClock,
+    /// Whether it measures anything.
+    pub(crate) meter: MeterKind,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
     /// The strategy that it bids by.

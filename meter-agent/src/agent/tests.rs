@@ -38,7 +38,7 @@ use crate::{
     outbox::Outbox,
     pulse::pulse,
     record::Today,
-    source::{HomeModel, Left, Measurement, MeterClock, MeterError},
+    source::{HomeModel, Left, Measurement, MeterClock, MeterError, MeterKind},
     totals::Totals,
 };
 
@@ -114,6 +114,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             member,
             transformer: false,
             clock,
+            meter: MeterKind::Meter,
             member_key,
             device_key,
             strategy: Arc::new(PriceTaker::default()),

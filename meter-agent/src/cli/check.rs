@@ -108,7 +108,7 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
                 if let Some(ahead_s) = meter.sight().and_then(|sight| sight.ahead_s) {
                     report.say(time::beside_the_meters(ahead_s));
                 }
-                if let Some(caveat) = meter.caveat() {
+                if let Some(caveat) = meter.kind().caveat() {
                     report.good(caveat);
                 }
                 needs_clock = meter.clock() == MeterClock::Real;

@@ -68,7 +68,10 @@ pub(super) fn page(asked: &Asked<'_>, status: &Status, title: &str, live: bool, 
                     }
                 }
                 p #not-live .alarm role="status" hidden { (words.not_live) }
-                main #main data-live=[live.then_some("5")] { (content) }
+                main #main data-live=[live.then_some("5")] {
+                    @if let Some(none) = words.no_meter(status.meter) { p.no-meter role="note" { (none) } }
+                    (content)
+                }
                 footer { p { (status.community) } }
             }
         }

@@ -12,13 +12,11 @@ use protocol::{energy::Energy, interval::Interval, limits::REGISTER_WH_MAX, mone
 use serde::Deserialize;
 
 use super::{
-    Gross, HomeModel, Left, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading,
-    SourceError,
+    Gross, HomeModel, Left, Measurement, MeterClock, MeterConfig, MeterError, MeterKind, MeterSource, Placement,
+    Reading, SourceError,
     recording::{Recording, Row},
 };
 
-const CAVEAT: &str =
-    "THIS IS NOT A METER: `home` models what is signed and sent, and follows the market's time; it is for simulations";
 /// How many intervals ago a price was, when a battery sees it.
 const PRICE_AGE: i64 = 2;
 
@@ -144,8 +142,8 @@ impl MeterSource for Modelled {
         MeterClock::Market
     }
 
-    fn caveat(&self) -> Option<&'static str> {
-        Some(CAVEAT)
+    fn kind(&self) -> MeterKind {
+        MeterKind::MadeUp
     }
 
     fn model(&mut self) -> Option<&mut dyn HomeModel> {

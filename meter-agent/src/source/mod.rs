@@ -25,7 +25,7 @@ mod watching;
 use std::{error::Error, path::Path, sync::Arc};
 
 use protocol::{energy::Energy, interval::Interval, money::Price, reading::Registers};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a meter showed at an interval's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,34 @@ pub enum MeterClock {
     Market,
     /// The real one: an interval can only be read once it has ended by this machine's clock.
     Real,
+}
+
+/// Whether anything is measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterKind {
+    /// By a meter.
+    #[default]
+    Meter,
+    /// Not here: what was recorded elsewhere is played.
+    Recording,
+    /// Nowhere: a home is made up.
+    MadeUp,
+}
+
+impl MeterKind {
+    /// What whoever looks after it must know, in one line; nothing of a meter.
+    pub(crate) fn caveat(self) -> Option<&'static str> {
+        match self {
+            MeterKind::Meter => None,
+            MeterKind::Recording => Some(
+                "THIS IS NOT A METER: `replay` plays what was recorded, by the market's time and not this machine's",
+            ),
+            MeterKind::MadeUp => {
+                Some("THIS IS NOT A METER: `synthetic` and `home` invent what is signed and sent, to try things out")
+            }
+        }
+    }
 }
 
 /// Where a meter is: what its readings are held against.
@@ -126,9 +154,9 @@ pub trait MeterSource: Send {
         self.watch().map(|watch| watch())
     }
 
-    /// What whoever looks after it must know, in one line: in which way it is no plain meter.
-    fn caveat(&self) -> Option<&'static str> {
-        None
+    /// Whether it measures anything.
+    fn kind(&self) -> MeterKind {
+        MeterKind::Meter
     }
 
     /// The home that it models; none of what only shows what was measured.

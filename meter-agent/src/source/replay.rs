@@ -7,7 +7,7 @@ use protocol::{energy::Energy, interval::Interval, limits::REGISTER_WH_MAX, read
 use serde::Deserialize;
 
 use super::{
-    Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading, SourceError,
+    Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterKind, MeterSource, Placement, Reading, SourceError,
     recording::{Recording, Row},
 };
 
@@ -88,8 +88,8 @@ impl MeterSource for Replay {
         MeterClock::Market
     }
 
-    fn caveat(&self) -> Option<&'static str> {
-        Some("the meter is a recording: it follows the market's time, not this machine's")
+    fn kind(&self) -> MeterKind {
+        MeterKind::Recording
     }
 }
 

@@ -14,11 +14,11 @@ use protocol::{
 };
 use serde::Deserialize;
 
-use super::{Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterSource, Placement, Reading, SourceError};
+use super::{
+    Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterKind, MeterSource, Placement, Reading, SourceError,
+};
 use crate::wall_clock::now_s;
 
-const CAVEAT: &str =
-    "THIS IS NOT A METER: `synthetic` invents what is signed and sent; it is for trying things out only";
 /// The most that a home consumes in a year, kWh, and that its panels give, W.
 const YEARLY_KWH_MAX: u64 = 100_000;
 const PV_PEAK_W_MAX: u64 = 100_000;
@@ -68,7 +68,9 @@ impl MeterConfig for SyntheticConfig {
 
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
         self.check().map_err(SourceError::new)?;
-        tracing::warn!("{CAVEAT}");
+        if let Some(caveat) = MeterKind::MadeUp.caveat() {
+            tracing::warn!("{caveat}");
+        }
         Ok(Box::new(Synthetic::new(self.clone(), *placement)))
     }
 }
@@ -97,8 +99,8 @@ impl MeterSource for Synthetic {
         MeterClock::Real
     }
 
-    fn caveat(&self) -> Option<&'static str> {
-        Some(CAVEAT)
+    fn kind(&self) -> MeterKind {
+        MeterKind::MadeUp
     }
 }
 
@@ -280,8 +282,7 @@ mod tests {
         let config: SourceConfig =
             toml::from_str("kind = \"synthetic\"\nseed = 1\nyearly_kwh = 10\npv_peak_w = 0\n").unwrap();
         let mut home = config.open(&placement("2020-06-01T12:00:00Z/PT15M")).unwrap();
-        assert!(home.caveat().unwrap().starts_with("THIS IS NOT A METER"));
-        assert_eq!((home.clock(), home.sight()), (MeterClock::Real, None));
+        assert_eq!((home.kind(), home.clock(), home.sight()), (MeterKind::MadeUp, MeterClock::Real, None));
         let first: Interval = "2020-06-01T12:00:00Z/PT15M".parse().unwrap();
         assert!(matches!(home.read(first), Ok(Reading::Measured(_))));
         let now = Interval::containing(now_s() + 60, IntervalLength::Minutes15).unwrap();

@@ -35,6 +35,7 @@ impl Core {
             currency: genesis.currency.clone(),
             member: *member,
             device: device_key.public(),
+            meter: self.identity.meter,
             connected: self.live.connected,
             open: self.open(now),
             last_interval: (self.head.sequence > 0).then_some(self.head.interval),

@@ -20,6 +20,9 @@ pub(super) static WORDS: Words = Words {
     language: "Sprache",
     not_live: "Diese Seite ist nicht aktuell: Der Agent antwortet nicht. Was sie zeigt, galt vor einer Weile.",
 
+    recording: "Das ist kein Zähler: Eine Aufzeichnung wird abgespielt. Nichts auf dieser Seite wurde hier gemessen.",
+    made_up: "Das ist kein Zähler: Dieser Haushalt ist erfunden. Nichts auf dieser Seite wurde je gemessen.",
+
     now: "Jetzt",
     drawing: "Bezug aus dem Netz: {}",
     feeding_in: "Einspeisung ins Netz: {}",

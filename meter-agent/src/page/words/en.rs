@@ -20,6 +20,9 @@ pub(super) static WORDS: Words = Words {
     language: "Language",
     not_live: "This page is not live: the agent does not answer. What it shows was true a while ago.",
 
+    recording: "This is not a meter: a recording is played. Nothing on this page was measured here.",
+    made_up: "This is not a meter: this home is made up. Nothing on this page was ever measured.",
+
     now: "Now",
     drawing: "Drawing {} from the grid",
     feeding_in: "Feeding {} into the grid",

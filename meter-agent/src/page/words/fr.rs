@@ -20,6 +20,9 @@ pub(super) static WORDS: Words = Words {
     language: "Langue",
     not_live: "Cette page n’est plus à jour : l’agent ne répond pas. Ce qu’elle montre date d’un moment.",
 
+    recording: "Ceci n’est pas un compteur : un enregistrement est rejoué. Rien sur cette page n’a été mesuré ici.",
+    made_up: "Ceci n’est pas un compteur : ce foyer est inventé. Rien sur cette page n’a jamais été mesuré.",
+
     now: "En ce moment",
     drawing: "Soutirage du réseau : {}",
     feeding_in: "Injection au réseau : {}",

@@ -12,6 +12,7 @@ use protocol::money::Price;
 use crate::{
     alarm::{AlarmKind, Detail},
     check::ReceiptFault,
+    source::MeterKind,
 };
 
 /// A language that the page speaks.
@@ -82,6 +83,9 @@ pub(super) struct Words {
     pub(super) not_connected: &'static str,
     pub(super) language: &'static str,
     pub(super) not_live: &'static str,
+
+    pub(super) recording: &'static str,
+    pub(super) made_up: &'static str,
 
     pub(super) now: &'static str,
     pub(super) drawing: &'static str,
@@ -184,6 +188,17 @@ pub(super) struct Words {
     pub(super) decimal_point: char,
     /// Whether the currency's sign stands before an amount.
     pub(super) sign_first: bool,
+}
+
+impl Words {
+    /// That nothing is measured, where that is so.
+    pub(super) fn no_meter(&self, kind: MeterKind) -> Option<&'static str> {
+        match kind {
+            MeterKind::Meter => None,
+            MeterKind::Recording => Some(self.recording),
+            MeterKind::MadeUp => Some(self.made_up),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,7 @@ impl Home {
             member: ours.id,
             transformer: false,
             clock: MeterClock::Market,
+            meter: MeterKind::Meter,
             member_key: ours.key.clone(),
             device_key: ours.device.clone(),
             strategy: fixed(buy),
