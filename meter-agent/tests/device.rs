@@ -11,14 +11,24 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
+use protocol::hash::Hash;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde::Deserialize;
 use support::{Home, interval, python::Python};
-use testkit::{community::write_secret, mosquitto::Mosquitto};
+use testkit::{
+    certificates::{Authority, Identity, Until},
+    community::write_secret,
+    mosquitto::Mosquitto,
+};
 
 fn here(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -184,27 +194,103 @@ fn serve(documents: HashMap<&'static str, String>) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                if stream.read(&mut byte).unwrap() == 0 {
-                    break;
-                }
-                head.push(byte[0]);
-            }
-            let head = String::from_utf8(head).unwrap();
-            let path = head.split(' ').nth(1).unwrap_or_default();
-            let (status, body) = match documents.get(path) {
-                Some(document) => ("200 OK", document.as_str()),
-                None => ("404 Not Found", ""),
-            };
-            let length = body.len();
-            // Who has read enough hangs up.
-            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            answer(&mut stream.unwrap(), &documents);
         }
     });
     address
+}
+
+/// Answers one question; none, where nobody asks one.
+fn answer(stream: &mut (impl Read + Write), documents: &HashMap<&'static str, String>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return,
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = match documents.get(path) {
+        Some(document) => ("200 OK", document.as_str()),
+        None => ("404 Not Found", ""),
+    };
+    let length = body.len();
+    // Who has read enough hangs up.
+    let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    let _ = stream.flush();
+}
+
+/// The same over TLS, as who this certificate is of.
+fn serve_tls(identity: &Identity, documents: HashMap<&'static str, String>) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![der(identity)], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            answer(&mut StreamOwned::new(connection, stream.unwrap()), &documents);
+        }
+    });
+    address
+}
+
+fn der(identity: &Identity) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_device_over_https_is_asked_where_its_certificate_is_trusted_and_nowhere_else() {
+    let shown =
+        || HashMap::from([("/v1/json", r#"{"energyCounterIn":9681017,"energyCounterOut":3414657}"#.to_owned())]);
+    let authority = Authority::new("home");
+    let good = authority.issue("127.0.0.1", Until::Later);
+    let expired = authority.issue("127.0.0.1", Until::Expired);
+    let other_name = authority.issue("p1.example", Until::Later);
+    let check = |address: SocketAddr, trust: &str| {
+        let source =
+            format!("template = \"everhome-ecotracker\"\naddress = \"https://{address}\"\npoll_s = 1\n{trust}");
+        let home = home(&source);
+        fs::write(home.path("ca.pem"), authority.pem()).unwrap();
+        fs::write(home.path("other.pem"), Authority::new("another").pem()).unwrap();
+        home.check()
+    };
+    let (ca, other_ca) = ("ca = \"ca.pem\"\n", "ca = \"other.pem\"\n");
+    let fingerprint = |identity: &Identity| format!("fingerprint = \"{}\"\n", Hash::of(&der(identity)));
+    let readable = "import 9681017 Wh, export 3414657 Wh";
+    let said = check(serve_tls(&good, shown()), ca);
+    assert!(said.contains(readable), "{said}");
+    // One certificate is as good as its fingerprint, whoever issued it, for whatever name and time.
+    for identity in [&good, &expired, &other_name] {
+        let said = check(serve_tls(identity, shown()), &fingerprint(identity));
+        assert!(said.contains(readable), "{said}");
+    }
+    let found = Hash::of(&der(&good)).as_bytes().map(|byte| format!("{byte:02X}")).join(":");
+    for (identity, trust, expected) in [
+        (&good, other_ca, "its certificate leads to none that `ca` trusts"),
+        (&expired, ca, "its certificate has expired, or is not valid yet"),
+        (&other_name, ca, "its certificate is for another name"),
+        (&good, &*fingerprint(&expired), &*format!("its certificate has the fingerprint {found}, and")),
+    ] {
+        let said = check(serve_tls(identity, shown()), trust);
+        assert!(said.contains(expected) && !said.contains(readable), "{expected}: {said}");
+    }
+    // One that speaks HTTP alone answers what it does not understand.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 64]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let said = check(plain, ca);
+    assert!(said.contains("what answers there speaks no TLS; correct the port, or write http://"), "{said}");
 }
 
 #[test]

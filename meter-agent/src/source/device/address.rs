@@ -1,6 +1,6 @@
 //! Where a device is, as people write it for each way to reach one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use broker_login::{Access, BrokerLogin, LoginError};
 use settings::{
@@ -17,11 +17,14 @@ use super::{
     mqtt::MqttDevice,
     points::Points,
     template::Way,
+    tls::{self, TrustProblem},
     words::Words,
 };
 
 /// Port of HTTP (IANA: `http`).
 const HTTP_PORT: u16 = 80;
+/// Port of HTTP over TLS (IANA: `https`).
+const HTTPS_PORT: u16 = 443;
 const HTTP_EXPECTED: &str = "a device such as http://192.168.1.20";
 
 /// A device, how it is reached and what is read there.
@@ -44,8 +47,12 @@ pub(super) enum AddressProblem {
     NoLogin,
     #[error(transparent)]
     Broker(#[from] LoginError),
-    #[error("`ca` is of a broker, found a template of {0}; leave it out")]
-    NoCa(&'static str),
+    #[error("`ca` and `fingerprint` are of a broker or an https address, found {0}; leave them out")]
+    NoTls(&'static str),
+    #[error("a broker's certificate leads to one in `ca`; leave out `fingerprint`")]
+    NoFingerprint,
+    #[error(transparent)]
+    Trust(#[from] TrustProblem),
     #[error("a broker asks for a name and a password; expected `password_file`, found `token_file`")]
     NoToken,
 }
@@ -54,7 +61,7 @@ pub(super) enum AddressProblem {
 pub(super) fn target(config: &DeviceConfig, way: Way, login: Login) -> Result<Target, AddressProblem> {
     match way {
         Way::Modbus(settings, points) => {
-            not_of_a_broker(config, "Modbus")?;
+            not_of_tls(config, "Modbus")?;
             if !matches!(login, Login::Nobody) {
                 return Err(AddressProblem::NoLogin);
             }
@@ -64,15 +71,26 @@ pub(super) fn target(config: &DeviceConfig, way: Way, login: Login) -> Result<Ta
             Ok(Target::Modbus { address, unit, pause: Duration::from_secs(settings.pause_s.into()), points })
         }
         Way::Http(settings, points) => {
-            not_of_a_broker(config, "HTTP")?;
             not_of_modbus(config, "HTTP")?;
-            let place = config.address.strip_prefix("http://").map(|place| place.trim_end_matches('/'));
-            let address = place.map_or(Err("begin with http://"), |place| Address::to_ask(place, Some(HTTP_PORT)));
+            let plain = config.address.strip_prefix("http://").map(|place| (place, HTTP_PORT));
+            let place = plain.or_else(|| config.address.strip_prefix("https://").map(|place| (place, HTTPS_PORT)));
+            let address = place.map_or(Err("begin with http:// or https://"), |(place, port)| {
+                Address::to_ask(place.trim_end_matches('/'), Some(port))
+            });
             let address = address.map_err(|advice| AddressError::new(HTTP_EXPECTED, &config.address, advice))?;
-            Ok(Target::Http(HttpDevice { address, login, user: settings.user }, points))
+            let tls = if plain.is_some() {
+                not_of_tls(config, "http://")?;
+                None
+            } else {
+                Some(Arc::new(tls::client(config.ca.as_deref(), config.fingerprint)?))
+            };
+            Ok(Target::Http(HttpDevice { address, tls, login, user: settings.user }, points))
         }
         Way::Mqtt(settings, points) => {
             not_of_modbus(config, "MQTT")?;
+            if config.fingerprint.is_some() {
+                return Err(AddressProblem::NoFingerprint);
+            }
             if matches!(login, Login::Token(_)) {
                 return Err(AddressProblem::NoToken);
             }
@@ -84,8 +102,9 @@ pub(super) fn target(config: &DeviceConfig, way: Way, login: Login) -> Result<Ta
     }
 }
 
-fn not_of_a_broker(config: &DeviceConfig, way: &'static str) -> Result<(), AddressProblem> {
-    config.ca.as_ref().map_or(Ok(()), |_| Err(AddressProblem::NoCa(way)))
+fn not_of_tls(config: &DeviceConfig, way: &'static str) -> Result<(), AddressProblem> {
+    let tls = config.ca.is_some() || config.fingerprint.is_some();
+    if tls { Err(AddressProblem::NoTls(way)) } else { Ok(()) }
 }
 
 fn not_of_modbus(config: &DeviceConfig, way: &'static str) -> Result<(), AddressProblem> {

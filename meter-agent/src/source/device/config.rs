@@ -8,10 +8,13 @@ use std::{
 use serde::Deserialize;
 use settings::secret::SecretFile;
 
-use super::super::{
-    line::Framing,
-    modbus::Unit,
-    sampler::{MaxAge, Poll},
+use super::{
+    super::{
+        line::Framing,
+        modbus::Unit,
+        sampler::{MaxAge, Poll},
+    },
+    tls::Fingerprint,
 };
 
 /// Which device, and how to reach it.
@@ -52,9 +55,13 @@ pub struct DeviceConfig {
     /// A bearer token.
     #[serde(default)]
     pub(super) token_file: Option<SecretFile>,
-    /// The certificates, in PEM, to one of which that of the household's broker has to lead.
+    /// The certificates, in PEM, to one of which that of the household's broker, or of a device over https, has to
+    /// lead.
     #[serde(default)]
     pub(super) ca: Option<PathBuf>,
+    /// The fingerprint of the certificate of a device over https, which may be its own.
+    #[serde(default)]
+    pub(super) fingerprint: Option<Fingerprint>,
     /// What the template leaves to fill in.
     #[serde(default)]
     pub(super) with: BTreeMap<String, String>,

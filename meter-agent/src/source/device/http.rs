@@ -1,6 +1,6 @@
 //! Devices that answer an HTTP request with JSON.
 
-use std::{collections::BTreeSet, error::Error, time::Duration};
+use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
 
 use digest_auth::{AuthContext, WwwAuthenticateHeader};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
@@ -9,10 +9,12 @@ use hyper::{
     body::{Bytes, Incoming},
     header::{ACCEPT, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE},
 };
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use rustls::ClientConfig;
 use settings::address::Address;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -22,6 +24,7 @@ use super::{
     documents::{Documents, Place},
     login::Login,
     points::Points,
+    tls::{self, TrustProblem},
 };
 
 /// How long a device may take to answer one request.
@@ -35,6 +38,8 @@ const USER: &str = "admin";
 #[derive(Debug, Clone)]
 pub(super) struct HttpDevice {
     pub(super) address: Address,
+    /// Whom it has to be, where it is asked over TLS.
+    pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) login: Login,
     /// The name to log in with, where the configuration says none.
     pub(super) user: Option<String>,
@@ -42,18 +47,19 @@ pub(super) struct HttpDevice {
 
 /// Connections that are used again.
 pub(super) struct Connection {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     /// What the device asked the last time, so that it need not ask each time (RFC 7616, section 3.3).
     challenge: Option<WwwAuthenticateHeader>,
 }
 
-impl Default for Connection {
-    fn default() -> Connection {
-        Connection { client: Client::builder(TokioExecutor::new()).build_http(), challenge: None }
-    }
-}
-
 impl Connection {
+    /// To a device; nothing is sent yet.
+    pub(super) fn new(device: &HttpDevice) -> Result<Connection, TrustProblem> {
+        let tls = device.tls.as_deref().cloned().map_or_else(tls::nobody, Ok)?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        Ok(Connection { client: Client::builder(TokioExecutor::new()).build(connector), challenge: None })
+    }
+
     /// Asks for every document once.
     pub(super) async fn ask(&mut self, device: &HttpDevice, points: &Points<Place>) -> Result<Documents, NoSample> {
         let mut documents = Documents::default();
@@ -98,7 +104,8 @@ impl Connection {
 
     async fn request(&mut self, device: &HttpDevice, path: &str) -> Result<Response<Incoming>, NoSample> {
         let unusable = |error: &dyn Error| NoSample::Unusable(format!("{path}: {error}"));
-        let uri: Uri = format!("http://{}{path}", device.address).parse().map_err(|error| unusable(&error))?;
+        let scheme = if device.tls.is_some() { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{}{path}", device.address).parse().map_err(|error| unusable(&error))?;
         let mut request = Request::get(uri).header(ACCEPT, "application/json");
         if let Some(authorization) = self.authorization(device, path)? {
             let mut authorization = HeaderValue::from_str(&authorization).map_err(|error| unusable(&error))?;
@@ -106,7 +113,8 @@ impl Connection {
             request = request.header(AUTHORIZATION, authorization);
         }
         let request = request.body(Empty::new()).map_err(|error| unusable(&error))?;
-        self.client.request(request).await.map_err(|error| NoSample::Lost(innermost(&error)))
+        let lost = |error| NoSample::Lost(tls::why(&error).unwrap_or_else(|| innermost(&error)));
+        self.client.request(request).await.map_err(lost)
     }
 
     /// Who asks, as far as it can be said before the device asks for it.

@@ -1,7 +1,7 @@
 //! Devices that a template describes: by Modbus, by HTTP and JSON, or by MQTT and JSON.
 //!
 //! It reads what a device counts, and never what it estimates: one without both cumulative registers is refused. It
-//! asks and never sets anything. HTTP is without TLS, for the home's own network.
+//! asks and never sets anything.
 
 mod address;
 mod blanks;
@@ -15,6 +15,7 @@ mod mqtt;
 mod points;
 mod sections;
 mod template;
+mod tls;
 mod unreadable;
 mod words;
 
@@ -157,7 +158,10 @@ impl LiveMeter for DeviceMeter {
                 sleep(*pause).await;
                 Connection::Modbus(connection, self.poll.ticks())
             }
-            Target::Http(..) => Connection::Http(Box::default(), self.poll.ticks()),
+            Target::Http(device, _) => {
+                let connection = http::Connection::new(device).map_err(|error| error.to_string())?;
+                Connection::Http(Box::new(connection), self.poll.ticks())
+            }
             Target::Mqtt(device, points) => {
                 Connection::Mqtt(Box::new(mqtt::Connection::connect(device, points, self.poll.ticks()).await?))
             }

@@ -124,6 +124,13 @@ async fn settings_that_can_never_work_are_refused_with_what_to_do() {
         ("address = \"http://h/x\"", "nothing else"),
         ("address = \"http://h\"\nunit = 1", "`unit` is of Modbus, found a template of HTTP"),
         ("address = \"http://h\"\nbaud = 9600", "`baud` and `framing` are of Modbus"),
+        (
+            "address = \"http://h\"\nca = \"ca.pem\"",
+            "are of a broker or an https address, found http://; leave them out",
+        ),
+        ("address = \"https://h\"", "beside an https address, found neither; add one"),
+        ("address = \"https://h\"\nca = \"/nowhere/ca.pem\"", "`ca`: cannot read /nowhere/ca.pem"),
+        ("address = \"https://h\"\nfingerprint = \"00:11\"", "64 hex digits with or without colons, found `00:11`"),
     ] {
         let error = refused(&http, source);
         assert!(error.contains(expected), "{source}: {error}");
