@@ -99,7 +99,7 @@ impl Learned {
 mod tests {
     use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
-    use household::strategy::Situation;
+    use household::strategy::{Situation, Why};
     use proptest::{
         prelude::{Just, ProptestConfig, any, prop},
         prop_assert, prop_assert_eq, prop_oneof, proptest,
@@ -132,8 +132,8 @@ mod tests {
             PriceLimits::default()
         }
 
-        fn why(&self, _: &Situation<'_>) -> String {
-            String::new()
+        fn why(&self, _: &Situation<'_>) -> Why {
+            Why::PriceTaker
         }
 
         fn memory(&self) -> Vec<u64> {

@@ -16,7 +16,10 @@ const SOURCE: &str = "kind = \"synthetic\"\nseed = 7\nyearly_kwh = 3500\npv_peak
 #[test]
 fn check_says_loudly_that_it_is_no_meter() {
     let said = Home::with_meter(interval(0), 1, SOURCE).check();
-    assert!(said.contains("ok     THIS IS NOT A METER: `synthetic` and `home` invent what is signed and sent"), "{said}");
+    assert!(
+        said.contains("ok     THIS IS NOT A METER: `synthetic` and `home` invent what is signed and sent"),
+        "{said}"
+    );
     let said =
         Home::with_meter(interval(0), 1, "kind = \"synthetic\"\nseed = 7\nyearly_kwh = 0\npv_peak_w = 0\n").check();
     assert!(said.contains("WRONG  expected a home that consumes or produces, found 0 for both"), "{said}");

@@ -1,7 +1,11 @@
 //! What is chosen on the page: it stands once it is stored, and the next order says so.
 
 use super::{Core, Then, Turn, Write};
-use crate::{alarm::AlarmKind, choice::Choice};
+use crate::{
+    alarm::AlarmKind,
+    choice::Choice,
+    learned::{Known, Learned},
+};
 
 impl Core {
     /// Has a choice stored; nothing, where it stands already or nothing can be stored any more.
@@ -16,6 +20,8 @@ impl Core {
         let strategy = choice.map_or_else(|| self.identity.configured.clone(), Choice::strategy);
         let by = if choice.is_some() { "on the page" } else { "in agent.toml" };
         tracing::info!(strategy = strategy.name(), "the household bids as it is set {by}");
+        self.learned = Learned::of(&*strategy, self.learned.take(), self.before_first);
+        self.known = Known::default();
         self.identity.strategy = strategy;
         self.identity.choice = choice;
         // It says something else than what was refused.

@@ -128,10 +128,10 @@ fn bounds_of_its_own_need_no_supplier() {
     let at = |tariffs| Situation { interval: first(), tariffs, memory: &memory };
     let expected = PriceLimits { buy: Some(price("0.1")), sell: Some(price("0.2")), ..PriceLimits::default() };
     assert_eq!(strategy.limits(&at(None)), expected);
-    assert_eq!(strategy.why(&at(None)), "by what each of 2 limits from 0.1 to 0.2 has earned");
+    assert_eq!(strategy.why(&at(None)).to_string(), "by what each of 2 limits from 0.1 to 0.2 has earned");
     let without: RothErev = toml::from_str("limits = 2\nexperimentation = 0.1\n").unwrap();
     assert_eq!(without.limits(&at(None)), PriceLimits::default());
-    assert_eq!(without.why(&at(None)), "the supplier's prices are not proved yet");
+    assert_eq!(without.why(&at(None)), Why::TariffsUnproved);
     assert_eq!(without.limits(&at(Some(tariffs()))).sell, Some(price("0.3")));
 }
 

@@ -63,3 +63,20 @@ fn where_an_order_was_refused_for_what_it_says_another_choice_is_an_order_again(
         assert_eq!(home.memory.orders[&2].order.buy, "0.25".parse().ok(), "{before_the_answer}");
     }
 }
+
+#[test]
+fn what_was_learned_goes_with_the_strategy_that_learned_it() {
+    let mut home = Home::new(None);
+    let settings = "limits = 2\nexperimentation = 0.05\nlowest = \"0.1\"\nhighest = \"0.2\"\n";
+    let strategy = strategy::read("roth_erev", toml::Deserializer::parse(settings).unwrap()).unwrap();
+    home.core.identity.strategy = strategy.clone();
+    home.core.identity.configured = strategy.clone();
+    let new = Learned::of(&*strategy, None, interval(-1));
+    home.core.learned = new.clone();
+    home.chooses(Some("0.25"));
+    home.all_goes_well();
+    assert_eq!(home.core.learned, None, "fixed limits learn nothing");
+    home.chooses(None);
+    home.all_goes_well();
+    assert!(home.core.learned.is_some() && home.core.learned == new);
+}
