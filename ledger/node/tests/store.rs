@@ -203,12 +203,16 @@ fn sled() {
     });
 }
 
-/// sled may close its files from a thread of its own, a little after the last handle is dropped.
 fn open_sled(directory: &Path) -> SledStore {
+    opened(directory, &Hash::ZERO).unwrap()
+}
+
+/// sled may close its files from a thread of its own, a little after the last handle is dropped.
+fn opened(directory: &Path, chain: &Hash) -> Result<SledStore, StoreError> {
     loop {
-        match SledStore::open(directory, &Hash::ZERO) {
+        match SledStore::open(directory, chain) {
             Err(StoreError::InUse(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
-            opened => break opened.unwrap(),
+            opened => break opened,
         }
     }
 }
@@ -267,7 +271,7 @@ fn what_was_acknowledged_is_in_the_one_file_that_is_synced() {
 fn a_directory_of_another_chain_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(SledStore::open(directory.path(), &Hash::ZERO).unwrap());
-    let other = SledStore::open(directory.path(), &Hash::of(b"another"));
+    let other = opened(directory.path(), &Hash::of(b"another"));
     assert!(matches!(other, Err(StoreError::OtherGenesis { .. })));
 }
 
