@@ -15,7 +15,7 @@ use household::{
 use jiff::tz::TimeZone;
 use protocol::{hash::Hash, interval::Interval, member::MemberId, reading::Registers};
 use serde::{Deserialize, de::Error as _};
-use settings::{address::Address, broker::BrokerAddress, listen::Listen};
+use settings::{address::Address, broker::BrokerAddress, listen::Listen, secret::SecretFile};
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
 use crate::{home_assistant::HomeAssistantConfig, source::SourceConfig};
@@ -38,10 +38,10 @@ pub struct Config {
     pub broker_login: BrokerLogin,
     /// The key that signs readings; by default `device.key` in `state`.
     #[serde(default)]
-    pub device_key: Option<PathBuf>,
+    pub device_key: Option<SecretFile>,
     /// The key that signs orders; by default `member.key` in `state`.
     #[serde(default)]
-    pub member_key: Option<PathBuf>,
+    pub member_key: Option<SecretFile>,
     /// Where the status page is served; on any free port of this machine unless configured.
     #[serde(default = "any_free_port")]
     pub status: Listen,
@@ -153,8 +153,9 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new(""));
         config.genesis = base.join(&config.genesis);
         config.state = base.join(&config.state);
-        config.device_key = config.device_key.map(|key| base.join(key));
-        config.member_key = config.member_key.map(|key| base.join(key));
+        for key in [&mut config.device_key, &mut config.member_key].into_iter().flatten() {
+            key.resolve(base);
+        }
         config.broker_login.resolve(base);
         config.source.resolve(base);
         if let Some(home_assistant) = &mut config.home_assistant {
@@ -174,14 +175,14 @@ impl Config {
         self.status_names.iter().map(String::as_str).chain(self.status.host())
     }
 
-    /// The device's key file.
-    pub fn device_key_path(&self) -> PathBuf {
-        self.device_key.clone().unwrap_or_else(|| self.state.join("device.key"))
+    /// Where the device's key is.
+    pub fn device_key(&self) -> SecretFile {
+        self.device_key.clone().unwrap_or_else(|| SecretFile::At(self.state.join("device.key")))
     }
 
-    /// The member's key file.
-    pub fn member_key_path(&self) -> PathBuf {
-        self.member_key.clone().unwrap_or_else(|| self.state.join("member.key"))
+    /// Where the member's key is.
+    pub fn member_key(&self) -> SecretFile {
+        self.member_key.clone().unwrap_or_else(|| SecretFile::At(self.state.join("member.key")))
     }
 }
 
@@ -235,7 +236,7 @@ mod tests {
         let zone = Config::parse(&zone, Path::new("a.toml")).unwrap().time_zone.unwrap();
         assert_eq!(zone.name(), "Europe/Vienna");
         assert_eq!(config.genesis, Path::new("/etc/voisin/genesis.json"));
-        assert_eq!(config.device_key_path(), Path::new("/etc/voisin/state/device.key"));
+        assert_eq!(config.device_key().to_string(), "/etc/voisin/state/device.key");
         let situation = Situation::new("2026-06-01T12:00:00Z/PT15M".parse().unwrap(), None);
         assert_eq!(config.order.limits(&situation).buy, Price::from_micro(280_000));
         assert_eq!(config.order.name(), "fixed");

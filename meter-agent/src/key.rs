@@ -7,7 +7,10 @@ use std::{
 };
 
 use protocol::key::SecretKey;
-use settings::owner_only::{self, KeyFileError};
+use settings::{
+    owner_only::{self, KeyFileError},
+    secret::SecretFile,
+};
 
 /// Why a key file cannot be used or made.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +29,28 @@ pub enum KeyError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// It is a service's credential, which systemd hands out to be read.
+    #[error(
+        "expected a key in a file, to write it, found credential:{0}; name a file in `agent.toml` for this command, and \
+         encrypt the credential from it afterwards (systemd-creds encrypt)"
+    )]
+    Credential(String),
     /// The system has no randomness to give.
     #[error("no randomness for a new key: {0}")]
     Randomness(getrandom::Error),
 }
 
-/// Reads a key file, which only its owner may read.
-pub fn read_key(path: &Path) -> Result<SecretKey, KeyError> {
-    Ok(owner_only::read_key(path)?)
+/// Reads a key, from a file which only its owner may read or from a service's credential.
+pub fn read_key(key: &SecretFile) -> Result<SecretKey, KeyError> {
+    Ok(key.read_key()?)
+}
+
+/// The file of a key that is to be written.
+pub(crate) fn file_of(key: SecretFile) -> Result<PathBuf, KeyError> {
+    match key {
+        SecretFile::At(path) => Ok(path),
+        SecretFile::Credential(name) => Err(KeyError::Credential(name)),
+    }
 }
 
 /// Makes a new key and its file, never over an existing one.
@@ -67,9 +84,9 @@ mod tests {
     fn a_key_is_written_once_and_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("device.key");
-        assert!(matches!(read_key(&path), Err(KeyError::Unusable(KeyFileError::Missing(_)))));
+        assert!(matches!(read_key(&SecretFile::At(path.clone())), Err(KeyError::Unusable(KeyFileError::Missing(_)))));
         let key = create_key(&path).unwrap();
-        assert_eq!(read_key(&path).unwrap().public(), key.public());
+        assert_eq!(read_key(&SecretFile::At(path.clone())).unwrap().public(), key.public());
         assert!(matches!(create_key(&path), Err(KeyError::Exists(_))));
     }
 }

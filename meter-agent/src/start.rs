@@ -101,8 +101,8 @@ pub enum StartError {
         expected: Box<PublicKey>,
         /// The configured key.
         found: Box<PublicKey>,
-        /// Its file.
-        path: PathBuf,
+        /// Where it is.
+        path: String,
     },
     /// The registration is of another kind of interval, or from before the community.
     #[error("registration: expected a first interval from {first} on and as long, found {found}")]
@@ -186,7 +186,7 @@ pub(crate) fn registration(
         let rated_power_w = Some(rated_power_w);
         Ok(Registration { member, first_interval: first, import_wh, export_wh, rated_power_w, transformer })
     } else {
-        let path = config.member_key_path();
+        let path = config.member_key().to_string();
         Err(StartError::OtherMemberKey { expected: Box::new(member.key), found: Box::new(*member_key), path })
     }
 }
@@ -209,8 +209,8 @@ pub(crate) fn access(config: &Config, device: &DeviceId) -> Result<Access, Login
 
 fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let genesis = read_genesis(&config.genesis)?;
-    let device_key: SecretKey = read_key(&config.device_key_path())?;
-    let member_key = read_key(&config.member_key_path())?;
+    let device_key: SecretKey = read_key(&config.device_key())?;
+    let member_key = read_key(&config.member_key())?;
     let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
     let access = access(config, &device_key.public())?;
     let meter = config.source.open(&placement(&registration, &genesis))?;

@@ -69,6 +69,31 @@ fn bad_input_gets_one_clear_line() {
 }
 
 #[test]
+fn keys_may_be_credentials_which_are_read_and_never_written() {
+    let home = Home::new(1, &[(1, 0)]);
+    let credentials = tempfile::tempdir().unwrap();
+    for key in ["device", "member"] {
+        fs::rename(home.path(&format!("state/{key}.key")), credentials.path().join(key)).unwrap();
+    }
+    let config = home.path("agent.toml");
+    let keys = "device_key = \"credential:device\"\nmember_key = \"credential:member\"\n";
+    fs::write(&config, format!("{keys}{}", fs::read_to_string(&config).unwrap())).unwrap();
+    let config = config.to_str().unwrap();
+    let with = |args: &[&str]| agent(args).env("CREDENTIALS_DIRECTORY", credentials.path()).output().unwrap();
+    let enrolment = with(&["enrolment", "--config", config]);
+    assert!(text(&enrolment).contains("did:key:"), "{enrolment:?}");
+    assert_refused(
+        &run(&["run", "--config", config]),
+        "key file credential:device: expected the directory of credentials",
+    );
+    let rotate = ["rotate", "finish", "--config", config, "--node", "http://127.0.0.1:1"];
+    assert_refused(&with(&rotate), "expected a key in a file, to write it, found credential:device");
+    let backup = home.path("keys.age");
+    let import = ["keys", "import", "--config", config, "--from", backup.to_str().unwrap()];
+    assert_refused(&with(&import), "expected a key in a file, to write it, found credential:device");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_key_that_others_may_read_is_refused_and_of_an_open_state_it_is_said_how_to_mend_it() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt};

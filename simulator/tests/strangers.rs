@@ -35,7 +35,7 @@ fn each_with_its_certificate_all_trade_as_without() {
     let neighbourhood = Neighbourhood::init(directory.path(), &summer, broker.broker.port, INTERVALS, 300);
     let configs = agents(&neighbourhood.run);
     for config in &configs {
-        let device = read_key(&Config::load(config).unwrap().device_key_path()).unwrap().public();
+        let device = read_key(&Config::load(config).unwrap().device_key()).unwrap().public();
         log_in(&broker, config, &device.multibase());
     }
     log_in(&broker, &neighbourhood.market_config(), "market");

@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use protocol::key::SecretKey;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
     address::AddressError,
-    owner_only::{SecretError, read_credential, read_secret},
+    owner_only::{self, KeyFileError, SecretError, read_credential, read_secret},
 };
 
 /// What a credential's name stands behind.
@@ -39,6 +40,23 @@ impl SecretFile {
     /// Reads it. What was read is wiped when it is dropped.
     pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         self.read_from(env::var_os(CREDENTIALS).map(PathBuf::from))
+    }
+
+    /// Reads the secret key in it, as [`owner_only::read_key`] does.
+    pub fn read_key(&self) -> Result<SecretKey, KeyFileError> {
+        self.read_key_from(env::var_os(CREDENTIALS).map(PathBuf::from))
+    }
+
+    fn read_key_from(&self, credentials: Option<PathBuf>) -> Result<SecretKey, KeyFileError> {
+        match self {
+            SecretFile::At(path) => owner_only::read_key(path),
+            SecretFile::Credential(_) => {
+                let path = || PathBuf::from(self.to_string());
+                let unusable = |error| KeyFileError::Unusable { path: path(), error };
+                let text = self.read_from(credentials).map_err(unusable)?;
+                owner_only::key_of(&text).ok_or_else(|| KeyFileError::Malformed(path()))
+            }
+        }
     }
 
     fn read_from(&self, credentials: Option<PathBuf>) -> Result<Zeroizing<Vec<u8>>, SecretError> {
@@ -124,5 +142,23 @@ mod tests {
             let error = SecretFile::try_from(text.to_owned()).unwrap_err().to_string();
             assert!(error.contains(&format!("found `{text}`: write the name that LoadCredential= gives")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_may_be_a_credential_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let credential = place("credential:device-key");
+        let read = |text: &str| {
+            let file = directory.path().join("device-key");
+            let _ = fs::remove_file(&file);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(0o440)).unwrap();
+            credential.read_key_from(Some(directory.path().into()))
+        };
+        assert_eq!(read(&format!("{}\n", "0f".repeat(32))).unwrap().seed(), [0x0f; 32]);
+        let error = read("0f").err().unwrap().to_string();
+        assert!(error.starts_with("key file credential:device-key: expected one line of 64"), "{error}");
+        let error = credential.read_key_from(None).err().unwrap().to_string();
+        assert!(error.contains("LoadCredential=device-key:FILE"), "{error}");
     }
 }

@@ -78,8 +78,8 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
             genesis.chain()
         ));
     }
-    let device = report.take(read_key(&config.device_key_path()));
-    let member = report.take(read_key(&config.member_key_path()));
+    let device = report.take(read_key(&config.device_key()));
+    let member = report.take(read_key(&config.member_key()));
     if let Some(warning) = owner_only::warning(&config.state) {
         report.bad(warning);
     }

@@ -28,7 +28,7 @@ pub(super) struct Enrolment {
 pub(super) fn enrolment(args: Enrolment) -> Result<ExitCode, Failure> {
     let path = &args.config.config;
     let config = Config::load(path)?;
-    let (member, device) = (read_key(&config.member_key_path())?, read_key(&config.device_key_path())?);
+    let (member, device) = (read_key(&config.member_key())?, read_key(&config.device_key())?);
     let name = match args.request_name {
         Some(name) => Some(name),
         None => before(&file(path))?,

@@ -7,7 +7,7 @@ use crate::{config::Config, home_assistant, key::read_key};
 
 pub(crate) async fn remove(path: &Path) -> Result<ExitCode, Failure> {
     let config = Config::load(path)?;
-    let device = read_key(&config.device_key_path())?.public();
+    let device = read_key(&config.device_key())?.public();
     let Some(section) = &config.home_assistant else {
         let expected = "expected [home_assistant] with the broker that it was added at, found none";
         return Err(format!("{}: {expected}", path.display()).into());

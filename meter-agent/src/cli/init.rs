@@ -18,7 +18,7 @@ use self::{answers::Answers, filled::filled};
 use super::{Failure, enrolment, print};
 use crate::{
     config::Config,
-    key::{KeyError, create_key},
+    key::{KeyError, create_key, file_of},
     signed::{self, new_record},
 };
 
@@ -42,7 +42,7 @@ pub(super) fn init(args: Init) -> Result<ExitCode, Failure> {
     let config = Config::parse(&text, &path)?;
     config.source.check()?;
     answers.request_name().map(check_name).transpose().map_err(|error| format!("--request-name: {error}"))?;
-    let (device_path, member_path) = (config.device_key_path(), config.member_key_path());
+    let (device_path, member_path) = (file_of(config.device_key())?, file_of(config.member_key())?);
     refuse_existing([&path, &device_path, &member_path])?;
     owner_only::create_directory(&config.state)
         .map_err(|error| format!("expected to make the directory {}: {error}", config.state.display()))?;
@@ -84,7 +84,6 @@ mod tests {
     use protocol::enrolment::EnrolmentRequest;
 
     use super::*;
-    use crate::key::read_key;
 
     fn made(dir: &Path, options: &[&str]) -> Result<ExitCode, Failure> {
         #[derive(clap::Parser)]
@@ -123,7 +122,7 @@ mod tests {
         assert!(!json.contains("Rossi"), "{json}");
         let request = EnrolmentRequest::read(&json).unwrap();
         assert_eq!(request.name(), Some("no. 7"));
-        let key = |name: &str| read_key(&dir.path().join("state").join(name)).unwrap().public();
+        let key = |name: &str| owner_only::read_key(&dir.path().join("state").join(name)).unwrap().public();
         assert_eq!((request.device(), request.key()), (key("device.key"), key("member.key")));
         assert_eq!(Config::load(&dir.path().join("agent.toml")).unwrap().name.as_deref(), Some("Casa Rossi"));
     }

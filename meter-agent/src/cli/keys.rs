@@ -19,7 +19,7 @@ use super::{ConfigFile, Failure, passphrase, print};
 use crate::{
     age,
     config::{Config, EXAMPLE},
-    key::{KeyError, read_key, write_secret},
+    key::{KeyError, file_of, read_key, write_secret},
     signed,
 };
 
@@ -72,7 +72,7 @@ pub(super) fn keys(command: Keys) -> Result<ExitCode, Failure> {
 }
 
 fn export(config: &Config, to: &Path, from: &PassphraseFile) -> Result<ExitCode, Failure> {
-    let (device, member) = (read_key(&config.device_key_path())?, read_key(&config.member_key_path())?);
+    let (device, member) = (read_key(&config.device_key())?, read_key(&config.member_key())?);
     if to.exists() {
         return Err(format!("{}: it exists already and is not overwritten; name another file", to.display()).into());
     }
@@ -96,7 +96,7 @@ fn export(config: &Config, to: &Path, from: &PassphraseFile) -> Result<ExitCode,
 fn import(config: &Path, from: &Path, passphrase: &PassphraseFile) -> Result<ExitCode, Failure> {
     let is_new = !config.exists();
     let found = if is_new { Config::parse(EXAMPLE, config)? } else { Config::load(config)? };
-    let paths = [found.device_key_path(), found.member_key_path()];
+    let paths = [file_of(found.device_key())?, file_of(found.member_key())?];
     // Both or none; and nobody is asked for a passphrase in vain.
     if let Some(existing) = paths.iter().find(|path| path.exists()) {
         return Err(KeyError::Exists(existing.clone()).into());

@@ -37,8 +37,8 @@ pub(super) async fn recover(args: Recover) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config.config)?;
     let genesis = read_genesis(&config.genesis)?;
     let chain = genesis.chain();
-    let device = read_key(&config.device_key_path())?.public();
-    let member_key = read_key(&config.member_key_path())?.public();
+    let device = read_key(&config.device_key())?.public();
+    let member_key = read_key(&config.member_key())?.public();
     let registered = registration(&config, &genesis, &device, &member_key)?;
     let verifier = Verifier::new(&genesis);
     let wanted = Wanted { chain, verifier: &verifier, member: registered.member, device };

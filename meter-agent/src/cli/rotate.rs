@@ -25,10 +25,12 @@ use protocol::{
     key::SecretKey,
 };
 
+use settings::owner_only;
+
 use super::{ConfigFile, Failure, nodes::Nodes, print, qr};
 use crate::{
     config::{Config, Registration},
-    key::{create_key, read_key},
+    key::{KeyError, create_key, file_of, read_key},
     recover::{Wanted, handed_over, standing},
     start::{read_genesis, registration},
     store::Store,
@@ -74,11 +76,11 @@ impl Household {
     fn read(step: &Step) -> Result<Household, Failure> {
         let config = Config::load(&step.config.config)?;
         let genesis = read_genesis(&config.genesis)?;
-        let member_key = read_key(&config.member_key_path())?;
+        let member_key = read_key(&config.member_key())?;
         let registered = match &config.registration {
             Some(registered) => registered.clone(),
             None => {
-                let device = read_key(&config.device_key_path())?.public();
+                let device = read_key(&config.device_key())?.public();
                 registration(&config, &genesis, &device, &member_key.public())?
             }
         };
@@ -98,7 +100,7 @@ impl Household {
 async fn request(step: &Step) -> Result<ExitCode, Failure> {
     let household = Household::read(step)?;
     let verifier = Verifier::new(&household.genesis);
-    let next_path = next(&household.config.device_key_path());
+    let next_path = next(&file_of(household.config.device_key())?);
     let standing = standing(&household.nodes, &household.wanted(&verifier, &household.member_key)).await?;
     let found = household.member_key.public();
     if standing.key != found {
@@ -108,7 +110,11 @@ async fn request(step: &Step) -> Result<ExitCode, Failure> {
         );
     }
     // One that was made before is used: whoever asks twice has one new key, not two.
-    let device = if next_path.exists() { read_key(&next_path)? } else { create_key(&next_path)? };
+    let device = if next_path.exists() {
+        owner_only::read_key(&next_path).map_err(KeyError::from)?
+    } else {
+        create_key(&next_path)?
+    };
     if standing.device == Some(device.public()) {
         print("The ledger takes readings of the new key already: stop the agent, and go on with `rotate finish`.\n")?;
         return Ok(ExitCode::SUCCESS);
@@ -163,13 +169,14 @@ async fn finish(step: &Step) -> Result<ExitCode, Failure> {
     let household = Household::read(step)?;
     let config = &household.config;
     let verifier = Verifier::new(&household.genesis);
-    let (old_path, next_path) = (config.device_key_path(), next(&config.device_key_path()));
+    let old_path = file_of(config.device_key())?;
+    let next_path = next(&old_path);
     if !next_path.exists() {
         return Err(
             format!("expected a new key at {}, found none: begin with `rotate request`", next_path.display()).into()
         );
     }
-    let device = read_key(&next_path)?;
+    let device = owner_only::read_key(&next_path).map_err(KeyError::from)?;
     let wanted = household.wanted(&verifier, &device);
     let signed = handed_over(&household.nodes, &wanted).await?.ok_or_else(|| {
         format!(

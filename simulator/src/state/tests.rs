@@ -79,10 +79,10 @@ fn every_part_reads_its_configuration_file() {
     assert_eq!(market.ledger.len(), 4);
     for (participant, path) in state.agent_configs() {
         let config = meter_agent::Config::load(&path).unwrap();
-        let device = ledger_node::node::read_key(&config.device_key_path()).unwrap().public();
+        let device = meter_agent::read_key(&config.device_key()).unwrap().public();
         let member = state.genesis.members.iter().find(|member| member.device == device).unwrap();
         assert_eq!(state.names[&member.member], participant);
-        assert_eq!(member.key, ledger_node::node::read_key(&config.member_key_path()).unwrap().public());
+        assert_eq!(member.key, meter_agent::read_key(&config.member_key()).unwrap().public());
         let price = |text: &str| Some(text.parse().unwrap());
         let expected = match participant.as_str() {
             "d001" => (price("0.25"), price("0.1")),
