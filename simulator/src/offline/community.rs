@@ -350,6 +350,11 @@ impl Community {
         self.homes.len()
     }
 
+    /// The names of the members, in the order of the tables.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.homes.iter().map(|home| home.name.as_str())
+    }
+
     /// Whether a member has a battery.
     pub(crate) fn has_battery(&self, member: usize) -> bool {
         self.devices.has_battery(member)

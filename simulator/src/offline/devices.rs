@@ -203,9 +203,9 @@ impl Memory {
         self.prices = [self.prices[1], price];
     }
 
-    /// What a member's battery holds, µWh.
+    /// What a member's battery holds, µWh; 0 without one.
     pub(crate) fn stored_uwh(&self, member: usize) -> u64 {
-        self.homes[member].state.battery.stored_uwh
+        self.homes.get(member).map_or(0, |home| home.state.battery.stored_uwh)
     }
 
     /// What all batteries hold, Wh.

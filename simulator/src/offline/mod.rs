@@ -20,6 +20,7 @@ mod rules;
 mod run;
 mod season;
 mod series;
+mod steps;
 mod street;
 pub mod sums;
 mod turns;
@@ -31,6 +32,7 @@ pub use self::{
     devices::Memory,
     figures::Figures,
     run::{Options, OutError, Outcome, RunError, figures, run},
+    steps::{Asked, Stepped, Steps},
     street::Street,
     uses::Use,
 };

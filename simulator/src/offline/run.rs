@@ -21,7 +21,7 @@ use std::{
 };
 
 use market::economics::SettleError;
-use protocol::interval::Interval;
+use protocol::{hash::Hash, interval::Interval};
 
 use self::{
     chunk::{Player, Stop},
@@ -129,6 +129,11 @@ pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Re
     let manifest = Manifest::of(scenario, community, Written::default());
     let results = play(community, &manifest, threads, Results::without_tables(community.members()), &|_| {})?;
     Ok(figures_of(&results, community))
+}
+
+/// What the ties of a scenario's intervals follow from, in every run of it.
+pub(super) fn ties(scenario: &Scenario, community: &Community) -> Hash {
+    Manifest::of(scenario, community, Written::default()).ties(community)
 }
 
 fn figures_of(results: &Results, community: &Community) -> Figures {

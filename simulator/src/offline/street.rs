@@ -1,6 +1,6 @@
 //! A community's market, interval by interval: how each member bids, and what the mechanism makes of it.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use household::strategy::{Outcome, Situation, Strategy};
 use market::{
@@ -9,7 +9,9 @@ use market::{
     inputs::MeteredMember,
     metering::Metered,
 };
-use protocol::{energy::Energy, genesis::Rules, hash::Hash, interval::Interval, order::PriceLimits, reading::Flow};
+use protocol::{
+    energy::Energy, genesis::Rules, hash::Hash, interval::Interval, money::Price, order::PriceLimits, reading::Flow,
+};
 
 use super::{
     community::{Community, Lookup},
@@ -18,10 +20,10 @@ use super::{
     uses::Use,
 };
 
-/// A community that is being played.
+/// A community that is being played: one that is borrowed, or shared by whoever keeps the street.
 #[derive(Debug)]
-pub struct Street<'a> {
-    community: &'a Community,
+pub struct Street<C> {
+    community: C,
     /// What ties follow from, with the interval.
     ties: Hash,
     bids: Vec<Bids>,
@@ -42,10 +44,10 @@ enum Bids {
     Learned,
 }
 
-impl<'a> Street<'a> {
+impl<C: Deref<Target = Community>> Street<C> {
     /// The community before its first interval. `ties` is what ties follow from, with the interval: offline there is no
     /// ledger whose settlements they could follow from.
-    pub fn new(community: &'a Community, ties: Hash) -> Street<'a> {
+    pub fn new(community: C, ties: Hash) -> Street<C> {
         let bids = |(number, member): (usize, &Member)| {
             if community.learners().binary_search(&number).is_ok() {
                 return Bids::Learned;
@@ -63,14 +65,10 @@ impl<'a> Street<'a> {
             metered: Metered::default(),
             renewable: member.has_roof,
         };
-        Street {
-            community,
-            ties,
-            bids: community.homes.iter().enumerate().map(bids).collect(),
-            learners: community.learners().iter().map(learner).collect(),
-            lookup: Lookup::default(),
-            members: community.homes.iter().map(metered).collect(),
-        }
+        let bids = community.homes.iter().enumerate().map(bids).collect();
+        let learners = community.learners().iter().map(learner).collect();
+        let members = community.homes.iter().map(metered).collect();
+        Street { community, ties, bids, learners, lookup: Lookup::default(), members }
     }
 
     /// The interval of this number, the first being 0.
@@ -127,6 +125,13 @@ impl<'a> Street<'a> {
             }
         }
         &self.members
+    }
+
+    /// Has a member bid otherwise in the interval that was metered last: the prices that are given, µ€/kWh, take the
+    /// place of its own.
+    pub fn ask(&mut self, member: usize, buy: Option<Price>, sell: Option<Price>) {
+        let limits = &mut self.members[member].limits;
+        (limits.buy, limits.sell) = (buy.or(limits.buy), sell.or(limits.sell));
     }
 
     /// Everyone as metered last, with the limits that stood.

@@ -59,7 +59,7 @@ impl MemberSums {
     }
 
     /// Adds other sums. What a century of the largest members comes to is far from the types' ranges.
-    pub(crate) fn add(&mut self, other: &MemberSums) {
+    pub fn add(&mut self, other: &MemberSums) {
         self.consumption_wh += other.consumption_wh;
         self.production_wh += other.production_wh;
         self.charged_wh += other.charged_wh;

@@ -66,7 +66,7 @@ pub(crate) struct Busiest {
 /// One thread's community, and what it writes rows into.
 pub(super) struct Player<'a> {
     community: &'a Community,
-    street: Street<'a>,
+    street: Street<&'a Community>,
     encoder: Option<Encoder>,
     details: DetailRows,
     /// What the homes remember, which passes from chunk to chunk.
@@ -218,7 +218,8 @@ impl<'a> Player<'a> {
             None => uses,
         };
         self.street.meter(at, told);
-        let settle = |street: &Street<'_>| street.trade(at).map_err(|error| RunError::Settle { interval, error });
+        let settle =
+            |street: &Street<&Community>| street.trade(at).map_err(|error| RunError::Settle { interval, error });
         let economics = settle(&self.street)?;
         let day = interval.start_s().div_euclid(86_400) * 86_400;
         if played.days.last().is_none_or(|(last, _)| *last != day) {
