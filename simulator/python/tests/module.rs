@@ -97,3 +97,12 @@ fn pettingzoo_takes_it_for_an_environment() {
     let said = program(&directory, "environment.py");
     assert!(said.ends_with("2 forms of actions\n"), "{said}");
 }
+
+#[test]
+#[ignore = "needs Jupyter's nbclient, matplotlib, polars and pandas in target/python: .ci/run installs them"]
+fn the_notebook_runs_afresh_and_learning_pays() {
+    let directory = laid_out();
+    let (program, notebook) = (here("tests/notebook.py"), here("../../docs/notebooks/learning.ipynb"));
+    let said = python(directory.path(), &[program.to_str().unwrap(), notebook.to_str().unwrap()]);
+    assert!(said.ends_with("without an error\n"), "{said}");
+}
