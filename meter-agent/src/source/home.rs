@@ -47,7 +47,6 @@ impl MeterConfig for HomeConfig {
 /// A home, and how far it has come.
 struct Modelled {
     home: Home,
-    follows_prices: bool,
     recording: Recording,
     state: HomeState,
     registers: Registers,
@@ -62,21 +61,12 @@ struct Modelled {
 impl Modelled {
     fn new(battery: Battery, recording: Recording, registers: Registers) -> Modelled {
         let home = Home::from(battery);
-        Modelled {
-            follows_prices: battery.dispatch().follows_prices(),
-            state: home.start(),
-            next: recording.first(),
-            home,
-            recording,
-            registers,
-            told: None,
-            last: None,
-        }
+        Modelled { state: home.start(), next: recording.first(), home, recording, registers, told: None, last: None }
     }
 
     /// The interval whose price the next one waits for.
     fn price_of(&self) -> Option<Interval> {
-        let of = self.next.offset(-PRICE_AGE).filter(|of| self.follows_prices && *of >= self.recording.first());
+        let of = self.next.offset(-PRICE_AGE).filter(|of| self.home.follows_prices() && *of >= self.recording.first());
         of.filter(|_| self.told.is_none())
     }
 

@@ -345,6 +345,17 @@ impl Community {
         self.devices.remembers() == Remembers::Market
     }
 
+    /// What the meters say of what everyone did; into `told`, where that is something else.
+    pub(crate) fn told<'a>(&self, uses: &'a [Use], told: &'a mut Vec<Use>) -> &'a [Use] {
+        match &self.dishonest {
+            Some(dishonest) => {
+                dishonest.tell(uses, told);
+                told
+            }
+            None => uses,
+        }
+    }
+
     /// How many members there are.
     pub fn members(&self) -> usize {
         self.homes.len()
@@ -357,7 +368,7 @@ impl Community {
 
     /// Whether a member has a battery.
     pub(crate) fn has_battery(&self, member: usize) -> bool {
-        self.devices.has_battery(member)
+        self.devices.battery(member).is_some()
     }
 
     /// All batteries as one, if there are any.

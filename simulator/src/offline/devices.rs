@@ -86,9 +86,7 @@ impl Devices {
                 table.try_into().map_err(|error: toml::de::Error| ScenarioError::at("equipment", error.message()))?;
             homes[member] = Some(Equipped { home, battery, vehicle, appliances });
         }
-        let follows_prices =
-            |equipped: &Equipped| equipped.home.battery().is_some_and(|battery| battery.dispatch().follows_prices());
-        let remembers = match homes.iter().flatten().any(follows_prices) {
+        let remembers = match homes.iter().flatten().any(|equipped| equipped.home.follows_prices()) {
             true => Remembers::Market,
             false if homes.iter().any(Option::is_some) => Remembers::State,
             false => Remembers::Nothing,
@@ -98,11 +96,6 @@ impl Devices {
 
     pub(crate) fn remembers(&self) -> Remembers {
         self.remembers
-    }
-
-    /// Whether a home has a battery.
-    pub(crate) fn has_battery(&self, member: usize) -> bool {
-        self.homes[member].as_ref().is_some_and(|equipped| equipped.home.battery().is_some())
     }
 
     /// A home's battery, and which entry of the equipment it is.

@@ -83,13 +83,7 @@ impl Steps {
         let Steps { community, street, memory, uses, told, .. } = self;
         street.measure(at, memory, uses);
         street.bid(at, memory);
-        let told = match &community.dishonest {
-            Some(dishonest) => {
-                dishonest.tell(uses, told);
-                told.as_slice()
-            }
-            None => uses,
-        };
+        let told = community.told(uses, told);
         street.meter(at, told);
         for (member, Asked { buy, sell }) in asked.iter().take(told.len()).enumerate() {
             street.ask(member, *buy, *sell);

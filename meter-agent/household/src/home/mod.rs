@@ -200,6 +200,11 @@ impl Home {
         self.battery.as_ref()
     }
 
+    /// Whether what its devices do depends on prices.
+    pub fn follows_prices(&self) -> bool {
+        self.battery.is_some_and(|battery| battery.dispatch().follows_prices())
+    }
+
     /// Its heat pump, if it has one, with the house.
     pub fn heat_pump(&self) -> Option<&HeatPump> {
         self.heat_pump.as_ref()

@@ -210,13 +210,7 @@ impl<'a> Player<'a> {
         let interval = self.street.interval(at);
         let members = self.community.homes.len();
         let uses = &self.uses[place * members..(place + 1) * members];
-        let told = match &self.community.dishonest {
-            Some(dishonest) => {
-                dishonest.tell(uses, &mut self.told);
-                self.told.as_slice()
-            }
-            None => uses,
-        };
+        let told = self.community.told(uses, &mut self.told);
         self.street.meter(at, told);
         let settle =
             |street: &Street<&Community>| street.trade(at).map_err(|error| RunError::Settle { interval, error });
