@@ -11,6 +11,7 @@
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
+//! | `GET /v1/drafts` | | list of [`OpenDraft`], by number |
 //! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
 //! | `GET /v1/validators` | | list of [`Validator`](crate::commit::Validator), of the next height |
@@ -22,8 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     block::Header,
-    commit::CommitCertificate,
+    commit::{CommitCertificate, CommitSignature},
     correction::MemberInput,
+    decision::Decision,
     energy::Energy,
     envelope::{ChainId, Sealed},
     genesis::{GridPlan, Rules, Technology},
@@ -84,6 +86,15 @@ pub enum Submitted {
         /// The transaction's id.
         transaction: Hash,
     },
+    /// A decision that too few validators have approved: it waits, here and at the other nodes, until enough have.
+    Open {
+        /// The decision's id.
+        transaction: Hash,
+        /// Power of those who have approved it, as far as this node has heard.
+        signed: u64,
+        /// Power of all validators.
+        total: u64,
+    },
     /// On the ledger already.
     Exists {
         /// The transaction's id.
@@ -98,6 +109,28 @@ pub enum Submitted {
         /// What was expected and what was found.
         detail: String,
     },
+}
+
+/// A decision that is not made yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenDraft {
+    /// The decision's id.
+    pub id: Hash,
+    /// What is to be decided, as the file that `ledger approve` reads has it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub decision: Decision,
+    /// Who approves, in ascending order of key.
+    pub approvals: Vec<CommitSignature>,
+    /// Power of those.
+    pub signed: u64,
+    /// Power of all validators.
+    pub total: u64,
+    /// When this node first heard of it, UTC.
+    pub since: String,
+    /// Why the ledger would refuse it as things stand; none where it would carry it out, or where another decision
+    /// comes first.
+    pub obstacle: Option<String>,
 }
 
 /// A settled interval.

@@ -142,9 +142,24 @@ impl CommitCertificate {
     }
 }
 
-/// Checks that signers are validators, in ascending order, each once, and hold more than two thirds of the power: all
-/// but their signatures.
-pub fn check_signers(signatures: &[CommitSignature], validators: &[Validator]) -> Result<(), CommitError> {
+/// How much of the voting power stands behind something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Power {
+    /// That of the signers.
+    pub signed: u128,
+    /// That of all validators.
+    pub total: u128,
+}
+
+impl Power {
+    /// Whether it is more than two thirds.
+    pub fn is_enough(self) -> bool {
+        self.signed * 3 > self.total * 2
+    }
+}
+
+/// The power of signers, who have to be validators, in ascending order, each once. Their signatures are not looked at.
+pub fn power_of(signatures: &[CommitSignature], validators: &[Validator]) -> Result<Power, CommitError> {
     if !signatures.is_sorted_by(|a, b| a.validator < b.validator) {
         return Err(CommitError::NotAscending);
     }
@@ -154,5 +169,13 @@ pub fn check_signers(signatures: &[CommitSignature], validators: &[Validator]) -
         signed += u128::from(known.ok_or(CommitError::UnknownValidator(*validator))?.power);
     }
     let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
-    if signed * 3 > total * 2 { Ok(()) } else { Err(CommitError::NotEnoughPower { signed, total }) }
+    Ok(Power { signed, total })
+}
+
+/// Checks that signers are validators, in ascending order, each once, and hold more than two thirds of the power: all
+/// but their signatures.
+pub fn check_signers(signatures: &[CommitSignature], validators: &[Validator]) -> Result<(), CommitError> {
+    let power = power_of(signatures, validators)?;
+    let Power { signed, total } = power;
+    if power.is_enough() { Ok(()) } else { Err(CommitError::NotEnoughPower { signed, total }) }
 }

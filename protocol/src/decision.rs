@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::{self, Encoded},
-    commit::{CommitError, CommitSignature, Validator, check_signers},
+    commit::{CommitError, CommitSignature, Power, Validator, check_signers, power_of},
     correction::Correction,
     envelope::ChainId,
     genesis::{GenesisMember, GridPlan, Rules, Technology},
@@ -32,6 +32,27 @@ pub struct Decision {
     /// What is decided.
     #[n(1)]
     pub action: Action,
+}
+
+/// A decision on its way from validator to validator, with the approvals that it has so far: as JSON, so that everyone
+/// reads what they sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    /// What is to be decided.
+    pub decision: Decision,
+    /// Who approves, in ascending order of key.
+    #[serde(default)]
+    pub approvals: Vec<CommitSignature>,
+}
+
+impl Draft {
+    /// Adds a validator's approval, or puts it in the place of the one that it gave before.
+    pub fn approve(&mut self, chain: &ChainId, key: &SecretKey) {
+        self.approvals.retain(|approval| approval.validator != key.public());
+        self.approvals.push(self.decision.approve(chain, key));
+        self.approvals.sort_by_key(|approval| approval.validator);
+    }
 }
 
 /// What can be decided.
@@ -214,6 +235,23 @@ impl Encoded<Decision> {
         validators: &[Validator],
     ) -> Result<(), CommitError> {
         check_signers(approvals, validators)?;
+        self.check_signatures(chain, approvals)
+    }
+
+    /// The power of those who approve so far, however little it is: of validators, in ascending order, each once, every
+    /// signature verified.
+    pub fn approved(
+        &self,
+        chain: &ChainId,
+        approvals: &[CommitSignature],
+        validators: &[Validator],
+    ) -> Result<Power, CommitError> {
+        let power = power_of(approvals, validators)?;
+        self.check_signatures(chain, approvals)?;
+        Ok(power)
+    }
+
+    fn check_signatures(&self, chain: &ChainId, approvals: &[CommitSignature]) -> Result<(), CommitError> {
         let message = self.approval_bytes(chain);
         match approvals.iter().find(|approval| !approval.validator.verifies(&message, &approval.signature)) {
             Some(approval) => Err(CommitError::BadSignature(approval.validator)),

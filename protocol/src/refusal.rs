@@ -108,6 +108,8 @@ names! {
         CertificatesNotHeld = "certificates_not_held",
         /// Some of the certificates are used up.
         CertificatesRetired = "certificates_retired",
+        /// Too many decisions wait for approvals.
+        TooManyDrafts = "too_many_drafts",
         /// Too many transactions wait for a block.
         PoolFull = "pool_full",
         /// A proposed block has more transactions than a block may have.
@@ -167,6 +169,7 @@ impl LedgerRefusal {
             | LedgerRefusal::InstructionNotNext
             | LedgerRefusal::DecisionNotNext
             | LedgerRefusal::NotApproved
+            | LedgerRefusal::TooManyDrafts
             | LedgerRefusal::ExceedsBalance
             | LedgerRefusal::KeyInUse
             | LedgerRefusal::DeviceInUse

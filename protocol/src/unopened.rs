@@ -51,6 +51,11 @@ impl<'a> Unopened<'a> {
         })
     }
 
+    /// Whether bytes, if they are a transaction at all, are a decision: all that can be told at no cost.
+    pub fn is_decision(bytes: &[u8]) -> bool {
+        bytes.starts_with(&[0x82, 4])
+    }
+
     /// The id of the transaction that these messages are of.
     pub fn id(&self) -> Hash {
         match self {

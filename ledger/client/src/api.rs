@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use hyper::{StatusCode, body::Bytes};
 use protocol::{
-    api::{BlockSummary, Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
+    api::{
+        BlockSummary, Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, RulesInForce, Settled, Status,
+        Submitted,
+    },
     commit::Validator,
     interval::Interval,
     limits::MEMBERS_MAX,
@@ -83,6 +86,11 @@ impl Node {
     /// The rules of the next interval.
     pub async fn rules(&self) -> Result<RulesInForce, ApiError> {
         self.get("/v1/rules".into()).await
+    }
+
+    /// The decisions that wait for approvals, by number.
+    pub async fn drafts(&self) -> Result<Vec<OpenDraft>, ApiError> {
+        self.get("/v1/drafts".into()).await
     }
 
     /// The validators of the next height.

@@ -248,6 +248,7 @@ async fn what_was_handed_in_long_ago_is_known_by_name() {
             Submitted::Exists { .. } => "exists".into(),
             Submitted::Refused { refusal, .. } => refusal,
             Submitted::Pending { .. } => "pending".into(),
+            Submitted::Open { .. } => "open".into(),
         });
     }
     assert_eq!(

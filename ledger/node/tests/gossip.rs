@@ -22,6 +22,7 @@ use protocol::{
     api::Submitted,
     block::{Block, Transaction},
     cbor,
+    decision::Action,
     envelope::Sealed,
     hash::Hash,
     limits::TRANSACTION_BYTES_MAX,
@@ -207,9 +208,9 @@ async fn a_node_a_block_ahead_is_not_cut_off() {
     let community = Community::new(MEMBERS, 1);
     let near = Node::start(&community, 1, &[]).await;
     let mut neighbour = Stranger::connect(community.genesis.chain(), &near.address, TRANSACTION_BYTES_MAX).await;
-    // Decisions that are next only where others were committed before.
-    for sequence in 2..22 {
-        let action = protocol::decision::Action::SetValidators { validators: community.genesis.validators.clone() };
+    // Decisions that are next only where many others were committed before.
+    for sequence in 102..122 {
+        let action = Action::SetValidators { validators: community.genesis.validators.clone() };
         assert!(neighbour.send(cbor::encode(&community.decide(sequence, action))).await);
     }
     let all = || near.judged("ignored", "decision_not_next") == 20;
@@ -221,6 +222,72 @@ async fn a_node_a_block_ahead_is_not_cut_off() {
     assert!(near.ledger.is_waiting(&good.id()));
     assert_eq!(near.counted("peers_cut_off_total"), 0);
     near.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn approvals_that_are_handed_to_different_nodes_come_together_at_all_of_them() {
+    log();
+    let community = Community::new(MEMBERS, 4);
+    let far = Node::start(&community, 3, &[]).await;
+    let middle = Node::start(&community, 2, &[&far]).await;
+    let near = Node::start(&community, 1, &[&middle]).await;
+    near.has_peers(1).await;
+    middle.has_peers(2).await;
+    far.has_peers(1).await;
+    let action = Action::RevokeDevice { member: community.members[3].id };
+    let by = |number: usize| community.decide_by(1, action.clone(), &community.validators[number..=number]);
+    let approvals = |node: &Node| node.ledger.drafts().first().map_or(0, |draft| draft.signed);
+    let id = by(0).id();
+    for (count, node) in (1..).zip([&near, &far]) {
+        let submitted = node.ledger.submit(by(count as usize)).unwrap();
+        assert_eq!(submitted, Submitted::Open { transaction: id, signed: count, total: 4 });
+        for other in [&near, &middle, &far] {
+            wait_until("an approval to arrive", || approvals(other) == count).await;
+        }
+    }
+    // The third is enough, wherever it comes.
+    assert_eq!(middle.ledger.submit(by(3)).unwrap(), Submitted::Pending { transaction: id });
+    near.hears_of(&id).await;
+    far.hears_of(&id).await;
+    for node in [near, middle, far] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_too_few_validators_approve_is_kept_only_if_it_could_be_carried_out() {
+    let community = Community::new(MEMBERS, 4);
+    let (ledger, _submitted) = Ledger::open(community.genesis.clone(), Arc::new(MemoryStore::default()), None).unwrap();
+    let named = |answer: Submitted| match answer {
+        Submitted::Refused { refusal, .. } => refusal,
+        Submitted::Open { signed, .. } => format!("open with {signed}"),
+        other => panic!("{other:?}"),
+    };
+    let [one, two] = [0, 1].map(|number| &community.validators[number..=number]);
+    let revoke = |number: usize| Action::RevokeDevice { member: community.members[number].id };
+    let submit = |transaction| named(ledger.submit(transaction).unwrap());
+    let nobody = Action::RevokeDevice { member: protocol::member::MemberId::from_bytes([1; 16]) };
+    assert_eq!(submit(community.decide_by(1, nobody.clone(), one)), "unknown_member");
+    assert_eq!(submit(community.decide_by(1, revoke(0), &[])), "not_approved");
+    let stranger = [protocol::key::SecretKey::from_seed(&[99; 32])];
+    assert_eq!(submit(community.decide_by(1, revoke(0), &stranger)), "not_approved");
+    let Transaction::Decide { decision, .. } = community.decide_by(1, revoke(0), one) else { unreachable!() };
+    let Transaction::Decide { approvals, .. } = community.decide_by(1, revoke(1), two) else { unreachable!() };
+    assert_eq!(
+        submit(Transaction::Decide { decision, approvals }),
+        "not_approved",
+        "the signature of another decision"
+    );
+    assert_eq!(submit(community.decide_by(66, revoke(0), one)), "decision_not_next");
+    assert!(ledger.drafts().is_empty());
+
+    // What comes later may depend on what comes first: only its number is looked at.
+    assert_eq!(submit(community.decide_by(65, nobody, one)), "open with 1");
+    for number in 2..17 {
+        assert_eq!(submit(community.decide_by(number, revoke(0), one)), "open with 1");
+    }
+    assert_eq!(submit(community.decide_by(17, revoke(0), one)), "too_many_drafts");
+    assert_eq!(submit(community.decide_by(17, revoke(0), two)), "open with 1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -259,7 +326,7 @@ async fn a_peer_that_sends_too_much_is_not_listened_to() {
     let mut sent = 0;
     patiently("the allowance to be used up", async {
         while near.judged("ignored", "rate_limited") == 0 {
-            let action = protocol::decision::Action::SetValidators { validators: community.genesis.validators.clone() };
+            let action = Action::SetValidators { validators: community.genesis.validators.clone() };
             assert!(stranger.send(cbor::encode(&community.decide(2 + sent, action))).await);
             sent += 1;
         }

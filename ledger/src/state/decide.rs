@@ -26,7 +26,6 @@ impl State {
         approvals: &[CommitSignature],
     ) -> Result<Applied, Refusal> {
         let id = encoded.id();
-        let last = self.totals.decision_sequence;
         // Those who approved it may be validators no more, because of what it decided.
         if id == self.totals.decision {
             return Err(Refusal::Exists);
@@ -34,6 +33,18 @@ impl State {
         encoded.check_approvals(&self.chain, approvals, &self.totals.validators).map_err(Refusal::NotApproved)?;
         let decision =
             encoded.open().map_err(|error| Refusal::Malformed(EnvelopeError::BadContent(error.to_string())))?;
+        let applied = self.enact(&decision)?;
+        self.totals.decision = id;
+        Ok(applied)
+    }
+
+    /// Whether a decision could be carried out now, if enough validators approved it.
+    pub fn would_decide(&self, decision: &Decision) -> Result<(), Refusal> {
+        self.clone().enact(decision).map(drop)
+    }
+
+    fn enact(&mut self, decision: &Decision) -> Result<Applied, Refusal> {
+        let last = self.totals.decision_sequence;
         let expected = last.checked_add(1).ok_or(Refusal::NumbersExhausted { last })?;
         if decision.sequence != expected {
             return Err(Refusal::DecisionNotNext { expected, found: decision.sequence });
@@ -72,7 +83,6 @@ impl State {
             Action::TrueUp(corrections) => self.true_up(corrections).map(Applied::TruedUp),
         }?;
         self.totals.decision_sequence = decision.sequence;
-        self.totals.decision = id;
         self.leaves.touch(Key::Totals);
         Ok(applied)
     }

@@ -29,7 +29,7 @@ async fn report(store: &Store, ledger: &LedgerClient) -> Result<(), StoreError> 
     for unreported in store.unreported()? {
         let Unreported { second, taken, .. } = &unreported;
         match ledger.hand_in(&Transaction::report_conflict(second, taken.as_ref())).await {
-            Submitted::Pending { .. } | Submitted::Exists { .. } => {
+            Submitted::Pending { .. } | Submitted::Open { .. } | Submitted::Exists { .. } => {
                 tracing::warn!(reading = %second.hash(), "reported to the ledger: its device is suspended");
             }
             Submitted::Refused { refusal, detail, .. } => {

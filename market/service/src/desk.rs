@@ -47,7 +47,7 @@ pub(crate) fn start(ledger: LedgerClient, tasks: &mut Tasks) -> Desk {
 /// Hands an order to the ledger until some node has an opinion of it.
 async fn place(ledger: &LedgerClient, order: &SignedOrder) -> Outcome {
     match ledger.hand_in(&Transaction::PlaceOrder(Sealed::from(order))).await {
-        Submitted::Pending { .. } | Submitted::Exists { .. } => Outcome::Accepted,
+        Submitted::Pending { .. } | Submitted::Open { .. } | Submitted::Exists { .. } => Outcome::Accepted,
         Submitted::Refused { refusal: name, detail, .. } => {
             Outcome::Refused { refusal: refusal_named(&name), detail: format!("{name}: {detail}") }
         }

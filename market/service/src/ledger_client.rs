@@ -197,7 +197,7 @@ impl LedgerClient {
             let mut refused = None;
             while let Some(answer) = answers.join_next().await {
                 match answer {
-                    Ok(Ok(taken @ (Submitted::Pending { .. } | Submitted::Exists { .. }))) => {
+                    Ok(Ok(taken @ (Submitted::Pending { .. } | Submitted::Open { .. } | Submitted::Exists { .. }))) => {
                         // The other nodes hear of it too, even if they are slow.
                         answers.detach_all();
                         return taken;

@@ -24,7 +24,7 @@ struct Tally {
 impl Tally {
     fn count(&mut self, answer: Result<Submitted, LedgerError>) {
         match answer {
-            Ok(Submitted::Pending { .. } | Submitted::Exists { .. }) => self.taken += 1,
+            Ok(Submitted::Pending { .. } | Submitted::Open { .. } | Submitted::Exists { .. }) => self.taken += 1,
             Ok(Submitted::Refused { refusal, detail, .. }) => {
                 self.refused += 1;
                 self.refusal = Some((refusal, detail));

@@ -128,7 +128,7 @@ async fn request(step: &Step) -> Result<ExitCode, Failure> {
     );
     let new = format!("The new device key {} lies in {}.\n", device.public(), next_path.display());
     match household.nodes[0].submit(&transaction).await {
-        Ok(Submitted::Pending { .. } | Submitted::Exists { .. }) => {
+        Ok(Submitted::Pending { .. } | Submitted::Open { .. } | Submitted::Exists { .. }) => {
             print(format_args!("{new}The ledger was told to take its readings. {then}"))?;
         }
         Ok(Submitted::Refused { refusal, .. }) if refusal == "device_in_use" => {

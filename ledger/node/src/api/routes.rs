@@ -15,7 +15,7 @@ use axum::{
 };
 use protocol::{
     api::{
-        BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, Posting, RulesInForce,
+        BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RulesInForce,
         SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
     commit::Validator,
@@ -51,7 +51,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 14] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 15] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -66,6 +66,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 14] {
         ("/v1/settlements/{start}/inputs", get(inputs)),
         ("/v1/certificates", get(certificates)),
         ("/v1/rules", get(rules)),
+        ("/v1/drafts", get(drafts)),
         ("/metrics", get(metrics)),
     ]
 }
@@ -93,6 +94,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 14] {
         inputs,
         certificates,
         rules,
+        drafts,
         metrics
     ),
     modifiers(&Guarded)
@@ -326,6 +328,12 @@ async fn inputs(State(ledger): State<Arc<Ledger>>, Path(start): Path<String>) ->
 #[utoipa::path(get, path = "/v1/rules", responses((status = 200, body = RulesInForce)))]
 async fn rules(State(ledger): State<Arc<Ledger>>) -> Json<RulesInForce> {
     Json(ledger.rules())
+}
+
+/// Decisions that wait for approvals, by number. They are handed in like any transaction.
+#[utoipa::path(get, path = "/v1/drafts", responses((status = 200, body = Vec<OpenDraft>)))]
+async fn drafts(State(ledger): State<Arc<Ledger>>) -> Result<Json<Vec<OpenDraft>>, ApiError> {
+    blocking(move || Ok(ledger.drafts())).await
 }
 
 #[derive(Deserialize, IntoParams)]

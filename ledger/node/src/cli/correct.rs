@@ -12,13 +12,13 @@ use market::{
 use protocol::{
     api::{Correctable, MemberStatus},
     correction::{Correction, MemberInput, Validated, Values, corrected},
-    decision::{Action, Decision},
+    decision::{Action, Decision, Draft},
     energy::Energy,
     member::MemberId,
 };
 use serde::Deserialize;
 
-use super::{Asked, Failure, bad_input, decide::Draft, failed, print_json};
+use super::{Asked, Failure, bad_input, failed, print_json};
 
 #[derive(Args)]
 #[command(after_help = "The values are CSV with the columns member,import_wh,export_wh and, where energy of earlier

@@ -1,4 +1,4 @@
-//! `ledger approve` and `ledger submit`: decisions of the validators; `ledger instruct`: what a member does by itself.
+//! `ledger submit`: decisions of the validators; `ledger instruct`: what a member does by itself.
 
 use std::{
     fs,
@@ -12,65 +12,18 @@ use protocol::{
     block::Transaction,
     cbor::{self, Encoded},
     code,
-    commit::CommitSignature,
-    decision::Decision,
+    decision::Draft,
     envelope::{ChainId, Sealed, Signed},
     instruction::Instruction,
     limits::TRANSACTION_BYTES_MAX,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use super::{Asked, Failure, bad_input, print, print_json};
-
-/// A decision on its way from validator to validator: JSON, so that everyone reads what they sign.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Draft {
-    pub(super) decision: Decision,
-    #[serde(default)]
-    pub(super) approvals: Vec<CommitSignature>,
-}
-
-#[derive(Args)]
-#[command(
-    after_help = "A decision is a JSON file; its sequence number is one more than `decision_sequence` of GET /v1/rules:
-  {\"decision\": {\"sequence\": 1, \"action\": {\"set_rules\": {\"from\": \"2027-01-01T00:00:00Z/PT15M\",
-    \"rules\": {\"retail_price\": \"0.31\", \"feed_in_price\": \"0.08\", \"mechanism\": \"uniform\"}}}}}
-  {\"decision\": {\"sequence\": 2, \"action\": {\"set_validators\": {\"validators\": [{\"key\": \"did:key:z6Mk…\", \"power\": 1}]}}}}
-The other actions are register_member, replace_meter, revoke_device, replace_key, set_market and transfer;
-docs/operator.md has an example of each, under \"Each decision, as a file\". correct and true_up are drafted by
-`ledger correct` and `ledger true-up`.
-
-Each validator in turn: ledger approve draft.json --key validator-0/validator.key --genesis genesis.json > next.json
-When more than two thirds of the voting power have: ledger submit next.json"
-)]
-pub(super) struct Approve {
-    /// The decision, with the approvals it has so far; - for standard input
-    draft: PathBuf,
-    /// The validator's key
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The genesis of the ledger: an approval is worth nothing on another one
-    #[arg(long, value_name = "FILE")]
-    genesis: PathBuf,
-}
-
-impl Approve {
-    /// Writes the draft to stdout, with one more approval.
-    pub(super) fn write(&self) -> Result<(), Failure> {
-        let chain = chain(&self.genesis)?;
-        let key = read_key(&self.key).map_err(bad_input)?;
-        let mut draft: Draft = read_json(&self.draft)?;
-        draft.approvals.retain(|approval| approval.validator != key.public());
-        draft.approvals.push(draft.decision.approve(&chain, &key));
-        draft.approvals.sort_by_key(|approval| approval.validator);
-        print_json(&draft)
-    }
-}
+use super::{Asked, Failure, bad_input, print};
 
 #[derive(Args)]
 pub(super) struct Submit {
-    /// The decision with its approvals, or what `meter-agent rotate` writes; - for standard input
+    /// The decision with the approvals that it has, or what `meter-agent rotate` writes; - for standard input
     draft: PathBuf,
     #[command(flatten)]
     node: Asked,
@@ -83,8 +36,7 @@ impl Submit {
             let instruction = instruction.map_err(|error| named(&self.draft, error))?;
             return send(&self.node, &Transaction::Instruct(Sealed::from(instruction)));
         }
-        let Draft { decision, approvals } = parse(&self.draft, &text)?;
-        send(&self.node, &Transaction::Decide { decision: Encoded::of(&decision), approvals })
+        send_draft(&self.node, &parse(&self.draft, &text)?)
     }
 }
 
@@ -120,7 +72,8 @@ fn chain(genesis: &Path) -> Result<ChainId, Failure> {
     Ok(read_genesis(genesis).map_err(bad_input)?.chain())
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+/// Reads a file of JSON; - is standard input.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     parse(path, &read(path)?)
 }
 
@@ -142,11 +95,21 @@ fn named(path: &Path, error: impl std::fmt::Display) -> Failure {
     bad_input(format!("{}: {error}", path.display()))
 }
 
+/// Hands a decision to a node, and says what becomes of it.
+pub(super) fn send_draft(node: &Asked, draft: &Draft) -> Result<(), Failure> {
+    let decision = Encoded::of(&draft.decision);
+    send(node, &Transaction::Decide { decision, approvals: draft.approvals.clone() })
+}
+
 /// Hands a transaction to a node, and says what it makes of it.
 fn send(node: &Asked, transaction: &Transaction) -> Result<(), Failure> {
     let transaction = cbor::encode(transaction);
     match node.ask(async |node| node.submit(&transaction).await)? {
         Submitted::Pending { transaction } | Submitted::Exists { transaction } => print(transaction),
+        Submitted::Open { transaction, signed, total } => print(format_args!(
+            "{transaction}\n{signed} of {total} voting power approve, more than two thirds are needed; it waits at all nodes: \
+             `ledger drafts` shows it, `ledger approve` goes on"
+        )),
         Submitted::Refused { refusal, detail, .. } => Err(bad_input(format!("refused as {refusal}: {detail}"))),
     }
 }

@@ -1,8 +1,9 @@
 //! The command line of `ledger`.
 
+mod approve;
 mod correct;
 mod decide;
-mod enrol;
+mod draft;
 mod evidence;
 mod export;
 mod init;
@@ -34,6 +35,8 @@ use tracing_subscriber::EnvFilter;
 const BAD_INPUT: u8 = 2;
 /// How long a node may take to say how it is doing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where a node listens that nothing else was said to.
+const URL_DEFAULT: &str = "http://127.0.0.1:26000";
 /// Quiet where consensus and its network talk to themselves: they log every attempt to reach a node. Who comes and
 /// goes, the ledger says itself.
 const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,\
@@ -51,6 +54,7 @@ const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=o
   ledger init validator-0                        keys and a commented configuration
   ledger serve --config validator-0/validator.toml
   ledger status                                  how the node on this machine is doing
+  ledger drafts                                  decisions that wait for approvals
   ledger audit validator-0                       redo everything from the genesis (node stopped)
   ledger receipt validator-0 --member d001 --interval 2016-07-04T12:00:00Z > receipt.json
   ledger verify receipt.json --genesis genesis.json
@@ -92,11 +96,13 @@ enum Command {
     /// Draft the corrections that readings which came late, or validated values, lead to, as one decision to be
     /// approved
     TrueUp(true_up::TrueUp),
-    /// Draft the decision that takes in a household, from the request that its agent makes
-    Enrol(enrol::Enrol),
-    /// Approve a decision with a validator's key
-    Approve(decide::Approve),
-    /// Hand in a decision that enough validators have approved, or an instruction that a member has signed
+    /// Draft a decision of the validators: a household, a meter, rules, validators, a payout
+    Draft(draft::DraftCommand),
+    /// List the decisions that wait for approvals
+    Drafts(approve::Drafts),
+    /// Approve a decision with a validator's key: one that waits, by its number, or in a file
+    Approve(approve::Approve),
+    /// Hand in a decision with the approvals that it has, or an instruction that a member has signed
     Submit(decide::Submit),
     /// Sign an instruction with a member's key, and hand it in
     Instruct(decide::Instruct),
@@ -130,9 +136,9 @@ enum Command {
 /// A running node, and how to speak to it.
 #[derive(Args)]
 pub(crate) struct Asked {
-    /// The node's API
-    #[arg(long, default_value = "http://127.0.0.1:26000")]
-    url: String,
+    /// The node's API [default: http://127.0.0.1:26000]
+    #[arg(long)]
+    url: Option<String>,
     /// PEM file with the certificates that the node's own must lead to; an https address needs one
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -144,7 +150,8 @@ pub(crate) struct Asked {
 impl Asked {
     /// Asks the node something.
     pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(&Node) -> Result<T, ApiError>) -> Result<T, Failure> {
-        let client = Client::new(&self.url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)?;
+        let url = self.url.as_deref().unwrap_or(URL_DEFAULT);
+        let client = Client::new(url, self.ca.as_deref(), self.token.as_deref()).map_err(bad_input)?;
         let node = Node::new(client, ANSWER_TIMEOUT);
         runtime()?.block_on(question(&node)).map_err(|error| match error {
             ApiError::Unanswered(error) => {
@@ -203,8 +210,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(node) => status(&node),
         Command::Correct(correct) => correct.write(),
         Command::TrueUp(true_up) => true_up.write(),
-        Command::Enrol(enrol) => enrol.write(),
-        Command::Approve(approve) => approve.write(),
+        Command::Draft(draft) => draft.open(),
+        Command::Drafts(drafts) => drafts.list(),
+        Command::Approve(approve) => approve.give(),
         Command::Submit(submit) => submit.send(),
         Command::Instruct(instruct) => instruct.send(),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),

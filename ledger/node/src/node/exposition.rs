@@ -22,6 +22,7 @@ impl Ledger {
         gauge("height", "Height of the last committed block", status.height);
         gauge("settlements", "Intervals settled", status.settlements);
         gauge("validators", "Validators of the next height", status.validators);
+        gauge("drafts", "Decisions that wait for approvals", self.drafts_count() as u64);
         if let Some(age_ms) = status.height_age_ms {
             gauge("height_age_seconds", "Seconds since the last block was committed", age_ms / 1_000);
         }

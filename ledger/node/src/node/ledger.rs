@@ -25,7 +25,16 @@ use protocol::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{author::check_author, commit::commit_of, gossip::Verdict, head::Head, metrics::Metrics, pool::Pool};
+use super::{
+    author::check_author,
+    commit::commit_of,
+    drafts::{Drafts, Gathered, in_words},
+    gossip::Verdict,
+    head::Head,
+    metrics::Metrics,
+    pool::Pool,
+    taken::Taken,
+};
 use crate::store::{Store, StoreError, StoredBlock, damaged};
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
@@ -34,18 +43,6 @@ const OUTGOING_MAX: usize = 256;
 /// Waiting transactions that are looked at again after each block. Each costs about a signature; the pool's ten
 /// thousand have all had their turn after some 160 blocks.
 const LOOKED_AT_AGAIN_MAX: usize = 64;
-
-/// What became of a transaction.
-enum Taken {
-    /// It waits from now on.
-    New,
-    /// It waits already.
-    Waiting,
-    /// It does not apply.
-    Refused(Refusal),
-    /// Too many wait.
-    PoolFull,
-}
 
 /// Why what is stored is no ledger.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +66,7 @@ pub struct Ledger {
     pub(super) store: Arc<dyn Store>,
     head: RwLock<Arc<Head>>,
     pool: Mutex<Pool>,
+    drafts: Mutex<Drafts>,
     /// What the settlement that was checked last leads to, so that no block has to apply it again.
     foreseen: Mutex<Option<Arc<Foreseen>>>,
     /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify
@@ -99,6 +97,7 @@ impl Ledger {
             genesis,
             store,
             pool: Mutex::default(),
+            drafts: Mutex::default(),
             foreseen: Mutex::default(),
             settling: Mutex::default(),
             work: Notify::new(),
@@ -162,6 +161,21 @@ impl Ledger {
                 let _ = self.outgoing.try_send(id);
                 Submitted::Pending { transaction: id }
             }
+            Taken::Draft { power, .. } => {
+                // The other nodes hear of all approvals that are known here, also of those that were handed in before.
+                let _ = self.outgoing.try_send(id);
+                let (signed, total) = in_words(power);
+                Submitted::Open { transaction: id, signed, total }
+            }
+            Taken::TooManyDrafts => {
+                let detail =
+                    "expected room for a decision that waits for approvals, found none; approve or forget others first";
+                Submitted::Refused {
+                    transaction: id,
+                    refusal: LedgerRefusal::TooManyDrafts.to_string(),
+                    detail: detail.into(),
+                }
+            }
             Taken::Refused(Refusal::Exists) => Submitted::Exists { transaction: id },
             Taken::Refused(refusal) => {
                 let (refusal, detail) = (refusal.name(), refusal.to_string());
@@ -174,15 +188,22 @@ impl Ledger {
         }
     }
 
+    /// The decisions that wait for approvals.
+    pub(super) fn lock_drafts(&self) -> MutexGuard<'_, Drafts> {
+        lock(&self.drafts)
+    }
+
     /// Whether a transaction waits here for a block.
     pub fn is_waiting(&self, transaction: &Hash) -> bool {
         lock(&self.pool).contains(transaction)
     }
 
-    /// A transaction as it is told to other nodes, while it waits.
+    /// A transaction as it is told to other nodes, while it waits for a block, or for approvals.
     pub(super) fn message_of(&self, transaction: &Hash) -> Option<Vec<u8>> {
-        let waiting = lock(&self.pool).get(transaction)?;
-        Some(cbor::encode(&*waiting))
+        if let Some(waiting) = lock(&self.pool).get(transaction) {
+            return Some(cbor::encode(&*waiting));
+        }
+        lock(&self.drafts).transaction(transaction).map(|draft| cbor::encode(&draft))
     }
 
     /// Takes in what another node sent.
@@ -193,7 +214,9 @@ impl Ledger {
         };
         match taken {
             Ok(Ok(Taken::New)) => Verdict::Accepted,
-            Ok(Ok(Taken::Waiting)) => Verdict::Ignored("waiting".into()),
+            Ok(Ok(Taken::Draft { new: true, .. })) => Verdict::Accepted,
+            Ok(Ok(Taken::Draft { new: false, .. } | Taken::Waiting)) => Verdict::Ignored("waiting".into()),
+            Ok(Ok(Taken::TooManyDrafts)) => Verdict::Ignored(LedgerRefusal::TooManyDrafts.to_string()),
             Ok(Ok(Taken::Refused(refusal))) => Verdict::refused(&refusal),
             Ok(Ok(Taken::PoolFull)) => Verdict::Ignored(LedgerRefusal::PoolFull.to_string()),
             Ok(Err(_)) => {
@@ -224,17 +247,24 @@ impl Ledger {
         }
     }
 
-    fn refused(&self, id: Hash, refusal: Refusal) -> Taken {
+    pub(super) fn refused(&self, id: Hash, refusal: Refusal) -> Taken {
         tracing::warn!(transaction = %id, name = refusal.name(), %refusal, "transaction refused");
         self.metrics.refused(refusal.name());
         Taken::Refused(refusal)
     }
 
-    fn take_in(&self, transaction: Transaction) -> Result<Taken, LedgerError> {
+    pub(super) fn take_in(&self, transaction: Transaction) -> Result<Taken, LedgerError> {
         let id = transaction.id();
         if lock(&self.pool).contains(&id) {
             return Ok(Taken::Waiting);
         }
+        let transaction = match transaction {
+            Transaction::Decide { decision, approvals } => match self.gather(decision, approvals) {
+                Gathered::HandIn(transaction) => transaction,
+                Gathered::Taken(taken) => return Ok(taken),
+            },
+            other => other,
+        };
         let settles = matches!(transaction, Transaction::Settle { .. });
         let _settling = settles.then(|| lock(&self.settling));
         if settles && self.is_waiting(&id) {
@@ -409,6 +439,9 @@ impl Ledger {
         // It was of the head before.
         *lock(&self.foreseen) = None;
         self.look_again();
+        if let Err(error) = self.look_at_drafts() {
+            tracing::error!(%error, "decisions that wait could not be looked at");
+        }
         self.committed.send_replace(tip.height);
         Ok(())
     }

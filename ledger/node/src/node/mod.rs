@@ -4,6 +4,8 @@ mod app;
 mod author;
 mod commit;
 mod config;
+mod drafting;
+mod drafts;
 mod exposition;
 pub mod gossip;
 mod head;
@@ -13,6 +15,7 @@ mod metrics;
 mod past;
 mod pool;
 mod retention;
+mod taken;
 mod view;
 mod witness;
 
@@ -111,6 +114,9 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let store = SledStore::open(&config.state.join(STORE_DIRECTORY), &genesis.chain())?;
     let (ledger, outgoing) = Ledger::open(genesis, Arc::new(store), key.as_ref().map(|key| key.public()))?;
     let ledger = Arc::new(ledger);
+    let drafts = config.state.join(drafting::DRAFTS_DIRECTORY);
+    let path = drafts.display().to_string();
+    ledger.keep_drafts_in(drafts).map_err(|error| StartError::Directory { path, error })?;
     let (stop, stopped) = watch::channel(false);
 
     let height_age_ms_max = config.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED_MAX);

@@ -11,7 +11,7 @@ use clap::Args;
 use ledger_client::api::{ApiError, Node};
 use protocol::{
     cbor,
-    decision::{Action, Decision},
+    decision::{Action, Decision, Draft},
     interval::{Interval, IntervalLength},
     limits::TRANSACTION_BYTES_MAX,
     member::MemberId,
@@ -21,7 +21,7 @@ use self::{
     plan::{Known, Plan, plan},
     values::Row,
 };
-use super::{Asked, Failure, bad_input, correct::correction, decide::Draft, interval, print_json};
+use super::{Asked, Failure, bad_input, correct::correction, interval, print_json};
 
 #[derive(Args)]
 #[command(after_help = "Without --values, what readings say that came late is moved into the intervals in which their

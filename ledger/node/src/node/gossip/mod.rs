@@ -6,6 +6,8 @@
 //! peer sends costs more than the limits allow (`limits`, `checks`), and a peer that sends what no honest node sends is
 //! cut off (`scoring`).
 //!
+//! A decision that too few validators have approved goes the same way, from time to time again: it waits at every node.
+//!
 //! A lost message is no loss: the node that was handed the transaction proposes it when its turn comes.
 
 use std::{
@@ -91,6 +93,10 @@ const TELL_AFTER: Duration = Duration::from_millis(200);
 const UNSENT_MAX: usize = 10_000;
 /// How often scores are looked at, and what could not be sent is tried again.
 const TICK: Duration = Duration::from_secs(1);
+/// How often decisions that wait for approvals are told again, for nodes that were away.
+const TELL_DRAFTS_AGAIN: Duration = Duration::from_secs(600);
+/// The same, when a node has come: no oftener, however often one comes and goes.
+const TELL_NEWCOMERS: Duration = Duration::from_secs(5);
 /// A node that has nobody to dial, or nothing to tell, looks again after that long.
 const NOTHING_DUE: Duration = Duration::from_secs(3_600);
 
@@ -128,6 +134,10 @@ pub struct Gossip {
     untold: VecDeque<(Instant, Hash)>,
     /// Those of them for which there was no peer.
     unsent: BTreeSet<Hash>,
+    /// When decisions that wait for approvals were last told.
+    told_drafts: Instant,
+    /// Whether a peer has come since.
+    newcomers: bool,
 }
 
 impl Gossip {
@@ -165,6 +175,8 @@ impl Gossip {
             exiles: Exiles::default(),
             untold: VecDeque::new(),
             unsent: BTreeSet::new(),
+            told_drafts: Instant::now(),
+            newcomers: false,
         })
     }
 
@@ -259,6 +271,10 @@ impl Gossip {
             self.swarm.behaviour_mut().exiled.unblock_peer(peer);
         }
         self.publish_unsent();
+        if self.told_drafts.elapsed() >= if self.newcomers { TELL_NEWCOMERS } else { TELL_DRAFTS_AGAIN } {
+            (self.told_drafts, self.newcomers) = (Instant::now(), false);
+            self.ledger.drafts_to_tell().into_iter().for_each(|draft| self.publish(draft));
+        }
         self.count_connections();
     }
 
@@ -302,6 +318,7 @@ impl Gossip {
                 if let Some(connection) = self.dialled.get(&peer_id) {
                     self.dialler.useful(*connection);
                 }
+                self.newcomers = true;
                 self.publish_unsent();
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {

@@ -15,7 +15,7 @@ use libp2p::{
     swarm::NetworkBehaviour,
     tcp, yamux,
 };
-use protocol::{envelope::ChainId, hash::Hash, limits::TRANSACTION_BYTES_MAX};
+use protocol::{envelope::ChainId, hash::Hash, limits::TRANSACTION_BYTES_MAX, unopened::Unopened};
 
 use super::{
     GossipError,
@@ -93,6 +93,18 @@ pub(super) fn swarm(
     Ok(swarm)
 }
 
+/// A message is known by its content: whoever sends a transaction under another number sends nothing new. But a
+/// decision that waits for approvals is told again and again, for nodes that were away: another message each time.
+fn message_id(message: &gossipsub::Message) -> MessageId {
+    let told = match (&message.source, message.sequence_number) {
+        (Some(source), Some(number)) if Unopened::is_decision(&message.data) => {
+            [&source.to_bytes()[..], &number.to_be_bytes()].concat()
+        }
+        _ => Vec::new(),
+    };
+    MessageId::from(Hash::of_parts(&[&message.data, &told]).as_bytes().to_vec())
+}
+
 fn gossipsub(chain: &ChainId, key: &Keypair) -> Result<Gossipsub, String> {
     let topic = topic(chain);
     let config = ConfigBuilder::default()
@@ -100,8 +112,7 @@ fn gossipsub(chain: &ChainId, key: &Keypair) -> Result<Gossipsub, String> {
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
         .max_transmit_size(TRANSACTION_BYTES_MAX + FRAME_BYTES_MAX)
-        // By content: whoever sends a transaction under another number sends nothing new.
-        .message_id_fn(|message| MessageId::from(Hash::of(&message.data).as_bytes().to_vec()))
+        .message_id_fn(message_id)
         .duplicate_cache_time(DUPLICATES_KNOWN_FOR)
         .history_length(HISTORY_HEARTBEATS)
         .max_messages_per_rpc(Some(MESSAGES_PER_FRAME_MAX))

@@ -1,0 +1,111 @@
+//! `ledger draft register-member`: from a household's request to the decision that takes it in.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use protocol::{
+    decision::Action,
+    enrolment::EnrolmentRequest,
+    genesis::{GenesisMember, Technology},
+    member::{MemberId, check_name},
+};
+
+use super::{Failure, Opening, technology};
+use crate::cli::{bad_input, failed};
+
+#[derive(Args)]
+#[command(
+    after_help = "Both keys of the household have to have signed the request. Whose it is, the request does not prove:
+take it from somebody you know. Its pseudonym is drawn, and written to stderr: note which household it is, or let --name
+and --directory do so. The other validators go on with `ledger approve`."
+)]
+pub(super) struct RegisterMember {
+    /// The request, enrolment.json or the text of its QR code in a file; - for standard input
+    request: PathBuf,
+    /// What its meter's import register shows, Wh
+    #[arg(long, value_name = "WH", value_parser = usage::whole::<u64>(0..=u64::MAX))]
+    import_wh: u64,
+    /// What its meter's export register shows, Wh
+    #[arg(long, value_name = "WH", value_parser = usage::whole::<u64>(0..=u64::MAX))]
+    export_wh: u64,
+    /// Rated power of its connection, W
+    #[arg(long, value_name = "W", value_parser = usage::whole::<u64>(1..=u64::MAX))]
+    rated_power_w: u64,
+    /// The bus of the grid that it is at, where there is a grid
+    #[arg(long, value_name = "NAME")]
+    bus: Option<String>,
+    /// What it produces from: solar, wind, hydro, biomass or geothermal
+    #[arg(long, value_name = "TECHNOLOGY", value_parser = technology)]
+    technology: Option<Technology>,
+    /// Its pseudonym, 32 hex digits; without it, a random one
+    #[arg(long, value_name = "MEMBER")]
+    member: Option<MemberId>,
+    /// What to call it on the console, in --directory: the ledger never knows
+    #[arg(long, value_name = "NAME", requires = "directory")]
+    name: Option<String>,
+    /// The market's CSV file of names, to which --name is added
+    #[arg(long, value_name = "FILE", requires = "name")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    opening: Opening,
+}
+
+impl RegisterMember {
+    pub(super) fn open(self) -> Result<(), Failure> {
+        let RegisterMember { import_wh, export_wh, rated_power_w, bus, technology, opening, .. } = self;
+        let named = |error: String| bad_input(format!("{}: {error}", self.request.display()));
+        let text = match self.request.to_str() {
+            Some("-") => std::io::read_to_string(std::io::stdin()),
+            _ => fs::read_to_string(&self.request),
+        };
+        let text = text.map_err(|error| named(error.to_string()))?;
+        let request = EnrolmentRequest::read(&text).map_err(|error| named(error.to_string()))?;
+        let member = self.member.map_or_else(random, Ok)?;
+        let entry = self.name.as_deref().zip(self.directory.as_deref());
+        let entry = entry.map(|(name, directory)| Entry::new(member, name, directory)).transpose()?;
+        let (key, device) = (request.key(), request.device());
+        let registered = GenesisMember { member, key, device, rated_power_w, bus, import_wh, export_wh, technology };
+        opening.open(|_, _| Ok(Action::RegisterMember(Box::new(registered))))?;
+        eprintln!("ledger: {} is {member}", self.name.as_deref().or(request.name()).unwrap_or("this household"));
+        entry.map_or(Ok(()), Entry::write)
+    }
+}
+
+/// A line of the market's directory.
+struct Entry<'a> {
+    line: String,
+    file: &'a Path,
+}
+
+impl Entry<'_> {
+    /// Checks what can go wrong before anything is decided.
+    fn new<'a>(member: MemberId, name: &str, file: &'a Path) -> Result<Entry<'a>, Failure> {
+        check_name(name).map_err(|error| bad_input(format!("--name: {error}")))?;
+        let named = |error: String| bad_input(format!("{}: {error}", file.display()));
+        let text = fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
+        if text.lines().next().is_none_or(|head| head.trim() != "member,name") {
+            return Err(named("expected a CSV file with the columns member,name".into()));
+        }
+        let quoted = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.into() };
+        let line_end = if text.ends_with('\n') { "" } else { "\n" };
+        Ok(Entry { line: format!("{line_end}{member},{quoted}\n"), file })
+    }
+
+    fn write(self) -> Result<(), Failure> {
+        let appended =
+            OpenOptions::new().append(true).open(self.file).and_then(|mut file| file.write_all(self.line.as_bytes()));
+        appended.map_err(|error| {
+            failed(format!("{}: {error}; add the line yourself: {}", self.file.display(), self.line.trim()))
+        })
+    }
+}
+
+fn random() -> Result<MemberId, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| failed(format!("no randomness for a pseudonym: {error}")))?;
+    Ok(MemberId::from_bytes(bytes))
+}

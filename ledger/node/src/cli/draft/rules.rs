@@ -1,0 +1,66 @@
+//! `ledger draft set-rules`: the rules in force, with what is to change.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use protocol::{
+    decision::Action,
+    genesis::{GridPlan, Rules},
+    money::Price,
+};
+
+use super::{Failure, Opening};
+use crate::cli::{bad_input, decide::read_json, interval, moment};
+
+#[derive(Args)]
+pub(super) struct SetRules {
+    /// Start of the first interval under them, UTC, such as 2027-01-01T00:00:00Z: after the open one
+    #[arg(long, value_name = "START", value_parser = moment)]
+    from: String,
+    /// What the supplier takes for a kWh
+    #[arg(long, value_name = "PRICE", conflicts_with = "rules")]
+    retail_price: Option<Price>,
+    /// What the supplier gives for a kWh
+    #[arg(long, value_name = "PRICE", conflicts_with = "rules")]
+    feed_in_price: Option<Price>,
+    /// The clearing mechanism; docs/mechanisms.md says which there are
+    #[arg(long, value_name = "NAME", conflicts_with = "rules")]
+    mechanism: Option<String>,
+    /// A JSON file with all rules, parameters and the transformer's meter included, as GET /v1/rules shows them
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// A JSON file with the grid; without it, the one in force stays
+    #[arg(long, value_name = "FILE")]
+    grid: Option<PathBuf>,
+    #[command(flatten)]
+    opening: Opening,
+}
+
+impl SetRules {
+    pub(super) fn open(self) -> Result<(), Failure> {
+        let SetRules { from, retail_price, feed_in_price, mechanism, rules, grid, opening } = self;
+        opening.open(|in_force, _| {
+            let from = interval(&from, in_force.interval.length())?;
+            let grid: Option<Box<GridPlan>> = grid.as_deref().map(read_json).transpose()?;
+            let old = &in_force.rules;
+            let rules = match &rules {
+                Some(file) => read_json(file)?,
+                None => Rules {
+                    retail_price: retail_price.unwrap_or(old.retail_price),
+                    feed_in_price: feed_in_price.unwrap_or(old.feed_in_price),
+                    mechanism: mechanism.clone().unwrap_or_else(|| old.mechanism.clone()),
+                    // Those of another mechanism would mean nothing to it.
+                    parameters: old
+                        .parameters
+                        .clone()
+                        .filter(|_| mechanism.as_ref().is_none_or(|it| *it == old.mechanism)),
+                    transformer: old.transformer,
+                },
+            };
+            if grid.is_none() && rules == *old {
+                return Err(bad_input("expected rules that differ from those in force, found the same"));
+            }
+            Ok(Action::SetRules { from, rules, grid })
+        })
+    }
+}

@@ -1,0 +1,286 @@
+//! Decisions on their way from node to node: four validators as programs, each asked by its own owner's commands.
+//!
+//! No test asserts a time: the one timeout makes a hung test fail.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use protocol::{
+    api::{OpenDraft, RulesInForce, Status},
+    enrolment::EnrolmentRequest,
+    key::SecretKey,
+    member::MemberId,
+};
+use serde::de::DeserializeOwned;
+use support::{Community, nodes::NodeFiles, ports::free_port};
+use tempfile::TempDir;
+
+/// After this a test counts as hung.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+struct World {
+    directory: TempDir,
+    community: Community,
+    configs: Vec<PathBuf>,
+    urls: Vec<String>,
+    nodes: Vec<Option<Child>>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        (0..self.nodes.len()).for_each(|number| self.kill(number));
+    }
+}
+
+impl World {
+    async fn start() -> World {
+        let community = Community::new(5, 4);
+        let directory = tempfile::tempdir().unwrap();
+        let ports: Vec<[u16; 3]> = (0..4).map(|_| [(); 3].map(|()| free_port())).collect();
+        let address = |port: u16| format!("/ip4/127.0.0.1/tcp/{port}");
+        let others = |own: usize, which: usize| {
+            let others = ports.iter().enumerate().filter(|(number, _)| *number != own);
+            others.map(|(_, ports)| address(ports[which])).collect::<Vec<_>>()
+        };
+        let config = |(number, [listen, gossip, api]): (usize, &[u16; 3])| {
+            let files = NodeFiles {
+                number: u8::try_from(number).unwrap(),
+                validator: Some(number),
+                listen: &address(*listen),
+                peers: &others(number, 0),
+                gossip_listen: &address(*gossip),
+                gossip_peers: &others(number, 1),
+                api: &format!("127.0.0.1:{api}"),
+                heartbeat_ms: 60_000,
+                propose_ms: 1_000,
+            };
+            files.write(directory.path(), &community)
+        };
+        let configs: Vec<PathBuf> = ports.iter().enumerate().map(config).collect();
+        let urls = ports.iter().map(|[.., api]| format!("http://127.0.0.1:{api}")).collect();
+        let mut world = World { directory, community, configs, urls, nodes: (0..4).map(|_| None).collect() };
+        (0..4).for_each(|number| world.run(number));
+        for number in 0..4 {
+            world.wait("a node to answer", async || world.ask::<Status>(number, "/v1/status").await).await;
+        }
+        world
+    }
+
+    fn run(&mut self, number: usize) {
+        let log = self.directory.path().join(format!("node-{number}.log"));
+        let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_ledger"));
+        serve.args(["serve", "--config"]).arg(&self.configs[number]).stdout(Stdio::null()).stderr(log);
+        self.nodes[number] = Some(serve.spawn().unwrap());
+    }
+
+    /// As a power cut would.
+    fn kill(&mut self, number: usize) {
+        if let Some(mut node) = self.nodes[number].take() {
+            node.kill().unwrap();
+            node.wait().unwrap();
+        }
+    }
+
+    async fn wait<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let answer = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match ask().await {
+                    Some(answer) => return answer,
+                    None => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        });
+        answer.await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, number: usize, path: &str) -> Option<T> {
+        reqwest::get(format!("{}{path}", self.urls[number])).await.ok()?.json().await.ok()
+    }
+
+    async fn drafts(&self, number: usize) -> Vec<OpenDraft> {
+        self.wait("a node's drafts", async || self.ask(number, "/v1/drafts").await).await
+    }
+
+    /// Waits until all nodes that run have as many drafts.
+    async fn all_have(&self, count: usize) {
+        for number in (0..4).filter(|number| self.nodes[*number].is_some()) {
+            let has = async || (self.drafts(number).await.len() == count).then_some(());
+            self.wait("drafts to arrive", has).await;
+        }
+    }
+
+    /// Waits until all nodes have the decision of this number.
+    async fn decided(&self, sequence: u64) {
+        for number in 0..4 {
+            let is_decided = async || {
+                let rules: RulesInForce = self.ask(number, "/v1/rules").await?;
+                (rules.decision_sequence == sequence).then_some(())
+            };
+            self.wait("a decision", is_decided).await;
+        }
+    }
+
+    fn ledger(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_ledger")).args(arguments).current_dir(&self.directory).output().unwrap()
+    }
+
+    fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.ledger(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// One line on stderr, and exit code 2.
+    fn refuses(&self, arguments: &[&str], said: &str) {
+        let output = self.ledger(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said) && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    }
+
+    /// `ledger draft …` by the owner of a node.
+    fn draft(&self, number: usize, arguments: &[&str]) -> String {
+        self.succeeds(&[&["draft"], arguments, &["--config", &self.config(number)]].concat())
+    }
+
+    /// `ledger approve …` by the owner of a node.
+    fn approve(&self, number: usize, draft: &str) -> String {
+        self.succeeds(&["approve", draft, "--config", &self.config(number)])
+    }
+
+    fn config(&self, number: usize) -> String {
+        format!("node-{number}/validator.toml")
+    }
+
+    fn member(&self, number: usize) -> String {
+        self.community.members[number].id.to_string()
+    }
+
+    fn kept(&self, number: usize) -> usize {
+        fs::read_dir(self.directory.path().join(format!("node-{number}/state/drafts"))).unwrap().count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_household_is_taken_in_by_owners_who_pass_no_file_around() {
+    let mut world = World::start().await;
+    let [key, device] = [70, 71].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let request = EnrolmentRequest::sign(&key, &device, None).unwrap();
+    fs::write(world.directory.path().join("enrolment.json"), serde_json::to_string(&request).unwrap()).unwrap();
+    fs::write(world.directory.path().join("members.csv"), "member,name\n").unwrap();
+    let registers = ["--import-wh", "17", "--export-wh", "3", "--rated-power-w", "43470"];
+    let name = ["--name", "Ada, Rossi", "--directory", "members.csv"];
+    let register = [&["register-member", "enrolment.json"][..], &registers, &name].concat();
+    let said = world.draft(0, &register);
+    assert!(said.contains("1 of 4 voting power approve, more than two thirds are needed"), "{said}");
+    let names = fs::read_to_string(world.directory.path().join("members.csv")).unwrap();
+    let (member, name) = names.lines().nth(1).unwrap().split_once(',').unwrap();
+    assert_eq!(name, "\"Ada, Rossi\"");
+    let member: MemberId = member.parse().unwrap();
+
+    // Every owner finds it at the own node, also after a power cut.
+    world.all_have(1).await;
+    let drafts = world.drafts(1).await;
+    world.kill(1);
+    world.run(1);
+    assert_eq!(world.drafts(1).await, drafts);
+    let shown = world.succeeds(&["drafts", "--url", &world.urls[1]]);
+    assert!(shown.starts_with("1  1 of 4 voting power approve"), "{shown}");
+    assert!(shown.contains(&member.to_string()) && shown.contains("\"import_wh\":17"), "{shown}");
+
+    // Who approves twice approves once.
+    for _ in 0..2 {
+        let said = world.approve(1, "1");
+        assert!(said.contains("2 of 4 voting power approve"), "{said}");
+    }
+    // A third approval is enough, as soon as the second has come to that node.
+    let has_two = async || (world.drafts(2).await.first()?.signed == 2).then_some(());
+    world.wait("the second approval", has_two).await;
+    world.approve(2, "1");
+    world.decided(1).await;
+    world.all_have(0).await;
+    assert_eq!([0, 1, 2, 3].map(|number| world.kept(number)), [0; 4]);
+    let statement = format!("/v1/members/{member}/statement");
+    assert!(world.ask::<serde_json::Value>(3, &statement).await.unwrap().is_array());
+    world.refuses(&["approve", "1", "--config", &world.config(3)], "expected a draft that waits for approvals");
+    assert_eq!(world.succeeds(&["drafts", "--url", &world.urls[3]]), "no decision waits for approvals\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drafts_are_decided_by_their_numbers_and_of_two_with_one_number_one_is() {
+    let world = World::start().await;
+    let new_key = SecretKey::from_seed(&[80; 32]).public().to_string();
+    // The second waits for the first, however many approve it; the third wants what the first takes.
+    world.draft(0, &["replace-key", &world.member(0), "--to", &new_key]);
+    world.draft(0, &["revoke-device", &world.member(1)]);
+    world.draft(0, &["replace-key", &world.member(2), "--to", &new_key]);
+    world.all_have(3).await;
+    for number in [1, 2, 3] {
+        world.approve(number, "2");
+    }
+    let is_approved = async || world.drafts(0).await.iter().any(|draft| draft.signed == 4).then_some(());
+    world.wait("all approvals", is_approved).await;
+    assert_eq!(world.ask::<RulesInForce>(0, "/v1/rules").await.unwrap().decision_sequence, 0);
+    for number in [1, 2] {
+        world.approve(number, "1");
+    }
+    world.decided(2).await;
+    world.all_have(1).await;
+    let approve = ["approve", "3", "--config", &world.config(1)];
+    world.refuses(&approve, "draft 3 cannot be carried out any more: key_in_use: ");
+    let shown = world.succeeds(&["drafts", "--url", &world.urls[1]]);
+    assert!(shown.contains("cannot be carried out now: key_in_use: "), "{shown}");
+
+    // Another takes its number; which is meant has to be said.
+    world.draft(1, &["revoke-device", &world.member(2), "--instead-of", "3"]);
+    world.all_have(2).await;
+    world.refuses(&["approve", "3", "--config", &world.config(2)], "expected 3-");
+    let drafts = world.drafts(2).await;
+    let wanted = drafts.iter().find(|draft| draft.obstacle.is_none()).unwrap();
+    let name = format!("3-{}", &wanted.id.to_string()[..8]);
+    assert!(world.succeeds(&["drafts", "--url", &world.urls[2]]).contains(&name));
+    world.approve(2, &name);
+    world.approve(3, &name);
+    world.decided(3).await;
+    world.all_have(0).await;
+
+    // What can be seen to be wrong is no draft.
+    let draft = |arguments: &[&str], said: &str| {
+        world.refuses(&[&["draft"], arguments, &["--config", &world.config(0)]].concat(), said);
+    };
+    draft(&["replace-key", &world.member(2), "--to", &new_key], "refused as key_in_use: ");
+    draft(&["revoke-device", &"00".repeat(16)], "refused as unknown_member: ");
+    draft(&["revoke-device", &world.member(3), "--instead-of", "3"], "--instead-of: expected 4 to 4, found 3");
+    draft(&["set-validators", "--remove", &new_key], "--remove: expected a validator, found did:key:");
+    draft(&["set-validators", "--add", "did:key:z6Mk"], "expected KEY or KEY=POWER");
+    draft(&["set-rules", "--from", "2026-07-01T00:00:00Z"], "expected rules that differ from those in force");
+    let rules = ["set-rules", "--from", "2026-07-01T00:00:00Z", "--feed-in-price", "5"];
+    draft(&rules, "refused as bad_rules: ");
+    let transfer = ["transfer", "--from", "bank", "--to", "operator", "--amount", "1"];
+    draft(&transfer, "expected a pseudonym of 32 hex digits, supplier or operator, found `bank`");
+    draft(&["transfer", "--from", "supplier", "--to", "supplier", "--amount", "1"], "refused as same_account: ");
+    assert!(world.drafts(0).await.is_empty());
+    // Without a key it is a file.
+    let file = world.succeeds(&["draft", "revoke-device", &world.member(3), "--url", &world.urls[0]]);
+    assert!(file.contains("\"revoke_device\"") && file.contains("\"sequence\": 4"), "{file}");
+    world.refuses(&["approve", "1", "--url", &world.urls[0]], "expected a validator's key, found none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_away_hears_of_drafts_when_it_is_back() {
+    let mut world = World::start().await;
+    world.kill(3);
+    world.draft(0, &["revoke-device", &world.member(0)]);
+    world.all_have(1).await;
+    world.run(3);
+    world.all_have(1).await;
+}
