@@ -45,6 +45,7 @@ mod ledger_client;
 mod ledger_node;
 mod message;
 mod mqtt;
+mod names;
 mod orders;
 mod pipeline;
 mod publisher;

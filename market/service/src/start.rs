@@ -16,7 +16,6 @@ use protocol::{
     genesis::{Genesis, GenesisError},
     interval::{Interval, utc_text},
     limits::GENESIS_BYTES_MAX,
-    member::MemberId,
 };
 use public_http::{self, Names, reaches_beyond};
 use settings::{
@@ -38,6 +37,7 @@ use super::{
     event_loop::{Market, Progress},
     ledger_client::{LedgerClient, LedgerError},
     mqtt,
+    names::{self, NamesError},
     receipts::Forwarder,
     refusals::Refusals,
     store::{Store, StoreError},
@@ -83,17 +83,8 @@ pub enum StartError {
     #[error("`key`: {0}")]
     Key(#[from] KeyFileError),
     /// The directory of names is none.
-    #[error("{path}, line {line}: expected {expected}, found `{found}`")]
-    Directory {
-        /// The CSV file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What was expected.
-        expected: &'static str,
-        /// What was found.
-        found: String,
-    },
+    #[error(transparent)]
+    Names(#[from] NamesError),
     /// The last interval is none.
     #[error("clock.until: expected the start of an interval of {minutes} minutes, found {}", utc_text(*.found_s))]
     Until {
@@ -200,11 +191,11 @@ pub fn start(config: Config) -> Pin<Box<dyn Future<Output = Result<Running, Star
 async fn start_here(config: Config) -> Result<Running, StartError> {
     let community = Arc::new(read_community(&config)?);
     let until = last_interval(&config, &community.genesis)?;
-    let names = match &config.directory {
-        Some(path) => read_names(path)?,
-        None => BTreeMap::new(),
+    let known_as = match &config.directory {
+        Some(path) => names::read(path)?,
+        None => names::Names::new(),
     };
-    let board = Board::new(info(&config, &community, &names));
+    let board = Board::new(info(&config, &community, &known_as));
     let listener = listen(&config.console).await?;
     let access = Access::new(&config.broker, &config.broker_login, USER)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
@@ -230,6 +221,11 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     tasks.spawn("forwarding receipts", forwarder.run());
     let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
     tasks.spawn_endless("looking after the validators", watched);
+    if let Some(path) = config.directory {
+        let board = board.clone();
+        let named = move |names| board.renamed(names);
+        tasks.spawn_endless("following the directory of names", names::follow(path, named));
+    }
     let forwarded = receipts.forwarded.clone();
     tracing::info!(
         community = community.genesis.community, chain = %community.chain, members = community.genesis.members.len(),
@@ -322,34 +318,7 @@ fn last_interval(config: &Config, genesis: &Genesis) -> Result<Option<Interval>,
     Interval::new(until.0, length).map(Some).ok_or(error)
 }
 
-/// Reads the directory of names, `member,name`.
-fn read_names(path: &Path) -> Result<BTreeMap<MemberId, String>, StartError> {
-    let bytes = read("directory", path, GENESIS_BYTES_MAX)?;
-    let mut names = BTreeMap::new();
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_slice());
-    for (index, record) in reader.records().enumerate() {
-        let invalid = |expected, found: &str| StartError::Directory {
-            path: path.into(),
-            line: index + 1,
-            expected,
-            found: found.chars().take(80).collect(),
-        };
-        let record = record.map_err(|error| invalid("CSV in UTF-8", &error.to_string()))?;
-        let fields: Vec<&str> = record.iter().collect();
-        match (index, fields.as_slice()) {
-            (0, ["member", "name"]) => {}
-            (0, _) => return Err(invalid("the columns member,name", &fields.join(","))),
-            (_, [member, name]) => {
-                let member = member.parse().map_err(|_| invalid("a member of 32 lowercase hex digits", member))?;
-                names.insert(member, (*name).to_owned());
-            }
-            (_, _) => return Err(invalid("a member and a name", &fields.join(","))),
-        }
-    }
-    Ok(names)
-}
-
-fn info(config: &Config, community: &Community, names: &BTreeMap<MemberId, String>) -> CommunityInfo {
+fn info(config: &Config, community: &Community, names: &names::Names) -> CommunityInfo {
     let genesis = &community.genesis;
     let member = |member: &protocol::genesis::GenesisMember| MemberInfo {
         member: member.member,

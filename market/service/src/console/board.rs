@@ -10,6 +10,7 @@ use protocol::{
     api::{MemberStatus, RulesInForce, Settled},
     energy::Energy,
     interval::Interval,
+    member::MemberId,
     money::{Amount, Price},
     settlement::{Line, Tariffs},
 };
@@ -216,6 +217,13 @@ impl Model {
         (info.retail_price, info.feed_in_price) = (rules.retail_price, rules.feed_in_price);
         info.mechanism.clone_from(&rules.mechanism);
         changed |= self.households.members(members);
+        self.version += u64::from(changed);
+        changed
+    }
+
+    /// Calls the members by other names. Whether that changes anything.
+    pub(crate) fn renamed(&mut self, names: BTreeMap<MemberId, String>) -> bool {
+        let changed = self.households.renamed(names);
         self.version += u64::from(changed);
         changed
     }
@@ -464,7 +472,7 @@ fn average(paid: Total, bought_wh: u128) -> Option<Price> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{hash::Hash, member::MemberId};
+    use protocol::hash::Hash;
 
     use super::*;
 
@@ -482,6 +490,24 @@ mod tests {
             broker: "mqtt://127.0.0.1:1883".into(),
             validators: Vec::new(),
         })
+    }
+
+    #[test]
+    fn a_member_is_called_by_its_name_as_soon_as_there_is_one() {
+        let mut model = model("2026-06-01T12:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        let member = line(1, 0, 0).member;
+        model.settled(&settled(first, vec![line(1, 0, 0)]), None, Moment::now());
+        let name = |model: &Model| model.households.page(0, 10).households[0].name.clone();
+        let (pseudonym, version) = (name(&model), model.version());
+        assert_eq!(pseudonym, member.to_string());
+        assert!(model.renamed(BTreeMap::from([(member, "Ada".to_owned())])));
+        assert_eq!((name(&model), model.version()), ("Ada".to_owned(), version + 1));
+        let other = MemberId::from_bytes([250; 16]);
+        let more = BTreeMap::from([(member, "Ada".to_owned()), (other, "Bea".to_owned())]);
+        assert!(!model.renamed(more), "nobody sees a name of somebody who is not listed");
+        assert!(model.renamed(BTreeMap::new()));
+        assert_eq!(name(&model), pseudonym);
     }
 
     fn settled(interval: Interval, lines: Vec<Line>) -> Settled {

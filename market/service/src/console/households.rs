@@ -50,11 +50,23 @@ impl Households {
         changed
     }
 
+    /// Calls them by other names. Whether that changes anything that is listed.
+    pub(super) fn renamed(&mut self, names: BTreeMap<MemberId, String>) -> bool {
+        self.names = names;
+        let mut changed = false;
+        for (info, _) in &mut self.listed {
+            let name = name_of(&self.names, info.member);
+            changed |= info.name != name;
+            info.name = name;
+        }
+        changed
+    }
+
     /// A member's household. A member that is not in the community's list is listed by its pseudonym: what it traded
     /// must not be missing from the sums.
     fn of(&mut self, member: MemberId) -> &mut (MemberInfo, Sums) {
         let place = *self.places.entry(member).or_insert_with(|| {
-            let name = self.names.get(&member).cloned().unwrap_or_else(|| member.to_string());
+            let name = name_of(&self.names, member);
             self.listed.push((MemberInfo { member, name, bus: None, metered: true }, Sums::default()));
             self.listed.len() - 1
         });
@@ -85,6 +97,11 @@ impl Households {
             next: next_page(offset, limit, lines.len()),
         }
     }
+}
+
+/// What to call a member: by its pseudonym where the directory does not name it.
+fn name_of(names: &BTreeMap<MemberId, String>, member: MemberId) -> String {
+    names.get(&member).cloned().unwrap_or_else(|| member.to_string())
 }
 
 fn household(info: &MemberInfo, sums: Sums) -> Household {

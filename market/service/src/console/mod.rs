@@ -206,6 +206,14 @@ impl Board {
         }
     }
 
+    /// What the members are called from now on.
+    pub(crate) fn renamed(&self, names: BTreeMap<MemberId, String>) {
+        let changed = self.model().renamed(names);
+        if changed {
+            self.0.pulse.send_modify(|_| ());
+        }
+    }
+
     /// Which interval is open; none when the market has reached the end of its time.
     pub fn opened(&self, interval: Option<Interval>) {
         self.change(|model| model.opened(interval, Moment::now()));
