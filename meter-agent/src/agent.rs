@@ -109,7 +109,7 @@ impl Agent {
             while let Some(of) = model.asks_for_price(interval) {
                 match self.store.price(of).map_err(|error| error.to_string())? {
                     Some(price) => model.tell_price(price),
-                    None if is_late => model.tell_price(None),
+                    None if is_late || self.core.identity.out_of_reach.covers(of) => model.tell_price(None),
                     None => return Ok(Shown { reading: Reading::NotYet, salt: [0; 16] }),
                 }
             }

@@ -55,13 +55,13 @@ impl Learned {
 
     /// Learns from the outcomes that are due for `first`, and says what is known for that interval and up to `ahead`
     /// more: for these, only as far as all that is due is there. `outcome` says what came of an interval, as far as
-    /// that is known.
+    /// that is known, and `never` of which nothing ever will be.
     pub(crate) fn learn<E>(
         &mut self,
         strategy: &dyn Strategy,
         first: Interval,
         ahead: i64,
-        before_first: Interval,
+        never: impl Fn(Interval) -> bool,
         outcome: impl Fn(Interval) -> Result<Option<Outcome>, E>,
     ) -> Result<Known, E> {
         let Some(due) = first.offset(-LAG) else { return Ok(self.known(first)) };
@@ -81,7 +81,7 @@ impl Learned {
             if next > self.until {
                 match outcome(next)? {
                     Some(outcome) => strategy.learn(&mut memory, &outcome),
-                    None if next > before_first => break,
+                    None if !never(next) => break,
                     None => {}
                 }
             }
@@ -117,6 +117,11 @@ mod tests {
 
     fn interval(count: i64) -> Interval {
         "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(count).unwrap()
+    }
+
+    /// Of these, nothing is ever known.
+    fn before(interval: Interval) -> bool {
+        interval < self::interval(0)
     }
 
     /// Remembers from which intervals it learned last, the latest first.
@@ -188,7 +193,7 @@ mod tests {
             for open in 0..60_i64 {
                 let first = open + 2;
                 let known = learned
-                    .learn::<Infallible>(&Diary, interval(first), 4, interval(-1), |at| Ok(receipts.get(&at).copied()))
+                    .learn::<Infallible>(&Diary, interval(first), 4, before, |at| Ok(receipts.get(&at).copied()))
                     .unwrap();
                 for of in first..=first + 4 {
                     // Due when `of` is the first that an order can stand for: two after the open one.
@@ -214,10 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_of_an_interval_out_of_reach_is_not_waited_for() {
+        let ahead = |never: fn(Interval) -> bool| {
+            let mut learned = Learned::of(&Diary, None, interval(-1)).unwrap();
+            let outcome = |at: Interval| Ok::<_, Infallible>((at < interval(3)).then(|| outcome(at)));
+            let known = learned.learn(&Diary, interval(10), 4, never, outcome).unwrap();
+            (10..=14).map(|of| known.at(interval(of)).map(learned_from)).collect::<Vec<_>>()
+        };
+        let waits = [Some(vec![0, 1, 2]), None, None, None, None];
+        assert_eq!(ahead(before), waits);
+        let goes_on = [Some(vec![0, 1, 2]), Some(vec![0, 1, 2]), Some(vec![0, 1, 2]), None, None];
+        assert_eq!(ahead(|at| before(at) || [3, 4].map(interval).contains(&at)), goes_on);
+    }
+
+    #[test]
     fn a_memory_that_was_not_kept_begins_with_a_day_of_receipts() {
         let mut learned = Learned::of(&Diary, None, interval(-1)).unwrap();
         let all = |at| Ok::<_, Infallible>((at > interval(-1)).then(|| outcome(at)));
-        let known = learned.learn(&Diary, interval(500), 0, interval(-1), all).unwrap();
+        let known = learned.learn(&Diary, interval(500), 0, before, all).unwrap();
         let from = learned_from(known.at(interval(500)).unwrap());
         // Up to 492, and 96 quarter hours.
         assert_eq!(from, (397..=492).collect::<Vec<_>>());

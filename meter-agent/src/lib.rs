@@ -24,6 +24,7 @@ mod key;
 mod learned;
 mod mqtt;
 mod orders;
+mod out_of_reach;
 mod outbox;
 mod page;
 mod period;

@@ -227,6 +227,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         transformer: registration.transformer,
         clock: meter.clock(),
         meter: meter.kind(),
+        out_of_reach: meter.out_of_reach(),
         genesis,
         member_key,
         device_key,

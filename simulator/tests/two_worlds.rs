@@ -13,6 +13,8 @@ use std::{
 use market::{economics::Economics, inputs::MeteredMember};
 use protocol::{
     hash::Hash,
+    interval::Interval,
+    reading::Flow,
     settlement::{Line, Tariffs},
 };
 use simulator::{
@@ -70,19 +72,31 @@ fn assert_no_tie(members: &[MeteredMember], tariffs: Tariffs) {
     }
 }
 
-fn offline(text: &str) -> Vec<Economics> {
+/// What an interval came to offline, and who was read in it or had something to settle late.
+#[derive(Debug, PartialEq, Eq)]
+struct Computed {
+    economics: Economics,
+    in_it: Vec<bool>,
+}
+
+fn offline(text: &str) -> Vec<Computed> {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
     let mut street = Street::new(&community, Hash::ZERO);
     let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);
+    let mut told = Vec::new();
     let play = |at: usize| {
         street.measure(at, &mut memory, &mut uses);
         street.bid(at, &mut memory);
         let tariffs = street.rules(at).tariffs();
-        assert_no_tie(street.meter(at, &uses), tariffs);
+        let members = street.meter(at, community.told(&uses, &mut told));
+        assert_no_tie(members, tariffs);
+        let is_in =
+            |member: &MeteredMember| member.metered.measured.is_some() || member.metered.late != Flow::default();
+        let in_it = members.iter().map(is_in).collect();
         let economics = street.trade(at).unwrap();
         street.learn(at, &economics, &mut memory);
-        economics
+        Computed { economics, in_it }
     };
     (0..community.intervals()).map(play).collect()
 }
@@ -100,18 +114,17 @@ fn rows(path: &Path) -> Vec<Row> {
     csv::Reader::from_path(path).unwrap().deserialize::<Row>().map(Result::unwrap).collect()
 }
 
-#[test]
-fn a_day_live_gives_the_lines_that_were_computed_offline() {
+/// Plays a scenario live, so many intervals at each start, and holds what the ledger has at the end against what was
+/// `computed`: each line of each interval from `first` on. Returns how much was traded, Wh.
+fn assert_live(text: &str, starts: &[usize], first: &str, computed: &[Computed]) -> u64 {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
-    let text = scenario();
-    fs::write(at.join("street.toml"), &text).unwrap();
-    // In two parts: everything, also what the batteries hold, goes on where it stopped.
-    for intervals in ["50", "96"] {
+    fs::write(at.join("street.toml"), text).unwrap();
+    for intervals in starts {
         let live = Command::new(env!("CARGO_BIN_EXE_simulator"))
             .current_dir(at)
             .args(["live", "street.toml", "--interval-ms", "0", "--console", "off", "--state", "state"])
-            .args(["--intervals", intervals])
+            .args(["--intervals", &intervals.to_string()])
             .output()
             .unwrap();
         assert!(live.status.success(), "{}", String::from_utf8_lossy(&live.stderr));
@@ -128,21 +141,16 @@ fn a_day_live_gives_the_lines_that_were_computed_offline() {
     for row in rows(&at.join("lines/lines.csv")) {
         settled.insert((row["interval"].clone(), names[&row["member"]].clone()), row);
     }
-    assert_eq!(settled.len(), 96 * 20);
-
-    let computed = offline(&text);
-    let otherwise = offline(&text.replace("lowest =", "forgetting = 0.3\nlowest ="));
-    assert!(computed != otherwise, "what is learned within the day decides some of its limits");
+    let first: Interval = first.parse().unwrap();
     let mut traded = 0;
-    let dearer = offline(&text.replace("charge_below = '0.16'", "charge_below = '0.02'"));
-    assert!(computed != dearer, "a battery follows the prices");
-    for (number, economics) in computed.iter().enumerate() {
-        let start = format!("2016-06-06T{:02}:{:02}:00Z", number / 4, number % 4 * 15);
-        for (member, line) in economics.lines.iter().enumerate() {
-            let name = format!("h{:02}", member + 1);
-            let row = &settled[&(start.clone(), name.clone())];
+    for (number, Computed { economics, in_it }) in (0..).zip(computed) {
+        let start = first.offset(number).unwrap().start_text();
+        for (member, (line, is_in)) in economics.lines.iter().zip(in_it).enumerate() {
+            let name = format!("h{:0digits$}", member + 1, digits = names.len().to_string().len());
+            let row = settled.remove(&(start.clone(), name.clone()));
+            assert_eq!(row.is_some(), *is_in, "{start} {name} is in the settlement");
             let Line { bought, sold, imported, exported, paid, earned, supply_cost, supply_revenue, .. } = line;
-            for (column, expected) in [
+            let expected = [
                 ("bought_wh", bought.wh() as i64),
                 ("sold_wh", sold.wh() as i64),
                 ("imported_wh", imported.wh() as i64),
@@ -151,13 +159,103 @@ fn a_day_live_gives_the_lines_that_were_computed_offline() {
                 ("earned_nano", earned.nano()),
                 ("supply_cost_nano", supply_cost.nano()),
                 ("supply_revenue_nano", supply_revenue.nano()),
-            ] {
-                assert_eq!(row[column], expected.to_string(), "{start} {name} {column}");
+            ];
+            for (column, expected) in expected {
+                let found = row.as_ref().map_or("0", |row| &*row[column]);
+                assert_eq!(found, expected.to_string(), "{start} {name} {column}");
             }
             traded += bought.wh();
         }
     }
+    assert_eq!(settled.keys().next(), None, "nothing else is settled");
+    traded
+}
+
+/// The same scenario otherwise comes to something else: what was changed decides some of it.
+fn assert_decides(what: &str, text: &str, from: &str, to: &str, computed: &[Computed]) {
+    assert!(text.contains(from), "{from}");
+    assert!(offline(&text.replace(from, to)) != computed, "{what}");
+}
+
+#[test]
+fn a_day_live_gives_the_lines_that_were_computed_offline() {
+    let text = scenario();
+    let computed = offline(&text);
+    let decides = |what, from, to| assert_decides(what, &text, from, to, &computed);
+    decides("what is learned within the day", "lowest =", "forgetting = 0.3\nlowest =");
+    decides("a battery that follows the prices", "charge_below = '0.16'", "charge_below = '0.02'");
+    // In two parts: everything, also what the batteries hold, goes on where it stopped.
+    let traded = assert_live(&text, &[50, 96], "2016-06-06T00:00:00Z/PT15M", &computed);
     assert!(traded > 10_000, "{traded} Wh");
+}
+
+/// Eight homes, each with limits of its own.
+fn eight(days: u32, more: &str) -> String {
+    let mut text = format!(
+        "{more}[community.drawn]\nhomes = 8\npv_share = 0.5\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = {days}\n\
+         [[equipment]]\nshare = 0.4\n\
+         battery = {{ capacity_wh = 8000, power_w = 2000, round_trip_efficiency = 0.9, initial_wh = 3000, \
+         dispatch = 'price_driven', charge_below = '0.16', discharge_above = '0.19', export = true }}\n\
+         [[equipment]]\nshare = 0.3\n\
+         battery = {{ capacity_wh = 6000, power_w = 3000, round_trip_efficiency = 0.9, initial_wh = 500 }}\n"
+    );
+    for number in 0..8 {
+        let (buy, sell) = (249_500 - number * 7_001, 90_700 + number * 3_003);
+        let strategy = match number {
+            0 | 3 => format!(
+                "strategy = 'time_of_use'\nbuy = '0.{buy}'\nsell = '0.{sell:06}'\n[[strategies.windows]]\n\
+                 from = '09:00'\nto = '13:00'\nbuy = '0.{}'\nsell = '0.{:06}'\n",
+                buy - 501,
+                sell + 1_001
+            ),
+            1 | 5 => format!(
+                "strategy = 'roth_erev'\nlimits = {}\nlowest = '0.{:06}'\nhighest = '0.{:06}'\n",
+                5 + number,
+                95_000 + number * 611,
+                240_000 - number * 613
+            ),
+            2 => "strategy = 'battery_aware'\nround_trip_efficiency = 0.87\n".to_owned(),
+            _ => format!("strategy = 'fixed'\nbuy = '0.{buy}'\nsell = '0.{sell:06}'\n"),
+        };
+        text += &format!("[[strategies]]\nshare = 0.125\n{strategy}");
+    }
+    text
+}
+
+/// Two days on which half of the meters are out of reach at times, at prices that change with the hour. What came late
+/// is settled when it came, and no battery follows a price of which its household has no receipt.
+#[test]
+fn meters_out_of_reach_and_tariffs_by_the_hour_are_the_same_live() {
+    let tariffs = "[[tariffs.windows]]\nfrom = '22:00'\nto = '06:00'\nretail = '0.26'\nfeed_in = '0.07'\n\
+                   [[tariffs.windows]]\nfrom = '17:00'\nto = '21:00'\nretail = '0.42'\n";
+    let text = eight(2, &format!("seed = 3\n{tariffs}[faults]\noffline = 0.5\ndays = 0.6\n"));
+    let computed = offline(&text);
+    let out: Vec<usize> =
+        computed.iter().map(|computed| computed.in_it.iter().filter(|is_in| !**is_in).count()).collect();
+    assert!(out[..95].iter().all(|out| *out > 0) && out[96..191].iter().any(|out| *out > 0), "{out:?}");
+    assert!(out[0] != out[96] && out[191] == 0, "one comes back, and in the last interval all are read: {out:?}");
+    assert_decides("a price that changes", &text, "retail = '0.42'", "retail = '0.41'", &computed);
+    let traded = assert_live(&text, &[120, 192], "2016-06-06T00:00:00Z/PT15M", &computed);
+    assert!(traded > 10_000, "{traded} Wh");
+}
+
+/// A day on which some meters say something else than what flows, with and without a battery, at a price of each hour.
+#[test]
+fn dishonest_meters_and_a_series_of_prices_are_the_same_live() {
+    let directory = tempfile::tempdir().unwrap();
+    let series = directory.path().join("prices.csv");
+    let mut prices = String::from("timestamp,retail,feed_in\n");
+    for hour in 0..24 {
+        prices += &format!("2016-06-06T{hour:02}:00:00Z,0.{},0.0{}\n", 290 + hour * 3, 60 + hour);
+    }
+    fs::write(&series, prices).unwrap();
+    let series = format!("[tariffs]\nseries = '{}'\n", series.display());
+    let text = eight(1, &format!("seed = 5\n{series}[faults.dishonest]\nshare = 0.5\nhides = 0.3\ninvents = 0.2\n"));
+    let computed = offline(&text);
+    assert_decides("what is hidden", &text, "hides = 0.3", "hides = 0.31", &computed);
+    assert_decides("what is invented", &text, "invents = 0.2", "invents = 0.21", &computed);
+    let traded = assert_live(&text, &[96], "2016-06-06T00:00:00Z/PT15M", &computed);
+    assert!(traded > 5_000, "{traded} Wh");
 }
 
 #[test]
@@ -166,13 +264,24 @@ fn what_only_an_offline_run_has_is_refused_and_nothing_is_started() {
     let at = directory.path();
     let homes = "[community.drawn]\nhomes = 5\n[period]\ndays = 1\n";
     for (text, more, expected) in [
-        (format!("{homes}[faults]\noffline = 0.5\n"), "", "faults.offline: expected none in a live neighbourhood"),
         (
-            format!("{homes}[faults.dishonest]\nshare = 0.5\nhides = 0.5\n"),
+            format!(
+                "{homes}[tariffs]\nretail = '0.3'\n[[tariffs.windows]]\nfrom = '01:00'\nto = '02:00'\nretail = '0.4'\n\
+                 [[strategies]]\nshare = 0.2\nstrategy = 'zi_c'\n"
+            ),
             "",
-            "faults.dishonest: expected none in a live neighbourhood",
+            "strategies: expected none that follows the supplier's prices where these change in a live neighbourhood, \
+             found `zi_c`",
         ),
-        (format!("{homes}[[tariffs.windows]]\nfrom = '01:00'\nto = '02:00'\n"), "", "tariffs: expected none in a live"),
+        (
+            format!(
+                "{}[[tariffs.windows]]\nfrom = '01:00'\nto = '02:00'\nretail = '0.4'\n",
+                homes.replace("days = 1", "days = 501")
+            ),
+            "",
+            "tariffs: expected at most 1000 changes of the supplier's prices in a live neighbourhood, as many as \
+             validators decide ahead, found 1002",
+        ),
         (homes.replace("homes = 5", "homes = 10001"), "", "expected at most 10000 members, found 10001"),
         (homes.to_owned(), "--mechanism=feeder", "expected a scenario, or options that say what is played"),
         (format!("{homes}[market]\nmechanism = 'lottery'\n"), "", "market.mechanism: expected a mechanism"),

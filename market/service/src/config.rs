@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use broker_login::BrokerLogin;
-use protocol::{interval::parse_utc, text::ParseError};
+use protocol::{
+    interval::{parse_utc, utc_text},
+    text::ParseError,
+};
 use serde::Deserialize;
 use settings::{broker::BrokerAddress, listen::Listen};
 
@@ -54,7 +57,7 @@ fn gate_delay_default() -> GateDelay {
 }
 
 /// Which clock paces the market.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Clock {
     /// UTC: an interval opens when it has ended.
@@ -66,7 +69,20 @@ pub enum Clock {
         interval_ms: IntervalMs,
         /// Start of the last interval to open; without it, there is no last one.
         until: Option<UtcTime>,
+        /// How many devices will not be read, from some interval on until the next that is named.
+        #[serde(default)]
+        unread: Vec<Unread>,
     },
+}
+
+/// From when on so many devices will not be read in time, so that nothing waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unread {
+    /// Start of the first such interval.
+    pub from: UtcTime,
+    /// How many.
+    pub devices: usize,
 }
 
 macro_rules! text_or_number {
@@ -197,6 +213,13 @@ impl Config {
 
     fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         let config: Config = toml::from_str(text).map_err(|error| invalid(file, text, &error))?;
+        if let Clock::Replay { unread, .. } = &config.clock
+            && let Some(pair) = unread.windows(2).find(|pair| pair[0].from.0 >= pair[1].from.0)
+        {
+            let [last, found] = [pair[0], pair[1]].map(|unread| utc_text(unread.from.0));
+            let reason = format!("clock.unread: expected ascending times, found {found} after {last}");
+            return Err(ConfigError::Incomplete { file: file.into(), reason });
+        }
         if config.ledger.is_empty() {
             let reason = "ledger: expected at least one node such as [\"http://127.0.0.1:26000\"], found none".into();
             return Err(ConfigError::Incomplete { file: file.into(), reason });
@@ -259,7 +282,7 @@ until = "2026-06-01T12:00:00Z"
         assert_eq!(config.ledger[2].token, Some(directory.path().join("market.token")));
         assert_eq!(config.gate_delay_ms.ms(), 2000);
         let until = Some(UtcTime(parse_utc("2026-06-01T12:00:00Z").unwrap()));
-        assert_eq!(config.clock, Clock::Replay { interval_ms: IntervalMs(0), until });
+        assert_eq!(config.clock, Clock::Replay { interval_ms: IntervalMs(0), until, unread: Vec::new() });
     }
 
     #[test]
@@ -316,6 +339,17 @@ until = "2026-06-01T12:00:00Z"
             ("kind = \"replay\"", "kind = \"moon\"", "unknown variant `moon`"),
             ("12:00:00Z\"", "12 o'clock\"", "expected a UTC time such as 2026-06-01T12:00:00Z"),
             ("[clock]", "[clock", "line 9"),
+            (
+                "until = ",
+                "unread = [{ from = \"2026-06-01T12:00:00Z\", devices = 1 }, { from = \"2026-06-01T11:00:00Z\", devices = 0 \
+                 }]\nuntil = ",
+                "clock.unread: expected ascending times, found 2026-06-01T11:00:00Z after 2026-06-01T12:00:00Z",
+            ),
+            (
+                "until = ",
+                "unread = [{ from = \"2026-06-01T12:00:00Z\", device = 1 }]\nuntil = ",
+                "unknown field `device`, expected `from` or `devices`",
+            ),
             (LEDGER, "[]", "ledger: expected at least one node"),
         ] {
             let text = GOOD.replace(from, to);

@@ -157,7 +157,7 @@ impl Decider {
     ) -> Decider {
         Decider {
             book: Book::new(&community.genesis, community.before_first),
-            gate: Gate::new(pace, gate_delay_ms),
+            gate: Gate::new(pace.clone(), gate_delay_ms),
             shown_to: community.genesis.first_interval,
             community,
             pace,

@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     alarm,
     community::Community,
-    config::Clock,
+    config::{Clock, Unread},
     console::{Board, Noted, SETTLED_LATER},
     decide::{Decider, Effect, Event, Question, Shown},
     desk::Desk,
@@ -76,9 +76,13 @@ impl Market {
     /// Runs until it is told to stop, or its state cannot be written.
     pub(crate) async fn run(self) -> Result<(), StoreError> {
         let restored = self.store.readings(&self.community.chain)?;
-        let pace = match self.clock {
+        let pace = match &self.clock {
             Clock::System => Pace::Utc,
-            Clock::Replay { interval_ms, .. } => Pace::Replay { interval_ms: interval_ms.ms(), until: self.until },
+            Clock::Replay { interval_ms, unread, .. } => Pace::Replay {
+                interval_ms: interval_ms.ms(),
+                until: self.until,
+                unread: unread.iter().map(|Unread { from, devices }| (from.0, *devices)).collect(),
+            },
         };
         let mut running = Running {
             decider: Decider::new(self.community.clone(), pace, self.gate_delay_ms, restored),

@@ -2,11 +2,16 @@
 //!
 //! An interval closes when every device was read for it, or `gate_delay` after it opened. It never closes before some
 //! device was heard of at all: a market that is cut off from its agents waits for them instead of settling nothing.
+//!
+//! In a replay it may be known beforehand how many devices will not be read. For these nothing waits: what their
+//! absence would take is market time, and that is what a replay paces.
+
+use std::sync::Arc;
 
 use protocol::interval::Interval;
 
 /// What paces market time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// An interval opens when it has ended by UTC.
     Utc,
@@ -16,7 +21,18 @@ pub(crate) enum Pace {
         interval_ms: u64,
         /// The last interval to open.
         until: Option<Interval>,
+        /// From when on, in seconds after the epoch and ascending, how many devices will not be read.
+        unread: Arc<[(i64, usize)]>,
     },
+}
+
+impl Pace {
+    /// How many devices will not be read for an interval, as far as that is known.
+    fn unread(&self, interval: Interval) -> usize {
+        let Pace::Replay { unread, .. } = self else { return 0 };
+        let begun = unread.partition_point(|(from_s, _)| *from_s <= interval.start_s());
+        begun.checked_sub(1).map_or(0, |last| unread[last].1)
+    }
 }
 
 /// The time, twice.
@@ -118,7 +134,8 @@ impl Gate {
             }
             Phase::Open { interval, since_ms } => {
                 let late = now.ms.saturating_sub(since_ms) >= self.delay_ms;
-                if read.devices < read.expected && !(late && read.any) {
+                let awaited = read.expected.saturating_sub(self.pace.unread(interval));
+                if read.devices < awaited && !(late && read.any) {
                     return Step::Wait;
                 }
                 self.phase = Phase::Closed { interval, since_ms };
@@ -142,7 +159,7 @@ impl Gate {
     }
 
     fn is_past_the_last(&self, interval: Interval) -> bool {
-        matches!(self.pace, Pace::Replay { until: Some(until), .. } if interval > until)
+        matches!(&self.pace, Pace::Replay { until: Some(until), .. } if interval > *until)
     }
 
     fn opens_in_ms(&self, interval: Interval, now: Now) -> u64 {
@@ -164,6 +181,10 @@ mod tests {
         Now { ms, utc_s: 0 }
     }
 
+    fn replay(interval_ms: u64, until: Option<Interval>) -> Pace {
+        Pace::Replay { interval_ms, until, unread: Arc::new([]) }
+    }
+
     fn read(devices: usize, any: bool) -> Read {
         Read { devices, expected: 3, any }
     }
@@ -183,7 +204,7 @@ mod tests {
             (100, 0, false, Step::Wait),
             (u64::MAX, 0, false, Step::Wait),
         ] {
-            let mut gate = Gate::new(Pace::Replay { interval_ms: 0, until: None }, 100);
+            let mut gate = Gate::new(replay(0, None), 100);
             gate.next(interval(0));
             assert_eq!(gate.step(at(0), read(0, false)), Step::Open(interval(0)));
             assert_eq!(gate.step(at(ms), read(devices, any)), expected, "{ms} {devices} {any}");
@@ -192,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_replay_keeps_its_pace_and_ends_after_the_last_interval() {
-        let mut gate = Gate::new(Pace::Replay { interval_ms: 50, until: Some(interval(1)) }, 100);
+        let mut gate = Gate::new(replay(50, Some(interval(1))), 100);
         assert_eq!(gate.step(at(0), read(3, true)), Step::Wait, "the ledger was not heard of");
         gate.next(interval(0));
         assert_eq!(gate.step(at(7), read(0, false)), Step::Open(interval(0)));
@@ -212,6 +233,24 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_waits_for_nobody_of_whom_it_is_known_that_nothing_comes() {
+        let unread = Arc::new([(interval(1).start_s(), 1), (interval(3).start_s(), 3), (interval(4).start_s(), 0)]);
+        let mut gate = Gate::new(Pace::Replay { interval_ms: 0, until: None, unread }, 100);
+        for (number, devices) in [(0, 3), (1, 2), (2, 2), (3, 0), (4, 3)] {
+            gate.next(interval(number));
+            assert_eq!(gate.step(at(0), read(0, false)), Step::Open(interval(number)));
+            if devices > 0 {
+                assert_eq!(gate.step(at(0), read(devices - 1, true)), Step::Wait, "{number}");
+            }
+            assert_eq!(gate.step(at(0), read(devices, devices > 0)), Step::Close(interval(number)), "{number}");
+        }
+        // One who was expected to be away and is read takes nobody's place.
+        gate.next(interval(1));
+        assert_eq!(gate.step(at(0), read(3, true)), Step::Open(interval(1)));
+        assert_eq!(gate.step(at(0), read(3, true)), Step::Close(interval(1)));
+    }
+
+    #[test]
     fn by_utc_an_interval_opens_when_it_has_ended() {
         let mut gate = Gate::new(Pace::Utc, 100);
         gate.next(interval(0));
@@ -223,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_interval_whose_settlement_was_refused_is_open_again() {
-        let mut gate = Gate::new(Pace::Replay { interval_ms: 1_000, until: None }, 100);
+        let mut gate = Gate::new(replay(1_000, None), 100);
         gate.next(interval(0));
         assert_eq!(gate.step(at(0), read(3, true)), Step::Open(interval(0)));
         assert_eq!(gate.step(at(0), read(3, true)), Step::Close(interval(0)));

@@ -312,7 +312,7 @@ fn read(key: &'static str, path: &Path, bytes_max: usize) -> Result<Vec<u8>, Sta
 }
 
 fn last_interval(config: &Config, genesis: &Genesis) -> Result<Option<Interval>, StartError> {
-    let Clock::Replay { until: Some(until), .. } = config.clock else { return Ok(None) };
+    let Clock::Replay { until: Some(until), .. } = &config.clock else { return Ok(None) };
     let length = genesis.first_interval.length();
     let error = StartError::Until { minutes: length.minutes(), found_s: until.0 };
     Interval::new(until.0, length).map(Some).ok_or(error)

@@ -47,6 +47,7 @@ use crate::{
     gate::Horizon,
     learned::{Known, Learned},
     orders::Orders,
+    out_of_reach::OutOfReach,
     outbox::Outbox,
     record::{OrderRecord, Today},
     source::{MeterClock, MeterKind},
@@ -69,6 +70,8 @@ pub(crate) struct Identity {
     pub(crate) clock: MeterClock,
     /// Whether it measures anything.
     pub(crate) meter: MeterKind,
+    /// When it is out of reach, where what it shows is played.
+    pub(crate) out_of_reach: OutOfReach,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
     /// The strategy that it bids by.
@@ -302,7 +305,9 @@ impl Core {
 
     /// How far the time of the market has come for sure.
     fn horizon(&self, now: Now) -> Horizon {
-        let settled = self.today.and_then(|today| today.settled_until);
+        let settled = self.today.and_then(|today| today.settled_until).max(Some(self.before_first));
+        // Of what nobody reads there is no receipt that could bear out more.
+        let settled = settled.map(|settled| self.identity.out_of_reach.end_after(settled));
         Horizon::of(self.before_first, settled, self.identity.clock, now.utc_s)
     }
 

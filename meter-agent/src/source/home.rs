@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use household::home::{Home, HomeState, Step, battery::Battery};
+use household::home::{Home, HomeState, Step, battery::Battery, misreport::Misreport};
 use protocol::{energy::Energy, interval::Interval, limits::REGISTER_WH_MAX, money::Price, reading::Registers};
 use serde::Deserialize;
 
@@ -16,6 +16,7 @@ use super::{
     Reading, SourceError,
     recording::{Recording, Row},
 };
+use crate::out_of_reach::OutOfReach;
 
 /// How many intervals ago a price was, when a battery sees it.
 const PRICE_AGE: i64 = 2;
@@ -31,6 +32,12 @@ pub struct HomeConfig {
     pub participant: Option<String>,
     /// Its battery, with the keys of a scenario's.
     pub battery: Battery,
+    /// How its meter says something else than what flows.
+    #[serde(default)]
+    pub misreports: Option<Misreport>,
+    /// When the meter is out of reach.
+    #[serde(default)]
+    pub out_of_reach: OutOfReach,
 }
 
 impl MeterConfig for HomeConfig {
@@ -40,13 +47,15 @@ impl MeterConfig for HomeConfig {
 
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
         let recording = Recording::open(&self.file, self.participant.as_deref(), placement.first);
-        Ok(Box::new(Modelled::new(self.battery, recording.map_err(SourceError::new)?, placement.registers)))
+        Ok(Box::new(Modelled::new(self.clone(), recording.map_err(SourceError::new)?, placement.registers)))
     }
 }
 
 /// A home, and how far it has come.
 struct Modelled {
     home: Home,
+    misreports: Option<Misreport>,
+    out_of_reach: OutOfReach,
     recording: Recording,
     state: HomeState,
     registers: Registers,
@@ -59,9 +68,11 @@ struct Modelled {
 }
 
 impl Modelled {
-    fn new(battery: Battery, recording: Recording, registers: Registers) -> Modelled {
+    fn new(config: HomeConfig, recording: Recording, registers: Registers) -> Modelled {
+        let HomeConfig { battery, misreports, out_of_reach, .. } = config;
         let home = Home::from(battery);
-        Modelled { state: home.start(), next: recording.first(), home, recording, registers, told: None, last: None }
+        let (state, next) = (home.start(), recording.first());
+        Modelled { home, misreports, out_of_reach, recording, state, registers, next, told: None, last: None }
     }
 
     /// The interval whose price the next one waits for.
@@ -78,6 +89,7 @@ impl Modelled {
             let price = self.told.take().flatten();
             let step = Step { price, ..Step::new(self.next, consumption_wh, production_wh) };
             let flows = self.home.step(&mut self.state, &step);
+            let flows = self.misreports.map_or(flows, |misreports| misreports.tell(&flows));
             self.registers.import_wh += flows.import_wh;
             self.registers.export_wh += flows.export_wh;
             if self.registers.import_wh.max(self.registers.export_wh) > REGISTER_WH_MAX {
@@ -134,6 +146,10 @@ impl MeterSource for Modelled {
 
     fn kind(&self) -> MeterKind {
         MeterKind::MadeUp
+    }
+
+    fn out_of_reach(&self) -> OutOfReach {
+        self.out_of_reach.clone()
     }
 
     fn model(&mut self) -> Option<&mut dyn HomeModel> {

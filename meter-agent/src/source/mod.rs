@@ -27,6 +27,8 @@ use std::{error::Error, path::Path, sync::Arc};
 use protocol::{energy::Energy, interval::Interval, money::Price, reading::Registers};
 use serde::{Deserialize, Serialize};
 
+use crate::out_of_reach::OutOfReach;
+
 /// What a meter showed at an interval's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measurement {
@@ -157,6 +159,11 @@ pub trait MeterSource: Send {
     /// Whether it measures anything.
     fn kind(&self) -> MeterKind {
         MeterKind::Meter
+    }
+
+    /// When it is out of reach: known beforehand of what is played, and of nothing else.
+    fn out_of_reach(&self) -> OutOfReach {
+        OutOfReach::default()
     }
 
     /// The home that it models; none of what only shows what was measured.

@@ -10,6 +10,7 @@ use super::{
     Gross, Measurement, MeterClock, MeterConfig, MeterError, MeterKind, MeterSource, Placement, Reading, SourceError,
     recording::{Recording, Row},
 };
+use crate::out_of_reach::OutOfReach;
 
 /// Where the recording is.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +21,9 @@ pub struct ReplayConfig {
     /// Which rows are this household's, if the file holds several.
     #[serde(default)]
     pub participant: Option<String>,
+    /// When the meter is out of reach.
+    #[serde(default)]
+    pub out_of_reach: OutOfReach,
 }
 
 /// A recording that no meter can have made.
@@ -35,6 +39,7 @@ struct Replay {
     recording: Recording,
     /// At the ends of its intervals.
     registers: Vec<Registers>,
+    out_of_reach: OutOfReach,
 }
 
 impl MeterConfig for ReplayConfig {
@@ -44,26 +49,26 @@ impl MeterConfig for ReplayConfig {
 
     fn open(&self, placement: &Placement) -> Result<Box<dyn MeterSource>, SourceError> {
         let recording = Recording::open(&self.file, self.participant.as_deref(), placement.first);
-        let recording = recording.map_err(SourceError::new)?;
-        Ok(Box::new(Replay::of(recording, placement.registers, &self.file).map_err(SourceError::new)?))
+        let (recording, shown) = (recording.map_err(SourceError::new)?, placement.registers);
+        let registers = registers(&recording, shown, &self.file).map_err(SourceError::new)?;
+        Ok(Box::new(Replay { recording, registers, out_of_reach: self.out_of_reach.clone() }))
     }
 }
 
-impl Replay {
-    fn of(recording: Recording, mut shown: Registers, path: &Path) -> Result<Replay, RegisterFull> {
-        let mut registers = Vec::with_capacity(recording.rows().len());
-        let mut interval = recording.first();
-        for Row { consumption_wh, production_wh } in recording.rows() {
-            shown.import_wh += u64::from(consumption_wh.saturating_sub(*production_wh));
-            shown.export_wh += u64::from(production_wh.saturating_sub(*consumption_wh));
-            if shown.import_wh.max(shown.export_wh) > REGISTER_WH_MAX {
-                return Err(RegisterFull { path: path.into(), interval });
-            }
-            registers.push(shown);
-            interval = interval.next().unwrap_or(interval);
+/// What the meter shows at the ends of a recording's intervals, where it has `shown` so much before.
+fn registers(recording: &Recording, mut shown: Registers, path: &Path) -> Result<Vec<Registers>, RegisterFull> {
+    let mut registers = Vec::with_capacity(recording.rows().len());
+    let mut interval = recording.first();
+    for Row { consumption_wh, production_wh } in recording.rows() {
+        shown.import_wh += u64::from(consumption_wh.saturating_sub(*production_wh));
+        shown.export_wh += u64::from(production_wh.saturating_sub(*consumption_wh));
+        if shown.import_wh.max(shown.export_wh) > REGISTER_WH_MAX {
+            return Err(RegisterFull { path: path.into(), interval });
         }
-        Ok(Replay { recording, registers })
+        registers.push(shown);
+        interval = interval.next().unwrap_or(interval);
     }
+    Ok(registers)
 }
 
 impl MeterSource for Replay {
@@ -91,6 +96,10 @@ impl MeterSource for Replay {
     fn kind(&self) -> MeterKind {
         MeterKind::Recording
     }
+
+    fn out_of_reach(&self) -> OutOfReach {
+        self.out_of_reach.clone()
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +116,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("meter.csv");
         fs::write(&file, format!("timestamp,consumption_wh,production_wh\n{rows}")).unwrap();
-        let config = ReplayConfig { file, participant: None };
+        let config = ReplayConfig { file, participant: None, out_of_reach: OutOfReach::default() };
         config.open(&Placement { first: first(), registers, rated_power_w: None })
     }
 

@@ -4,6 +4,7 @@
 //! options that say *how* it runs plays the [demonstration](Live::is_demonstration).
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
@@ -299,7 +300,18 @@ impl Neighbourhood {
         let (intervals, until) = self.until(&dataset, from, &format!("the profile {profile} has{on}"))?;
         let run = self.run(until)?;
         let validators = self.validators.into();
-        let setup = Setup { dataset, from, mechanism, retail, feed_in, validators, orders, terms };
+        let setup = Setup {
+            dataset,
+            from,
+            mechanism,
+            retail,
+            feed_in,
+            validators,
+            orders,
+            terms,
+            tariffs: Vec::new(),
+            out_of_reach: BTreeMap::new(),
+        };
         Ok(Asked { setup, run, intervals })
     }
 }

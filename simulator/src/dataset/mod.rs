@@ -17,7 +17,7 @@ mod table;
 pub use error::{DatasetError, Place};
 pub use source::{Fingerprint, Source};
 
-use household::home::battery::Battery;
+use household::home::{battery::Battery, misreport::Misreport};
 use protocol::{
     genesis::{GridPlan, Technology},
     interval::Interval,
@@ -59,6 +59,8 @@ pub struct ModelledBattery {
     pub battery: Battery,
     /// The same, as a scenario says it.
     pub settings: String,
+    /// How the home's meter says something else than what flows.
+    pub misreports: Option<Misreport>,
 }
 
 /// What a participant uses and makes in one interval, behind its own meter, before one is set off against the other.
@@ -136,7 +138,10 @@ impl Participant {
     pub fn rated_power_w(&self, interval_seconds: u64) -> u64 {
         let peak_wh = self.usage.iter().map(|usage| usage.consumption_wh.max(usage.production_wh)).max().unwrap_or(0);
         let battery_w = self.battery.as_ref().map_or(0, |battery| battery.battery.power_w().into());
-        let peak_w = peak_wh.saturating_mul(3600).div_ceil(interval_seconds.max(1)) + battery_w;
+        let invents_ppm =
+            self.battery.as_ref().and_then(|battery| battery.misreports).map_or(0, |misreport| misreport.invents_ppm());
+        let flows_w: u64 = peak_wh.saturating_mul(3600).div_ceil(interval_seconds.max(1)) + battery_w;
+        let peak_w = flows_w + (flows_w * u64::from(invents_ppm)).div_ceil(1_000_000);
         let power_w = |fuse_a: u64| fuse_a * WATTS_PER_AMPERE;
         match FUSES_A.into_iter().map(power_w).find(|rated_w| *rated_w >= peak_w) {
             Some(rated_w) => rated_w,

@@ -1,19 +1,21 @@
 //! The live neighbourhood: everything runs, over real sockets, and is watched until its last interval is settled.
 //!
-//! From the data set each agent gets its own meter's recording, before anything runs; from then on nothing here touches
-//! data, keys or stores. What is shown and summed up comes from the HTTP APIs of ledger, market and agents.
+//! From the data set each agent gets its own meter's recording, before anything runs; then the validators decide the
+//! tariffs of later, by their keys; and from then on nothing here touches data, keys or stores. What is shown and
+//! summed up comes from the HTTP APIs of ledger, market and agents.
 
 mod broker;
 mod http;
 mod parts;
 mod summary;
 mod tally;
+mod tariffs;
 mod terminal;
 mod watch;
 
 use std::{path::Path, time::Duration};
 
-use protocol::money::Amount;
+use protocol::{interval::Interval, money::Amount};
 use settings::broker::BrokerAddress;
 use tokio::{net::TcpStream, signal, sync::watch as channel, time::timeout};
 
@@ -21,6 +23,7 @@ pub use broker::BrokerError;
 pub use http::HttpError;
 pub use parts::PartError;
 pub use summary::{LedgerSummary, Summary, SummaryError, check_path as check_summary_path};
+pub use tariffs::TariffsError;
 
 use crate::state::{Neighbourhood, Run, Setup};
 pub(crate) use terminal::kwh;
@@ -76,6 +79,19 @@ pub enum LiveError {
         /// Who, and how often.
         missing: String,
     },
+    /// The ledger settled at prices that the scenario does not have.
+    #[error(
+        "expected {interval} to be settled with what the supplier takes and gives in the scenario, {expected}, found \
+         {found}: other rules were decided on this ledger; give another --state"
+    )]
+    OtherTariffs {
+        /// When first.
+        interval: Interval,
+        /// In words.
+        expected: String,
+        /// In words.
+        found: String,
+    },
     /// Receipts are missing.
     #[error("expected every agent to verify its receipts, found {missing}")]
     Unverified {
@@ -125,7 +141,7 @@ pub async fn run(state: &Neighbourhood, plan: &Plan<'_>) -> Result<(), LiveError
     if let Some(port) = state.addresses.embedded_broker {
         broker::start(port).await?;
     }
-    let mut parts = Parts::start(state).await?;
+    let mut parts = Parts::start(state, plan.setup).await?;
     terminal.addresses(state, plan);
     let outcome = watch(state, plan, &terminal, &mut parts, &mut interrupted).await;
     terminal.finish();

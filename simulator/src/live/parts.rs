@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, future::pending, path::Path};
 use futures::future::select_all;
 use ledger_node::{consensus::Halt, node};
 
-use crate::state::Neighbourhood;
+use super::tariffs::{self, TariffsError};
+use crate::state::{Neighbourhood, Setup};
 
 /// Why a part does not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum PartError {
         /// Why.
         reason: String,
     },
+    /// The supplier's prices of later.
+    #[error(transparent)]
+    Tariffs(#[from] TariffsError),
     /// The market cannot go on.
     #[error("the market stopped: {0}")]
     Stopped(market_service::Ended),
@@ -61,9 +65,9 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Starts validators, market and agents; stops again what was started if one of them does not.
-    pub(super) async fn start(state: &Neighbourhood) -> Result<Parts, PartError> {
+    pub(super) async fn start(state: &Neighbourhood, setup: &Setup) -> Result<Parts, PartError> {
         let mut parts = Parts { validators: Vec::new(), market: None, agents: BTreeMap::new() };
-        match parts.start_all(state).await {
+        match parts.start_all(state, setup).await {
             Ok(()) => Ok(parts),
             Err(error) => {
                 parts.stop().await;
@@ -72,12 +76,14 @@ impl Parts {
         }
     }
 
-    async fn start_all(&mut self, state: &Neighbourhood) -> Result<(), PartError> {
+    async fn start_all(&mut self, state: &Neighbourhood, setup: &Setup) -> Result<(), PartError> {
         for (index, path) in state.validator_configs().iter().enumerate() {
             let failed = |reason: String| PartError::Validator { index, reason };
             let config = node::Config::load(path).map_err(|error| failed(error.to_string()))?;
             self.validators.push(node::start(config).await.map_err(|error| failed(error.to_string()))?);
         }
+        // Before the market opens the first interval: what is decided holds for later ones alone.
+        tariffs::decide(state, &setup.tariffs).await?;
         self.market = Some(start_market(&state.market_config()).await?);
         for (participant, path) in state.agent_configs() {
             let agent = start_agent(&participant, &path).await?;

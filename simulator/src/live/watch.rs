@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use protocol::api::Status;
+use protocol::{
+    api::{Settled, Status},
+    interval::Interval,
+    settlement::Tariffs,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -12,7 +16,7 @@ use super::{
     tally::Tally,
     terminal::Terminal,
 };
-use crate::state::{GATE_DELAY_MS, Neighbourhood};
+use crate::state::{GATE_DELAY_MS, Neighbourhood, Setup};
 
 /// How much longer than pace and gate an interval may take before something is wrong, ms.
 const SETTLE_MS: u64 = 120_000;
@@ -31,6 +35,8 @@ pub(super) struct Watch<'a> {
     tally: Tally,
     /// Which ledger node is asked.
     node: usize,
+    /// The first interval that was settled at other prices than the scenario's: which were expected, and found.
+    other_tariffs: Option<(Interval, Tariffs, Tariffs)>,
 }
 
 /// What the agents say at the end.
@@ -62,6 +68,7 @@ impl<'a> Watch<'a> {
             plan,
             tally: Tally::new(state.genesis.first_interval, members.iter().map(|member| member.member)),
             node: 0,
+            other_tariffs: None,
         })
     }
 
@@ -72,6 +79,7 @@ impl<'a> Watch<'a> {
         let patience = Duration::from_millis(self.plan.run.interval_ms + GATE_DELAY_MS + SETTLE_MS);
         while !self.is_finished() || (self.tally.count() as u64) < earlier {
             let more = timeout(patience, self.next_page(terminal, earlier)).await;
+            self.check_tariffs()?;
             if more.is_err() {
                 let reason = self.where_it_stands().await;
                 return Err(LiveError::Stalled { seconds: patience.as_secs(), settled: self.tally.count(), reason });
@@ -90,6 +98,24 @@ impl<'a> Watch<'a> {
         self.tally.count() >= self.plan.intervals
     }
 
+    /// Takes note of the first settlement at other prices than the scenario's, where these change by decisions that
+    /// were made here.
+    fn note_tariffs(&mut self, settled: &Settled) {
+        let Setup { retail, feed_in, tariffs, .. } = self.plan.setup;
+        let before = tariffs.partition_point(|(from, _)| *from <= settled.interval);
+        let first = Tariffs { retail_price: *retail, feed_in_price: *feed_in };
+        let expected = before.checked_sub(1).map_or(first, |last| tariffs[last].1);
+        if !tariffs.is_empty() && settled.tariffs != expected && self.other_tariffs.is_none() {
+            self.other_tariffs = Some((settled.interval, expected, settled.tariffs));
+        }
+    }
+
+    fn check_tariffs(&self) -> Result<(), LiveError> {
+        let Some((interval, expected, found)) = self.other_tariffs else { return Ok(()) };
+        let in_words = |tariffs: Tariffs| format!("{} and {}", tariffs.retail_price, tariffs.feed_in_price);
+        Err(LiveError::OtherTariffs { interval, expected: in_words(expected), found: in_words(found) })
+    }
+
     /// Waits for settlements, and adds them; those of an earlier start are not shown again.
     async fn next_page(&mut self, terminal: &Terminal, earlier: u64) {
         loop {
@@ -98,7 +124,11 @@ impl<'a> Watch<'a> {
             match self.parts.settlements(self.node, next).await {
                 Ok(page) => {
                     for settled in &page {
-                        if self.tally.add(settled) && self.tally.count() as u64 > earlier {
+                        if !self.tally.add(settled) {
+                            continue;
+                        }
+                        self.note_tariffs(settled);
+                        if self.tally.count() as u64 > earlier {
                             terminal.settled(settled);
                         }
                     }
@@ -173,13 +203,20 @@ impl<'a> Watch<'a> {
         Ok(agents)
     }
 
-    /// Participants that are missing in settlements, and in how many.
+    /// Participants that are missing in settlements and were not out of reach, and in how many.
     pub(super) fn not_read(&self) -> BTreeMap<String, u64> {
-        let missing = |member| (self.tally.count() as u64).saturating_sub(self.tally.receipts(member));
+        let next = self.tally.next();
+        let out = |name| {
+            let out = self.plan.setup.out_of_reach.get(name).into_iter().flatten();
+            let settled = out.map(|out| next.map_or(out.end, |next| next.min(out.end)).since(out.start));
+            settled.flatten().map(|intervals| u64::try_from(intervals).unwrap_or_default()).sum::<u64>()
+        };
+        let missing =
+            |member, name| (self.tally.count() as u64).saturating_sub(self.tally.receipts(member) + out(name));
         self.state
             .names
             .iter()
-            .map(|(member, name)| (name.clone(), missing(*member)))
+            .map(|(member, name)| (name.clone(), missing(*member, name)))
             .filter(|(_, missing)| *missing > 0)
             .collect()
     }

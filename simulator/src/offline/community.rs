@@ -1,9 +1,9 @@
 //! The community of a scenario, ready to be played: who is where, how each bids, and what each uses and makes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use household::{
-    home::battery::Battery,
+    home::{battery::Battery, misreport::Misreport},
     strategy::{FixedLimits, PriceTaker, Strategy},
 };
 use market::grid::{BusIndex, Grid};
@@ -345,8 +345,24 @@ impl Community {
         self.devices.remembers() == Remembers::Market
     }
 
+    /// The intervals in which a member's meter is out of reach.
+    pub(crate) fn out_of_reach(&self, member: usize) -> Vec<Range<Interval>> {
+        self.faults.out_of_reach(member, self.first, self.intervals)
+    }
+
+    /// How a member's meter says something else than what flows; none where it does not.
+    pub(crate) fn misreport(&self, member: usize) -> Option<Misreport> {
+        self.dishonest.as_ref()?.misreport(member)
+    }
+
+    /// A strategy that somebody has and whose limits depend on the supplier's prices.
+    pub(crate) fn sees_tariffs(&self) -> Option<&'static str> {
+        let strategies = self.homes.iter().map(|home| &self.strategies[home.strategy]);
+        strategies.into_iter().find(|strategy| strategy.sees_tariffs()).map(|strategy| strategy.name())
+    }
+
     /// What the meters say of what everyone did; into `told`, where that is something else.
-    pub(crate) fn told<'a>(&self, uses: &'a [Use], told: &'a mut Vec<Use>) -> &'a [Use] {
+    pub fn told<'a>(&self, uses: &'a [Use], told: &'a mut Vec<Use>) -> &'a [Use] {
         match &self.dishonest {
             Some(dishonest) => {
                 dishonest.tell(uses, told);
@@ -385,7 +401,7 @@ impl Community {
     pub(crate) fn measure(&self, at: usize, lookup: &mut Lookup, memory: &mut Memory, into: &mut [Use]) {
         self.profile(at, lookup, into);
         if self.devices.remembers() != Remembers::Nothing {
-            self.devices.step(self.interval(at), &self.equipment, memory, into);
+            self.devices.step(self.interval(at), &self.equipment, &self.faults, memory, into);
         }
         if !self.faults.is_none() {
             self.faults.apply(self.interval(at), at + 1 == self.intervals, &mut memory.outages, into);

@@ -7,7 +7,7 @@ use protocol::{interval::Interval, money::Price};
 
 use super::{
     chance::{Chance, Purpose, happens, place},
-    faults::Outages,
+    faults::{Faults, Outages},
     learning::Learned,
     member::Member,
     pool::Pool,
@@ -123,12 +123,19 @@ impl Devices {
     }
 
     /// What the devices make of what the profiles say of the next interval.
-    pub(crate) fn step(&self, interval: Interval, scenario: &[Equipment], memory: &mut Memory, uses: &mut [Use]) {
+    pub(crate) fn step(
+        &self,
+        interval: Interval,
+        scenario: &[Equipment],
+        faults: &Faults,
+        memory: &mut Memory,
+        uses: &mut [Use],
+    ) {
         let outdoor_milli_c = self.weather_at(interval);
         let day = interval.start_s().div_euclid(DAY_S);
         // What receipts say by the time that the interval begins: of the one before last, whose market has closed.
-        let [price, _] = memory.prices;
-        let homes = self.homes.iter().zip(&mut memory.homes).zip(uses).enumerate();
+        let Memory { homes, prices: [price, _], outages, .. } = memory;
+        let homes = self.homes.iter().zip(homes).zip(uses).enumerate();
         for (number, ((equipped, remembered), of_home)) in homes {
             let Some(Equipped { home, vehicle, appliances, .. }) = equipped else { continue };
             if remembered.day != Some(day) {
@@ -140,6 +147,7 @@ impl Devices {
             let [before, today] = &remembered.sessions;
             let session = before.as_ref().filter(|session| session.departs_s > interval.start_s()).or(today.as_ref());
             let windows = [remembered.window; household::home::APPLIANCES_MAX];
+            let price = price.filter(|_| home.follows_prices() && faults.was_read(number, outages));
             let step = Step {
                 outdoor_milli_c,
                 price,

@@ -3,6 +3,7 @@
 //! Energy and money of a run are then what the meters said, and what the grid carries is what flowed. Beside the market
 //! of each interval the one is cleared that honest meters would have made, from the same flows.
 
+use household::home::{HomeFlows, misreport::Misreport};
 use market::{balance::provisional, economics::Economics, grid::Grid, inputs::MeteredMember, metering::Metered};
 use protocol::{
     energy::Energy,
@@ -17,15 +18,14 @@ use super::{
     chance::Chance,
     uses::{Use, narrow},
 };
-use crate::scenario::{Dishonest as Said, Part};
+use crate::scenario::Dishonest as Said;
 
 /// Whose meters do, and how.
 #[derive(Debug)]
 pub(crate) struct Dishonest {
     /// By member.
     is_dishonest: Vec<bool>,
-    hides: Part,
-    invents: Part,
+    misreport: Misreport,
     transformer: TransformerMeter,
 }
 
@@ -43,7 +43,8 @@ impl Dishonest {
             tolerance_wh: 0,
             tolerance_ppm: said.tolerance.ppm(),
         };
-        Dishonest { is_dishonest, hides: said.hides, invents: said.invents, transformer }
+        let misreport = Misreport::of_ppm(said.hides.ppm(), said.invents.ppm());
+        Dishonest { is_dishonest, misreport, transformer }
     }
 
     /// How many.
@@ -51,15 +52,28 @@ impl Dishonest {
         self.is_dishonest.iter().filter(|is_dishonest| **is_dishonest).count()
     }
 
+    /// How a member's meter misreports; none of an honest one.
+    pub(crate) fn misreport(&self, member: usize) -> Option<Misreport> {
+        self.is_dishonest[member].then_some(self.misreport)
+    }
+
     /// What the meters say that everyone did.
     pub(crate) fn tell(&self, uses: &[Use], told: &mut Vec<Use>) {
         told.clear();
         told.extend_from_slice(uses);
         for (of_member, _) in told.iter_mut().zip(&self.is_dishonest).filter(|(_, is_dishonest)| **is_dishonest) {
-            let (drawn, fed_in) = of_member.at_meter();
-            // What a battery takes is not hidden: it is seen as such.
-            of_member.consumption -= self.hides.of(drawn).min(of_member.consumption);
-            of_member.production = narrow(u64::from(of_member.production) + u64::from(self.invents.of(fed_in)));
+            let (import_wh, export_wh) = of_member.at_meter();
+            let flows = HomeFlows {
+                consumption_wh: of_member.consumption.into(),
+                production_wh: of_member.production.into(),
+                charged_wh: of_member.charged.into(),
+                discharged_wh: of_member.discharged.into(),
+                import_wh: import_wh.into(),
+                export_wh: export_wh.into(),
+                ..HomeFlows::default()
+            };
+            let said = self.misreport.tell(&flows);
+            (of_member.consumption, of_member.production) = (narrow(said.consumption_wh), narrow(said.production_wh));
         }
     }
 

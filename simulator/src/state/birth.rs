@@ -11,7 +11,7 @@ use protocol::{
 use super::{
     AGENT_STATE, AGENTS, GENESIS, MARKET, NAMES, Setup, StateError, agent,
     files::{self, Readers},
-    meter, validator,
+    meter, validator, validator_key,
 };
 
 /// Name of the community in its genesis.
@@ -57,7 +57,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         let directory = validator(root, index);
         files::create_directory(&directory)?;
         files::new_key(&directory.join("network.key"))?;
-        let path = directory.join("validator.key");
+        let path = validator_key(root, index);
         let key = files::new_key(&path)?.public();
         let record = ledger_node::node::signed_path(&path);
         ledger_node::consensus::new_record(&record, key, 0).map_err(|error| StateError::unwritable(&record, error))?;

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::Range,
     path::Path,
 };
 
@@ -78,11 +79,13 @@ pub(super) fn write(root: &Path, setup: &Setup, genesis: &Genesis, run: &Run) ->
         let text = validator_text(index, &ports, *api);
         files::write(&validator(root, index).join(VALIDATOR_FILE), text.as_bytes(), Readers::Everyone)?;
     }
-    let text = market_text(&addresses, run);
+    let text = market_text(&addresses, run, &unread(setup));
     files::write(&root.join(MARKET).join(MARKET_FILE), text.as_bytes(), Readers::Everyone)?;
     for participant in &setup.dataset.participants {
         let id = &participant.id;
-        let text = agent_text(participant, &addresses.broker, addresses.agents[id], setup.orders.table(id));
+        let out_of_reach = setup.out_of_reach.get(id).map_or(&[][..], Vec::as_slice);
+        let text =
+            agent_text(participant, &addresses.broker, addresses.agents[id], setup.orders.table(id), out_of_reach);
         files::write(&agent(root, id).join(AGENT_FILE), text.as_bytes(), Readers::Everyone)?;
     }
     // A console on all interfaces is asked on this one.
@@ -183,7 +186,27 @@ fn validator_text(index: usize, ports: &[NodePorts], api: SocketAddr) -> String 
     )
 }
 
-fn market_text(addresses: &Addresses, run: &Run) -> String {
+/// From which starts on how many meters are out of reach.
+fn unread(setup: &Setup) -> BTreeMap<Interval, usize> {
+    let mut changes: BTreeMap<Interval, i64> = BTreeMap::new();
+    for out in setup.out_of_reach.values().flatten() {
+        *changes.entry(out.start).or_default() += 1;
+        *changes.entry(out.end).or_default() -= 1;
+    }
+    let mut devices = 0;
+    let counted = changes.into_iter().map(|(from, change)| {
+        devices += change;
+        // Whoever comes back was away before.
+        (from, usize::try_from(devices).unwrap_or_default())
+    });
+    counted.collect()
+}
+
+fn market_text(addresses: &Addresses, run: &Run, unread: &BTreeMap<Interval, usize>) -> String {
+    let unread: Vec<String> = unread
+        .iter()
+        .map(|(from, devices)| format!("{{ from = \"{}\", devices = {devices} }}", from.start_text()))
+        .collect();
     let ledger: Vec<String> = addresses.ledger.iter().map(|node| format!("http://{node}")).collect();
     format!(
         "{HEADER}\
@@ -203,17 +226,26 @@ fn market_text(addresses: &Addresses, run: &Run) -> String {
          # Least time from one interval to the next; 0 is as fast as it goes.\n\
          interval_ms = {}\n\
          # Start of the last interval.\n\
-         until = \"{}\"\n",
+         until = \"{}\"\n\
+         # From when on how many meters are out of reach: for these nothing waits.\n\
+         unread = [{}]\n",
         quoted(&addresses.broker.to_string()),
         list(&ledger),
         addresses.market,
         run.interval_ms,
         run.until.start_text(),
+        unread.join(", "),
     )
 }
 
-fn agent_text(participant: &Participant, broker: &BrokerAddress, status: SocketAddr, order: toml::Table) -> String {
-    let battery = participant.battery.as_ref().map(|battery| &battery.settings);
+fn agent_text(
+    participant: &Participant,
+    broker: &BrokerAddress,
+    status: SocketAddr,
+    order: toml::Table,
+    out_of_reach: &[Range<Interval>],
+) -> String {
+    let battery = participant.battery.as_ref();
     let kind = if battery.is_some() { "home" } else { "replay" };
     let mut text = format!(
         "{HEADER}\
@@ -237,7 +269,22 @@ fn agent_text(participant: &Participant, broker: &BrokerAddress, status: SocketA
     );
     if let Some(battery) = battery {
         // An inline table.
-        text += &format!("battery = {battery}\n");
+        text += &format!("battery = {}\n", battery.settings);
+        if let Some(misreport) = battery.misreports {
+            let [hides, invents] = [misreport.hides_ppm(), misreport.invents_ppm()].map(decimal);
+            text += &format!(
+                "# What the meter says is not what flows.\nmisreports = {{ hides = {hides}, invents = {invents} }}\n"
+            );
+        }
+    }
+    if !out_of_reach.is_empty() {
+        let times = out_of_reach
+            .iter()
+            .map(|out| format!("{{ from = \"{}\", until = \"{}\" }}", out.start.start_text(), out.end.start_text()));
+        text += &format!(
+            "# What flows meanwhile is read when the meter is back.\nout_of_reach = [{}]\n",
+            times.collect::<Vec<_>>().join(", ")
+        );
     }
     if !order.is_empty() {
         // A table is TOML, and its tables have their names in front.
@@ -246,6 +293,11 @@ fn agent_text(participant: &Participant, broker: &BrokerAddress, status: SocketA
             &format!("\n# Highest price to buy at, lowest price to sell at, per kWh; or another strategy.\n{order}");
     }
     text
+}
+
+/// Millionths as a decimal.
+fn decimal(ppm: u32) -> String {
+    format!("{}.{:06}", ppm / 1_000_000, ppm % 1_000_000)
 }
 
 fn quoted(text: &str) -> String {

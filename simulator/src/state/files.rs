@@ -76,6 +76,11 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], StateError> {
     Ok(bytes)
 }
 
+/// Reads the secret key at `path`.
+pub(super) fn read_key(path: &Path) -> Result<SecretKey, StateError> {
+    owner_only::read_key(path).map_err(|error| StateError::unreadable(path, io::Error::other(error)))
+}
+
 /// Makes a secret key and stores it at `path`.
 pub(super) fn new_key(path: &Path) -> Result<SecretKey, StateError> {
     let (key, text) = owner_only::new_key().map_err(|error| StateError::NoRandomness(error.to_string()))?;

@@ -22,14 +22,17 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
     io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use protocol::{
     genesis::{Genesis, GenesisError},
     interval::Interval,
+    key::SecretKey,
     member::MemberId,
     money::Price,
+    settlement::Tariffs,
 };
 
 pub(crate) use configs::GATE_DELAY_MS;
@@ -59,6 +62,10 @@ pub struct Setup {
     pub orders: Orders,
     /// What the mechanism is told beside.
     pub terms: Terms,
+    /// What the supplier takes and gives from later intervals on, in their order.
+    pub tariffs: Vec<(Interval, Tariffs)>,
+    /// The intervals in which a participant's meter is out of reach, by participant and in their order.
+    pub out_of_reach: BTreeMap<String, Vec<Range<Interval>>>,
 }
 
 /// A neighbourhood in its prepared directory; nobody else prepares or runs it while this value lives.
@@ -206,6 +213,11 @@ impl Neighbourhood {
         (0..self.genesis.validators.len()).map(|index| validator(&self.root, index).join(VALIDATOR_FILE)).collect()
     }
 
+    /// The validators' keys, in order.
+    pub fn validator_keys(&self) -> Result<Vec<SecretKey>, StateError> {
+        (0..self.genesis.validators.len()).map(|index| files::read_key(&validator_key(&self.root, index))).collect()
+    }
+
     /// The configuration file of the market.
     pub fn market_config(&self) -> PathBuf {
         self.root.join(MARKET).join(MARKET_FILE)
@@ -219,6 +231,10 @@ impl Neighbourhood {
 
 fn validator(root: &Path, index: usize) -> PathBuf {
     root.join(format!("validator-{index}"))
+}
+
+fn validator_key(root: &Path, index: usize) -> PathBuf {
+    validator(root, index).join("validator.key")
 }
 
 fn agent(root: &Path, name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 //! is; a battery is modelled by the agent itself, as its receipts come.
 
 use market_service::files::Keys;
+use protocol::{interval::Interval, limits::SCHEDULED_MAX, settlement::Tariffs};
 
 use super::Setup;
 use crate::{
@@ -13,47 +14,67 @@ use crate::{
     terms::Terms,
 };
 
-/// What a scenario asks for that only an offline run has: a live one is refused it, and nothing is left out in silence.
-fn only_offline(scenario: &Scenario) -> Result<(), ScenarioError> {
-    let refused = |key: &str, what: &str| {
-        Err(ScenarioError::at(
-            key,
-            format!("expected none in a live neighbourhood, found {what}; `run` plays it offline"),
-        ))
-    };
-    if !scenario.tariffs.windows.is_empty() || scenario.tariffs.series.is_some() {
-        return refused("tariffs", "prices that change");
+/// What the supplier takes and gives: in the first interval, and from which later ones on otherwise. Each change is a
+/// decision of the validators, who decide so many beforehand. A live neighbourhood is refused what it cannot play, and
+/// nothing is left out in silence.
+fn tariffs(
+    community: &Community,
+    street: &Street<&Community>,
+) -> Result<(Tariffs, Vec<(Interval, Tariffs)>), ScenarioError> {
+    let first = street.rules(0).tariffs();
+    let mut last = first;
+    let mut changes = Vec::new();
+    for at in 1..community.intervals() {
+        let tariffs = street.rules(at).tariffs();
+        if last != tariffs {
+            changes.push((street.interval(at), tariffs));
+            last = tariffs;
+        }
     }
-    if scenario.faults.offline.ppm() > 0 {
-        return refused("faults.offline", "meters out of reach");
+    if changes.len() > SCHEDULED_MAX {
+        let found = changes.len();
+        let message = format!(
+            "expected at most {SCHEDULED_MAX} changes of the supplier's prices in a live neighbourhood, as many as \
+             validators decide ahead, found {found}; shorten `period`, or play it offline with `run`"
+        );
+        return Err(ScenarioError::at("tariffs", message));
     }
-    if scenario.faults.dishonest.is_some() {
-        return refused("faults.dishonest", "meters that say something else than what flows");
+    match community.sees_tariffs().filter(|_| !changes.is_empty()) {
+        Some(name) => {
+            let message = format!(
+                "expected none that follows the supplier's prices where these change in a live neighbourhood, found \
+                 `{name}`: a household has proof of a price only when it has bid already; `run` plays it offline"
+            );
+            Err(ScenarioError::at("strategies", message))
+        }
+        None => Ok((first, changes)),
     }
-    Ok(())
 }
 
 /// The live neighbourhood of a scenario.
 pub(crate) fn setup(scenario: &Scenario, community: &Community, validators: usize) -> Result<Setup, ScenarioError> {
-    only_offline(scenario)?;
     let mut street = Street::new(community, protocol::hash::Hash::ZERO);
+    let (tariffs, changes) = tariffs(community, &street)?;
     let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);
+    let mut told = Vec::new();
     let mut usage: Vec<Vec<Usage>> = vec![Vec::with_capacity(community.intervals()); community.members()];
     for at in 0..community.intervals() {
         street.measure(at, &mut memory, &mut uses);
-        for (usage, of_member) in usage.iter_mut().zip(&uses) {
-            // All but the battery, whose prices nobody knows yet.
+        let told = community.told(&uses, &mut told);
+        for (member, (usage, (flows, told))) in usage.iter_mut().zip(uses.iter().zip(told)).enumerate() {
+            // All but the battery, whose prices nobody knows yet: what its meter says of both is modelled with it.
+            let of_member = if community.has_battery(member) { flows } else { told };
             usage.push(Usage {
                 consumption_wh: of_member.consumption.into(),
                 production_wh: of_member.production.into(),
             });
         }
     }
-    let modelled = |(battery, settings): (_, &toml::Value)| ModelledBattery { battery, settings: settings.to_string() };
-    let participant = |(number, ((id, bus), usage))| {
-        let battery = community.battery(number).map(modelled);
-        Participant { id, bus, usage, battery }
+    let modelled = |member| {
+        let (battery, settings) = community.battery(member)?;
+        Some(ModelledBattery { battery, settings: settings.to_string(), misreports: community.misreport(member) })
     };
+    let participant = |(number, ((id, bus), usage))| Participant { id, bus, usage, battery: modelled(number) };
     let participants = community.names_and_buses().into_iter().zip(usage).enumerate().map(participant);
     let dataset = Dataset {
         profile: "scenario".into(),
@@ -72,8 +93,8 @@ pub(crate) fn setup(scenario: &Scenario, community: &Community, validators: usiz
         from: dataset.first,
         dataset,
         mechanism: market.mechanism.clone(),
-        retail: scenario.tariffs.retail,
-        feed_in: scenario.tariffs.feed_in,
+        retail: tariffs.retail_price,
+        feed_in: tariffs.feed_in_price,
         validators,
         orders: Orders::of_tables(community.orders()),
         terms: Terms {
@@ -82,5 +103,11 @@ pub(crate) fn setup(scenario: &Scenario, community: &Community, validators: usiz
             fees: market.fees.clone(),
             derate_ppm: market.derate.map(Part::ppm).filter(|ppm| *ppm != protocol::parameters::WHOLE_PPM),
         },
+        tariffs: changes,
+        out_of_reach: community
+            .names()
+            .map(str::to_owned)
+            .zip((0..).map(|member| community.out_of_reach(member)))
+            .collect(),
     })
 }

@@ -17,6 +17,8 @@ fn setup() -> Setup {
         validators: 4,
         orders: Orders::default(),
         terms: Terms::default(),
+        tariffs: Vec::new(),
+        out_of_reach: BTreeMap::new(),
     }
 }
 

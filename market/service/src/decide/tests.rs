@@ -49,10 +49,10 @@ impl Scene {
         let street = Street::new(members, 1);
         let until = until.map(|number| street.genesis.first_interval.offset(number).unwrap());
         let community = Arc::new(Community::new(street.genesis.clone(), street.market.clone()).unwrap());
-        let pace = Pace::Replay { interval_ms: 0, until };
+        let pace = Pace::Replay { interval_ms: 0, until, unread: Arc::new([]) };
         Scene {
             state: street.state(),
-            decider: Decider::new(community.clone(), pace, DELAY_MS, Vec::new()),
+            decider: Decider::new(community.clone(), pace.clone(), DELAY_MS, Vec::new()),
             street,
             community,
             pace,
@@ -511,7 +511,7 @@ impl Play {
         (scene.asked, scene.pushed) = (None, None);
         self.line.clear();
         let restored = scene.disk.values().cloned().collect();
-        scene.decider = Decider::new(scene.community.clone(), scene.pace, DELAY_MS, restored);
+        scene.decider = Decider::new(scene.community.clone(), scene.pace.clone(), DELAY_MS, restored);
         self.crashes += 1;
         let words = scene.on(Event::Started);
         assert_eq!(words.len(), 1, "{words:?}");

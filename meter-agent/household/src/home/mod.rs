@@ -46,6 +46,7 @@ pub mod battery;
 pub mod ev;
 pub mod heat_pump;
 pub mod house;
+pub mod misreport;
 pub mod pv;
 pub mod units;
 

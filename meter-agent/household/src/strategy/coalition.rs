@@ -71,6 +71,10 @@ impl Strategy for Coalition {
         "coalition"
     }
 
+    fn sees_tariffs(&self) -> bool {
+        true
+    }
+
     fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         let at = |share: Option<Share>| between(situation.tariffs?, share?);
         PriceLimits { buy: at(self.buy_at), sell: at(self.sell_at), ..PriceLimits::default() }

@@ -63,6 +63,12 @@ pub trait Strategy: Debug + Send + Sync {
     /// Why, for people.
     fn why(&self, situation: &Situation<'_>) -> Why;
 
+    /// Whether its limits depend on the supplier's prices. A household has proof of these once an interval is settled,
+    /// and bids for later ones before: where they change, it follows them with a delay.
+    fn sees_tariffs(&self) -> bool {
+        false
+    }
+
     /// What it remembers before its first interval: whole numbers that mean something to it alone, always as many.
     /// Who learns nothing has none.
     fn memory(&self) -> Vec<u64> {

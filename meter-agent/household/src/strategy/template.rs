@@ -48,6 +48,10 @@ impl Strategy for Discount {
         "template"
     }
 
+    fn sees_tariffs(&self) -> bool {
+        true
+    }
+
     fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         // What is not known yet limits nothing: no household is kept from trading by that.
         let dearest = situation.tariffs.and_then(|tariffs| {

@@ -26,6 +26,10 @@ impl Strategy for ZeroIntelligence {
         "zi_c"
     }
 
+    fn sees_tariffs(&self) -> bool {
+        true
+    }
+
     fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         // Without the supplier's prices it knows no bounds, and limits nothing.
         let Some(tariffs) = situation.tariffs else { return PriceLimits::default() };

@@ -9,7 +9,7 @@ use crate::orders::AHEAD;
 impl Core {
     /// Learns from what is due by now, where an order can stand for `first` at the earliest.
     pub(super) fn learn(&mut self, records: &dyn Records, first: Interval) -> Result<(), StoreFault> {
-        let (Some(learned), orders) = (&mut self.learned, &self.orders) else { return Ok(()) };
+        let Core { learned: Some(learned), orders, identity, .. } = self else { return Ok(()) };
         let outcome = |interval: Interval| -> Result<Option<Outcome>, StoreFault> {
             let json = records.receipt(interval)?;
             let entry = json.and_then(|json| Receipt::from_json(&json).ok()).map(|receipt| receipt.entry);
@@ -21,7 +21,9 @@ impl Core {
                 line: entry.line,
             }))
         };
-        self.known = learned.learn(&*self.identity.strategy, first, AHEAD, self.before_first, outcome)?;
+        // There are no receipts of these.
+        let never = |interval: Interval| interval <= self.before_first || identity.out_of_reach.covers(interval);
+        self.known = learned.learn(&*identity.strategy, first, AHEAD, never, outcome)?;
         Ok(())
     }
 

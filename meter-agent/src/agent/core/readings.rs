@@ -44,7 +44,8 @@ impl Core {
     /// Begins to read and sign the intervals after the last one, up to the open one, as far as that is believed.
     pub(super) fn begin_round(&mut self, now: Now) {
         self.live.meter_waits = false;
-        let open = self.open(now).filter(|open| self.read_until < *open && !self.live.over && !self.live.halted);
+        let within = self.open(now).and_then(|open| self.identity.out_of_reach.last_within(open));
+        let open = within.filter(|open| self.read_until < *open && !self.live.over && !self.live.halted);
         self.work.round = open.map(|open| Round {
             open,
             until: self.read_until,
@@ -60,7 +61,9 @@ impl Core {
         let Some(round) = &mut self.work.round else { return };
         let goes_on = round.stuck.is_none() && !round.waits && !self.live.over && round.signed.len() < BATCH;
         let next = round.until.next().filter(|next| goes_on && *next <= round.open);
-        if let Some(interval) = next {
+        if let Some(skipped) = next.filter(|next| self.identity.out_of_reach.skips(*next)) {
+            round.until = skipped;
+        } else if let Some(interval) = next {
             match clock::may_sign(self.identity.clock, interval, turn.now.utc_s, self.live.signed_s) {
                 Ok(()) => {
                     turn.effects.push(Effect::ReadMeter { interval, is_late: interval < round.open });

@@ -10,7 +10,7 @@ use std::time::Duration;
 use household::strategy::{self, Why};
 use protocol::answer::{Announcement, Refusal};
 
-use self::home::{Home, fixed, interval};
+use self::home::{Home, fixed, interval, out_of_reach};
 use super::{
     sending::{BURST, ORDER_RETRY, REFILL},
     *,
@@ -309,6 +309,33 @@ fn a_strategy_learns_from_receipts_that_are_old_enough_and_goes_on_from_what_was
     assert_eq!(ahead.collect::<Vec<_>>(), placed.collect::<Vec<_>>());
     assert_eq!(home.memory.learned, home.core.learned);
     assert_eq!(Learned::of(&*strategy, home.memory.learned.clone(), interval(-1)), home.core.learned);
+}
+
+#[test]
+fn a_meter_out_of_reach_is_read_late_and_the_household_bids_all_the_while() {
+    let mut home = Home::new(Some("0.2"));
+    home.core.identity.out_of_reach = out_of_reach(2, 100);
+    home.connects();
+    for open in 0..2 {
+        assert_eq!(home.announced(open, None), [format!("read {open}")]);
+        home.all_goes_well();
+        home.receives(&home.receipt(open, 10));
+        home.all_goes_well();
+    }
+    // No receipt comes of what nobody reads. Announcements are believed all the same, and orders stand.
+    for open in 2..100 {
+        home.announced(open, Some(open + 1));
+        assert!(!home.is_reading(), "{open}");
+        home.all_goes_well();
+        assert_eq!(home.core.orders.placed(interval(open + 2)).buy, "0.2".parse().ok(), "{open}");
+    }
+    assert_eq!(home.announced(100, None), ["read 99"], "nothing of what is between");
+    assert_eq!(home.shows(500), ["read 100"]);
+    assert_eq!(home.shows(10), ["store 3 4"]);
+    home.writes();
+    let [late, measured] = [3, 4].map(|sequence| home.memory.readings[&sequence].clone());
+    assert_eq!((late.interval, late.consecutive, late.import.wh()), (interval(99), false, 500));
+    assert_eq!((measured.interval, measured.consecutive, measured.import.wh()), (interval(100), true, 10));
 }
 
 #[test]

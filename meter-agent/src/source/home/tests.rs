@@ -11,14 +11,24 @@ fn first() -> Interval {
 
 /// A home that uses 100 Wh in each of four intervals.
 fn home(more: &str) -> Box<dyn MeterSource> {
+    home_with("", more)
+}
+
+/// The same, with more in `[source]` and in its battery.
+fn home_with(source: &str, more: &str) -> Box<dyn MeterSource> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "timestamp,consumption_wh,production_wh").unwrap();
     for count in 0..4 {
         writeln!(file, "{},100,0", first().offset(count).unwrap().start_text()).unwrap();
     }
     let path = file.path().to_str().unwrap();
+    let battery = match more.contains("initial_wh") {
+        true => BATTERY.replace("initial_wh = 400\n", ""),
+        false => BATTERY.to_owned(),
+    };
     let config: super::super::SourceConfig =
-        toml::from_str(&format!("kind = \"home\"\nfile = \"{path}\"\n[battery]\n{BATTERY}{more}")).unwrap();
+        toml::from_str(&format!("kind = \"home\"\nfile = \"{path}\"\n{source}[battery]\n{battery}{more}")).unwrap();
+
     let registers = Registers { import_wh: 1_000, export_wh: 50 };
     config.open(&Placement { first: first(), registers, rated_power_w: None }).unwrap()
 }
@@ -70,6 +80,20 @@ fn a_battery_that_follows_prices_waits_for_those_of_the_interval_before_last() {
     assert_eq!(home.model().unwrap().asks_for_price(at(3)), Some(at(1)));
     home.model().unwrap().tell_price(price("0.15"));
     assert_eq!(shown(&mut *home, 3), Some((1_700, 700)));
+}
+
+#[test]
+fn a_meter_that_misreports_shows_what_it_says_and_the_battery_does_what_it_does() {
+    // All from the battery: nothing is drawn that could be hidden.
+    let mut home = home_with("misreports = { hides = 0.3 }\n", "");
+    assert_eq!([2, 3].map(|count| shown(&mut *home, count)), [Some((1_000, 100)), Some((1_000, 0))]);
+    let small = "initial_wh = 150\n";
+    let mut home = home_with("misreports = { hides = 0.3 }\n", small);
+    // The second 100 Wh are half from the battery: 15 of 50 are hidden.
+    assert_eq!(
+        [0, 1, 2].map(|count| shown(&mut *home, count)),
+        [Some((1_000, 50)), Some((1_035, 0)), Some((1_105, 0))]
+    );
 }
 
 #[test]

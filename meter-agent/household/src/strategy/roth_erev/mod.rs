@@ -228,6 +228,10 @@ impl Strategy for RothErev {
         "roth_erev"
     }
 
+    fn sees_tariffs(&self) -> bool {
+        self.lowest.is_none() || self.highest.is_none()
+    }
+
     fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         let Some(grid) = self.grid(situation.tariffs) else { return PriceLimits::default() };
         let [buy, sell] = self.seed.draws(situation.interval);

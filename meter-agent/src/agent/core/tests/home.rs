@@ -25,6 +25,14 @@ pub(super) fn fixed(buy: Option<&str>) -> Arc<dyn Strategy> {
     Arc::new(FixedLimits { buy: buy.map(|price| price.parse().unwrap()), ..FixedLimits::default() })
 }
 
+/// Out of reach from one interval on until another.
+pub(super) fn out_of_reach(from: i64, until: i64) -> OutOfReach {
+    let [from, until] = [from, until].map(|number| interval(number).start_text());
+    toml::from_str::<BTreeMap<String, OutOfReach>>(&format!("at = [{{ from = \"{from}\", until = \"{until}\" }}]"))
+        .unwrap()["at"]
+        .clone()
+}
+
 /// The choice to buy up to a price.
 pub(super) fn chosen(buy: &str) -> Choice {
     Choice::Fixed(FixedLimits { buy: buy.parse().ok(), ..FixedLimits::default() })
@@ -111,6 +119,7 @@ impl Home {
             transformer: false,
             clock: MeterClock::Market,
             meter: MeterKind::Meter,
+            out_of_reach: OutOfReach::default(),
             member_key: ours.key.clone(),
             device_key: ours.device.clone(),
             strategy: fixed(buy),
