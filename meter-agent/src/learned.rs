@@ -166,7 +166,7 @@ mod tests {
         };
         let price = |text: &str| text.parse().unwrap();
         let tariffs = Tariffs { retail_price: price("0.3"), feed_in_price: price("0.08") };
-        Outcome { interval: at, tariffs, limits: PriceLimits::default(), price: None, line }
+        Outcome { interval: at, tariffs, limits: PriceLimits::default(), price: None, line, stored_uwh: None }
     }
 
     /// From which intervals a memory learned, the earliest first.

@@ -109,7 +109,7 @@ fn who_learns_comes_to_the_best_reply_and_earns_more_than_at_first() {
         let limits = learner.limits(&Situation { interval, tariffs: Some(tariffs), memory: &memory });
         let line = sold(&rules, interval, limits);
         gained.push(gain(&line));
-        outcomes.push(Outcome { interval, tariffs, limits, price: Some(price("0.2")), line });
+        outcomes.push(Outcome { interval, tariffs, limits, price: Some(price("0.2")), line, stored_uwh: None });
     }
     let mean = |days: &[i128]| days.iter().sum::<i128>() / days.len() as i128;
     // Who chose evenly would get the mean of all twelve.

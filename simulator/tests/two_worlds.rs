@@ -42,7 +42,9 @@ fn scenario() -> String {
         let (buy, sell) = (299_500 - number * 7_001, 80_700 + number * 3_003);
         let strategy = match number % 4 {
             _ if number == 19 => "strategy = 'zi_c'\n".to_owned(),
-            _ if number == 17 => "strategy = 'battery_aware'\nround_trip_efficiency = 0.87\n".to_owned(),
+            _ if number == 17 => {
+                "strategy = 'battery_aware'\nround_trip_efficiency = 0.87\ncapacity_wh = 6000\n".to_owned()
+            }
             _ if number == 18 => "strategy = 'coalition'\nname = 'one'\nbuy_at = 0.77\nsell_at = 0.33\n".to_owned(),
             1 | 2 => format!(
                 "strategy = 'roth_erev'\nlimits = {}\nlowest = '0.{:06}'\nhighest = '0.{:06}'\n",
@@ -184,6 +186,7 @@ fn a_day_live_gives_the_lines_that_were_computed_offline() {
     let decides = |what, from, to| assert_decides(what, &text, from, to, &computed);
     decides("what is learned within the day", "lowest =", "forgetting = 0.3\nlowest =");
     decides("a battery that follows the prices", "charge_below = '0.16'", "charge_below = '0.02'");
+    decides("what a battery holds", "capacity_wh = 6000\n", "");
     // In two parts: everything, also what the batteries hold, goes on where it stopped.
     let traded = assert_live(&text, &[50, 96], "2016-06-06T00:00:00Z/PT15M", &computed);
     assert!(traded > 10_000, "{traded} Wh");
@@ -214,7 +217,7 @@ fn eight(days: u32, more: &str) -> String {
                 95_000 + number * 611,
                 240_000 - number * 613
             ),
-            2 => "strategy = 'battery_aware'\nround_trip_efficiency = 0.87\n".to_owned(),
+            2 => "strategy = 'battery_aware'\nround_trip_efficiency = 0.87\ncapacity_wh = 8000\n".to_owned(),
             _ => format!("strategy = 'fixed'\nbuy = '0.{buy}'\nsell = '0.{sell:06}'\n"),
         };
         text += &format!("[[strategies]]\nshare = 0.125\n{strategy}");

@@ -96,11 +96,13 @@ impl<C: Deref<Target = Community>> Street<C> {
     pub fn learn(&self, at: usize, economics: &Economics, memory: &mut Memory) {
         memory.note(economics.price);
         let (interval, tariffs, price) = (self.interval(at), self.rules(at).tariffs(), economics.price);
+        let stored = |(member, _): &(usize, _)| self.community.has_battery(*member).then(|| memory.stored_uwh(*member));
+        let stored: Vec<Option<u64>> = self.learners.iter().map(stored).collect();
         let read = self.learners.iter().map(|(member, _)| *member).enumerate();
         let read = read.filter(|(_, member)| self.members[*member].metered.measured.is_some());
         let outcome = |(learner, member): (usize, usize)| {
             let (limits, line) = (self.members[member].limits, economics.lines[member]);
-            (learner, Outcome { interval, tariffs, limits, price, line })
+            (learner, Outcome { interval, tariffs, limits, price, line, stored_uwh: stored[learner] })
         };
         memory.learned.keep(at, read.map(outcome));
     }

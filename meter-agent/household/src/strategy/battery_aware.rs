@@ -5,13 +5,17 @@
 //! of it for each that comes out; so it is not given for less. The wear of the battery goes off the one and onto the
 //! other.
 //!
-//! It knows prices, and not how full the battery is: no meter says so. It takes every kWh for one that can wait. Where
-//! the battery is empty, or full, that is wrong, and the supplier has what a neighbour would have had.
+//! It takes every kWh for one that can wait. Where the battery is empty, or full, that is wrong, and the supplier would
+//! have what a neighbour would have had. So where it is known what the battery holds, and what it can, a household
+//! whose battery was nearly empty buys like a price taker, and one whose battery was nearly full sells like one. A
+//! meter alone does not say it; what is known of it is as old as all that is learned.
+
+use std::num::NonZeroU32;
 
 use protocol::{interval::Interval, money::Price, order::PriceLimits};
 use serde::Deserialize;
 
-use super::{Outcome, Situation, Strategy, Why};
+use super::{LAG, Outcome, Situation, Strategy, Why};
 use crate::home::units::Share;
 
 /// What `[order]` says.
@@ -22,6 +26,8 @@ struct Settings {
     round_trip_efficiency: Share,
     /// What each kWh that comes out of the battery wears it, per kWh.
     wear: Option<Price>,
+    /// What the battery can hold, Wh; without it, nobody can tell whether it is full.
+    capacity_wh: Option<NonZeroU32>,
 }
 
 /// The strategy `battery_aware`.
@@ -31,6 +37,7 @@ pub struct BatteryAware {
     efficiency_ppm: i64,
     /// µ€/kWh.
     wear: i64,
+    capacity_uwh: Option<u64>,
 }
 
 /// No battery.
@@ -45,26 +52,40 @@ enum BadSettings {
 impl TryFrom<Settings> for BatteryAware {
     type Error = BadSettings;
 
-    fn try_from(Settings { round_trip_efficiency, wear }: Settings) -> Result<BatteryAware, BadSettings> {
+    fn try_from(settings: Settings) -> Result<BatteryAware, BadSettings> {
+        let Settings { round_trip_efficiency, wear, capacity_wh } = settings;
         let efficiency_ppm = i64::from(round_trip_efficiency.ppm());
         if efficiency_ppm == 0 {
             return Err(BadSettings::Efficiency);
         }
         match wear {
             Some(wear) if wear.micro() < 0 => Err(BadSettings::Wear(wear)),
-            wear => Ok(BatteryAware { efficiency_ppm, wear: wear.map_or(0, Price::micro) }),
+            wear => Ok(BatteryAware {
+                efficiency_ppm,
+                wear: wear.map_or(0, Price::micro),
+                capacity_uwh: capacity_wh.map(|wh| u64::from(wh.get()) * UWH_PER_WH),
+            }),
         }
     }
 }
 
 /// Hours that are remembered, each with its number since 1970 and its lowest and highest price.
 const HOURS: usize = 24;
+/// Numbers that are remembered of the hours; behind them, the start of the last interval of which it is known what the
+/// battery held, in s after 1970, and how much, in µWh and one more than that. 0 is nothing.
+const OF_HOURS: usize = 3 * HOURS;
+const UWH_PER_WH: u64 = 1_000_000;
 /// Makes a number that is remembered of any price, µ€/kWh.
 const ABOVE_ZERO: i64 = 1 << 32;
 const WHOLE_PPM: i64 = 1_000_000;
 
 fn hour_of(interval: Interval) -> u64 {
     (interval.start_s().max(0) / 3_600).unsigned_abs()
+}
+
+/// When the interval starts whose outcome is due for another one, s after 1970.
+fn due(interval: Interval) -> Option<u64> {
+    interval.offset(-LAG).map(|due| due.start_s().max(0).unsigned_abs())
 }
 
 fn remembered(price: i64) -> u64 {
@@ -74,7 +95,10 @@ fn remembered(price: i64) -> u64 {
 /// The lowest and the highest price of the day before an interval, as far as it is remembered, µ€/kWh.
 fn of_the_last_day(memory: &[u64], interval: Interval) -> Option<(i64, i64)> {
     let now = hour_of(interval);
-    let hours = memory.chunks_exact(3).filter(|hour| hour[0] > 0 && hour[0] <= now && hour[0] + HOURS as u64 >= now);
+    let hours = memory
+        .get(..OF_HOURS)?
+        .chunks_exact(3)
+        .filter(|hour| hour[0] > 0 && hour[0] <= now && hour[0] + HOURS as u64 >= now);
     let (low, high) = hours.fold(None, |day: Option<(u64, u64)>, hour| {
         let (low, high) = day.unwrap_or((hour[1], hour[2]));
         Some((low.min(hour[1]), high.max(hour[2])))
@@ -83,7 +107,29 @@ fn of_the_last_day(memory: &[u64], interval: Interval) -> Option<(i64, i64)> {
     Some((price(low)?, price(high)?))
 }
 
+/// How full a battery was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    NearlyEmpty,
+    Between,
+    NearlyFull,
+}
+
 impl BatteryAware {
+    /// How full the battery was when it is known last: of the interval that was due for this one, and no earlier.
+    fn level(&self, situation: &Situation<'_>) -> Level {
+        let held = |stored: &u64| stored.checked_sub(1);
+        let known = match situation.memory.get(OF_HOURS..) {
+            Some([start_s, stored]) if due(situation.interval) == Some(*start_s) => held(stored),
+            _ => None,
+        };
+        match (known, self.capacity_uwh) {
+            (Some(stored), Some(capacity)) if stored <= capacity / 10 => Level::NearlyEmpty,
+            (Some(stored), Some(capacity)) if stored >= capacity - capacity / 10 => Level::NearlyFull,
+            _ => Level::Between,
+        }
+    }
+
     /// What a kWh is worth that goes into the battery, and what one costs that comes out of it.
     fn worth(&self, situation: &Situation<'_>) -> Option<(Price, Price)> {
         let (low, high) = of_the_last_day(situation.memory, situation.interval)?;
@@ -102,23 +148,35 @@ impl Strategy for BatteryAware {
     fn limits(&self, situation: &Situation<'_>) -> PriceLimits {
         // Without a price there is nothing to wait for.
         let Some((buy, sell)) = self.worth(situation) else { return PriceLimits::default() };
-        PriceLimits { buy: Some(buy), sell: Some(sell), ..PriceLimits::default() }
+        let level = self.level(situation);
+        PriceLimits {
+            buy: Some(buy).filter(|_| level != Level::NearlyEmpty),
+            sell: Some(sell).filter(|_| level != Level::NearlyFull),
+            ..PriceLimits::default()
+        }
     }
 
     fn why(&self, situation: &Situation<'_>) -> Why {
         match of_the_last_day(situation.memory, situation.interval)
             .map(|(low, high)| [low, high].map(Price::from_micro))
         {
-            Some([Some(lowest), Some(highest)]) => Why::PricesOfTheDay { lowest, highest },
+            Some([Some(lowest), Some(highest)]) => match self.level(situation) {
+                Level::NearlyEmpty => Why::BatteryEmpty,
+                Level::NearlyFull => Why::BatteryFull,
+                Level::Between => Why::PricesOfTheDay { lowest, highest },
+            },
             _ => Why::NoPriceOfTheDay,
         }
     }
 
     fn memory(&self) -> Vec<u64> {
-        vec![0; 3 * HOURS]
+        vec![0; OF_HOURS + 2]
     }
 
     fn learn(&self, memory: &mut [u64], of: &Outcome) {
+        if let (Some([start_s, stored]), Some(held)) = (memory.get_mut(OF_HOURS..), of.stored_uwh) {
+            (*start_s, *stored) = (of.interval.start_s().max(0).unsigned_abs(), held.saturating_add(1));
+        }
         let line = &of.line;
         // n€ by Wh are µ€ by kWh. Where there is no one price, it is what was traded here.
         let own = [(line.paid, line.bought), (line.earned, line.sold)]
@@ -176,6 +234,7 @@ mod tests {
             limits: PriceLimits::default(),
             price: price_of_all.map(price),
             line,
+            stored_uwh: None,
         }
     }
 
@@ -203,11 +262,41 @@ mod tests {
     }
 
     #[test]
+    fn where_the_battery_was_nearly_empty_or_full_nothing_can_wait() {
+        let aware = "round_trip_efficiency = 0.8\ncapacity_wh = 1000\n";
+        let strategy: BatteryAware = toml::from_str(aware).unwrap();
+        let (into, out_of) = (Some(price("0.16")), Some(price("0.125")));
+        let all = PriceLimits { buy: into, sell: out_of, ..PriceLimits::default() };
+        for (stored_uwh, expected, why) in [
+            (None, all, None),
+            (Some(0), PriceLimits { buy: None, ..all }, Some(Why::BatteryEmpty)),
+            (Some(100_000_000), PriceLimits { buy: None, ..all }, Some(Why::BatteryEmpty)),
+            (Some(100_000_001), all, None),
+            (Some(899_999_999), all, None),
+            (Some(900_000_000), PriceLimits { sell: None, ..all }, Some(Why::BatteryFull)),
+            (Some(u64::MAX), PriceLimits { sell: None, ..all }, Some(Why::BatteryFull)),
+        ] {
+            let mut memory = strategy.memory();
+            strategy.learn(&mut memory, &outcome(0, Some("0.1"), 0, 0));
+            strategy.learn(&mut memory, &Outcome { stored_uwh, ..outcome(1, Some("0.2"), 0, 0) });
+            let at = |count| Situation { memory: &memory, ..Situation::new(interval(count), None) };
+            assert_eq!(strategy.limits(&at(1 + LAG)), expected, "{stored_uwh:?}");
+            let prices = Why::PricesOfTheDay { lowest: price("0.1"), highest: price("0.2") };
+            assert_eq!(strategy.why(&at(1 + LAG)), why.unwrap_or_else(|| prices.clone()), "{stored_uwh:?}");
+            // Of another interval than the one that is due nothing is known: that meter was not read.
+            assert_eq!((strategy.limits(&at(2 + LAG)), strategy.why(&at(2 + LAG))), (all, prices));
+            let blind: BatteryAware = toml::from_str("round_trip_efficiency = 0.8").unwrap();
+            assert_eq!(blind.limits(&at(1 + LAG)), all, "nobody knows what it can hold");
+        }
+    }
+
+    #[test]
     fn no_battery_is_refused() {
         for (text, expected) in [
             ("round_trip_efficiency = 0", "expected a round_trip_efficiency above 0, found 0"),
             ("round_trip_efficiency = 0.9\nwear = \"-0.01\"", "expected a wear of 0 or more, found -0.01"),
             ("wear = \"0.01\"", "missing field `round_trip_efficiency`"),
+            ("round_trip_efficiency = 0.9\ncapacity_wh = 0", "expected a nonzero u32"),
         ] {
             let error = toml::from_str::<BatteryAware>(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

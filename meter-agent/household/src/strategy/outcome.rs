@@ -25,4 +25,6 @@ pub struct Outcome {
     pub price: Option<Price>,
     /// The household's line.
     pub line: Line,
+    /// What the household's battery held at the end, µWh, where its meter knows it.
+    pub stored_uwh: Option<u64>,
 }

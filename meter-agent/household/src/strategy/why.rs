@@ -50,6 +50,10 @@ pub enum Why {
     },
     /// No price of the last day is proved, by which it would decide.
     NoPriceOfTheDay,
+    /// The battery was nearly empty when it was known last: what is lacking cannot wait.
+    BatteryEmpty,
+    /// It was nearly full: what is left over cannot wait.
+    BatteryFull,
     /// As it was agreed.
     Agreed {
         /// The name of those who agreed.
@@ -83,6 +87,8 @@ impl fmt::Display for Why {
                 write!(f, "neighbours' prices went from {lowest} to {highest} within a day")
             }
             Why::NoPriceOfTheDay => write!(f, "no price of the last day is proved yet"),
+            Why::BatteryEmpty => write!(f, "the battery was nearly empty: what is lacking cannot wait"),
+            Why::BatteryFull => write!(f, "the battery was nearly full: what is left over cannot wait"),
             Why::Agreed { coalition } => write!(f, "agreed in the coalition {coalition}"),
             Why::TariffsUnproved => write!(f, "the supplier's prices are not proved yet"),
             Why::BelowSupplier { discount, retail_price } => {

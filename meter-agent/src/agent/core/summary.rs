@@ -62,8 +62,9 @@ impl Core {
 
     pub(super) fn placed(&self, record: &OrderRecord) -> PlacedOrder {
         let (strategy, order) = (&self.identity.strategy, &record.order);
-        let situation = Situation::new(order.valid_from, self.tariffs);
         // What was known long ago is not known any more: then it is the strategy's.
+        let situation = self.situation(order.valid_from);
+        let situation = situation.unwrap_or_else(|| Situation::new(order.valid_from, self.tariffs));
         let is_wanted = self.wants(order.valid_from).is_none_or(|wanted| wanted == order.limits());
         let accepted = match record.state {
             OrderState::Open => None,

@@ -297,7 +297,7 @@ fn a_strategy_learns_from_receipts_that_are_old_enough_and_goes_on_from_what_was
         let protocol::settlement::Entry { interval, tariffs, line, price, .. } = receipt.entry;
         let limits = home.core.orders.placed(interval);
         assert_eq!(limits.buy.is_some(), open >= 2, "its first order stands from the third interval on");
-        outcomes.push(strategy::Outcome { interval, tariffs, limits, price, line });
+        outcomes.push(strategy::Outcome { interval, tariffs, limits, price, line, stored_uwh: None });
     }
     // The latest order can stand for 15 at the earliest, and is decided from what came of the intervals up to 7.
     let mut expected = strategy.memory();

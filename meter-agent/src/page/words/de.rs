@@ -330,6 +330,8 @@ fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
             format!("die Preise unter Nachbarn gingen an einem Tag von {} bis {}", price(*lowest), price(*highest))
         }
         Why::NoPriceOfTheDay => "noch ist kein Preis des letzten Tages bewiesen".into(),
+        Why::BatteryEmpty => "die Batterie war fast leer: Was fehlt, kann nicht warten".into(),
+        Why::BatteryFull => "die Batterie war fast voll: Was übrig ist, kann nicht warten".into(),
         Why::Agreed { coalition } => format!("so vereinbart im Bund {coalition}"),
         Why::TariffsUnproved => "die Preise des Versorgers sind noch nicht bewiesen".into(),
         Why::BelowSupplier { discount, retail_price } => {

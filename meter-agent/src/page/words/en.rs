@@ -306,6 +306,8 @@ fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
             format!("neighbours' prices went from {} to {} within a day", price(*lowest), price(*highest))
         }
         Why::NoPriceOfTheDay => "no price of the last day is proved yet".into(),
+        Why::BatteryEmpty => "the battery was nearly empty: what is lacking cannot wait".into(),
+        Why::BatteryFull => "the battery was nearly full: what is left over cannot wait".into(),
         Why::Agreed { coalition } => format!("agreed in the coalition {coalition}"),
         Why::TariffsUnproved => "the supplier's prices are not proved yet".into(),
         Why::BelowSupplier { discount, retail_price } => {

@@ -319,6 +319,8 @@ fn why(why: &Why, price: &dyn Fn(Price) -> String) -> String {
             format!("les prix entre voisins sont allés de {} à {} en un jour", price(*lowest), price(*highest))
         }
         Why::NoPriceOfTheDay => "aucun prix du dernier jour n’est encore prouvé".into(),
+        Why::BatteryEmpty => "la batterie était presque vide : ce qui manque ne peut pas attendre".into(),
+        Why::BatteryFull => "la batterie était presque pleine : le surplus ne peut pas attendre".into(),
         Why::Agreed { coalition } => format!("convenu dans la coalition {coalition}"),
         Why::TariffsUnproved => "les prix du fournisseur ne sont pas encore prouvés".into(),
         Why::BelowSupplier { discount, retail_price } => {

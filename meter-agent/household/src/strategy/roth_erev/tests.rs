@@ -29,7 +29,14 @@ fn bought(limit: Price, wh: u64, paid: i64, imported: u64, market: bool) -> Outc
         supply_revenue: Amount::ZERO,
     };
     let limits = PriceLimits { buy: Some(limit), ..PriceLimits::default() };
-    Outcome { interval: first(), tariffs: tariffs(), limits, price: market.then(|| price("0.2")), line }
+    Outcome {
+        interval: first(),
+        tariffs: tariffs(),
+        limits,
+        price: market.then(|| price("0.2")),
+        line,
+        stored_uwh: None,
+    }
 }
 
 /// The paper's update, as it is written there, in floating point.
