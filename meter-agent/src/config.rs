@@ -18,7 +18,7 @@ use serde::{Deserialize, de::Error as _};
 use settings::{address::Address, broker::BrokerAddress, listen::Listen, secret::SecretFile};
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
-use crate::{home_assistant::HomeAssistantConfig, source::SourceConfig};
+use crate::{home_assistant::HomeAssistantConfig, set_point::BatteryConfig, source::SourceConfig};
 
 /// What an agent needs to know before it starts.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Config {
     /// knows.
     #[serde(skip)]
     pub chance: Option<Hash>,
+    /// The household's battery, for which set-points are proposed; without it, none are.
+    #[serde(default)]
+    pub battery: Option<BatteryConfig>,
     /// Home Assistant, which shows what the agent knows.
     #[serde(default)]
     pub home_assistant: Option<HomeAssistantConfig>,

@@ -228,6 +228,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         clock: meter.clock(),
         meter: meter.kind(),
         out_of_reach: meter.out_of_reach(),
+        battery: config.battery.map(|battery| battery.0),
         genesis,
         member_key,
         device_key,
@@ -299,8 +300,9 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let start = chain::start(first, registration.registers())
         .ok_or_else(|| StartError::NoTimeBefore(config.genesis.clone()))?;
     let head = loaded.head.unwrap_or(start);
-    if let (Some(model), Some(ChainHead { sequence, interval, registers, .. })) = (meter.model(), loaded.head) {
-        let stored_uwh = store.reading(sequence)?.and_then(|record| record.stored_uwh);
+    let last = loaded.head.map_or(Ok(None), |head| store.reading(head.sequence))?;
+    let stored_uwh = last.and_then(|record| record.stored_uwh);
+    if let (Some(model), Some(ChainHead { interval, registers, .. })) = (meter.model(), loaded.head) {
         model.resume(&Left { interval, registers, stored_uwh });
     }
 
@@ -337,6 +339,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         today: loaded.today,
         tariffs: loaded.tariffs,
         price: loaded.price,
+        stored_uwh,
         receipts_refused: loaded.receipts_refused,
         alarms,
         live: Live::default(),
@@ -346,7 +349,9 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let (pulse, asked) = pulse();
     let (chooser, chosen) = choosing();
     let (shown, status) = watch::channel(core.status(agent::now()));
-    let link = |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page));
+    let set_point_s = config.battery.map(|_| first.length().seconds().unsigned_abs());
+    let link =
+        |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page), set_point_s);
     let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
     let (local, sight) = (Arc::new(config.local_time()), meter.watch());
     let page = Shown { status: status.clone(), store: shown_store, length: first.length(), local, sight };

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alarm::{AlarmKind, Detail},
     choice::Choice,
+    set_point::SetPoint,
     source::MeterKind,
     totals::Totals,
 };
@@ -67,6 +68,9 @@ pub struct Status {
     /// The order that was placed last.
     #[serde(default)]
     pub order: Option<PlacedOrder>,
+    /// The power that is proposed for the battery; none without `[battery]`, or while nothing is known of prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_point: Option<SetPoint>,
     /// Readings that no verified receipt covers yet.
     pub outbox: u64,
     /// Receipts that were refused, and kept as evidence, since the agent's first.
@@ -192,6 +196,9 @@ impl Status {
         line("strategy", self.strategy_in_words());
         let order = self.order.as_ref();
         line("order placed last", order.map_or(NO_ORDER.into(), |order| order.in_words(&self.currency)));
+        if let Some(SetPoint { power_w, interval }) = self.set_point {
+            line("proposed to the battery", format!("{power_w:+} W in {interval}, where + charges"));
+        }
         line("without a receipt yet", format!("{} readings", self.outbox));
         line("receipts verified", self.totals.receipts_verified.to_string());
         line("receipts refused", self.receipts_refused.to_string());

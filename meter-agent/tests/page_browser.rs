@@ -126,6 +126,7 @@ async fn a_household_looks_at_its_day_in_every_language_and_on_every_screen() {
     let broker = Mosquitto::start();
     let meter = meter();
     let home = Home::new(broker.port, &meter);
+    home.configure(broker.port, "[battery]\ncapacity_wh = 10000\npower_w = 3000\nround_trip_efficiency = 0.9\n");
     let mut config = home.config();
     config.time_zone = Some(LocalTime::try_from("Europe/Vienna".to_owned()).unwrap());
     let mut market = Market::connect(&home, broker.port).await;

@@ -25,7 +25,7 @@ use std::{
     time::Instant,
 };
 
-use household::strategy::Strategy;
+use household::{home::battery::Battery, strategy::Strategy};
 use ledger::proof::Verifier;
 use protocol::{
     envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, money::Price,
@@ -74,6 +74,8 @@ pub(crate) struct Identity {
     pub(crate) out_of_reach: OutOfReach,
     pub(crate) member_key: SecretKey,
     pub(crate) device_key: SecretKey,
+    /// The battery that set-points are proposed for, if there is one.
+    pub(crate) battery: Option<Battery>,
     /// The strategy that it bids by.
     pub(crate) strategy: Arc<dyn Strategy>,
     /// That of `agent.toml`, which is the same unless another was chosen on the page.
@@ -102,6 +104,8 @@ pub(crate) struct Core {
     pub(crate) tariffs: Option<Tariffs>,
     /// The price among neighbours there.
     pub(crate) price: Option<Price>,
+    /// What the battery held at the end of the last signed reading, µWh, if the meter knows it.
+    pub(crate) stored_uwh: Option<u64>,
     pub(crate) receipts_refused: u64,
     pub(crate) alarms: Alarms,
     pub(crate) live: Live,

@@ -19,6 +19,8 @@ pub(super) struct Device {
     pub(super) page: Option<String>,
     /// The topic under which Home Assistant looks for devices.
     pub(super) prefix: String,
+    /// Where a set-point is proposed for a battery: how long it is meant at most, s.
+    pub(super) set_point_s: Option<u64>,
 }
 
 impl Device {
@@ -30,6 +32,11 @@ impl Device {
     /// Where the values go.
     pub(super) fn figures_topic(&self) -> String {
         format!("voisin/home/{}/figures", self.id)
+    }
+
+    /// Where a set-point is proposed for the battery.
+    pub(super) fn set_point_topic(&self) -> String {
+        format!("voisin/home/{}/set-point", self.id)
     }
 
     /// Where it is said whether the agent runs.
@@ -111,13 +118,14 @@ impl Device {
             ),
             self.alarm(),
         ];
+        let components = components.into_iter().chain(self.set_point());
         json!({
             "device": device,
             "origin": { "name": "Voisin meter-agent", "sw_version": version },
             "availability_topic": self.availability_topic(),
             "state_topic": self.figures_topic(),
             "qos": 1,
-            "components": Value::Object(components.into_iter().collect()),
+            "components": Value::Object(components.collect()),
         })
     }
 
@@ -160,6 +168,22 @@ impl Device {
         (key.to_owned(), component)
     }
 
+    /// A proposal is shown, and expires: there is nothing by which it could be set.
+    fn set_point(&self) -> Option<(String, Value)> {
+        let topic = self.set_point_topic();
+        let more = json!({
+            "device_class": "power",
+            "unit_of_measurement": "W",
+            "state_class": "measurement",
+            "state_topic": topic,
+            "json_attributes_topic": topic,
+            "json_attributes_template": "{{ {'until': value_json.until} | tojson }}",
+            "expire_after": self.set_point_s?,
+            "icon": "mdi:home-battery-outline",
+        });
+        Some(self.sensor("set_point", "Battery set-point, proposed", more))
+    }
+
     fn alarm(&self) -> (String, Value) {
         let component = json!({
             "platform": "binary_sensor",
@@ -186,6 +210,7 @@ mod tests {
             currency: "EUR".into(),
             page: None,
             prefix: "homeassistant".into(),
+            set_point_s: None,
         }
     }
 
@@ -211,6 +236,17 @@ mod tests {
         assert_eq!(components["price"]["value_template"], "{{ value_json.price }}");
         assert_eq!(description["device"]["name"], "Casa \"Rossi\"");
         assert_eq!(device().description_topic(), "homeassistant/device/voisin_z6Mk1/config");
+    }
+
+    #[test]
+    fn a_set_point_is_a_power_that_expires_and_that_nobody_can_set() {
+        assert_eq!(device().description()["components"].get("set_point"), None);
+        let description = Device { set_point_s: Some(900), ..device() }.description();
+        let shown = &description["components"]["set_point"];
+        let found = ["platform", "device_class", "unit_of_measurement", "state_topic", "expire_after"];
+        let expected = json!(["sensor", "power", "W", "voisin/home/z6Mk1/set-point", 900]);
+        assert_eq!(json!(found.map(|name| &shown[name])), expected);
+        assert!(!description.to_string().contains("command"), "{description}");
     }
 
     #[test]

@@ -3,7 +3,18 @@
 use protocol::{interval::utc_text, money::Amount};
 use serde_json::{Value, json};
 
-use crate::status::Status;
+use crate::{set_point::SetPoint, source::MeterKind, status::Status};
+
+/// What is proposed for the battery now, where it is not over by this machine's clock. What is played has another time.
+pub(super) fn proposed(status: &Status, now_s: i64) -> Option<SetPoint> {
+    let is_played = status.meter != MeterKind::Meter;
+    status.set_point.filter(|proposed| is_played || proposed.interval.end_s() > now_s)
+}
+
+/// What is proposed for the battery: a power, W, and until when it is meant.
+pub(super) fn set_point(SetPoint { power_w, interval }: SetPoint) -> Value {
+    json!({ "set_point": power_w, "until": utc_text(interval.end_s()) })
+}
 
 /// The figures; what is not known is `null`, and never 0.
 pub(super) fn figures(status: &Status) -> Value {

@@ -11,8 +11,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{config::HomeAssistantConfig, description::Device, figures::figures};
-use crate::status::Status;
+use super::{
+    config::HomeAssistantConfig,
+    description::Device,
+    figures::{self, figures, set_point},
+};
+use crate::{set_point::SetPoint, status::Status, wall_clock::now_s};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Between attempts to connect: longer and longer.
@@ -48,12 +52,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Reads what it takes to log in. The status page is named if `page` says where others reach it.
+    /// Reads what it takes to log in. The status page is named if `page` says where others reach it; set-points that
+    /// are meant for so long are shown if `set_point_s` says so.
     pub(crate) fn new(
         config: &HomeAssistantConfig,
         device: &DeviceId,
         status: &Status,
         page: Option<String>,
+        set_point_s: Option<u64>,
     ) -> Result<Link, LoginError> {
         let id = id_of(device);
         let device = Device {
@@ -61,6 +67,7 @@ impl Link {
             currency: status.currency.clone(),
             page,
             prefix: config.prefix.as_str().into(),
+            set_point_s,
             id,
         };
         Ok(Link { access: Access::at_home(&config.broker, &config.login, "voisin")?, device })
@@ -71,6 +78,7 @@ impl Link {
         let (client, mut connection) = AsyncClient::new(self.options(), REQUESTS_MAX);
         let mut pause = PAUSE_MIN;
         let mut connected = false;
+        let mut proposed = None;
         loop {
             let event = {
                 let mut poll = pin!(connection.poll());
@@ -79,7 +87,10 @@ impl Link {
                         () = &mut stop => break None,
                         event = &mut poll => break Some(event),
                         changed = status.changed(), if connected => match changed {
-                            Ok(()) => self.say_figures(&client, &status),
+                            Ok(()) => {
+                                self.say_figures(&client, &status);
+                                self.propose(&client, &status, &mut proposed);
+                            }
                             // The agent has ended: whoever started it tells this task, too.
                             Err(_) => connected = false,
                         },
@@ -92,10 +103,10 @@ impl Link {
                     (connected, pause) = (true, PAUSE_MIN);
                     // Again on every connection: the broker may have forgotten everything.
                     let _ = client.try_subscribe(self.device.birth_topic(), QoS::AtLeastOnce);
-                    self.say_all(&client, &status);
+                    self.say_all(&client, &status, &mut proposed);
                 }
                 Ok(Event::Incoming(Packet::Publish(publish))) if publish.payload == ONLINE => {
-                    self.say_all(&client, &status);
+                    self.say_all(&client, &status, &mut proposed);
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -122,15 +133,28 @@ impl Link {
         options
     }
 
-    fn say_all(&self, client: &AsyncClient, status: &watch::Receiver<Status>) {
+    fn say_all(&self, client: &AsyncClient, status: &watch::Receiver<Status>, proposed: &mut Option<SetPoint>) {
         say(client, self.device.description_topic(), self.device.description().to_string());
         say(client, self.device.availability_topic(), ONLINE.into());
         self.say_figures(client, status);
+        *proposed = None;
+        self.propose(client, status, proposed);
     }
 
     fn say_figures(&self, client: &AsyncClient, status: &watch::Receiver<Status>) {
         let figures: Value = figures(&status.borrow());
         say(client, self.device.figures_topic(), figures.to_string());
+    }
+
+    /// Says what is proposed for the battery, where that is another than what was `proposed` and no more than its time
+    /// has passed. It is not retained: whoever comes later must not take it for one of now.
+    fn propose(&self, client: &AsyncClient, status: &watch::Receiver<Status>, proposed: &mut Option<SetPoint>) {
+        let now = figures::proposed(&status.borrow(), now_s());
+        if let Some(is) = now.filter(|is| *proposed != Some(*is)) {
+            let (topic, payload) = (self.device.set_point_topic(), set_point(is).to_string());
+            let _ = client.try_publish(topic, QoS::AtLeastOnce, false, payload);
+        }
+        *proposed = now;
     }
 
     /// Says that the agent stops: a connection that is closed in order has no last will.
@@ -168,8 +192,14 @@ enum Unclosed {
 pub(crate) async fn remove(config: &HomeAssistantConfig, device: &DeviceId) -> Result<(), LinkError> {
     let access = Access::at_home(&config.broker, &config.login, "voisin")?;
     let id = id_of(device);
-    let device =
-        Device { name: String::new(), currency: String::new(), page: None, prefix: config.prefix.as_str().into(), id };
+    let device = Device {
+        name: String::new(),
+        currency: String::new(),
+        page: None,
+        prefix: config.prefix.as_str().into(),
+        set_point_s: None,
+        id,
+    };
     let (client, mut connection) =
         AsyncClient::new(access.options(format!("voisin-home-{}-remove", device.id)), REQUESTS_MAX);
     for topic in [device.description_topic(), device.figures_topic(), device.availability_topic()] {

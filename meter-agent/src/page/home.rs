@@ -10,6 +10,7 @@ use super::{
     limits,
 };
 use crate::{
+    set_point::SetPoint,
     source::Sight,
     status::{PlacedOrder, Status},
 };
@@ -123,10 +124,25 @@ fn order(asked: &Asked<'_>, format: &Format<'_>, status: &Status) -> Markup {
                         None => { (words.no_order) }
                     }
                 }
+                @if let Some(set_point) = status.set_point {
+                    dt { (words.battery) }
+                    dd { (proposed(format, set_point)) }
+                }
             }
             p.links { a href=(asked.link("/prices")) { (words.prices.change) } }
         }
     }
+}
+
+fn proposed(format: &Format<'_>, SetPoint { power_w, interval }: SetPoint) -> String {
+    let words = format.words;
+    let power = format.power(power_w.unsigned_abs());
+    let what = match power_w {
+        0 => words.battery_rests.to_owned(),
+        1.. => filled(words.battery_charges, &power),
+        ..0 => filled(words.battery_discharges, &power),
+    };
+    format!("{what}; {}", filled(words.battery_until, &format.time(interval.end_s())))
 }
 
 fn placed(format: &Format<'_>, order: &PlacedOrder) -> Markup {

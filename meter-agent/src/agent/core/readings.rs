@@ -26,6 +26,8 @@ pub(super) struct Round {
     /// The last interval that the meter was asked for.
     until: Interval,
     head: ChainHead,
+    /// What the battery held then.
+    stored_uwh: Option<u64>,
     signed: Vec<(u64, ReadingRecord)>,
     /// Why it ends before its time.
     stuck: Option<(AlarmKind, Detail)>,
@@ -50,6 +52,7 @@ impl Core {
             open,
             until: self.read_until,
             head: self.head,
+            stored_uwh: self.stored_uwh,
             signed: Vec::new(),
             stuck: None,
             waits: false,
@@ -103,6 +106,7 @@ impl Core {
                 match chain::link(&round.head, interval, &measurement, salt, chain, key) {
                     Ok((head, record)) => {
                         round.head = head;
+                        round.stored_uwh = record.stored_uwh;
                         round.signed.push((head.sequence, record));
                         round.until = interval;
                     }
@@ -115,7 +119,7 @@ impl Core {
     /// Signed readings are stored: they may be sent.
     pub(super) fn appended(&mut self, now: Now, stored: Vec<Stored>) {
         let Some(round) = &self.work.round else { return };
-        self.head = round.head;
+        (self.head, self.stored_uwh) = (round.head, round.stored_uwh);
         for Stored { sequence, hash, interval } in stored {
             self.outbox.push(sequence, hash, interval);
         }

@@ -1,12 +1,13 @@
 //! What the agent says of itself.
 
-use household::strategy::Situation;
+use household::{home::battery, strategy::Situation};
 use protocol::money::Amount;
 
 use super::{Core, Identity, Now};
 use crate::{
     alarm::{AlarmKind, Detail},
     record::{OrderRecord, OrderState},
+    set_point::SetPoint,
     status::{PlacedOrder, Status},
 };
 
@@ -47,6 +48,7 @@ impl Core {
             configured: self.identity.configured.name().into(),
             chosen: self.identity.choice,
             order: self.orders.last().map(|record| self.placed(record)),
+            set_point: self.set_point(),
             outbox: self.outbox.unsettled() as u64,
             receipts_refused: self.receipts_refused,
             totals: self.totals,
@@ -58,6 +60,15 @@ impl Core {
             raised: self.alarms.raised(),
             finished: (self.live.ended || self.live.over) && self.outbox.unsettled() == 0,
         }
+    }
+
+    /// What is proposed for the battery in the interval after the last that was read.
+    fn set_point(&self) -> Option<SetPoint> {
+        let (battery, tariffs) = (self.identity.battery?, self.tariffs?);
+        let interval = self.head.interval.next().filter(|_| self.head.sequence > 0 && !self.live.over)?;
+        let limits = self.orders.placed(interval);
+        let known = battery::Known { limits, price: self.price, tariffs, stored_uwh: self.stored_uwh };
+        Some(SetPoint { power_w: battery.set_point_w(interval.length(), &known), interval })
     }
 
     pub(super) fn placed(&self, record: &OrderRecord) -> PlacedOrder {

@@ -146,6 +146,12 @@ pub(super) struct Words {
     pub(super) strategy: &'static str,
     pub(super) order_placed: &'static str,
     pub(super) no_order: &'static str,
+    /// What is proposed for the battery; then until when.
+    pub(super) battery: &'static str,
+    pub(super) battery_charges: &'static str,
+    pub(super) battery_discharges: &'static str,
+    pub(super) battery_rests: &'static str,
+    pub(super) battery_until: &'static str,
     pub(super) buy_up_to: &'static str,
     pub(super) sell_from: &'static str,
     pub(super) buy_at_most: &'static str,

@@ -8,9 +8,12 @@
 //! With η in ppm, c·η is a whole number of µWh, so no charge is rounded. It is the usual model of constant efficiency,
 //! such as CityLearn's `StorageDevice` has, whose one-way efficiency is the root of that of the round trip as well.
 
+mod set_point;
+
 use protocol::{interval::IntervalLength, money::Price};
 use serde::Deserialize;
 
+pub use self::set_point::Known;
 use super::units::{BadPower, Share, energy_wh, power};
 
 /// Largest capacity, Wh. What is stored then fits into 64 bits also when it is multiplied by an efficiency in ppm.
