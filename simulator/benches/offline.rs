@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     env,
     fs::File,
+    ops::ControlFlow,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -114,7 +115,7 @@ fn run(text: &str, directory: &Path, lines: bool) {
     let out = directory.join("out");
     let _ = std::fs::remove_dir_all(&out);
     let options = Options { out, threads: 1, lines, details: BTreeSet::new(), report: true };
-    offline::run(&scenario, &community, &options, &|_| {}).unwrap();
+    offline::run(&scenario, &community, &options, &|_| ControlFlow::Continue(())).unwrap();
 }
 
 /// What any simulation has to do: the energy of every home and interval, what of it is lacking and to spare, sums, and

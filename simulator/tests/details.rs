@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
+    ops::ControlFlow,
     path::Path,
 };
 
@@ -22,7 +23,7 @@ fn run(text: &str, out: &Path, threads: usize, details: &[Detail]) {
     let community = Community::of(&scenario).unwrap();
     let details: BTreeSet<Detail> = details.iter().copied().collect();
     let options = Options { out: out.to_owned(), threads, lines: true, details, report: false };
-    offline::run(&scenario, &community, &options, &|_| {}).unwrap();
+    offline::run(&scenario, &community, &options, &|_| ControlFlow::Continue(())).unwrap();
 }
 
 /// The files of a directory, by name.

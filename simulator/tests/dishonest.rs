@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
 use protocol::hash::Hash;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use simulator::{
 fn figures(text: &str) -> Value {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
-    serde_json::to_value(offline::figures(&scenario, &community, 2).unwrap()).unwrap()
+    serde_json::to_value(offline::figures(&scenario, &community, 2, &|_| ControlFlow::Continue(())).unwrap()).unwrap()
 }
 
 /// A day of the built-in summer.

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -24,7 +25,7 @@ fn run(text: &str, out: &Path, threads: usize) -> Value {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
     let options = Options { out: out.to_owned(), threads, lines: true, details: BTreeSet::new(), report: true };
-    offline::run(&scenario, &community, &options, &|_| {}).unwrap();
+    offline::run(&scenario, &community, &options, &|_| ControlFlow::Continue(())).unwrap();
     serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap()
 }
 
@@ -311,7 +312,10 @@ fn every_ready_scenario_asks_a_question_plays_and_says_what_was_found() {
             drawn.homes = drawn.homes.min(50);
         }
         let community = Community::of(&small).unwrap();
-        assert!(offline::figures(&small, &community, 1).unwrap().energy.consumption_wh > 0, "{path:?}");
+        assert!(
+            offline::figures(&small, &community, 1, &|_| ControlFlow::Continue(())).unwrap().energy.consumption_wh > 0,
+            "{path:?}"
+        );
         seen += 1;
     }
     assert_eq!(seen, 15);

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -25,7 +26,7 @@ fn run(text: &str, directory: &Path, threads: usize) -> PathBuf {
     let scenario = Scenario::parse(text).unwrap();
     let community = Community::of(&scenario).unwrap();
     let options = Options { out: directory.to_owned(), threads, lines: false, details: BTreeSet::new(), report: true };
-    offline::run(&scenario, &community, &options, &|_| {}).unwrap();
+    offline::run(&scenario, &community, &options, &|_| ControlFlow::Continue(())).unwrap();
     directory.join("report.html")
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 use protocol::{interval::Interval, money::Price};
 use simulator::{
@@ -38,7 +38,7 @@ fn of_run(text: &str) -> Vec<Came> {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("out");
     let options = Options { out, threads: 1, lines: false, details: BTreeSet::new(), report: false };
-    let outcome = run(&scenario, &community, &options, &|_| ()).unwrap();
+    let outcome = run(&scenario, &community, &options, &|_| ControlFlow::Continue(())).unwrap();
     outcome.intervals.into_iter().map(|(interval, sums)| (interval, sums.sums, sums.price)).collect()
 }
 

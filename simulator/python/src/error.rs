@@ -27,7 +27,9 @@ pub(crate) fn of_run(error: RunError) -> PyErr {
         RunError::Table(ref table) => of_disk(&table.error, &error),
         RunError::Out(OutError::Unwritable { error: ref cause, .. }) => of_disk(cause, &error),
         RunError::Out(OutError::Other { .. }) | RunError::Detail(_) => PyValueError::new_err(error.to_string()),
-        RunError::Settle { .. } | RunError::Stopped => PyRuntimeError::new_err(error.to_string()),
+        RunError::Settle { .. } | RunError::Interrupted | RunError::Stopped => {
+            PyRuntimeError::new_err(error.to_string())
+        }
     }
 }
 

@@ -66,7 +66,11 @@ fn program(directory: &TempDir, name: &str) -> String {
 
 /// What `simulator run` makes of the scenario with limits, in `out`; and with its orders, in `orders`.
 fn run_of_the_program(directory: &TempDir) {
-    for (out, more) in [("out", [].as_slice()), ("orders", &["--tables", "orders", "--no-report"])] {
+    for (out, more) in [
+        ("out", [].as_slice()),
+        ("orders", &["--tables", "orders", "--no-report"]),
+        ("tables", &["--tables", "trades,soc"]),
+    ] {
         let mut run = Command::new(built("simulator"));
         let run = run.current_dir(directory).args(["run", "street.toml", "--seed", "7", "--out", out]).args(more);
         let run = run.output().unwrap();
@@ -80,6 +84,16 @@ fn a_run_from_python_writes_the_files_of_the_program_to_the_byte() {
     let directory = laid_out();
     run_of_the_program(&directory);
     assert_eq!(program(&directory, "runs.py").trim(), "9 files are the same");
+}
+
+/// A year that takes minutes, interrupted in the middle.
+#[test]
+#[ignore = "needs Python in target/python: .ci/run installs it"]
+fn ctrl_c_ends_a_run_and_nothing_stands_that_looks_whole() {
+    let directory = laid_out();
+    let year = HOMES.replace("homes = 20", "homes = 20000").replace("days = 2", "days = 365");
+    fs::write(directory.path().join("year.toml"), format!("{year}{BIDS}")).unwrap();
+    assert_eq!(program(&directory, "interrupted.py").trim(), "interrupted, and played again");
 }
 
 #[test]

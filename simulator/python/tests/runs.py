@@ -24,6 +24,11 @@ found = {path.name: path.read_bytes() for path in here.joinpath("from-python").i
 assert found == expected, f"{sorted(found)}, and of the program {sorted(expected)}"
 assert figures == json.loads(expected["summary.json"])
 
+voisin.run("street.toml", seed=7, out="from-python-tables", tables=["trades", "soc"])
+for table in ["trades.parquet", "soc.parquet"]:
+    written = here.joinpath("from-python-tables", table).read_bytes()
+    assert written == here.joinpath("tables", table).read_bytes(), table
+
 text = here.joinpath("street.toml").read_text()
 before = sorted(here.iterdir())
 assert voisin.run(text, seed=7, threads=1) == figures, "a text is read as a file is"
@@ -37,9 +42,14 @@ for arguments, named, message in [
     (("street.toml",), {"seed": -1}, "seed: expected from 0 to 18446744073709551615, found -1"),
     (("street.toml",), {"threads": 0}, "threads: expected from 1 to 1024, found 0"),
     (("street.toml",), {"out": "orders"}, "--out: expected no directory, or one of the same"),
+    (("street.toml",), {"tables": ["trades"]}, "tables: expected a directory in `out` to write trades to, found none"),
+    (("street.toml",), {"tables": ["trade"], "out": "x"}, "tables: expected some of trades, orders, flows, soc, found"),
+    (("street.toml",), {"tables": "trades", "out": "x"}, "tables: expected a list of names, found the text `trades`"),
+    (("street.toml",), {"tables": ["flows"], "out": "x"}, "--tables: expected a grid for `flows`, found none"),
 ]:
     error = raised(ValueError, *arguments, **named)
     assert error.startswith(message), error
+assert not here.joinpath("x").exists()
 assert raised(FileNotFoundError, "nowhere.toml").startswith("nowhere.toml: cannot be read")
 assert "expected a directory that can be made" in raised(OSError, "street.toml", out="street.toml/out")
 print(f"{len(found)} files are the same")

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -66,7 +67,10 @@ pub(super) fn compare(options: Compare) -> Result<(), Failure> {
         let bar = progress::over(community.intervals() as u64, "intervals");
         let out = options.out.join(name);
         let how = Options { out, threads, lines: false, details: BTreeSet::new(), report: true };
-        let outcome = offline::run(scenario, community, &how, &|done| bar.set_position(done as u64));
+        let outcome = offline::run(scenario, community, &how, &|done| {
+            bar.set_position(done as u64);
+            ControlFlow::Continue(())
+        });
         bar.finish_and_clear();
         outcomes.push(outcome.map_err(|error| failure(path, error))?);
     }

@@ -1,6 +1,9 @@
 //! `simulator run`: a scenario, offline.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
@@ -63,7 +66,10 @@ pub(super) fn run(options: Run) -> Result<(), Failure> {
         details: options.tables.into_iter().collect(),
         report: !options.no_report,
     };
-    let outcome = offline::run(&scenario, &community, &how, &|done| bar.set_position(done as u64));
+    let outcome = offline::run(&scenario, &community, &how, &|done| {
+        bar.set_position(done as u64);
+        ControlFlow::Continue(())
+    });
     bar.finish_and_clear();
     let figures = outcome.map_err(|error| failure(&options.scenario, error))?.figures;
     let out = options.out.display();

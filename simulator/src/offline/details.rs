@@ -35,8 +35,16 @@ pub struct DetailError {
 }
 
 impl Detail {
+    /// All that there are.
+    pub const ALL: [Detail; 4] = [Detail::Trades, Detail::Orders, Detail::Flows, Detail::Soc];
+
+    /// The table of this name.
+    pub fn named(name: &str) -> Option<Detail> {
+        Detail::ALL.into_iter().find(|detail| detail.name() == name)
+    }
+
     /// Its name, as the file has it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Detail::Trades => "trades",
             Detail::Orders => "orders",

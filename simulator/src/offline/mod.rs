@@ -31,7 +31,7 @@ pub use self::{
     details::{Detail, DetailError},
     devices::Memory,
     figures::Figures,
-    run::{Options, OutError, Outcome, RunError, figures, run},
+    run::{Done, Options, OutError, Outcome, RunError, figures, run},
     steps::{Asked, Stepped, Steps},
     street::Street,
     uses::Use,

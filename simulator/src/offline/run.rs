@@ -12,6 +12,7 @@ mod results;
 
 use std::{
     collections::BTreeSet,
+    ops::ControlFlow,
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -88,6 +89,9 @@ pub enum RunError {
         /// Why.
         error: SettleError,
     },
+    /// Whoever watched it wanted no more.
+    #[error("interrupted: nothing of the run stands under its name")]
+    Interrupted,
     /// A thread ended before its time: a bug.
     #[error("a thread stopped before its work was done")]
     Stopped,
@@ -102,13 +106,11 @@ pub struct Outcome {
     pub intervals: Vec<(Interval, IntervalSums)>,
 }
 
-/// Plays `scenario`, and writes its files; says after each chunk how many intervals are done.
-pub fn run(
-    scenario: &Scenario,
-    community: &Community,
-    options: &Options,
-    done: &(dyn Fn(usize) + Sync),
-) -> Result<Outcome, RunError> {
+/// Is told after each chunk how many intervals are done, and says whether to go on.
+pub type Done<'a> = &'a (dyn Fn(usize) -> ControlFlow<()> + Sync);
+
+/// Plays `scenario`, and writes its files.
+pub fn run(scenario: &Scenario, community: &Community, options: &Options, done: Done<'_>) -> Result<Outcome, RunError> {
     details::check(&options.details, community)?;
     let Options { lines, details, report, .. } = options;
     let written = Written { lines: *lines, tables: details.clone(), report: *report };
@@ -125,9 +127,14 @@ pub fn run(
 }
 
 /// Plays `scenario`, and writes nothing.
-pub fn figures(scenario: &Scenario, community: &Community, threads: usize) -> Result<Figures, RunError> {
+pub fn figures(
+    scenario: &Scenario,
+    community: &Community,
+    threads: usize,
+    done: Done<'_>,
+) -> Result<Figures, RunError> {
     let manifest = Manifest::of(scenario, community, Written::default());
-    let results = play(community, &manifest, threads, Results::without_tables(community.members()), &|_| {})?;
+    let results = play(community, &manifest, threads, Results::without_tables(community.members()), done)?;
     Ok(figures_of(&results, community))
 }
 
@@ -176,7 +183,7 @@ fn play(
     manifest: &Manifest,
     threads: usize,
     results: Results,
-    done: &(dyn Fn(usize) + Sync),
+    done: Done<'_>,
 ) -> Result<Results, RunError> {
     let chunks = chunk::chunks(community);
     let (encoder, details) = (results.line_encoder(), results.detail_encoders());
@@ -199,12 +206,15 @@ fn play(
             };
             let mut results = turns.take(number)?;
             let appended = played.and_then(|played| results.append(played).map_err(RunError::from));
+            let appended = appended.and_then(|()| match done(chunk.end) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(RunError::Interrupted),
+            });
             if let Err(error) = appended {
                 failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 return None;
             }
             turns.give(results);
-            done(chunk.end);
         }
         remembering.done();
         leaving.done();

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -274,7 +275,7 @@ impl Plan {
             let named = self.vary.iter().zip(&task.values).map(|(vary, value)| format!("{}={value}, ", vary.key));
             PlanError::Run { task: number, what: format!("{}seed {}", named.collect::<String>(), task.seed), error }
         };
-        let figures = offline::figures(&scenario, &community, 1).map_err(failed)?;
+        let figures = offline::figures(&scenario, &community, 1, &|_| ControlFlow::Continue(())).map_err(failed)?;
         let figures = serde_json::to_value(&figures).unwrap_or_default();
         let mut json =
             serde_json::to_vec_pretty(&Done { plan: self.hash(), task: number, figures }).unwrap_or_default();
