@@ -102,7 +102,9 @@ async fn it_finds_the_agent_takes_its_energy_and_money_and_reads_it_as_a_meter()
     let (broker, at_home) = (Mosquitto::start(), Mosquitto::start());
     let mut seen = HomeAssistant::start(&at_home);
     let home = Home::new(broker.port, &METER);
-    home.configure(broker.port, &format!("[home_assistant]\nbroker = \"mqtt://127.0.0.1:{}\"\n", at_home.port));
+    let battery = "[battery]\ncapacity_wh = 10000\npower_w = 3000\nround_trip_efficiency = 0.9\n";
+    let link = format!("{battery}[home_assistant]\nbroker = \"mqtt://127.0.0.1:{}\"\n", at_home.port);
+    home.configure(broker.port, &link);
     let mut market = Market::connect(&home, broker.port).await;
 
     let running = start(home.config()).await.unwrap();
@@ -130,6 +132,8 @@ async fn it_finds_the_agent_takes_its_energy_and_money_and_reads_it_as_a_meter()
         ("sensor.test_home_proved_until", "2026-06-01T12:30:00+00:00", json!(["timestamp", null, null])),
         ("sensor.test_home_readings_without_a_receipt", "1", json!([null, "measurement", null])),
         ("binary_sensor.test_home_alarm", "off", json!(["problem", null, null])),
+        // A price taker says nothing of its battery.
+        ("sensor.test_home_battery_set_point_proposed", "0", json!(["power", "measurement", "W"])),
     ];
     let is_there = |states: &States| expected.iter().all(|(id, state, _)| shows(states, id, state));
     let states = seen.until("all figures", is_there);
@@ -139,6 +143,8 @@ async fn it_finds_the_agent_takes_its_energy_and_money_and_reads_it_as_a_meter()
         let found = ["device_class", "state_class", "unit_of_measurement"].map(|name| attributes[name].clone());
         assert_eq!(json!(found), classes, "{id}");
     }
+    let until = &states["sensor.test_home_battery_set_point_proposed"].attributes["until"];
+    assert_eq!(until, "2026-06-01T13:00:00Z", "the interval after the last that was read");
     let devices = seen.ask("devices");
     let device = devices.as_array().unwrap().iter().find(|device| device["name"] == "Test home").unwrap();
     assert_eq!((&device["manufacturer"], &device["model"]), (&json!("Voisin"), &json!("meter-agent")));
