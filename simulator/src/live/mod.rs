@@ -141,7 +141,19 @@ pub async fn run(state: &Neighbourhood, plan: &Plan<'_>) -> Result<(), LiveError
     if let Some(port) = state.addresses.embedded_broker {
         broker::start(port).await?;
     }
-    let mut parts = Parts::start(state, plan.setup).await?;
+    let changes = plan.setup.tariffs.len();
+    if changes > 0 {
+        terminal
+            .say(&format!("the validators decide {changes} changes of the supplier's prices, before the market opens"));
+    }
+    let mut parts = match Parts::start(state, plan.setup, &interrupted).await {
+        Err(PartError::Tariffs(TariffsError::Interrupted)) => {
+            terminal.finish();
+            terminal.say("interrupted: no interval was opened");
+            return Ok(());
+        }
+        started => started?,
+    };
     terminal.addresses(state, plan);
     let outcome = watch(state, plan, &terminal, &mut parts, &mut interrupted).await;
     terminal.finish();

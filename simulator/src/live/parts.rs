@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, future::pending, path::Path};
 
 use futures::future::select_all;
 use ledger_node::{consensus::Halt, node};
+use tokio::sync::watch;
 
 use super::tariffs::{self, TariffsError};
 use crate::state::{Neighbourhood, Setup};
@@ -65,9 +66,13 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Starts validators, market and agents; stops again what was started if one of them does not.
-    pub(super) async fn start(state: &Neighbourhood, setup: &Setup) -> Result<Parts, PartError> {
+    pub(super) async fn start(
+        state: &Neighbourhood,
+        setup: &Setup,
+        interrupted: &watch::Receiver<bool>,
+    ) -> Result<Parts, PartError> {
         let mut parts = Parts { validators: Vec::new(), market: None, agents: BTreeMap::new() };
-        match parts.start_all(state, setup).await {
+        match parts.start_all(state, setup, interrupted).await {
             Ok(()) => Ok(parts),
             Err(error) => {
                 parts.stop().await;
@@ -76,14 +81,19 @@ impl Parts {
         }
     }
 
-    async fn start_all(&mut self, state: &Neighbourhood, setup: &Setup) -> Result<(), PartError> {
+    async fn start_all(
+        &mut self,
+        state: &Neighbourhood,
+        setup: &Setup,
+        interrupted: &watch::Receiver<bool>,
+    ) -> Result<(), PartError> {
         for (index, path) in state.validator_configs().iter().enumerate() {
             let failed = |reason: String| PartError::Validator { index, reason };
             let config = node::Config::load(path).map_err(|error| failed(error.to_string()))?;
             self.validators.push(node::start(config).await.map_err(|error| failed(error.to_string()))?);
         }
         // Before the market opens the first interval: what is decided holds for later ones alone.
-        tariffs::decide(state, &setup.tariffs).await?;
+        tariffs::decide(state, &setup.tariffs, interrupted).await?;
         self.market = Some(start_market(&state.market_config()).await?);
         for (participant, path) in state.agent_configs() {
             let agent = start_agent(&participant, &path).await?;

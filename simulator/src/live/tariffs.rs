@@ -16,7 +16,10 @@ use protocol::{
     interval::Interval,
     settlement::Tariffs,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::state::{Neighbourhood, StateError};
 
@@ -30,6 +33,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Why the supplier's prices of later intervals are not decided.
 #[derive(Debug, thiserror::Error)]
 pub enum TariffsError {
+    /// Somebody wants it all to stop.
+    #[error("interrupted before the tariffs of later were decided")]
+    Interrupted,
     /// No HTTP client.
     #[error("cannot speak HTTP: {0}")]
     NoClient(#[from] ClientError),
@@ -60,8 +66,13 @@ pub enum TariffsError {
     },
 }
 
-/// Has the validators decide what is not decided yet of the `changes`, which are all the decisions of this ledger.
-pub(super) async fn decide(state: &Neighbourhood, changes: &[(Interval, Tariffs)]) -> Result<(), TariffsError> {
+/// Has the validators decide what is not decided yet of the `changes`, which are all the decisions of this ledger,
+/// unless somebody wants it all to stop.
+pub(super) async fn decide(
+    state: &Neighbourhood,
+    changes: &[(Interval, Tariffs)],
+    interrupted: &watch::Receiver<bool>,
+) -> Result<(), TariffsError> {
     let (Some((first, _)), Some(address)) = (changes.first(), state.addresses.ledger.first()) else { return Ok(()) };
     let node = Node::new(Client::new(&format!("http://{address}"), None, None)?, ANSWER_TIMEOUT);
     let keys = state.validator_keys()?;
@@ -69,6 +80,9 @@ pub(super) async fn decide(state: &Neighbourhood, changes: &[(Interval, Tariffs)
     let no_answer = |from: Interval| move |error| TariffsError::NoAnswer { from, error };
     let RulesInForce { decision_sequence: decided, .. } = node.rules().await.map_err(no_answer(*first))?;
     for (sequence, (from, tariffs)) in (1..).zip(changes).skip_while(|(sequence, _)| *sequence <= decided) {
+        if *interrupted.borrow() {
+            return Err(TariffsError::Interrupted);
+        }
         let Tariffs { retail_price, feed_in_price } = *tariffs;
         let rules = Rules { retail_price, feed_in_price, ..state.genesis.rules.clone() };
         let decision = Decision { sequence, action: Action::SetRules { from: *from, rules, grid: None } };

@@ -208,7 +208,7 @@ fn market_text(addresses: &Addresses, run: &Run, unread: &BTreeMap<Interval, usi
         .map(|(from, devices)| format!("{{ from = \"{}\", devices = {devices} }}", from.start_text()))
         .collect();
     let ledger: Vec<String> = addresses.ledger.iter().map(|node| format!("http://{node}")).collect();
-    format!(
+    let mut text = format!(
         "{HEADER}\
          genesis = \"../{GENESIS}\"\n\
          key = \"market.key\"\n\
@@ -226,16 +226,18 @@ fn market_text(addresses: &Addresses, run: &Run, unread: &BTreeMap<Interval, usi
          # Least time from one interval to the next; 0 is as fast as it goes.\n\
          interval_ms = {}\n\
          # Start of the last interval.\n\
-         until = \"{}\"\n\
-         # From when on how many meters are out of reach: for these nothing waits.\n\
-         unread = [{}]\n",
+         until = \"{}\"\n",
         quoted(&addresses.broker.to_string()),
         list(&ledger),
         addresses.market,
         run.interval_ms,
         run.until.start_text(),
-        unread.join(", "),
-    )
+    );
+    if !unread.is_empty() {
+        text += "# From when on how many meters are out of reach: for these nothing waits.\n";
+        text += &format!("unread = [{}]\n", unread.join(", "));
+    }
+    text
 }
 
 fn agent_text(
