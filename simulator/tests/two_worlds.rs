@@ -6,8 +6,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use market::{economics::Economics, inputs::MeteredMember};
@@ -259,6 +260,48 @@ fn dishonest_meters_and_a_series_of_prices_are_the_same_live() {
     assert_decides("what is invented", &text, "invents = 0.2", "invents = 0.21", &computed);
     let traded = assert_live(&text, &[96], "2016-06-06T00:00:00Z/PT15M", &computed);
     assert!(traded > 5_000, "{traded} Wh");
+}
+
+/// Stopped while the validators decide, with a price of each quarter of an hour: no interval is opened at prices that
+/// are not decided, and the next start goes on with what is left of them.
+#[cfg(unix)]
+#[test]
+fn who_stops_while_tariffs_are_decided_goes_on_with_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let mut prices = String::from("timestamp,retail,feed_in\n");
+    let first: Interval = "2016-06-06T00:00:00Z/PT15M".parse().unwrap();
+    for quarter in 0..96 {
+        prices += &format!("{},0.{},0.08\n", first.offset(quarter).unwrap().start_text(), 300 + quarter);
+    }
+    fs::write(at.join("prices.csv"), prices).unwrap();
+    let homes = "[community.drawn]\nhomes = 2\n[period]\nfrom = '2016-06-06T00:00:00Z'\ndays = 1\n";
+    fs::write(at.join("street.toml"), format!("[tariffs]\nseries = 'prices.csv'\n{homes}")).unwrap();
+    let live = || {
+        let mut live = Command::new(env!("CARGO_BIN_EXE_simulator"));
+        live.current_dir(at)
+            .args(["live", "street.toml", "--interval-ms", "0", "--console", "off", "--validators", "1"])
+            .args(["--state", "state", "--intervals", "2"])
+            .stdout(Stdio::piped());
+        live
+    };
+    let mut child = live().spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("the validators decide 95 changes") {
+        assert_ne!(stdout.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    stdout.read_to_string(&mut seen).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{seen}");
+    assert!(seen.contains("interrupted: no interval was opened"), "{seen}");
+
+    let output = live().output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut export = Command::new(program("ledger"));
+    let exported = export.current_dir(at).args(["export", "state/validator-0", "--out", "lines"]).output().unwrap();
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    assert_eq!(rows(&at.join("lines/lines.csv")).len(), 2 * 2);
 }
 
 #[test]
