@@ -342,3 +342,17 @@ fn the_built_in_neighbourhood_adds_up_to_its_ground_truth() {
         assert_eq!((grid.transformer_va, grid.lines.len()), (400_000, 42));
     }
 }
+
+#[test]
+fn the_fuse_carries_what_a_meter_invents() {
+    let battery = toml::from_str("capacity_wh = 4000\npower_w = 2000\nround_trip_efficiency = 0.9\n").unwrap();
+    let rated = |misreports| {
+        let usage = vec![Usage { consumption_wh: 0, production_wh: 10_000 }];
+        let battery = Some(ModelledBattery { battery, settings: String::new(), misreports });
+        Participant { id: "a".into(), bus: None, usage, battery }.rated_power_w(900)
+    };
+    // 40 kW and the battery's 2; the meter says up to twice that.
+    assert_eq!(rated(None), 43_470);
+    assert_eq!(rated(Some(Misreport::of_ppm(500_000, 0))), 43_470);
+    assert_eq!(rated(Some(Misreport::of_ppm(0, 1_000_000))), 86_250);
+}
