@@ -8,7 +8,7 @@ use market::{
     clearing::Network,
     grid::{Grid, GridError},
 };
-use market_service::files::{self, FileError, Keys};
+use market_files::{self as files, FileError, Keys};
 use protocol::{
     member::MemberId,
     money::Price,

@@ -12,7 +12,7 @@ use market::{
     book::{BOOK_BYTES_MAX, BookError, clear_json_on},
     clearing::{self, Network, PictureKind, Terms, mechanisms, member_by_name},
 };
-use market_service::files;
+use market_files as files;
 use market_service::{self, Config};
 use protocol::{interval::Interval, money::Price, parameters::Parameters};
 use tokio::signal::unix::{SignalKind, signal};

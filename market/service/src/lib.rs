@@ -37,7 +37,6 @@ pub mod console;
 mod decide;
 mod desk;
 mod event_loop;
-pub mod files;
 mod gate;
 mod group;
 mod intake;

@@ -8,7 +8,7 @@ use ledger_node::{
     export::Period,
     store::StoreError,
 };
-use market_service::files;
+use market_files as files;
 use protocol::{interval::parse_utc, money::Price};
 
 use super::{

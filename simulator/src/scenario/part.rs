@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use market_service::files;
+use market_files as files;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 

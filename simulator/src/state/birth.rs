@@ -80,19 +80,10 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         grid: setup.dataset.grid.clone(),
     };
     genesis.check().map_err(StateError::Impossible)?;
-    files::write(&market.join(NAMES), names_text(&names).as_bytes(), Readers::Owner)?;
+    files::write(&market.join(NAMES), market_files::names_text(&names).as_bytes(), Readers::Owner)?;
     // Last: its being there says that all the rest is.
     files::write(&root.join(GENESIS), json(&genesis).as_bytes(), Readers::Everyone)?;
     Ok((genesis, names))
-}
-
-fn names_text(names: &BTreeMap<MemberId, String>) -> String {
-    let mut text = String::from("member,name\n");
-    for (member, name) in names {
-        // A name may hold commas and quotes: quoted, with its quotes doubled (RFC 4180).
-        text.push_str(&format!("{member},\"{}\"\n", name.replace('"', "\"\"")));
-    }
-    text
 }
 
 fn json(genesis: &Genesis) -> String {

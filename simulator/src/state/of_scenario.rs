@@ -2,7 +2,7 @@
 //! strategy. What all devices but the battery do follows from nothing that is traded, and is recorded before anything
 //! is; a battery is modelled by the agent itself, as its receipts come.
 
-use market_service::files::Keys;
+use market_files::Keys;
 use protocol::{interval::Interval, limits::SCHEDULED_MAX, settlement::Tariffs};
 
 use super::Setup;

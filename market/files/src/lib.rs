@@ -1,5 +1,5 @@
 //! Files that people write for a mechanism: the grid, its fees, and the keys. `market clear` reads them beside the
-//! book, and the simulator for a neighbourhood.
+//! book, the simulator for a neighbourhood, and `ledger community init` for a real one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,6 +49,16 @@ pub enum FileError {
         /// The loop or the island.
         error: GridError,
     },
+}
+
+/// The market's directory of names, `members.csv`: a row for each member.
+pub fn names_text(names: &BTreeMap<MemberId, String>) -> String {
+    let mut text = String::from("member,name\n");
+    for (member, name) in names {
+        // A name may hold commas and quotes: quoted, with its quotes doubled (RFC 4180).
+        text.push_str(&format!("{member},\"{}\"\n", name.replace('"', "\"\"")));
+    }
+    text
 }
 
 #[derive(Deserialize)]
@@ -102,6 +112,15 @@ fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
 
 /// The radial grid of a directory.
 pub fn grid(directory: &Path) -> Result<Grid, FileError> {
+    read(directory).map(|(_, grid)| grid)
+}
+
+/// The same, as a genesis states it.
+pub fn plan(directory: &Path) -> Result<GridPlan, FileError> {
+    read(directory).map(|(plan, _)| plan)
+}
+
+fn read(directory: &Path) -> Result<(GridPlan, Grid), FileError> {
     let [buses, lines, transformer] =
         ["grid_buses.csv", "grid_lines.csv", "grid_transformer.csv"].map(|file| directory.join(file));
     let known: BTreeSet<String> = rows::<BusRow>(&buses)?.into_iter().map(|row| row.bus_id).collect();
@@ -141,7 +160,7 @@ pub fn grid(directory: &Path) -> Result<Grid, FileError> {
     let refused = |error| FileError::Grid { path: directory.to_owned(), error };
     let grid = Grid::from_plan(&plan).map_err(refused)?;
     let alone: Vec<String> = known.into_iter().filter(|bus| grid.bus(Some(bus)).is_err()).collect();
-    if alone.is_empty() { Ok(grid) } else { Err(refused(GridError::Island { root: plan.root, buses: alone })) }
+    if alone.is_empty() { Ok((plan, grid)) } else { Err(refused(GridError::Island { root: plan.root, buses: alone })) }
 }
 
 /// A rating in kVA as whole VA; a fraction of a VA is dropped.
