@@ -11,12 +11,13 @@ use crate::{
     interval::Interval,
     json,
     key::{DeviceId, PublicKey},
-    limits::{ENERGY_WH_MAX, GRID_LINES_MAX, MEMBERS_MAX, VALIDATORS_MAX},
+    limits::{ENERGY_WH_MAX, GRID_LINES_MAX, MEMBERS_MAX, NAME_BYTES_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
     parameters::{Parameters, ParametersError, WHOLE_PPM, twice},
     reading::Registers,
     settlement::Tariffs,
+    text::ParseError,
 };
 
 /// The rules of the market.
@@ -259,6 +260,11 @@ pub struct Genesis {
     #[n(7)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<GridPlan>,
+    /// By which days and months the community is billed: an IANA time zone such as `Europe/Vienna`. Without it, UTC.
+    /// Market time is UTC either way.
+    #[n(8)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// Why a genesis is none.
@@ -269,12 +275,14 @@ pub enum GenesisError {
     Malformed(String),
     /// A name that cannot be used.
     #[error("{0}")]
-    BadName(#[from] crate::text::ParseError),
+    BadName(#[from] ParseError),
     /// More or fewer than allowed.
-    #[error("expected 1 to {max} {what}, found {found}")]
+    #[error("expected {min} to {max} {what}, found {found}")]
     BadCount {
         /// Of what.
         what: &'static str,
+        /// At least.
+        min: usize,
         /// At most.
         max: usize,
         /// Found.
@@ -329,6 +337,14 @@ impl Genesis {
         Ok(genesis)
     }
 
+    /// The text of its file, for people.
+    pub fn to_json(&self) -> String {
+        match serde_json::to_string_pretty(self) {
+            Ok(json) => json + "\n",
+            Err(error) => unreachable!("a genesis has only text keys and integers: {error}"),
+        }
+    }
+
     /// The name of the chain that starts here: the hash of the deterministic CBOR.
     pub fn chain(&self) -> ChainId {
         Hash::of(&cbor::encode(self))
@@ -338,8 +354,10 @@ impl Genesis {
     pub fn check(&self) -> Result<(), GenesisError> {
         check_name(&self.community)?;
         check_name(&self.currency)?;
-        check_count("validators", self.validators.len(), VALIDATORS_MAX)?;
-        check_count("members", self.members.len(), MEMBERS_MAX)?;
+        self.time_zone.as_deref().map_or(Ok(()), check_time_zone)?;
+        check_count("validators", 1, self.validators.len(), VALIDATORS_MAX)?;
+        // A community may begin with none, and take them in by decisions.
+        check_count("members", 0, self.members.len(), MEMBERS_MAX)?;
         self.rules.check()?;
         if let Some(validator) = self.validators.iter().find(|v| v.power == 0 || v.power > 1 << 32) {
             return Err(GenesisError::BadPower(validator.key));
@@ -359,8 +377,16 @@ impl Genesis {
     }
 }
 
-fn check_count(what: &'static str, found: usize, max: usize) -> Result<(), GenesisError> {
-    if (1..=max).contains(&found) { Ok(()) } else { Err(GenesisError::BadCount { what, max, found }) }
+fn check_count(what: &'static str, min: usize, found: usize, max: usize) -> Result<(), GenesisError> {
+    if (min..=max).contains(&found) { Ok(()) } else { Err(GenesisError::BadCount { what, min, max, found }) }
+}
+
+/// Checks the form of a time zone's name. Which names there are changes from year to year, so whoever founds a
+/// community looks it up, and nobody refuses a genesis for it later.
+fn check_time_zone(name: &str) -> Result<(), ParseError> {
+    let usable = (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte));
+    if usable { Ok(()) } else { Err(ParseError::new("an IANA time zone such as Europe/Vienna", name)) }
 }
 
 fn check_unique<T: Ord + ToString>(what: &'static str, items: impl Iterator<Item = T>) -> Result<(), GenesisError> {
@@ -370,6 +396,7 @@ fn check_unique<T: Ord + ToString>(what: &'static str, items: impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::SecretKey;
 
     fn rules(transformer: Option<TransformerMeter>) -> Rules {
         Rules {
@@ -383,6 +410,38 @@ mod tests {
 
     fn meter(tolerance_wh: u64, tolerance_ppm: u32) -> TransformerMeter {
         TransformerMeter { member: MemberId::from_bytes([7; 16]), tolerance_wh, tolerance_ppm }
+    }
+
+    fn genesis(time_zone: Option<&str>) -> Genesis {
+        Genesis {
+            community: "Rue des Voisins".into(),
+            currency: "EUR".into(),
+            first_interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+            rules: rules(None),
+            market: SecretKey::from_seed(&[1; 32]).public(),
+            validators: vec![Validator { key: SecretKey::from_seed(&[2; 32]).public(), power: 1 }],
+            members: Vec::new(),
+            grid: None,
+            time_zone: time_zone.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_community_may_begin_without_members_and_says_whose_days_it_counts() {
+        for zone in [None, Some("Europe/Vienna"), Some("Etc/GMT+5"), Some("America/Port-au-Prince")] {
+            let genesis = genesis(zone);
+            assert_eq!(genesis.check(), Ok(()), "{zone:?}");
+            assert_eq!(Genesis::from_json(genesis.to_json().as_bytes()), Ok(genesis.clone()));
+            assert_eq!(cbor::decode::<Genesis>(&cbor::encode(&genesis)).unwrap(), genesis);
+            // Seven fields and no more, or nine, of which the grid is a null.
+            assert_eq!(cbor::encode(&genesis)[0], if zone.is_some() { 0x89 } else { 0x87 });
+        }
+        for zone in ["", "Europe/Vienna ", "<b>", &"x".repeat(65)] {
+            assert!(matches!(genesis(Some(zone)).check(), Err(GenesisError::BadName(_))), "{zone:?}");
+        }
+        let nobody_votes = Genesis { validators: Vec::new(), ..genesis(None) };
+        let expected = GenesisError::BadCount { what: "validators", min: 1, max: VALIDATORS_MAX, found: 0 };
+        assert_eq!(nobody_votes.check(), Err(expected));
     }
 
     #[test]

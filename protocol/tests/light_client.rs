@@ -159,6 +159,7 @@ fn genesis_cbor(genesis: &Value) -> Bytes {
         Some(validators_cbor(&validators(&genesis["validators"]).unwrap())),
         list(&genesis["members"], enrolled),
         grid,
+        name(&genesis["time_zone"]),
     ])
 }
 

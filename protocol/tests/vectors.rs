@@ -216,6 +216,7 @@ fn a_genesis_with_everything_in_it() {
             "root": "A",
             "lines": [{"line": "L1", "from": "A", "to": "B", "rated_va": 97_000}],
         },
+        "time_zone": "Europe/Luxembourg",
     });
     let read = Genesis::from_json(genesis.to_string().as_bytes()).unwrap();
     let cbor = hex::encode(cbor::encode(&read));

@@ -208,6 +208,7 @@ mod tests {
             validators: vec![Validator { key: key(4).public(), power: 1 }],
             members: vec![member],
             grid: None,
+            time_zone: None,
         };
         let mut state = State::genesis(&genesis).unwrap();
         state.totals.decision_sequence = u64::MAX;

@@ -187,6 +187,7 @@ impl Made {
             validators: vec![Validator { key: key(3, 0).public(), power: 1 }],
             members: (0..devices).map(member).collect(),
             grid: None,
+            time_zone: None,
         };
         let chain = genesis.chain();
         let topics = Topics::new(&chain);

@@ -83,6 +83,7 @@ fn genesis(devices: &[SecretKey]) -> Genesis {
         validators: vec![Validator { key: key(2, 0).public(), power: 1 }],
         members: devices.iter().enumerate().map(member).collect(),
         grid: None,
+        time_zone: None,
     }
 }
 

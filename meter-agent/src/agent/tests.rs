@@ -94,6 +94,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             technology: None,
         }],
         grid: None,
+        time_zone: None,
     };
     let chain = genesis.chain();
     // Made with the key; there already when the agent is started again.

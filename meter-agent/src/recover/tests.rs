@@ -65,6 +65,7 @@ fn decide(standing: &MemberStatus, hint: Signed) -> Result<Signed, RecoverError>
         validators: Vec::new(),
         members: Vec::new(),
         grid: None,
+        time_zone: None,
     };
     let verifier = Verifier::new(&genesis);
     let wanted = Wanted { chain: Hash::ZERO, verifier: &verifier, member: member(), device: key().public() };

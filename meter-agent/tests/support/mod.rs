@@ -75,6 +75,7 @@ impl Home {
                 technology: None,
             }],
             grid: None,
+            time_zone: None,
         };
         change(&mut genesis);
         let dir = tempfile::tempdir().unwrap();

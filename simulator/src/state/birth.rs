@@ -78,17 +78,11 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
         validators,
         members,
         grid: setup.dataset.grid.clone(),
+        time_zone: None,
     };
     genesis.check().map_err(StateError::Impossible)?;
     files::write(&market.join(NAMES), market_files::names_text(&names).as_bytes(), Readers::Owner)?;
     // Last: its being there says that all the rest is.
-    files::write(&root.join(GENESIS), json(&genesis).as_bytes(), Readers::Everyone)?;
+    files::write(&root.join(GENESIS), genesis.to_json().as_bytes(), Readers::Everyone)?;
     Ok((genesis, names))
-}
-
-fn json(genesis: &Genesis) -> String {
-    match serde_json::to_string_pretty(genesis) {
-        Ok(json) => json + "\n",
-        Err(error) => unreachable!("a genesis has only text keys and integers: {error}"),
-    }
 }

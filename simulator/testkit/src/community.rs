@@ -111,6 +111,7 @@ impl Community {
                 })
                 .collect(),
             grid: None,
+            time_zone: None,
         };
         genesis.check().unwrap();
         Community { genesis, market, validators, members }

@@ -41,6 +41,7 @@ pub fn genesis(community: &str) -> Genesis {
         validators: vec![Validator { key: key(31).public(), power: 1 }],
         members: vec![member(1), member(2)],
         grid: None,
+        time_zone: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn community() -> Community {
         validators: Vec::new(),
         members: vec![member(1), member(2)],
         grid: None,
+        time_zone: None,
     };
     Community::new(genesis, key(21)).unwrap()
 }
