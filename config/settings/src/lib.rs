@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod broker;
+pub mod commented;
 pub mod listen;
 pub mod owner_only;
 pub mod secret;

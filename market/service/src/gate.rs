@@ -212,6 +212,16 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_is_a_member_an_interval_closes_as_soon_as_it_opens() {
+        let mut gate = Gate::new(Pace::Utc, 100);
+        let nobody = Read { devices: 0, expected: 0, any: false };
+        gate.next(interval(0));
+        let now = Now { ms: 0, utc_s: interval(0).end_s() };
+        assert_eq!(gate.step(now, nobody), Step::Open(interval(0)));
+        assert_eq!(gate.step(now, nobody), Step::Close(interval(0)));
+    }
+
+    #[test]
     fn a_replay_keeps_its_pace_and_ends_after_the_last_interval() {
         let mut gate = Gate::new(replay(50, Some(interval(1))), 100);
         assert_eq!(gate.step(at(0), read(3, true)), Step::Wait, "the ledger was not heard of");

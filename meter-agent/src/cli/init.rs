@@ -38,6 +38,7 @@ pub(super) fn init(args: Init) -> Result<ExitCode, Failure> {
     // is asked anything, and again when it is known where the keys will be.
     refuse_existing([&path, &request_file])?;
     let answers = args.answers.or_ask()?;
+    answers.check()?;
     let text = filled(&answers);
     let config = Config::parse(&text, &path)?;
     config.source.check()?;
@@ -133,6 +134,8 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             made(dir.path(), &["--template", template, "--address", "serial:///dev/nothing"]).unwrap();
         }
+        let dir = tempfile::tempdir().unwrap();
+        made(dir.path(), &["--template", "synthetic"]).unwrap();
     }
 
     #[test]
@@ -144,6 +147,7 @@ mod tests {
             (&["--template", "eastron-sdm630", "--address", "http://here"], "http://here"),
             (&["--template", "tasmota-sml", "--address", "mqtt://here"], "expected `with.device`"),
             (&["--template", "eastron-sdm630"], "--address"),
+            (&["--template", "synthetic", "--address", "tcp://here"], "--address: expected none for `synthetic`"),
             (&["--template", "sunspec", "--address", "ftp://here"], "ftp://here"),
             (&["--template", "obis", "--address", "ftp://here"], "ftp://here"),
             (&["--request-name", "a/b"], "--request-name: expected a name"),

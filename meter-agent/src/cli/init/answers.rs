@@ -7,7 +7,9 @@ use clap::Args;
 use crate::{cli::Failure, source::device::builtin};
 
 /// Kinds of meters that no template describes.
-pub(super) const KINDS: [&str; 4] = ["obis", "sml", "linky", "sunspec"];
+pub(super) const KINDS: [&str; 5] = ["obis", "sml", "linky", "sunspec", MADE_UP];
+/// The kind that is no meter, and is nowhere.
+pub(super) const MADE_UP: &str = "synthetic";
 
 /// What is filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -19,8 +21,9 @@ pub(crate) struct Answers {
     #[arg(long, value_name = "URL")]
     pub(super) broker: Option<String>,
     /// The meter: a template that `meter-agent devices` lists, or the path of one; `obis` for a P1 port, `sml` for a
-    /// German meter with an optical head, `linky`, or `sunspec`.
-    #[arg(long, value_name = "METER", requires = "address")]
+    /// German meter with an optical head, `linky`, or `sunspec`. `synthetic` is no meter: it invents registers, to try
+    /// things out, and has no address.
+    #[arg(long, value_name = "METER")]
     pub(super) template: Option<String>,
     /// Where the meter is, such as tcp://192.168.1.20, http://192.168.1.30 or serial:///dev/ttyUSB0.
     #[arg(long, requires = "template")]
@@ -49,6 +52,19 @@ impl Answers {
             return Ok(self);
         }
         ask(&mut stdin.lock(), &mut io::stdout())
+    }
+
+    /// Checks that a meter is somewhere, and that what is none is not.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match (self.template.as_deref(), self.address.as_deref()) {
+            (Some(MADE_UP), Some(found)) => {
+                Err(format!("--address: expected none for `{MADE_UP}`, which is no meter, found `{found}`"))
+            }
+            (Some(template), None) if template != MADE_UP => Err(format!(
+                "--address: expected where `{template}` is, such as tcp://192.168.1.20 or serial:///dev/ttyUSB0, found none"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What the operator is to know the household as.
@@ -82,7 +98,7 @@ fn ask(from: &mut impl BufRead, to: &mut impl Write) -> Result<Answers, Failure>
         "Your meter: obis for a P1 port, sml for a German one with an optical head, linky, sunspec, or a name that\n\
          `meter-agent devices` lists [a recording, to try it out]",
     )?;
-    if let Some(template) = &answers.template {
+    if let Some(template) = answers.template.as_ref().filter(|template| *template != MADE_UP) {
         let example = match template.as_str() {
             "obis" | "sml" | "linky" => "serial:///dev/ttyUSB0",
             _ => "tcp://192.168.1.20, http://192.168.1.30 or mqtt://192.168.1.2",

@@ -1,10 +1,9 @@
 //! The commented example with a household's answers in the places that it has for them. All that it explains stays.
 
-use super::answers::{Answers, KINDS};
-use crate::config::EXAMPLE;
+use settings::commented::set;
 
-/// Where the trailing comments of the example stand.
-const COMMENT_COLUMN: usize = 35;
+use super::answers::{Answers, KINDS, MADE_UP};
+use crate::config::EXAMPLE;
 
 /// The example with these answers.
 pub(super) fn filled(answers: &Answers) -> String {
@@ -34,6 +33,12 @@ pub(super) fn filled(answers: &Answers) -> String {
     if kind == "device" {
         set(section, "template", &quoted(template));
     }
+    if kind == MADE_UP {
+        // It has a default for nothing.
+        for line in section.iter_mut().filter(|line| line.contains(" = ")) {
+            *line = line.trim_start_matches("# ").to_owned();
+        }
+    }
     if let Some(address) = address {
         set(section, "address", &quoted(address));
     }
@@ -43,18 +48,6 @@ pub(super) fn filled(answers: &Answers) -> String {
         set(section, "with", &format!("{{ {} }}", words.join(", ")));
     }
     joined(&lines)
-}
-
-/// Gives a key its value, in the first line that has it, commented out or not; its explanation stays behind it.
-fn set(lines: &mut [String], key: &str, value: &str) {
-    let has_key =
-        |line: &String| line.trim_start_matches("# ").split_once(" = ").is_some_and(|(found, _)| found == key);
-    let Some(line) = lines.iter_mut().find(|line| has_key(line)) else { return };
-    let comment = line.trim_start_matches("# ").split_once(" # ").map(|(_, comment)| comment.to_owned());
-    *line = format!("{key} = {value}");
-    if let Some(comment) = comment {
-        *line = format!("{line:COMMENT_COLUMN$} # {comment}");
-    }
 }
 
 /// A text as it is written within one line: what JSON escapes, TOML reads. A character that TOML does not take at all
