@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 mod erase;
+mod init;
 
 const BAD_INPUT: u8 = 2;
 const FAILURE: u8 = 1;
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "Examples:
   market clear book.json
   market clear book.json --mechanism uniform
   market mechanisms
+  market init market
   market erase ada --names market/members.csv
   market serve --config config/market.toml
 
@@ -79,6 +81,8 @@ enum Command {
     },
     /// List the mechanisms.
     Mechanisms,
+    /// Make the market's key, and what whoever founds the community has to know of it.
+    Init(init::Init),
     /// Take a member's name out of the directory of names, for good.
     Erase(erase::Erase),
     /// Run the market of a community.
@@ -136,6 +140,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Clear { book, mechanism, terms } => clear(&book, &mechanism, &terms),
         Command::Mechanisms => list_mechanisms(),
+        Command::Init(init) => init.run(),
         Command::Erase(erase) => erase.run(),
         Command::Serve { config } => serve(&config),
     };

@@ -161,7 +161,7 @@ fn whole_ms(ms: i64, max: u64) -> Result<u64, ParseError> {
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(
-        "expected a configuration file at {file}: {error}; `config/market.toml` shows one, `simulator init` makes one"
+        "expected a configuration file at {file}: {error}; `config/market.toml` shows one, `ledger community init` makes one"
     )]
     Unreadable {
         /// Which file.
@@ -263,7 +263,8 @@ until = "2026-06-01T12:00:00Z"
     fn where_there_is_no_file_the_message_says_how_to_get_one() {
         let error = Config::load(Path::new("nowhere.toml")).unwrap_err().to_string();
         assert!(
-            error.starts_with("expected a configuration file at nowhere.toml: ") && error.contains("`simulator init`"),
+            error.starts_with("expected a configuration file at nowhere.toml: ")
+                && error.contains("`ledger community init`"),
             "{error}"
         );
     }

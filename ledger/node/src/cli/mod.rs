@@ -1,6 +1,8 @@
 //! The command line of `ledger`.
 
 mod approve;
+mod card;
+mod community;
 mod correct;
 mod decide;
 mod draft;
@@ -52,6 +54,7 @@ const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=o
     version,
     after_help = "EXAMPLES:
   ledger init validator-0                        keys and a commented configuration
+  ledger community init community.toml --out community    found a community
   ledger serve --config validator-0/validator.toml
   ledger status                                  how the node on this machine is doing
   ledger drafts                                  decisions that wait for approvals
@@ -70,10 +73,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Make keys and a configuration for a new node in DIR
-    Init {
-        /// The directory to make; it must not exist, or be empty
-        directory: PathBuf,
-    },
+    Init(init::Init),
+    /// Found a community: from a file to its genesis and a configuration for each part
+    #[command(subcommand)]
+    Community(community::Community),
     /// Run a node until Ctrl-C
     Serve {
         /// The node's configuration, see config/validator-0.toml
@@ -204,7 +207,8 @@ pub(crate) fn main() -> ExitCode {
         Err(code) => return code,
     };
     let outcome = match cli.command {
-        Command::Init { directory } => init::init(&directory),
+        Command::Init(init) => init.make(),
+        Command::Community(community) => community.run(),
         Command::Serve { config } => serve(&config),
         Command::Vouch { config, signed } => vouch(&config, signed),
         Command::Status(node) => status(&node),

@@ -204,7 +204,7 @@ impl Config {
 }
 
 /// A TOML error as one line: where, what was expected, what was found.
-fn one_line(error: &toml::de::Error, text: &str) -> String {
+pub fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', " ");
     match error.span() {
         Some(span) => {

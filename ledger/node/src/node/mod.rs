@@ -32,7 +32,7 @@ use tokio::{
 
 pub use self::{
     commit::commit_of,
-    config::{Config, ConfigError, read_genesis, read_key, signed_path},
+    config::{Config, ConfigError, one_line, read_genesis, read_key, signed_path},
     gossip::Gossip,
     head::Head,
     ledger::{Ledger, LedgerError},
