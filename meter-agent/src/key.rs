@@ -1,8 +1,7 @@
 //! The household's key files.
 
 use std::{
-    fs,
-    io::{ErrorKind, Write},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -62,15 +61,7 @@ pub fn create_key(path: &Path) -> Result<SecretKey, KeyError> {
 
 /// Writes a file that only its owner may read, and that is on the disk when this returns; never over an existing one.
 pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), KeyError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    written.map_err(|error| match error.kind() {
+    owner_only::write_new(path, content).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => KeyError::Exists(path.into()),
         _ => KeyError::Io { path: path.into(), error },
     })

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -120,6 +120,17 @@ pub fn new_key() -> Result<(SecretKey, Zeroizing<String>), getrandom::Error> {
     Ok((key, text))
 }
 
+/// Writes a file that only its owner may read, and that is on the disk when this returns; never over an existing one.
+pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
 /// Makes a directory, and those above it, where there is none; those that are made let in their owner alone.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -175,6 +186,15 @@ mod tests {
             assert!(matches!(error, KeyFileError::Unusable { error: SecretError::Open(_), .. }), "{mode:o}: {error}");
             assert!(error.to_string().contains("some.key") && error.to_string().contains("chmod 600"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_written_for_its_owner_and_over_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.key");
+        write_new(&path, b"first").unwrap();
+        assert_eq!(write_new(&path, b"second").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(read_secret(&path).unwrap().as_slice(), b"first");
     }
 
     #[test]

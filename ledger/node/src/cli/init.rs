@@ -1,10 +1,8 @@
 //! `ledger init`: keys and a configuration for a new node.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
+    fs,
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -123,12 +121,6 @@ pub(super) fn config_text() -> String {
 /// Makes a secret key that only its owner can read.
 fn new_key(path: &Path) -> Result<SecretKey, Failure> {
     let (key, text) = owner_only::new_key().map_err(failed)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    owner_only::write_new(path, text.as_bytes()).map_err(|error| failed(format!("{}: {error}", path.display())))?;
     Ok(key)
 }

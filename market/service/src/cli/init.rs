@@ -1,9 +1,7 @@
 //! `market init`: the market's key, and a token for each validator that asks for one.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -83,9 +81,7 @@ impl Init {
 
 /// Makes 32 random bytes that only their owner can read.
 fn secret(path: &Path) -> Result<SecretKey, Failure> {
-    let named = |error: io::Error| failure(format!("{}: {error}", path.display()));
     let (key, text) = owner_only::new_key().map_err(failure)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(named)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(named)?;
+    owner_only::write_new(path, text.as_bytes()).map_err(|error| failure(format!("{}: {error}", path.display())))?;
     Ok(key)
 }
