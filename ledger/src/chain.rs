@@ -13,7 +13,7 @@ use protocol::{
     envelope::{self, ChainId, EnvelopeError, Signed},
     hash::Hash,
     key::{DeviceId, PublicKey},
-    limits::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES_MAX, BLOCK_TRANSACTIONS_MAX},
+    limits::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, RECEIPT_NEIGHBOURS_MAX},
     merkle::{MerkleRoot, MerkleTree},
     reading::{Reading, SignedReading},
     receipt::{Receipt, ValidatorStep},
@@ -401,16 +401,24 @@ pub fn receipts(
     settled: &[Settled],
     steps: &[ValidatorStep],
 ) -> Vec<Receipt> {
-    let entries: Vec<Entry> =
-        settled.iter().flat_map(|settled| settled.settlement.entries(settled.correction)).collect();
-    let tree = MerkleTree::of_encoded(&entries);
-    let receipt = |(index, entry)| {
+    let mut entries = Vec::new();
+    for Settled { settlement, correction, .. } in settled {
+        let mut neighbours = settlement.neighbours();
+        let with_neighbours = |entry: Entry| {
+            let listed = neighbours.remove(&entry.line.member).filter(|it| it.len() <= RECEIPT_NEIGHBOURS_MAX);
+            (entry, listed.unwrap_or_default())
+        };
+        entries.extend(settlement.entries(*correction).map(with_neighbours));
+    }
+    let tree = MerkleTree::of_encoded(entries.iter().map(|(entry, _)| entry));
+    let receipt = |(index, (entry, neighbours))| {
         Some(Receipt {
             entry,
             proof: tree.prove(index)?,
             header: header.clone(),
             certificate: certificate.clone(),
             steps: steps.to_vec(),
+            neighbours,
         })
     };
     entries.into_iter().enumerate().filter_map(receipt).collect()

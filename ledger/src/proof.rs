@@ -7,6 +7,7 @@ use protocol::{
     genesis::Genesis,
     hash::Hash,
     key::{Claim, all_hold},
+    neighbour::neighbours_hash,
     receipt::{Receipt, ValidatorStep},
 };
 
@@ -62,6 +63,14 @@ pub enum ProofError {
     /// The entry is not in the block.
     #[error("the entry is not under the header's root of entries")]
     NotIncluded,
+    /// The neighbours are others than the entry's.
+    #[error("expected neighbours of the hash {}, found {}", or_none(*expected), or_none(*found))]
+    OtherNeighbours {
+        /// By the entry; none where it says that there are none.
+        expected: Option<Hash>,
+        /// Of those that are listed.
+        found: Option<Hash>,
+    },
 }
 
 /// Checks receipts against what one genesis leads to. Made once; each check is a hash, a Merkle path and the commit
@@ -79,7 +88,8 @@ impl Verifier {
     }
 
     /// Checks that the receipt's entry is in a block that the validators committed: the chain, every change of the
-    /// validators since the genesis, every commit signature, and the entry's Merkle path.
+    /// validators since the genesis, every commit signature, and the entry's Merkle path; and that the neighbours, if
+    /// they are listed, are the entry's.
     pub fn verify(&self, receipt: &Receipt) -> Result<(), ProofError> {
         let mut promised = Vec::new();
         let walked = self.walk(receipt, &mut promised);
@@ -95,7 +105,7 @@ impl Verifier {
 
     /// Checks all but the commit signatures, which it adds to `promised` in their order.
     fn walk(&self, receipt: &Receipt, promised: &mut Vec<(u64, Claim)>) -> Result<(), ProofError> {
-        let Receipt { entry: _, proof, header, certificate, steps } = receipt;
+        let Receipt { entry, proof, header, certificate, steps, neighbours } = receipt;
         let mut validators = &self.validators;
         let mut after = 0;
         for ValidatorStep { header, certificate, validators: next } in steps {
@@ -110,7 +120,14 @@ impl Verifier {
         }
         self.check_block(header, certificate, validators, after)?;
         promised.extend(self.promises(certificate));
-        if proof.proves(&receipt.leaf(), &header.entries) { Ok(()) } else { Err(ProofError::NotIncluded) }
+        if !proof.proves(&receipt.leaf(), &header.entries) {
+            return Err(ProofError::NotIncluded);
+        }
+        let (expected, found) = (entry.neighbours, neighbours_hash(neighbours));
+        if found != expected && !receipt.lacks_neighbours() {
+            return Err(ProofError::OtherNeighbours { expected, found });
+        }
+        Ok(())
     }
 
     fn promises(&self, certificate: &CommitCertificate) -> impl Iterator<Item = (u64, Claim)> {
@@ -142,4 +159,8 @@ impl Verifier {
         }
         certificate.check_signers(validators).map_err(|error| ProofError::Certificate { height, error })
     }
+}
+
+fn or_none(hash: Option<Hash>) -> String {
+    hash.map_or_else(|| "none".to_owned(), |hash| hash.to_string())
 }

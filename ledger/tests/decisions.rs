@@ -75,7 +75,7 @@ fn a_settlement_is_the_same_whenever_a_new_member_is_enrolled_before_it() {
     for (sequence, newcomer) in (1..).zip(newcomers.clone()) {
         state.apply(&community.decide(sequence, Action::RegisterMember(Box::new(newcomer)))).unwrap();
     }
-    let blank = |member| member_input(member, None, true, PriceLimits::default(), None);
+    let blank = |member| member_input(member, None, Some(Technology::Solar), PriceLimits::default(), None);
     let naming = |some: &[GenesisMember]| {
         let mut inputs = community.inputs(&state, &readings);
         assert_eq!(inputs.len(), 4);

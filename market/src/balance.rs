@@ -79,7 +79,7 @@ mod tests {
             bus: Grid::ROOT,
             limits: PriceLimits::default(),
             metered: Metered { measured, late: Flow { import: Energy::from_wh(9_999), export: Energy::ZERO } },
-            renewable: false,
+            technology: None,
         }
     }
 

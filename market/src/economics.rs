@@ -179,8 +179,8 @@ impl<'a> Position<'a> {
     }
 
     fn minted(&self) -> Option<Minted> {
-        let is_minted = self.of.renewable && !self.surplus.is_zero();
-        is_minted.then_some(Minted { member: self.of.member, energy: self.surplus })
+        let technology = self.of.technology.filter(|_| !self.surplus.is_zero())?;
+        Some(Minted { member: self.of.member, energy: self.surplus, technology })
     }
 
     fn line(&self, rules: &Rules) -> Result<Line, SettleError> {

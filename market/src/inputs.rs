@@ -3,6 +3,7 @@
 
 use protocol::{
     correction::{MemberInput, Values},
+    genesis::Technology,
     interval::Interval,
     key::DeviceId,
     member::MemberId,
@@ -23,8 +24,8 @@ pub struct MeteredMember {
     pub limits: PriceLimits,
     /// What its meter says.
     pub metered: Metered,
-    /// Whether what it feeds in is renewable, so that certificates are minted for it.
-    pub renewable: bool,
+    /// What it feeds in is made from; none where no certificates are minted for it.
+    pub technology: Option<Technology>,
 }
 
 /// The inputs of all members, in ascending order, and those of them that were read. The second follows from the first,
@@ -89,7 +90,7 @@ pub fn takes_part(read: Interval, interval: Interval) -> bool {
 pub fn member_input(
     member: MemberId,
     device: Option<DeviceId>,
-    renewable: bool,
+    technology: Option<Technology>,
     limits: PriceLimits,
     metered: Option<Metered>,
 ) -> MemberInput {
@@ -99,7 +100,7 @@ pub fn member_input(
         Values { import, export, late_import: late.import, late_export: late.export, late_only }
     });
     let PriceLimits { buy, sell, buy_cap, sell_cap } = limits;
-    MemberInput { member, device, renewable, buy, sell, buy_cap, sell_cap, values }
+    MemberInput { member, device, technology, buy, sell, buy_cap, sell_cap, values }
 }
 
 /// The member connected to `bus`; none if it was not read.
@@ -111,7 +112,7 @@ fn metered_member(input: &MemberInput, bus: BusIndex) -> Option<MeteredMember> {
         bus,
         limits: input.limits(),
         metered: Metered { measured, late: Flow { import: late_import, export: late_export } },
-        renewable: input.renewable,
+        technology: input.technology,
     })
 }
 
@@ -119,7 +120,7 @@ fn metered_member(input: &MemberInput, bus: BusIndex) -> Option<MeteredMember> {
 impl Inputs {
     /// Of members that were read, wherever they are: none has a device, so none is missed.
     pub(crate) fn of_metered(members: &[MeteredMember]) -> Inputs {
-        let input = |of: &MeteredMember| member_input(of.member, None, of.renewable, of.limits, Some(of.metered));
+        let input = |of: &MeteredMember| member_input(of.member, None, of.technology, of.limits, Some(of.metered));
         let bus = |input: &MemberInput| members.iter().find(|of| of.member == input.member).map(|of| of.bus).ok_or(());
         Inputs::new(members.iter().map(input).collect(), bus).unwrap()
     }
@@ -137,7 +138,7 @@ mod tests {
         let id = |number: u8| MemberId::from_bytes([number; 16]);
         let input = |number: u8, metered: Option<Metered>| {
             let device = Some(SecretKey::from_seed(&[number; 32]).public());
-            member_input(id(number), device, false, PriceLimits::default(), metered)
+            member_input(id(number), device, None, PriceLimits::default(), metered)
         };
         let wh = Energy::from_wh;
         let measured = Metered { measured: Some(Flow { import: wh(5), export: wh(0) }), late: Flow::default() };

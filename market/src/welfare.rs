@@ -104,7 +104,7 @@ mod tests {
                 measured: Some(Flow { import: Energy::from_wh(import), export: Energy::from_wh(export) }),
                 late: Flow::default(),
             },
-            renewable: false,
+            technology: None,
         }
     }
 

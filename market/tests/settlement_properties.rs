@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use protocol::{
     correction::MemberInput,
     energy::Energy,
-    genesis::{Rules, TransformerMeter},
+    genesis::{Rules, Technology, TransformerMeter},
     hash::Hash,
     member::MemberId,
     money::{Amount, Price},
@@ -90,7 +90,7 @@ proptest! {
             bus: grid().bus(Some(BUSES[0])).unwrap(),
             limits: PriceLimits::default(),
             metered: Metered { measured: Some(through), late },
-            renewable: true,
+            technology: Some(Technology::Solar),
         });
         let with = all.settle();
         let own = with.lines.last().unwrap();
@@ -171,7 +171,7 @@ impl Neighbourhood {
 
     /// Without devices, so that none is missed.
     fn inputs(&self) -> Inputs {
-        let input = |of: &MeteredMember| member_input(of.member, None, of.renewable, of.limits, Some(of.metered));
+        let input = |of: &MeteredMember| member_input(of.member, None, of.technology, of.limits, Some(of.metered));
         let buses: BTreeMap<MemberId, BusIndex> = self.members.iter().map(|of| (of.member, of.bus)).collect();
         let bus = |input: &MemberInput| buses.get(&input.member).copied().ok_or(input.member);
         Inputs::new(self.members.iter().map(input).collect(), bus).unwrap()
@@ -212,7 +212,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
                     bus: grid().bus(Some(bus)).unwrap(),
                     limits: if price_takers { PriceLimits::default() } else { limits },
                     metered: Metered { measured: Some(measured), late },
-                    renewable: id.is_multiple_of(2),
+                    technology: id.is_multiple_of(2).then_some(Technology::Wind),
                 };
                 (id, member)
             })

@@ -2,6 +2,7 @@
 //!
 //! The proof shows that the validators committed the entry; this shows that the entry is the right one. Pure.
 
+use ledger::proof::ProofError;
 use protocol::{
     energy::Energy,
     envelope::ChainId,
@@ -9,7 +10,9 @@ use protocol::{
     limits::READINGS_PER_DEVICE_MAX,
     member::MemberId,
     money::{Amount, Price},
+    neighbour::Neighbour,
     reading::Flow,
+    receipt::Receipt,
     settlement::{Entry, Line, Tariffs},
     text::ParseError,
 };
@@ -66,7 +69,7 @@ pub enum ReceiptFault {
     },
     /// The validators did not commit it.
     #[error("it proves nothing: {0}")]
-    NotProved(#[from] ledger::proof::ProofError),
+    NotProved(#[from] ProofError),
     /// It is of another community.
     #[error("expected a receipt of the chain {expected}, found one of {found}")]
     OtherCommunity {
@@ -164,6 +167,16 @@ pub enum ReceiptFault {
         /// Earned.
         found: Amount,
     },
+    /// Energy with neighbours that is no neighbour's, or more of theirs than there is.
+    #[error("the neighbours add up to {found} {what}, expected {expected}, as the line says")]
+    NeighboursDoNotAddUp {
+        /// Bought or sold.
+        what: &'static str,
+        /// By the line.
+        expected: Energy,
+        /// By the neighbours.
+        found: Energy,
+    },
     /// Sums past every range.
     #[error("its amounts are beyond any range")]
     OutOfRange,
@@ -175,6 +188,7 @@ impl ReceiptFault {
         match self {
             ReceiptFault::Malformed(_) => "Malformed",
             ReceiptFault::TooLarge { .. } => "TooLarge",
+            ReceiptFault::NotProved(ProofError::OtherNeighbours { .. }) => "OtherNeighbours",
             ReceiptFault::NotProved(_) => "NotProved",
             ReceiptFault::OtherCommunity { .. } => "OtherCommunity",
             ReceiptFault::OtherMember { .. } => "OtherMember",
@@ -187,6 +201,7 @@ impl ReceiptFault {
             ReceiptFault::WrongAmount { .. } => "WrongAmount",
             ReceiptFault::PaidAboveLimit { .. } => "PaidAboveLimit",
             ReceiptFault::EarnedBelowLimit { .. } => "EarnedBelowLimit",
+            ReceiptFault::NeighboursDoNotAddUp { .. } => "NeighboursDoNotAddUp",
             ReceiptFault::OutOfRange => "OutOfRange",
         }
     }
@@ -206,7 +221,7 @@ pub fn check_entry(
     limits: &Limits,
     unsettled: &[OwnReading],
 ) -> Result<Vec<u64>, ReceiptFault> {
-    let Entry { interval, price, line, correction: _, tariffs, provisional: _ } = entry;
+    let Entry { interval, price, line, tariffs, .. } = entry;
     if line.member != member {
         return Err(ReceiptFault::OtherMember { expected: member, found: line.member });
     }
@@ -258,6 +273,24 @@ pub fn check_transformer_entry(
     check_amounts(line, *price, tariffs)?;
     check_energy(line, *interval, &[])?;
     Ok(unsettled.iter().filter(|reading| reading.interval <= *interval).map(|reading| reading.sequence).collect())
+}
+
+/// Checks that each Wh traded with neighbours is one neighbour's, where the receipt lists them.
+pub fn check_neighbours(receipt: &Receipt) -> Result<(), ReceiptFault> {
+    if receipt.lacks_neighbours() {
+        return Ok(());
+    }
+    let Line { bought, sold, .. } = receipt.entry.line;
+    let sum = |of: fn(&Neighbour) -> Energy| {
+        let wh: u128 = receipt.neighbours.iter().map(|neighbour| u128::from(of(neighbour).wh())).sum();
+        Energy::from_wh(u64::try_from(wh).unwrap_or(u64::MAX))
+    };
+    for (what, expected, found) in [("bought", bought, sum(|of| of.bought)), ("sold", sold, sum(|of| of.sold))] {
+        if found != expected {
+            return Err(ReceiptFault::NeighboursDoNotAddUp { what, expected, found });
+        }
+    }
+    Ok(())
 }
 
 /// The newest readings that are links next to each other, as many as one settlement takes.

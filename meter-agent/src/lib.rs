@@ -23,6 +23,7 @@ mod home_assistant;
 mod key;
 mod learned;
 mod mqtt;
+mod neighbours;
 mod orders;
 mod out_of_reach;
 mod outbox;
@@ -49,11 +50,14 @@ mod wall_clock;
 pub mod cli;
 
 pub use alarm::AlarmKind;
-pub use check::{Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_transformer_entry};
+pub use check::{
+    Limits, OwnReading, ReceiptFault, check_correction, check_entry, check_neighbours, check_transformer_entry,
+};
 pub use choice::Choice;
 pub use choice_file::ChoiceError;
 pub use config::{Config, ConfigError, Registration};
 pub use key::{KeyError, create_key, read_key};
+pub use neighbours::NeighbourLine;
 pub use running::{Ended, Running};
 pub use set_point::{BatteryConfig, SetPoint};
 pub use signed::{Doubt, new_record};

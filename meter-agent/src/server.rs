@@ -35,6 +35,7 @@ fn router(shown: Shown) -> Router {
     page::router()
         .route("/status", get(status))
         .route("/statement", get(statement_json))
+        .route("/neighbours", get(neighbours_json))
         .route("/receipts/{start}", get(receipt))
         .with_state(shown)
 }
@@ -45,6 +46,13 @@ async fn status(State(shown): State<Shown>) -> Json<Status> {
 
 async fn statement_json(State(shown): State<Shown>) -> Response {
     match shown.read(|store| statement::lines(store, Period::default())).await {
+        Ok(lines) => Json(lines).into_response(),
+        Err(response) => response,
+    }
+}
+
+async fn neighbours_json(State(shown): State<Shown>) -> Response {
+    match shown.read(|store| statement::neighbour_lines(store, Period::default())).await {
         Ok(lines) => Json(lines).into_response(),
         Err(response) => response,
     }

@@ -10,6 +10,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    neighbours::{self, NeighbourLine},
     period::Period,
     status::{kwh, money},
     store::{Store, StoreError},
@@ -58,16 +59,25 @@ impl StatementLine {
 
 /// The lines of the stored receipts, in order of time.
 pub(crate) fn lines(store: &Store, period: Period) -> Result<Vec<StatementLine>, StoreError> {
+    receipts(store, period).map(|receipt| receipt.map(|receipt| line(&receipt))).collect()
+}
+
+/// With whom the household traded, by the stored receipts, in order of time.
+pub(crate) fn neighbour_lines(store: &Store, period: Period) -> Result<Vec<NeighbourLine>, StoreError> {
     let mut lines = Vec::new();
-    for json in store.receipts_of(period) {
-        // What is stored was verified; what cannot be read any more is damage, and is left out.
-        let Ok(receipt) = Receipt::from_json(&json?) else { continue };
-        lines.push(line(&receipt));
+    for receipt in receipts(store, period) {
+        lines.extend(neighbours::of_receipt(&receipt?));
     }
     Ok(lines)
 }
 
-fn line(receipt: &Receipt) -> StatementLine {
+/// The stored receipts, in order of time. They were verified; what cannot be read any more is damage, and is left out.
+pub(crate) fn receipts(store: &Store, period: Period) -> impl Iterator<Item = Result<Receipt, StoreError>> + '_ {
+    store.receipts_of(period).filter_map(|json| json.map(|json| Receipt::from_json(&json).ok()).transpose())
+}
+
+/// The line of a receipt.
+pub(crate) fn line(receipt: &Receipt) -> StatementLine {
     let entry = &receipt.entry;
     StatementLine {
         interval: entry.interval,

@@ -178,7 +178,15 @@ mod tests {
         };
         let tariffs = Tariffs { retail_price: micro(300_000), feed_in_price: micro(80_000) };
         let interval = "2026-06-01T12:00:00Z/PT15M".parse().unwrap();
-        Entry { interval, price: Some(micro(price)), line, correction: 0, tariffs, provisional: false }
+        Entry {
+            interval,
+            price: Some(micro(price)),
+            line,
+            correction: 0,
+            tariffs,
+            neighbours: None,
+            provisional: false,
+        }
     }
 
     #[test]

@@ -11,7 +11,10 @@ use household::local_time::LocalTime;
 use meter_agent::{Running, start};
 use protocol::{
     energy::Energy,
+    genesis::Technology,
+    member::MemberId,
     money::Price,
+    neighbour::Neighbour,
     settlement::{Entry, Line},
 };
 use serde_json::{Value, json};
@@ -25,6 +28,8 @@ use testkit::{
 
 /// Quarters of an hour that are settled: from noon to two in the morning, in UTC.
 const SETTLED: i64 = 56;
+/// The one of which the market holds back who the neighbours were.
+const NOT_TOLD: i64 = 3;
 /// Those on the first day, in Vienna.
 const FIRST_DAY: i64 = 40;
 
@@ -53,7 +58,33 @@ fn entry(home: &Home, at: i64, (consumption, production): (u64, u64)) -> Entry {
         supply_cost: cost(tariffs.retail_price, drawn - bought),
         supply_revenue: cost(tariffs.feed_in_price, fed_in - sold),
     };
-    Entry { interval: interval(at), price: Some(price), line, correction: 0, tariffs, provisional: false }
+    Entry {
+        interval: interval(at),
+        price: Some(price),
+        line,
+        correction: 0,
+        tariffs,
+        neighbours: None,
+        provisional: false,
+    }
+}
+
+/// Two thirds from one roof with a certificate, the rest from one without; and to two others, half each.
+fn neighbours(line: &Line) -> Vec<Neighbour> {
+    let (bought, sold) = (line.bought.wh(), line.sold.wh());
+    let [first, half] = [2 * bought / 3, sold / 2];
+    let of = |byte, bought, sold, technology| {
+        let [bought, sold] = [bought, sold].map(Energy::from_wh);
+        Neighbour { member: MemberId::from_bytes([byte; 16]), bought, sold, technology }
+    };
+    let solar = Some(Technology::Solar).filter(|_| first > 0);
+    let all = [
+        of(0xa1, first, 0, solar),
+        of(0xb2, bought - first, 0, None),
+        of(0xc3, 0, half, None),
+        of(0xd4, 0, sold - half, None),
+    ];
+    all.into_iter().filter(|of| !(of.bought.is_zero() && of.sold.is_zero())).collect()
 }
 
 /// Who looks at the page.
@@ -148,7 +179,11 @@ async fn a_household_looks_at_its_day_in_every_language_and_on_every_screen() {
         market.reading().await;
     }
     for at in 0..SETTLED {
-        let receipt = home.receipt_of(entry(&home, at, meter[usize::try_from(at).unwrap()]), at);
+        let entry = entry(&home, at, meter[usize::try_from(at).unwrap()]);
+        let mut receipt = home.receipt_among(entry.clone(), at, neighbours(&entry.line));
+        if at == NOT_TOLD {
+            receipt.neighbours.clear();
+        }
         market.forward(receipt.to_json()).await;
     }
     visitor.chromium.wait_for(&says("Receipts verified 56"), true);
@@ -161,13 +196,36 @@ async fn a_household_looks_at_its_day_in_every_language_and_on_every_screen() {
         visitor.looks_at("second-day", "/", language);
         assert_eq!(visitor.sees(&says(worth)), true, "{language}");
         visitor.looks_at("first-day", "/day/2026-06-01", language);
-        assert_eq!(visitor.sees(&count("#main tbody > tr")), FIRST_DAY, "{language}");
+        assert_eq!(visitor.sees(&count("#main table:not(.neighbours) tbody > tr")), FIRST_DAY, "{language}");
+        assert_eq!(visitor.sees(&count("table.neighbours tbody > tr")), 5, "{language}");
         assert_eq!(visitor.sees(&count("#main .chart")), 2, "{language}");
         visitor.looks_at("month", "/month/2026-06", language);
         assert_eq!(visitor.sees(&count("#main tbody > tr")), 2, "{language}");
         visitor.looks_at("proof", "/proof/2026-06-01T12:00:00Z", language);
         assert_eq!(visitor.sees(&count(".checked > li")), 5, "{language}");
         visitor.looks_at("empty-day", "/day/2026-05-31", language);
+    }
+    // Whose roof it came from, to the last Wh, and what is not told beside it.
+    let first_day = (0..FIRST_DAY).map(|at| (at, entry(&home, at, meter[usize::try_from(at).unwrap()]).line));
+    let (mut solar_wh, mut untold_wh) = (0, 0);
+    for (at, line) in first_day {
+        match at {
+            NOT_TOLD => untold_wh += line.sold.wh(),
+            _ => {
+                solar_wh +=
+                    neighbours(&line).iter().filter(|of| of.technology.is_some()).map(|of| of.bought.wh()).sum::<u64>()
+            }
+        }
+    }
+    let kwh = |wh: u64, point| format!("{}{point}{:03} kWh", wh / 1_000, wh % 1_000);
+    let (sun, untold) = (["sun", "soleil", "Sonne"], ["not told", "non communiqué", "nicht mitgeteilt"]);
+    for ((language, sun), untold) in LANGUAGES.into_iter().zip(sun).zip(untold) {
+        let point = if language == "en" { '.' } else { ',' };
+        visitor.open("/day/2026-06-01", language, DESKTOP);
+        let first = format!("{} {} – {sun}", "a1".repeat(16), kwh(solar_wh, point));
+        assert_eq!(visitor.sees(&says(&first)), true, "{first}");
+        let last = format!("{untold} – {}", kwh(untold_wh, point));
+        assert_eq!(visitor.sees(&says(&last)), true, "{last}");
     }
     // Money is what the receipts say, to the last unit, and rounded to cents once.
     let saved: i128 = (0..SETTLED).map(|at| saved_nano(&entry(&home, at, meter[usize::try_from(at).unwrap()]))).sum();

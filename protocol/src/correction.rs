@@ -19,6 +19,7 @@ use crate::{
     money::Price,
     order::PriceLimits,
     settlement::Settlement,
+    technology::Technology,
 };
 
 /// What a member's meter said, in one interval.
@@ -60,9 +61,9 @@ pub struct MemberInput {
     /// The device that measured; none where it was revoked.
     #[n(1)]
     pub device: Option<DeviceId>,
-    /// Whether certificates are minted for what it fed in.
+    /// What it feeds in is made from; none where no certificates are minted for it.
     #[n(2)]
-    pub renewable: bool,
+    pub technology: Option<Technology>,
     /// Highest price to buy at.
     #[n(3)]
     pub buy: Option<Price>,

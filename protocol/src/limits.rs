@@ -40,6 +40,9 @@ pub const GENESIS_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 pub const MEMBERS_MAX: usize = 10_000;
 /// Most validators of one ledger.
 pub const VALIDATORS_MAX: usize = 100;
+/// Most neighbours that a receipt lists: in JSON some 100 bytes each, so that a receipt stays far below
+/// [`ANSWER_BYTES_MAX`]. Of more, only their hash travels.
+pub const RECEIPT_NEIGHBOURS_MAX: usize = 1_000;
 /// Most readings of one device in one settlement: a day of quarter hours after an outage, and one.
 pub const READINGS_PER_DEVICE_MAX: usize = 97;
 /// Most bytes of a name: community, participant, bus, line.

@@ -4,7 +4,9 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{energy::Energy, genesis::Technology, hash::Hash, instruction::Portion, key::DeviceId, member::MemberId};
+use crate::{
+    energy::Energy, hash::Hash, instruction::Portion, key::DeviceId, member::MemberId, technology::Technology,
+};
 
 /// Consecutive certificates with one holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]

@@ -9,6 +9,7 @@ use crate::{
     cbor,
     commit::{CommitCertificate, Validator},
     merkle::MerkleProof,
+    neighbour::Neighbour,
     settlement::Entry,
     text::ParseError,
 };
@@ -29,6 +30,10 @@ pub struct Receipt {
     pub certificate: CommitCertificate,
     /// How the validators of the genesis became those of the header: every change before it, in order.
     pub steps: Vec<ValidatorStep>,
+    /// Whom the member traded with: what the entry's hash is of. Left out where there are more than
+    /// [`RECEIPT_NEIGHBOURS_MAX`](crate::limits::RECEIPT_NEIGHBOURS_MAX); the line is proved all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<Neighbour>,
 }
 
 /// A block after which others validate, and who.
@@ -63,6 +68,11 @@ impl Receipt {
             Ok(()) if rest.0.is_empty() => Ok(receipt),
             _ => Err(ParseError::new("a receipt in its canonical JSON form", "another spelling of the same values")),
         }
+    }
+
+    /// Whether the entry says that there are neighbours, and the list of them was left out.
+    pub fn lacks_neighbours(&self) -> bool {
+        self.entry.neighbours.is_some() && self.neighbours.is_empty()
     }
 
     /// The bytes of the entry's leaf in the tree of entries.

@@ -1,5 +1,7 @@
 //! Settlements: what an interval's clearing moves between accounts.
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ use crate::{
     limits::{MEMBERS_MAX, SETTLEMENT_READINGS_MAX, SETTLEMENT_TRADES_MAX, TRANSACTION_BYTES_MAX},
     member::MemberId,
     money::{Amount, Price},
+    neighbour::{Neighbour, neighbours_hash},
+    technology::Technology,
 };
 
 /// Energy from one seller to one buyer in one interval at a price. Derived, never signed by hand.
@@ -96,10 +100,13 @@ pub struct Minted {
     /// How much, Wh: sold to neighbours or to the supplier, without what came late.
     #[n(1)]
     pub energy: Energy,
+    /// What it was made from.
+    #[n(2)]
+    pub technology: Technology,
 }
 
 impl Element for Minted {
-    const BYTES_MIN: usize = 19;
+    const BYTES_MIN: usize = 20;
 }
 
 /// The supplier's two prices, under which an interval was settled.
@@ -247,8 +254,12 @@ pub struct Entry {
     /// The tariffs in force in the interval, which its supply cost and revenue follow from.
     #[n(4)]
     pub tariffs: Tariffs,
-    /// Whether the settlement is provisional: values are missing or in doubt, and a correction may follow.
+    /// Hash of [whom the member traded with](Settlement::neighbours); none where it traded with nobody.
     #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Hash>,
+    /// Whether the settlement is provisional: values are missing or in doubt, and a correction may follow.
+    #[n(6)]
     #[cbor(skip_if = "cbor::is_false")]
     #[serde(default, skip_serializing_if = "cbor::is_false")]
     pub provisional: bool,
@@ -259,7 +270,36 @@ impl Settlement {
     pub fn entries(&self, correction: u32) -> impl Iterator<Item = Entry> + '_ {
         let Settlement { interval, price, tariffs, .. } = *self;
         let provisional = self.provisional.is_some();
-        self.lines.iter().map(move |line| Entry { interval, price, line: *line, correction, tariffs, provisional })
+        let everybodys = self.neighbours();
+        self.lines.iter().map(move |line| {
+            let neighbours = everybodys.get(&line.member).and_then(|neighbours| neighbours_hash(neighbours));
+            Entry { interval, price, line: *line, correction, tariffs, neighbours, provisional }
+        })
+    }
+
+    /// Whom each member traded with, in ascending order of neighbour, and what their certificates say that it was made
+    /// from. Each of a line's traded Wh is some neighbour's.
+    pub fn neighbours(&self) -> BTreeMap<MemberId, Vec<Neighbour>> {
+        let technologies: BTreeMap<MemberId, Technology> =
+            self.minted.iter().map(|minted| (minted.member, minted.technology)).collect();
+        let mut sides = Vec::with_capacity(2 * self.trades.len());
+        for &Trade { seller, buyer, energy, .. } in &self.trades {
+            let technology = technologies.get(&seller).copied();
+            sides.push((buyer, Neighbour { member: seller, bought: energy, sold: Energy::ZERO, technology }));
+            sides.push((seller, Neighbour { member: buyer, bought: Energy::ZERO, sold: energy, technology: None }));
+        }
+        sides.sort_unstable_by_key(|(member, neighbour)| (*member, neighbour.member));
+        let of_one = |sides: &[(MemberId, Neighbour)]| {
+            let mut neighbours: Vec<Neighbour> = Vec::with_capacity(sides.len());
+            for (_, next) in sides {
+                match neighbours.last_mut().filter(|last| last.member == next.member) {
+                    Some(last) => last.add(next),
+                    None => neighbours.push(*next),
+                }
+            }
+            neighbours
+        };
+        sides.chunk_by(|one, other| one.0 == other.0).map(|sides| (sides[0].0, of_one(sides))).collect()
     }
 
     /// The hash of its content.
@@ -314,12 +354,41 @@ mod tests {
         let entry = open.entries(0).next().unwrap();
         assert!(entry.provisional);
         let bytes = cbor::encode(&entry);
-        assert_eq!((bytes[0], bytes.last()), (0x86, Some(&0xf5)), "an array of six, the last of them true");
+        let ending = &bytes[bytes.len() - 2..];
+        assert_eq!((bytes[0], ending), (0x87, &[0xf6, 0xf5][..]), "an array of seven, the last of them null and true");
         assert_eq!(cbor::decode::<Entry>(&bytes).unwrap(), entry);
         // There is no second way to say that it is not.
         let mut spelled_out = bytes;
         *spelled_out.last_mut().unwrap() = 0xf4;
         assert!(matches!(cbor::decode::<Entry>(&spelled_out), Err(cbor::CborError::NotDeterministic)));
+    }
+
+    #[test]
+    fn each_traded_wh_has_a_neighbour_on_both_sides_in_whatever_order_the_trades_are() {
+        let member = |byte| MemberId::from_bytes([byte; 16]);
+        let trade = |seller, buyer, wh| {
+            let (seller, buyer) = (member(seller), member(buyer));
+            Trade { seller, buyer, energy: Energy::from_wh(wh), price: "0.19".parse().unwrap() }
+        };
+        let neighbour = |byte, bought, sold, technology| {
+            let [bought, sold] = [bought, sold].map(Energy::from_wh);
+            Neighbour { member: member(byte), bought, sold, technology }
+        };
+        let trades = vec![trade(1, 3, 500), trade(2, 3, 40), trade(2, 4, 7), trade(1, 3, 1)];
+        let minted = vec![Minted { member: member(1), energy: Energy::from_wh(600), technology: Technology::Solar }];
+        let mut settled = Settlement { trades, minted, ..settlement(None) };
+        let expected = BTreeMap::from([
+            (member(1), vec![neighbour(3, 0, 501, None)]),
+            (member(2), vec![neighbour(3, 0, 40, None), neighbour(4, 0, 7, None)]),
+            (member(3), vec![neighbour(1, 501, 0, Some(Technology::Solar)), neighbour(2, 40, 0, None)]),
+            (member(4), vec![neighbour(2, 7, 0, None)]),
+        ]);
+        assert_eq!(settled.neighbours(), expected);
+        settled.trades.reverse();
+        assert_eq!(settled.neighbours(), expected);
+        let entry = settled.entries(0).next().unwrap();
+        assert_eq!(entry.neighbours, neighbours_hash(&expected[&member(1)]));
+        assert_eq!(cbor::decode::<Entry>(&cbor::encode(&entry)).unwrap(), entry);
     }
 
     #[test]

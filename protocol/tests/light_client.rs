@@ -116,6 +116,11 @@ fn member(value: &Value) -> Option<Bytes> {
     hex(value, 16).map(|member| bytes(&member))
 }
 
+fn technology(value: &Value) -> Option<Bytes> {
+    let technologies = ["solar", "wind", "hydro", "biomass", "geothermal"];
+    technologies.iter().zip(0..).find(|(name, _)| value == **name).map(|(_, number)| unsigned(number))
+}
+
 fn hash(value: &Value) -> Option<Bytes> {
     hex(value, 32).map(|hash| bytes(&hash))
 }
@@ -132,8 +137,6 @@ fn chain(genesis: &Value) -> [u8; 32] {
 
 fn genesis_cbor(genesis: &Value) -> Bytes {
     let enrolled = |it: &Value| {
-        let technologies = ["solar", "wind", "hydro", "biomass", "geothermal"];
-        let technology = technologies.iter().zip(0..).find(|(name, _)| it["technology"] == **name);
         Some(array([
             member(&it["member"]),
             public_key(&it["key"]),
@@ -142,7 +145,7 @@ fn genesis_cbor(genesis: &Value) -> Bytes {
             name(&it["bus"]),
             number_or_zero(&it["import_wh"]),
             number_or_zero(&it["export_wh"]),
-            technology.map(|(_, number)| unsigned(number)),
+            technology(&it["technology"]),
         ]))
     };
     let line =
@@ -222,6 +225,7 @@ fn check(receipt: &Value, genesis: &Value) -> Result<(), &'static str> {
     }
     let header = check_block(receipt, &chain, &present, &mut height)?;
     check_leaf(receipt, header)?;
+    check_neighbours(receipt)?;
     check_tariffs(&receipt["entry"])
 }
 
@@ -304,6 +308,7 @@ fn entry_cbor(entry: &Value) -> Bytes {
         Some(line),
         number(&entry["correction"]),
         Some(array([price(&tariffs["retail_price"]), price(&tariffs["feed_in_price"])])),
+        hash(&entry["neighbours"]),
         provisional.map(|_| minicbor::to_vec(true).unwrap()),
     ])
 }
@@ -317,6 +322,32 @@ fn check_leaf(receipt: &Value, header: &Value) -> Result<(), &'static str> {
     let root = RootHash::<Sha256>::new(digest.into(), root["leaves"].as_u64().ok_or("leaves")?);
     let index = proof["index"].as_u64().ok_or("index")?;
     root.verify_inclusion(&entry_cbor(&receipt["entry"]), index, &path).map_err(|_| "not in the block")
+}
+
+/// The neighbours are those that the entry names by their hash, and add up to its line.
+fn check_neighbours(receipt: &Value) -> Result<(), &'static str> {
+    let neighbour = |it: &Value| {
+        Some(array([member(&it["member"]), number(&it["bought"]), number(&it["sold"]), technology(&it["technology"])]))
+    };
+    let neighbours = &receipt["neighbours"];
+    let Some(named) = hex(&receipt["entry"]["neighbours"], 32) else {
+        return if neighbours.is_null() { Ok(()) } else { Err("neighbours of nobody") };
+    };
+    // Held back, they say nothing, and the line is proved all the same.
+    if neighbours.is_null() {
+        return Ok(());
+    }
+    let listed = list(neighbours, neighbour).ok_or("neighbours")?;
+    if sha256(&[array_of(2), text("voisin/neighbours/v1"), listed].concat()) != *named {
+        return Err("other neighbours");
+    }
+    for side in ["bought", "sold"] {
+        let sum: u64 = neighbours.as_array().into_iter().flatten().filter_map(|it| it[side].as_u64()).sum();
+        if receipt["entry"]["line"][side] != sum {
+            return Err("neighbours that do not add up");
+        }
+    }
+    Ok(())
 }
 
 /// The supplier's prices per kWh in millionths times Wh are billionths.
@@ -365,6 +396,9 @@ fn a_client_written_from_the_documentation_believes_the_receipts_and_none_that_w
             assert_ne!(check(&changed, genesis), Ok(()), "{path}");
             changes += 1;
         }
+        let mut silent = receipt.clone();
+        silent.as_object_mut().unwrap().remove("neighbours");
+        assert_eq!(check(&silent, genesis), Ok(()));
         let mut longer = receipt.clone();
         longer["entry"]["provisional"] = true.into();
         assert_ne!(check(&longer, genesis), Ok(()));
@@ -388,7 +422,10 @@ fn change(value: &mut Value) {
     *value = match value {
         Value::Number(number) => (number.as_u64().unwrap() + 1).into(),
         Value::String(text) => {
-            let digit = text.rfind(|c: char| c.is_ascii_digit()).unwrap();
+            let Some(digit) = text.rfind(|c: char| c.is_ascii_digit()) else {
+                *value = (if text == "wind" { "solar" } else { "wind" }).into();
+                return;
+            };
             let other = if &text[digit..=digit] == "5" { "6" } else { "5" };
             format!("{}{other}{}", &text[..digit], &text[digit + 1..]).into()
         }

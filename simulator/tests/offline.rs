@@ -234,7 +234,7 @@ fn scenarios() -> impl Strategy<Value = String> {
 
 /// The settlement that the market proposes and validators recompute, of the same members.
 fn production(members: &[MeteredMember], street: &Street<&Community>, at: usize) -> protocol::settlement::Settlement {
-    let input = |of: &MeteredMember| member_input(of.member, None, of.renewable, of.limits, Some(of.metered));
+    let input = |of: &MeteredMember| member_input(of.member, None, of.technology, of.limits, Some(of.metered));
     let buses: BTreeMap<_, _> = members.iter().map(|of| (of.member, of.bus)).collect();
     let inputs = Inputs::new(members.iter().map(input).collect(), |of| buses.get(&of.member).copied().ok_or(()));
     settle(IntervalInput {

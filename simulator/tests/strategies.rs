@@ -27,7 +27,7 @@ fn traded(buyers: u32, sellers: u32, intervals: i64) -> f64 {
             bus: Grid::ROOT,
             limits: Default::default(),
             metered: Metered { measured, late: Flow::default() },
-            renewable: false,
+            technology: None,
         }
     };
     let mut members: Vec<MeteredMember> = (0..buyers + sellers).map(member).collect();
@@ -73,7 +73,7 @@ fn sold(rules: &Rules, interval: Interval, limits: PriceLimits) -> Line {
         bus: Grid::ROOT,
         limits,
         metered: Metered { measured: Some(flow), late: Flow::default() },
-        renewable: false,
+        technology: None,
     };
     let (surplus, deficit) = (Flow { export: kwh, ..Flow::default() }, Flow { import: kwh, ..Flow::default() });
     let dearer = PriceLimits { sell: Some(price("0.24")), ..PriceLimits::default() };

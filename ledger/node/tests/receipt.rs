@@ -8,7 +8,7 @@ use ledger::{
     chain::{self, Tip},
     proof::{ProofError, Verifier},
 };
-use protocol::receipt::Receipt;
+use protocol::{energy::Energy, genesis::Technology, member::MemberId, neighbour::Neighbour, receipt::Receipt};
 use support::Community;
 
 fn receipts() -> (Community, Vec<Receipt>) {
@@ -58,6 +58,52 @@ fn a_receipt_with_any_byte_changed_is_refused() {
         }
     }
     assert!(parsed > 500, "changes that are still well-formed receipts were tried: {parsed}");
+}
+
+#[test]
+fn a_receipt_proves_whom_its_member_traded_with_to_the_last_wh() {
+    let (community, receipts) = receipts();
+    let verifier = Verifier::new(&community.genesis);
+    let mut traded = 0;
+    for receipt in &receipts {
+        let line = &receipt.entry.line;
+        let sum = |of: fn(&Neighbour) -> Energy| receipt.neighbours.iter().map(|it| of(it).wh()).sum::<u64>();
+        assert_eq!((sum(|it| it.bought), sum(|it| it.sold)), (line.bought.wh(), line.sold.wh()));
+        for neighbour in &receipt.neighbours {
+            let theirs = receipts.iter().find(|it| it.entry.line.member == neighbour.member).unwrap();
+            let back = theirs.neighbours.iter().find(|it| it.member == line.member).unwrap();
+            assert_eq!((back.bought, back.sold), (neighbour.sold, neighbour.bought), "both sides say the same");
+            let technology =
+                community.state().members().find(|(id, _)| **id == neighbour.member).unwrap().1.technology();
+            assert_eq!(neighbour.technology, technology.filter(|_| !neighbour.bought.is_zero()));
+            traded += 1;
+        }
+        if receipt.neighbours.is_empty() {
+            continue;
+        }
+        let refused = |change: &dyn Fn(&mut Vec<Neighbour>)| {
+            let mut receipt = receipt.clone();
+            change(&mut receipt.neighbours);
+            verifier.verify(&receipt)
+        };
+        let lies: [&dyn Fn(&mut Vec<Neighbour>); 4] = [
+            &|it| it[0].member = MemberId::from_bytes([9; 16]),
+            &|it| it[0].bought = Energy::from_wh(it[0].bought.wh() + 1),
+            &|it| it[0].technology = Some(Technology::Geothermal),
+            &|it| it.push(it[0]),
+        ];
+        for lie in lies {
+            assert!(matches!(refused(lie), Err(ProofError::OtherNeighbours { .. })));
+        }
+        // Held back, they prove nothing wrong: the line is proved, and that there are some.
+        let mut silent = receipt.clone();
+        silent.neighbours.clear();
+        assert!(silent.lacks_neighbours() && !receipt.lacks_neighbours());
+        assert_eq!(verifier.verify(&silent), Ok(()));
+        silent.entry.neighbours = None;
+        assert_eq!(verifier.verify(&silent), Err(ProofError::NotIncluded));
+    }
+    assert!(traded > 2, "{traded}");
 }
 
 /// Receipts of a ledger whose validators have changed twice.

@@ -11,6 +11,7 @@ use protocol::{
     correction::{MemberInput, Values},
     energy::Energy,
     envelope::Sealed,
+    genesis::Technology,
     hash::Hash,
     limits::VALIDATORS_MAX,
     member::{AccountId, MemberId},
@@ -60,7 +61,7 @@ fn inputs(member: MemberId, height: u64) -> Vec<MemberInput> {
     let input = MemberInput {
         member,
         device: None,
-        renewable: true,
+        technology: Some(Technology::Solar),
         buy: None,
         sell: None,
         buy_cap: None,

@@ -29,9 +29,9 @@ impl State {
         }
         let mut members = InOrder::new(self.members.iter());
         let mut issues = Vec::with_capacity(settlement.minted.len());
-        for Minted { member: producer, energy } in &settlement.minted {
+        for Minted { member: producer, energy, technology } in &settlement.minted {
             let member = members.find(producer).ok_or(Refusal::UnknownMember(*producer))?;
-            let (Some(device), Some(technology)) = (device(*producer, member), member.technology()) else { continue };
+            let Some(device) = device(*producer, member) else { continue };
             let mut bundles = Vec::new();
             let mut left = *energy;
             for trade in sold.get(producer).into_iter().flatten() {
@@ -40,7 +40,7 @@ impl State {
                 append(&mut bundles, Bundle { energy, holder: trade.buyer, retired: None });
             }
             append(&mut bundles, Bundle { energy: left, holder: *producer, retired: None });
-            issues.push(Issue { device, producer: *producer, technology, bundles, moved: false });
+            issues.push(Issue { device, producer: *producer, technology: *technology, bundles, moved: false });
         }
         Ok(issues)
     }

@@ -290,7 +290,7 @@ impl Member {
     /// What the clearing of the interval `open` knows of it.
     pub(super) fn input(&self, member: MemberId, open: Interval, metered: Option<Metered>) -> MemberInput {
         let device = measuring(self.device(), self.head.interval, open);
-        member_input(member, device, self.technology().is_some(), self.limits(open), metered)
+        member_input(member, device, self.technology(), self.limits(open), metered)
     }
 }
 

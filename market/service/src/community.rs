@@ -10,7 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 use protocol::{
     api::{MemberStatus, RulesInForce},
     envelope::ChainId,
-    genesis::{Genesis, GenesisMember, GridPlan, Rules},
+    genesis::{Genesis, GenesisMember, GridPlan, Rules, Technology},
     interval::Interval,
     key::{DeviceId, KnownKey, PublicKey, SecretKey},
     member::MemberId,
@@ -54,8 +54,8 @@ pub(crate) struct Enrolled {
     /// None where it was revoked.
     pub(crate) device: Option<DeviceId>,
     pub(crate) bus: BusIndex,
-    /// Whether what it feeds in is renewable.
-    pub(crate) renewable: bool,
+    /// What it feeds in is made from; none where no certificates are minted for it.
+    pub(crate) technology: Option<Technology>,
 }
 
 /// Why a genesis and a key do not make a market, or the ledger's members and rules none.
@@ -89,7 +89,7 @@ impl Roll {
         interval: Interval,
         rules: &Rules,
         plan: Option<&GridPlan>,
-        members: impl Iterator<Item = (MemberId, PublicKey, Option<DeviceId>, Option<&'a str>, bool)>,
+        members: impl Iterator<Item = (MemberId, PublicKey, Option<DeviceId>, Option<&'a str>, Option<Technology>)>,
         before: Option<&Roll>,
     ) -> Result<Roll, CommunityError> {
         mechanism(&rules.mechanism)?;
@@ -106,9 +106,9 @@ impl Roll {
         let known = |key: &PublicKey, find: fn(&Roll, &[u8; 32]) -> Option<KnownKey>| {
             before.and_then(|roll| find(roll, key.as_bytes())).unwrap_or_else(|| KnownKey::from(key))
         };
-        for (member, key, device, bus, renewable) in members {
+        for (member, key, device, bus, technology) in members {
             let bus = roll.grid.bus(bus)?;
-            roll.members.insert(member, Enrolled { key, device, bus, renewable });
+            roll.members.insert(member, Enrolled { key, device, bus, technology });
             roll.keys.insert(key, known(&key, Roll::known_key));
             if let Some(device) = device {
                 roll.by_device.insert(device, (member, known(&device, Roll::known_device)));
@@ -144,7 +144,7 @@ impl Community {
         let first = genesis.first_interval;
         let before_first = first.offset(-1).ok_or(CommunityError::FirstInterval(first))?;
         let members = genesis.members.iter().map(|GenesisMember { member, key, device, bus, technology, .. }| {
-            (*member, *key, Some(*device), bus.as_deref(), technology.is_some())
+            (*member, *key, Some(*device), bus.as_deref(), *technology)
         });
         let roll = Roll::new(first, &genesis.rules, genesis.grid.as_ref(), members, None)?;
         let chain = genesis.chain();
@@ -171,7 +171,7 @@ impl Community {
     pub(crate) fn update(&self, members: &[MemberStatus], rules: &RulesInForce) -> Result<(), CommunityError> {
         self.check_key(rules.market)?;
         let members = members.iter().map(|MemberStatus { member, key, device, bus, technology, .. }| {
-            (*member, *key, *device, bus.as_deref(), technology.is_some())
+            (*member, *key, *device, bus.as_deref(), *technology)
         });
         let roll = Roll::new(rules.interval, &rules.rules, rules.grid.as_ref(), members, Some(&self.roll()))?;
         *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);

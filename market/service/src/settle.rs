@@ -121,10 +121,10 @@ fn propose_some(
     for MemberStatus { member: id, read, .. } in
         snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
     {
-        let Some(&Enrolled { device, renewable, .. }) = roll.member(id) else { continue };
+        let Some(&Enrolled { device, technology, .. }) = roll.member(id) else { continue };
         let device = measuring(device, *read, interval);
         let limits = snapshot.orders.get(id).map(StandingOrder::limits).unwrap_or_default();
-        inputs.push(member_input(*id, device, renewable, limits, metered.get(id).copied()));
+        inputs.push(member_input(*id, device, technology, limits, metered.get(id).copied()));
     }
     // All of them are on the roll.
     let bus = |input: &MemberInput| Ok::<_, Infallible>(roll.member(&input.member).map_or(Grid::ROOT, |of| of.bus));

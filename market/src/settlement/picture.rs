@@ -159,7 +159,7 @@ mod tests {
                 measured: Some(Flow { import: Energy::from_wh(import), export: Energy::from_wh(export) }),
                 late: Flow { import: Energy::from_wh(9_999), export: Energy::ZERO },
             },
-            renewable: false,
+            technology: None,
         };
         let members = [member(1, "b", 0, 900), member(2, "a", 300, 0), member(3, "c", 400, 100)];
         let rules = Rules::new("0.3".parse().unwrap(), "0.1".parse().unwrap(), "feeder");

@@ -2,13 +2,14 @@
 
 use protocol::{
     energy::Energy,
-    genesis::{GridLine, GridPlan},
+    genesis::{GridLine, GridPlan, Technology},
     limits::ENERGY_WH_MAX,
     member::{AccountId, MemberId},
     money::{Amount, Price},
     order::PriceLimits,
     parameters::{Fees, LineFee, Parameters, Share},
     reading::Flow,
+    settlement::Minted,
 };
 
 use super::*;
@@ -36,7 +37,7 @@ fn member(id: u8, measured: Flow) -> MeteredMember {
         bus: Grid::ROOT,
         limits: PriceLimits::default(),
         metered: Metered { measured: Some(measured), late: Flow::default() },
-        renewable: false,
+        technology: None,
     }
 }
 
@@ -177,7 +178,7 @@ fn curves_add_up_orders_of_one_price() {
 
 #[test]
 fn certificates_are_minted_for_what_renewable_sources_fed_in_and_for_nothing_late() {
-    let renewable = |member: MeteredMember| MeteredMember { renewable: true, ..member };
+    let renewable = |member: MeteredMember| MeteredMember { technology: Some(Technology::Wind), ..member };
     let late = Metered { measured: Some(flow(0, 300)), late: flow(0, 500) };
     let settlement = settled(&[
         member(1, flow(1_000, 0)),
@@ -186,8 +187,9 @@ fn certificates_are_minted_for_what_renewable_sources_fed_in_and_for_nothing_lat
         renewable(member(4, flow(200, 0))),
         member(5, flow(0, 400)),
     ]);
-    let minted: Vec<_> = settlement.minted.iter().map(|minted| (minted.member.as_bytes()[0], minted.energy)).collect();
-    assert_eq!(minted, [(2, wh(500)), (3, wh(300))]);
+    let minted =
+        |number, energy| Minted { member: MemberId::from_bytes([number; 16]), energy, technology: Technology::Wind };
+    assert_eq!(settlement.minted, [minted(2, wh(500)), minted(3, wh(300))]);
 }
 
 /// Two buses below the transformer, and what a mechanism needs to know there.

@@ -39,7 +39,15 @@ fn entry(bought: u64, sold: u64, imported: u64, exported: u64) -> Entry {
         supply_cost: price(RETAIL).cost_of(imported).unwrap(),
         supply_revenue: price(FEED_IN).cost_of(exported).unwrap(),
     };
-    Entry { interval: interval(0), price: Some(clearing), line, correction: 0, tariffs: tariffs(), provisional: false }
+    Entry {
+        interval: interval(0),
+        price: Some(clearing),
+        line,
+        correction: 0,
+        tariffs: tariffs(),
+        neighbours: None,
+        provisional: false,
+    }
 }
 
 fn check(entry: &Entry, unsettled: &[OwnReading]) -> Result<Vec<u64>, ReceiptFault> {

@@ -121,6 +121,9 @@ struct StatementArgs {
     /// As CSV, for a spreadsheet.
     #[arg(long)]
     csv: bool,
+    /// With whom was traded, by neighbour, instead of by interval; as CSV, by both.
+    #[arg(long)]
+    neighbours: bool,
     /// Also write the receipts themselves, one JSON file each, and refused ones as evidence; the agent must not run.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,

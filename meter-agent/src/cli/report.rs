@@ -3,11 +3,13 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use protocol::receipt::Receipt;
+use serde::de::DeserializeOwned;
 
 use super::{Failure, StatementArgs, http, print};
 use crate::{
-    StatementLine, Status,
+    NeighbourLine, StatementLine, Status,
     config::Config,
+    neighbours,
     period::Period,
     start::{STATUS_FILE, read_genesis},
     statement,
@@ -47,28 +49,37 @@ pub(crate) async fn statement(args: StatementArgs) -> Result<ExitCode, Failure> 
         return Err(format!("expected the state of an agent in {state}, found none: run the agent first").into());
     }
     let period = Period { from_s: args.from, to_s: args.to };
-    let lines = match Store::open(&config.state, false) {
-        Ok(store) => {
-            if let Some(dir) = &args.export {
-                export(&store, period, dir)?;
-            }
-            statement::lines(&store, period)?
-        }
+    let store = match Store::open(&config.state, false) {
+        Ok(store) => Some(store),
         // The agent runs: ask it.
-        Err(StoreError::InUse(_)) if args.export.is_none() => {
-            let json = http::get(&running_at(&config)?, "/statement").await?;
-            let mut lines: Vec<StatementLine> = serde_json::from_slice(&json)?;
-            lines.retain(|line| period.holds(line.interval));
-            lines
-        }
+        Err(StoreError::InUse(_)) if args.export.is_none() => None,
         Err(error) => return Err(error.into()),
     };
-    if args.csv {
-        print(statement::to_csv(&lines)?)?;
-    } else {
-        print(statement::to_text(&lines, &currency))?;
+    if let (Some(store), Some(dir)) = (&store, &args.export) {
+        export(store, period, dir)?;
     }
+    let text = if args.neighbours {
+        let mut lines: Vec<NeighbourLine> = match &store {
+            Some(store) => statement::neighbour_lines(store, period)?,
+            None => asked(&config, "/neighbours").await?,
+        };
+        lines.retain(|line| period.holds(line.interval));
+        if args.csv { neighbours::to_csv(&lines)? } else { neighbours::to_text(&lines) }
+    } else {
+        let mut lines: Vec<StatementLine> = match &store {
+            Some(store) => statement::lines(store, period)?,
+            None => asked(&config, "/statement").await?,
+        };
+        lines.retain(|line| period.holds(line.interval));
+        if args.csv { statement::to_csv(&lines)? } else { statement::to_text(&lines, &currency) }
+    };
+    print(text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the running agent answers.
+async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<T, Failure> {
+    Ok(serde_json::from_slice(&http::get(&running_at(config)?, path).await?)?)
 }
 
 /// Writes the receipts, as they were received, one file each.

@@ -105,6 +105,7 @@ fn fault_figures(format: &Format<'_>, fault: &ReceiptFault) -> Vec<Figure> {
         }
         ReceiptFault::BoughtAboveDeficit { expected, found }
         | ReceiptFault::SoldAboveSurplus { expected, found }
+        | ReceiptFault::NeighboursDoNotAddUp { expected, found, .. }
         | ReceiptFault::AboveCap { expected, found, .. } => vec![energy(*found), energy(*expected)],
         ReceiptFault::WrongAmount { energy: of, expected, found, .. } => {
             vec![exactly(*found), energy(*of), Figure::Ours(expected.clone())]
@@ -152,6 +153,7 @@ mod tests {
             ReceiptFault::WrongAmount { what: "paid", energy: found, expected: "7".into(), found: amount },
             ReceiptFault::PaidAboveLimit { limit, energy: found, found: amount },
             ReceiptFault::EarnedBelowLimit { limit, energy: found, found: amount },
+            ReceiptFault::NeighboursDoNotAddUp { what: "bought", expected, found },
             ReceiptFault::OutOfRange,
         ]
     }

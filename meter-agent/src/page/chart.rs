@@ -203,7 +203,7 @@ mod tests {
             line("2026-06-01T12:15:00Z", [0, 0, 10, 0]),
         ];
         let own_roof = [(lines[0].interval, 70)].into();
-        let day = Day { date: date(2026, 6, 1), begins_s, ends_s, lines, own_roof };
+        let day = Day { date: date(2026, 6, 1), begins_s, ends_s, lines, neighbours: Vec::new(), own_roof };
         let svg = energy(&day, &format, Breadth::Wide).unwrap();
         let bars = |colour: &str| svg.matches(&format!("fill=\"{colour}\"")).count();
         assert_eq!(["var(--roof)", "var(--neighbours)", "var(--supplier)"].map(bars), [1, 2, 3]);

@@ -7,6 +7,7 @@ use super::{
     day::{Day, Sums},
     format::Format,
     frame::{Asked, figure, picture},
+    neighbours,
 };
 
 pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, day: &Day) -> Markup {
@@ -20,7 +21,13 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, day: &Day) -> Mark
         }
         (pictures(format, day))
         (sums(format, &Sums::of(&day.lines)))
-        @if !day.lines.is_empty() { (table(asked, format, day)) }
+        (neighbours::content(format, &day.neighbours))
+        @if !day.lines.is_empty() {
+            section aria-labelledby="intervals" {
+                h2 #intervals { (words.intervals) }
+                (table(asked, format, day))
+            }
+        }
         p.soft { (words.figures_mean) }
     }
 }

@@ -6,7 +6,7 @@ use household::local_time::LocalTime;
 use jiff::civil::Date;
 use protocol::interval::Interval;
 
-use crate::statement::StatementLine;
+use crate::{neighbours::NeighbourLine, statement::StatementLine};
 
 /// A day by the calendar on the wall.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) struct Day {
     pub(super) ends_s: i64,
     /// Its intervals that are proved, in order.
     pub(super) lines: Vec<StatementLine>,
+    /// With whom was traded in them.
+    pub(super) neighbours: Vec<NeighbourLine>,
     /// What was used from the own roof, where the meter knows it, Wh.
     pub(super) own_roof: BTreeMap<Interval, u64>,
 }

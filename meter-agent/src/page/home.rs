@@ -7,7 +7,7 @@ use super::{
     day::{Day, Sums},
     format::Format,
     frame::{Asked, figure, filled},
-    limits,
+    limits, neighbours,
 };
 use crate::{
     set_point::SetPoint,
@@ -60,6 +60,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -
                 a href=(asked.link(&format!("/month/{:.7}", home.day.date.to_string()))) { (words.statement) }
             }
         }
+        (neighbours::content(format, &home.day.neighbours))
         (behind_the_meter(format, status))
         (order(asked, format, status))
         (proof(format, status))

@@ -13,6 +13,7 @@
 //! | `frame.rs` | what every page has around it |
 //! | `alarms.rs` | the alarms that are on |
 //! | `limits.rs` | price limits in words |
+//! | `neighbours.rs` | whose roof it came from |
 //! | `home.rs`, `daily.rs`, `monthly.rs`, `proof.rs` | the pages |
 //! | `prices/` | the page on which prices are changed, and who may change them |
 //! | `pages.rs` | which page is asked for, and what it needs |
@@ -26,6 +27,7 @@ mod frame;
 mod home;
 mod limits;
 mod monthly;
+mod neighbours;
 mod pages;
 mod prices;
 mod proof;

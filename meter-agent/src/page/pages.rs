@@ -26,6 +26,7 @@ use super::{
     proof,
 };
 use crate::{
+    neighbours,
     period::Period,
     shown::Shown,
     statement,
@@ -125,9 +126,12 @@ fn period((from_s, to_s): (i64, i64)) -> Period {
 
 fn read_day(shown: &Shown, store: &Store, date: Date) -> Result<Day, StoreError> {
     let (begins_s, ends_s) = day::bounds_s(&shown.local, date);
-    let lines = statement::lines(store, period((begins_s, ends_s)))?;
+    let receipts: Vec<Receipt> =
+        statement::receipts(store, period((begins_s, ends_s))).collect::<Result<_, StoreError>>()?;
+    let lines = receipts.iter().map(statement::line).collect();
+    let neighbours = receipts.iter().flat_map(neighbours::of_receipt).collect();
     let own_roof = store.own_roof()?;
-    Ok(Day { date, begins_s, ends_s, lines, own_roof })
+    Ok(Day { date, begins_s, ends_s, lines, neighbours, own_roof })
 }
 
 /// The day that is looked at first: that of the latest proved interval, since a recording is of another day than today.

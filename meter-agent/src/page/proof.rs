@@ -6,7 +6,9 @@ use protocol::receipt::Receipt;
 use super::{
     format::Format,
     frame::{Asked, figure, filled},
+    neighbours,
 };
+use crate::neighbours::of_receipt;
 
 pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, receipt: &Receipt) -> Markup {
     let words = format.words;
@@ -32,6 +34,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, receipt: &Receipt)
             @if entry.correction > 0 { dt { (words.correction) } dd { (entry.correction) } }
             dt { (words.validators_signed) } dd { (receipt.certificate.signatures.len()) }
         }
+        (neighbours::content(format, &of_receipt(receipt)))
         p.links {
             a href={ "/receipts/" (start) } { (words.receipt_itself) }
             a href=(asked.link(&format!("/day/{day}"))) { (words.back) }

@@ -26,6 +26,7 @@ use protocol::{
     member::MemberId,
     merkle::MerkleTree,
     money::Price,
+    neighbour::{Neighbour, neighbours_hash},
     order::SignedOrder,
     reading::SignedReading,
     receipt::Receipt,
@@ -166,9 +167,22 @@ impl Home {
             supply_revenue: tariffs.feed_in_price.cost_of(exported).unwrap(),
         };
         self.receipt_of(
-            Entry { interval: interval(at), price: Some(price), line, correction: 0, tariffs, provisional: false },
+            Entry {
+                interval: interval(at),
+                price: Some(price),
+                line,
+                correction: 0,
+                tariffs,
+                neighbours: None,
+                provisional: false,
+            },
             at,
         )
+    }
+
+    /// The receipt of an entry of interval `at` that was traded with these neighbours.
+    pub(crate) fn receipt_among(&self, entry: Entry, at: i64, neighbours: Vec<Neighbour>) -> Receipt {
+        self.signed(Entry { interval: interval(at), ..entry }, at, neighbours)
     }
 
     /// The receipt of an entry of interval `at`, whatever it says, as the validators would sign it.
@@ -176,8 +190,17 @@ impl Home {
         self.receipt_of_interval(Entry { interval: interval(at), ..entry }, at)
     }
 
-    /// The receipt of an entry of any interval in the block that settles interval `at`.
+    /// The receipt of an entry of any interval in the block that settles interval `at`: all that was traded, with one
+    /// neighbour.
     pub(crate) fn receipt_of_interval(&self, entry: Entry, at: i64) -> Receipt {
+        let Line { bought, sold, .. } = entry.line;
+        let traded = !(bought.is_zero() && sold.is_zero());
+        let neighbour = Neighbour { member: NEIGHBOUR, bought, sold, technology: None };
+        self.signed(entry, at, traded.then_some(neighbour).into_iter().collect())
+    }
+
+    fn signed(&self, entry: Entry, at: i64, neighbours: Vec<Neighbour>) -> Receipt {
+        let entry = Entry { neighbours: neighbours_hash(&neighbours), ..entry };
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let header = Header {
             chain: self.genesis.chain(),
@@ -190,7 +213,7 @@ impl Home {
             state: MerkleTree::default().root(),
         };
         let certificate = self.certificate(&header, 0);
-        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new() }
+        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new(), neighbours }
     }
 
     /// The same receipt, as the validators would have signed it in another round.
@@ -206,6 +229,9 @@ impl Home {
         CommitCertificate { height, round, block, signatures: vec![signature] }
     }
 }
+
+/// Who everything was traded with, unless a test says otherwise.
+pub(crate) const NEIGHBOUR: MemberId = MemberId::from_bytes([0xaa; 16]);
 
 pub(crate) fn interval(count: i64) -> Interval {
     "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(count).unwrap()

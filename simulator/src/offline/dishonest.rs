@@ -87,7 +87,7 @@ impl Dishonest {
             bus: Grid::ROOT,
             limits: PriceLimits::default(),
             metered: Metered { measured, late: Flow::default() },
-            renewable: false,
+            technology: None,
         };
         provisional(&rules, &[members, &[transformer]].concat(), Vec::new()).is_none()
     }

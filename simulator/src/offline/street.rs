@@ -10,7 +10,13 @@ use market::{
     metering::Metered,
 };
 use protocol::{
-    energy::Energy, genesis::Rules, hash::Hash, interval::Interval, money::Price, order::PriceLimits, reading::Flow,
+    energy::Energy,
+    genesis::{Rules, Technology},
+    hash::Hash,
+    interval::Interval,
+    money::Price,
+    order::PriceLimits,
+    reading::Flow,
 };
 
 use super::{
@@ -63,7 +69,7 @@ impl<C: Deref<Target = Community>> Street<C> {
             bus: member.bus,
             limits: PriceLimits::default(),
             metered: Metered::default(),
-            renewable: member.has_roof,
+            technology: member.has_roof.then_some(Technology::Solar),
         };
         let bids = community.homes.iter().enumerate().map(bids).collect();
         let learners = community.learners().iter().map(learner).collect();

@@ -45,7 +45,7 @@ impl Members {
             self.who.push(Who { name, bus, strategy: String::new(), has_roof: false, has_battery: false });
             self.who.len() - 1
         });
-        self.who[place].has_roof |= of.renewable;
+        self.who[place].has_roof |= of.technology.is_some();
         let (measured, late) = (of.metered.measured.unwrap_or_default(), of.metered.late);
         // Each of them is at most `ENERGY_WH_MAX`, or it is not settled, and two of these are below 2³¹.
         let both = |one: u64, other: u64| u32::try_from(one.saturating_add(other)).unwrap_or(u32::MAX);

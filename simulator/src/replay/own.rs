@@ -51,7 +51,9 @@ pub fn difference(settlement: &Settlement, economics: &Economics) -> Option<Diff
     };
     let of_all = || {
         let price = |price: Option<Price>| price.map_or_else(|| "none".into(), |it| it.to_string());
-        let of_member = |Minted { member, energy }: &Minted| format!("{} Wh of {member}", energy.wh());
+        let of_member = |Minted { member, energy, technology }: &Minted| {
+            format!("{} Wh of {} of {member}", energy.wh(), technology.name())
+        };
         let minted = |minted: &[Minted]| minted.iter().map(of_member).collect::<Vec<_>>().join(", ");
         let all = [
             ("price", price(settlement.price), price(economics.price)),

@@ -176,9 +176,8 @@ impl Community {
             .members()
             .filter(|(_, member)| takes_part(member.head().interval, interval))
             .map(|(id, member)| {
-                let renewable = member.technology().is_some();
                 let device = measuring(member.device(), member.head().interval, interval);
-                member_input(*id, device, renewable, member.limits(interval), metered.get(id).copied())
+                member_input(*id, device, member.technology(), member.limits(interval), metered.get(id).copied())
             })
             .collect()
     }

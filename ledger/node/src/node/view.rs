@@ -69,30 +69,36 @@ impl Ledger {
     /// At most `limit` settled intervals from `from` on, each as it was first settled.
     pub fn settlements(&self, from: Interval, limit: usize) -> Result<Vec<Settled>, LedgerError> {
         let head = self.head();
+        let shown = |(height, found): (u64, chain::Settled)| {
+            let settlement = found.transaction;
+            let Settlement { interval, price, lines, trades, supplier, operator, tariffs, provisional, .. } =
+                found.settlement;
+            let corrections = head.state.record(interval).map_or(0, |record| record.corrections);
+            Settled {
+                interval,
+                height,
+                settlement,
+                price,
+                lines,
+                trades,
+                supplier,
+                operator,
+                provisional,
+                corrections,
+                tariffs,
+            }
+        };
+        Ok(self.first_settled(from, limit)?.into_iter().map(shown).collect())
+    }
+
+    /// At most `limit` settlements from `from` on, each as it was first booked, and the heights of their blocks.
+    fn first_settled(&self, from: Interval, limit: usize) -> Result<Vec<(u64, chain::Settled)>, LedgerError> {
         let mut settled = Vec::new();
         let mut interval = Some(from);
         while let Some(next) = interval.filter(|_| settled.len() < limit) {
             let Some(height) = self.store.height_of(next)? else { break };
-            let corrections = head.state.record(next).map_or(0, |record| record.corrections);
             let first = |found: &chain::Settled| found.correction == 0 && found.settlement.interval == next;
-            settled.extend(self.opened(height)?.settled.into_iter().filter(first).map(|found| {
-                let settlement = found.transaction;
-                let Settlement { interval, price, lines, trades, supplier, operator, tariffs, provisional, .. } =
-                    found.settlement;
-                Settled {
-                    interval,
-                    height,
-                    settlement,
-                    price,
-                    lines,
-                    trades,
-                    supplier,
-                    operator,
-                    provisional,
-                    corrections,
-                    tariffs,
-                }
-            }));
+            settled.extend(self.opened(height)?.settled.into_iter().filter(first).map(|found| (height, found)));
             interval = next.next();
         }
         Ok(settled)
@@ -188,9 +194,8 @@ impl Ledger {
     /// happened while one of them was open. In the order of the blocks.
     pub fn statement(&self, member: MemberId, from: Interval, limit: usize) -> Result<Vec<Posting>, LedgerError> {
         let mut postings = Vec::new();
-        for Settled { interval, height, price, lines, tariffs, provisional, .. } in self.settlements(from, limit)? {
-            let Some(line) = lines.into_iter().find(|line| line.member == member) else { continue };
-            let entry = Entry { interval, price, line, correction: 0, tariffs, provisional: provisional.is_some() };
+        for (height, chain::Settled { settlement, .. }) in self.first_settled(from, limit)? {
+            let Some(entry) = settlement.entries(0).find(|entry| entry.line.member == member) else { continue };
             postings.extend(posting(height, &entry, false, Event::Settled(entry.clone())));
         }
         let account = AccountId::Member(member);

@@ -228,6 +228,7 @@ impl Chain {
             header: header.clone(),
             certificate: unsigned(&header),
             steps: Vec::new(),
+            neighbours: Vec::new(),
         };
         entries.into_iter().enumerate().map(receipt).collect()
     }
@@ -319,8 +320,8 @@ impl Chain {
         }
         let metered: BTreeMap<_, _> = members.into_iter().collect();
         let input = |member: &protocol::genesis::GenesisMember| {
-            let (id, renewable) = (member.member, member.technology.is_some());
-            member_input(id, Some(member.device), renewable, PriceLimits::default(), metered.get(&id).copied())
+            let (id, technology) = (member.member, member.technology);
+            member_input(id, Some(member.device), technology, PriceLimits::default(), metered.get(&id).copied())
         };
         let inputs = Inputs::new(self.genesis.members.iter().map(input).collect(), |_| grid.bus(None)).unwrap();
         let expected = settle(IntervalInput {

@@ -12,7 +12,7 @@ use protocol::{
     api::Settled,
     correction::MemberInput,
     energy::Energy,
-    genesis::{GridLine, GridPlan, Rules},
+    genesis::{GridLine, GridPlan, Rules, Technology},
     hash::Hash,
     member::MemberId,
     order::PriceLimits,
@@ -92,7 +92,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
         let limit = limit(house, net);
         let limits = PriceLimits { buy: Some(limit), sell: Some(limit), ..PriceLimits::default() };
         let metered = Metered { measured: Some(Flow { import, export }), late: Flow::default() };
-        member_input(member(house), None, true, limits, Some(metered))
+        member_input(member(house), None, Some(Technology::Solar), limits, Some(metered))
     };
     let bus = |input: &MemberInput| grid.bus(Some(&buses[&input.member]));
     let inputs = Inputs::new((0..HOUSEHOLDS).map(input).collect(), bus).unwrap();

@@ -7,7 +7,7 @@ use protocol::{interval::Interval, limits::ANSWER_BYTES_MAX, receipt::Receipt, s
 use super::{Core, Now, Records, StoreFault, Then, Turn, Write};
 use crate::{
     alarm::{AlarmKind, Detail},
-    check::{ReceiptFault, check_correction, check_entry, check_transformer_entry},
+    check::{ReceiptFault, check_correction, check_entry, check_neighbours, check_transformer_entry},
     record::{ReadingRecord, Today, day_of},
     status::in_words,
     totals::Totals,
@@ -22,6 +22,8 @@ enum Verdict {
     Good { entry: Box<Entry>, covered: Covered, before: Option<Box<Entry>> },
     /// It was verified before.
     Known,
+    /// It was verified before, without the neighbours that it lists.
+    Completes { interval: Interval },
     /// A later one of its interval was verified before. It settles these readings all the same.
     Superseded { interval: Interval, covered: Covered },
     /// It is not of this household: it says nothing of it.
@@ -56,6 +58,7 @@ impl Core {
     pub(super) fn receipt(&mut self, turn: &mut Turn<'_>, json: Vec<u8>) {
         match self.judge(turn.records, &json) {
             Ok(Verdict::Known) => {}
+            Ok(Verdict::Completes { interval }) => self.cover(turn, interval, Some(json), Covered::new()),
             Ok(Verdict::Good { entry, covered, before }) => self.settle(turn, entry, json, covered, before),
             Ok(Verdict::Superseded { interval, covered }) => self.cover(turn, interval, None, covered),
             Ok(Verdict::NotOurs(fault)) => self.misdelivered(&fault),
@@ -79,6 +82,7 @@ impl Core {
         if let Err(fault) = self.is_proved(&receipt) {
             return Ok(Verdict::Bad(fault));
         }
+        let lists_neighbours = !receipt.lacks_neighbours();
         let entry = Box::new(receipt.entry);
         let interval = entry.interval;
         let Some(json_known) = records.receipt(interval)? else {
@@ -89,12 +93,15 @@ impl Core {
         };
         // Only a receipt that can be read, is of this household and of this interval, can be contradicted.
         let known = Receipt::from_json(&json_known).ok().filter(|known| known.entry.interval == interval);
-        let Some(Receipt { entry: known, .. }) = known.filter(|known| self.is_ours(known).is_ok()) else {
+        let Some(known) = known.filter(|known| self.is_ours(known).is_ok()) else {
             let covered = self.check(records, &entry)?.unwrap_or_default();
             return Ok(Verdict::InPlaceOfUnreadable { interval, covered });
         };
+        let completes = lists_neighbours && known.lacks_neighbours();
+        let known = known.entry;
         Ok(match entry.correction.cmp(&known.correction) {
             // Another certificate of the same entry is as good; another entry under the same number is a lie.
+            Ordering::Equal if known == *entry && completes => Verdict::Completes { interval },
             Ordering::Equal if known == *entry => Verdict::Known,
             Ordering::Equal => Verdict::Contradicts { interval, known: json_known },
             Ordering::Less => {
@@ -157,6 +164,7 @@ impl Core {
     /// Whether the validators committed it, and it can be of an interval here.
     fn is_proved(&self, receipt: &Receipt) -> Result<(), ReceiptFault> {
         self.identity.verifier.verify(receipt)?;
+        check_neighbours(receipt)?;
         let expected = self.head.interval;
         let found = receipt.entry.interval;
         if found.length() != expected.length() {

@@ -374,6 +374,44 @@ fn receipts_settle_what_they_prove_once_and_prove_nothing_of_others() {
 }
 
 #[test]
+fn whose_roof_it_came_from_may_come_later_and_is_never_believed_unproved() {
+    let mut home = Home::new(None);
+    home.announced(1, None);
+    home.all_goes_well();
+    let told = home.receipt_of_trade(0, 10, "0.09".parse().unwrap());
+    let mut silent = told.clone();
+    silent.neighbours.clear();
+    // Held back, the line counts all the same; told later, it is kept, and no sum changes.
+    assert_eq!(home.receives(&silent), ["store receipt 0 covering 1"]);
+    home.all_goes_well();
+    let totals = home.core.totals;
+    assert_eq!(totals.bought_wh, 10);
+    assert_eq!(home.receives(&told), ["store receipt 0 covering"]);
+    home.all_goes_well();
+    assert_eq!(home.memory.receipt(interval(0)).unwrap(), Some(told.to_json()));
+    // Known now, and holding it back again takes nothing away.
+    for known in [&told, &silent] {
+        assert_eq!(home.receives(known).len(), 1, "it is acknowledged");
+    }
+    assert_eq!(home.memory.receipt(interval(0)).unwrap(), Some(told.to_json()));
+    assert_eq!((home.core.totals, home.core.receipts_refused), (totals, 0));
+
+    // Another neighbour than the one that was signed, and fewer Wh of one.
+    let honest = home.receipt_of_trade(1, 10, "0.09".parse().unwrap());
+    let mut forged = honest.clone();
+    forged.neighbours[0].member = protocol::member::MemberId::from_bytes([9; 16]);
+    assert_eq!(home.receives(&forged), ["store evidence"]);
+    home.all_goes_well();
+    let few = home.receipt_of_trade_with(1, 10, 9);
+    assert_eq!(home.receives(&few), ["store evidence"]);
+    home.all_goes_well();
+    let names = home.core.live.receipts_refused.clone();
+    assert_eq!(names, [("NeighboursDoNotAddUp".into(), 1), ("OtherNeighbours".into(), 1)].into());
+    // Nothing is lost: the honest one settles the reading.
+    assert_eq!(home.receives(&honest), ["store receipt 1 covering 2"]);
+}
+
+#[test]
 fn a_receipt_that_cannot_be_stored_settles_nothing_and_is_not_acknowledged() {
     let mut home = Home::new(None);
     home.announced(0, None);

@@ -1,7 +1,7 @@
 //! German.
 
 use household::strategy::Why;
-use protocol::money::Price;
+use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
@@ -53,6 +53,18 @@ pub(super) static WORDS: Words = Words {
     no_intervals: "Von diesem Tag ist noch kein Intervall bewiesen.",
     consumed: "Verbraucht",
     produced: "Erzeugt",
+
+    whose_roof: "Von wessen Dach es kam",
+    neighbour: "Nachbar",
+    made_from: "Erzeugt aus",
+    technology,
+    no_certificate: "ohne Zertifikat",
+    other_neighbours: "Weitere: {}",
+    not_told: "nicht mitgeteilt",
+    not_told_means: "Von dem, was nicht mitgeteilt ist, ist nur die Summe bewiesen: Der Markt hat nicht geschickt, wer \
+                     dahintersteht. Fragen Sie Ihren Betreiber danach.",
+    neighbours_proved: "Bewiesen: Die Validatoren haben diese Nachbarn mit jedem Beleg unterschrieben, und zusammen \
+                        ergeben sie dessen Zahlen. Namen haben Nachbarn hier nicht, nur die Pseudonyme des Ledgers.",
 
     day_before: "Tag davor",
     day_after: "Tag danach",
@@ -177,6 +189,16 @@ pub(super) static WORDS: Words = Words {
     decimal_point: ',',
     sign_first: false,
 };
+
+fn technology(technology: Technology) -> &'static str {
+    match technology {
+        Technology::Solar => "Sonne",
+        Technology::Wind => "Wind",
+        Technology::Hydro => "Wasser",
+        Technology::Biomass => "Biomasse",
+        Technology::Geothermal => "Erdwärme",
+    }
+}
 
 fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
     match kind {
@@ -401,6 +423,7 @@ fn fault(fault: &ReceiptFault) -> &'static str {
         ReceiptFault::WrongAmount { .. } => "Ein Betrag von {} für {} folgt nicht aus Energie und Preis: Das wären {}.",
         ReceiptFault::PaidAboveLimit { .. } => "Bezahlt: {} für {}, wo Ihre eigene Grenze {} je kWh ist.",
         ReceiptFault::EarnedBelowLimit { .. } => "Verdient: {} für {}, wo Sie mindestens {} je kWh wollten.",
+        ReceiptFault::NeighboursDoNotAddUp { .. } => "Seine Nachbarn ergeben zusammen {}, laut Beleg sind es {}.",
         ReceiptFault::OutOfRange => "Seine Beträge liegen außerhalb jedes Bereichs.",
     }
 }

@@ -1,7 +1,7 @@
 //! English.
 
 use household::strategy::Why;
-use protocol::money::Price;
+use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
@@ -53,6 +53,18 @@ pub(super) static WORDS: Words = Words {
     no_intervals: "No interval of this day is proved yet.",
     consumed: "Consumed",
     produced: "Produced",
+
+    whose_roof: "Whose roof it came from",
+    neighbour: "Neighbour",
+    made_from: "Made from",
+    technology,
+    no_certificate: "no certificate",
+    other_neighbours: "Others: {}",
+    not_told: "not told",
+    not_told_means: "Of what is not told, only the sum is proved: the market did not send the names that belong to it. \
+                     Ask your operator for them.",
+    neighbours_proved: "Proved: the validators have signed these neighbours with each receipt, and they add up to its \
+                        figures. Neighbours have no names here, only the pseudonyms of the ledger.",
 
     day_before: "Day before",
     day_after: "Day after",
@@ -177,6 +189,16 @@ pub(super) static WORDS: Words = Words {
     decimal_point: '.',
     sign_first: true,
 };
+
+fn technology(technology: Technology) -> &'static str {
+    match technology {
+        Technology::Solar => "sun",
+        Technology::Wind => "wind",
+        Technology::Hydro => "water",
+        Technology::Biomass => "biomass",
+        Technology::Geothermal => "heat of the earth",
+    }
+}
 
 fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
     match kind {
@@ -371,6 +393,7 @@ fn fault(fault: &ReceiptFault) -> &'static str {
         ReceiptFault::WrongAmount { .. } => "An amount of {} for {} does not follow from energy and price: that is {}.",
         ReceiptFault::PaidAboveLimit { .. } => "Paid: {} for {}, where your own limit is {} per kWh.",
         ReceiptFault::EarnedBelowLimit { .. } => "Earned: {} for {}, where you wanted {} per kWh at least.",
+        ReceiptFault::NeighboursDoNotAddUp { .. } => "Its neighbours add up to {}, where the receipt says {}.",
         ReceiptFault::OutOfRange => "Its amounts are beyond any range.",
     }
 }

@@ -1,7 +1,7 @@
 //! French.
 
 use household::strategy::Why;
-use protocol::money::Price;
+use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
@@ -53,6 +53,18 @@ pub(super) static WORDS: Words = Words {
     no_intervals: "Aucun intervalle de ce jour n’est encore prouvé.",
     consumed: "Consommé",
     produced: "Produit",
+
+    whose_roof: "De quel toit cela venait",
+    neighbour: "Voisin",
+    made_from: "Produit par",
+    technology,
+    no_certificate: "sans certificat",
+    other_neighbours: "Autres : {}",
+    not_told: "non communiqué",
+    not_told_means: "De ce qui n’est pas communiqué, seule la somme est prouvée : le marché n’a pas envoyé les noms qui \
+                     vont avec. Demandez-les à votre opérateur.",
+    neighbours_proved: "Prouvé : les validateurs ont signé ces voisins avec chaque reçu, et leur somme donne les chiffres \
+                        du reçu. Les voisins n’ont pas de nom ici, seulement les pseudonymes du registre.",
 
     day_before: "Jour précédent",
     day_after: "Jour suivant",
@@ -180,6 +192,16 @@ pub(super) static WORDS: Words = Words {
     decimal_point: ',',
     sign_first: false,
 };
+
+fn technology(technology: Technology) -> &'static str {
+    match technology {
+        Technology::Solar => "soleil",
+        Technology::Wind => "vent",
+        Technology::Hydro => "eau",
+        Technology::Biomass => "biomasse",
+        Technology::Geothermal => "chaleur de la terre",
+    }
+}
 
 fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
     match kind {
@@ -390,6 +412,7 @@ fn fault(fault: &ReceiptFault) -> &'static str {
         }
         ReceiptFault::PaidAboveLimit { .. } => "Payé : {} pour {}, alors que votre propre limite est {} par kWh.",
         ReceiptFault::EarnedBelowLimit { .. } => "Gagné : {} pour {}, alors que vous vouliez au moins {} par kWh.",
+        ReceiptFault::NeighboursDoNotAddUp { .. } => "Ses voisins font {} en tout, alors que le reçu dit {}.",
         ReceiptFault::OutOfRange => "Ses montants dépassent toute limite.",
     }
 }

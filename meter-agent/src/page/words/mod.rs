@@ -7,7 +7,7 @@ mod prices;
 
 pub(super) use self::prices::PriceWords;
 use household::strategy::Why;
-use protocol::money::Price;
+use protocol::{genesis::Technology, money::Price};
 
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -116,6 +116,16 @@ pub(super) struct Words {
     pub(super) no_intervals: &'static str,
     pub(super) consumed: &'static str,
     pub(super) produced: &'static str,
+
+    pub(super) whose_roof: &'static str,
+    pub(super) neighbour: &'static str,
+    pub(super) made_from: &'static str,
+    pub(super) technology: fn(Technology) -> &'static str,
+    pub(super) no_certificate: &'static str,
+    pub(super) other_neighbours: &'static str,
+    pub(super) not_told: &'static str,
+    pub(super) not_told_means: &'static str,
+    pub(super) neighbours_proved: &'static str,
 
     pub(super) day_before: &'static str,
     pub(super) day_after: &'static str,

@@ -11,6 +11,7 @@ use protocol::{
     envelope::Sealed,
     merkle::MerkleTree,
     money::Amount,
+    neighbour::{Neighbour, neighbours_hash},
     reading::Registers,
     receipt::Receipt,
     settlement::{Entry, Line},
@@ -306,6 +307,13 @@ impl Home {
         self.signed(entry)
     }
 
+    /// The receipt of an interval in which so many Wh were bought, of which the neighbours' are only some.
+    pub(super) fn receipt_of_trade_with(&self, at: i64, bought_wh: u64, neighbours_wh: u64) -> Receipt {
+        let Receipt { entry, mut neighbours, .. } = self.receipt_of_trade(at, bought_wh, "0.09".parse().unwrap());
+        neighbours[0].bought = Energy::from_wh(neighbours_wh);
+        self.signed_with(entry, neighbours)
+    }
+
     fn receipt_of(&self, member: MemberId, at: i64, imported_wh: u64) -> Receipt {
         let tariffs = self.community.genesis.rules.tariffs();
         let (none, imported) = (Energy::ZERO, Energy::from_wh(imported_wh));
@@ -320,10 +328,21 @@ impl Home {
             supply_cost: tariffs.retail_price.cost_of(imported).unwrap(),
             supply_revenue: Amount::ZERO,
         };
-        self.signed(Entry { interval: interval(at), price: None, line, correction: 0, tariffs, provisional: false })
+        let interval = interval(at);
+        let entry = Entry { interval, price: None, line, correction: 0, tariffs, neighbours: None, provisional: false };
+        self.signed(entry)
     }
 
+    /// The receipt of an entry, all of whose trade was with the neighbour.
     fn signed(&self, entry: Entry) -> Receipt {
+        let Line { bought, sold, .. } = entry.line;
+        let neighbour = Neighbour { member: self.community.members[1].id, bought, sold, technology: None };
+        let traded = !(bought.is_zero() && sold.is_zero());
+        self.signed_with(entry, traded.then_some(neighbour).into_iter().collect())
+    }
+
+    fn signed_with(&self, mut entry: Entry, neighbours: Vec<Neighbour>) -> Receipt {
+        entry.neighbours = neighbours_hash(&neighbours);
         let tree: MerkleTree = [cbor::encode(&entry), b"a neighbour".to_vec()].into_iter().collect();
         let validators = validators_hash(&self.community.genesis.validators);
         let header = Header {
@@ -337,7 +356,7 @@ impl Home {
             state: MerkleTree::default().root(),
         };
         let certificate = self.community.certificate(header.height, header.hash());
-        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new() }
+        Receipt { entry, proof: tree.prove(0).unwrap(), header, certificate, steps: Vec::new(), neighbours }
     }
 }
 

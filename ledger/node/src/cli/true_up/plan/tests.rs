@@ -34,7 +34,7 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
     let input = |(number, values): &(u8, Option<Values>)| MemberInput {
         member: member(*number),
         device: Some(SecretKey::from_seed(&[*number; 32]).public()),
-        renewable: false,
+        technology: None,
         buy: None,
         sell: None,
         buy_cap: None,
