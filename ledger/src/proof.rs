@@ -1,4 +1,4 @@
-//! Receipts, verified offline against nothing but the genesis.
+//! Receipts and registrations, verified offline against nothing but the genesis.
 
 use protocol::{
     block::{Header, validators_hash},
@@ -9,17 +9,18 @@ use protocol::{
     key::{Claim, all_hold},
     neighbour::neighbours_hash,
     receipt::{Receipt, ValidatorStep},
+    registration::ProvedRegistration,
 };
 
-/// Why a receipt proves nothing. In the order of the checks.
+/// Why a receipt or a registration proves nothing. In the order of the checks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    /// A receipt of another ledger.
-    #[error("expected a receipt of the chain {expected}, found one of {found}")]
+    /// It is of another ledger.
+    #[error("expected a proof of the chain {expected}, found one of {found}")]
     OtherChain {
         /// The chain of the genesis.
         expected: ChainId,
-        /// The receipt's.
+        /// The proof's.
         found: ChainId,
     },
     /// A header was decided by validators that the genesis does not lead to.
@@ -46,7 +47,7 @@ pub enum ProofError {
         /// What is wrong.
         error: CommitError,
     },
-    /// A step is not later than the one before, or the receipt's block not later than the last step.
+    /// A step is not later than the one before, or the proof's block not later than the last step.
     #[error("expected a block after height {after}, found height {found}")]
     NotAscending {
         /// Height of the block before.
@@ -63,6 +64,9 @@ pub enum ProofError {
     /// The entry is not in the block.
     #[error("the entry is not under the header's root of entries")]
     NotIncluded,
+    /// The registration is not in the state after the block.
+    #[error("the registration is not under the header's root of the state")]
+    NotInState,
     /// The neighbours are others than the entry's.
     #[error("expected neighbours of the hash {}, found {}", or_none(*expected), or_none(*found))]
     OtherNeighbours {
@@ -73,7 +77,7 @@ pub enum ProofError {
     },
 }
 
-/// Checks receipts against what one genesis leads to. Made once; each check is a hash, a Merkle path and the commit
+/// Checks proofs against what one genesis leads to. Made once; each check is a hash, a Merkle path and the commit
 /// signatures.
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -91,8 +95,37 @@ impl Verifier {
     /// validators since the genesis, every commit signature, and the entry's Merkle path; and that the neighbours, if
     /// they are listed, are the entry's.
     pub fn verify(&self, receipt: &Receipt) -> Result<(), ProofError> {
+        let Receipt { entry, proof, header, certificate, steps, neighbours } = receipt;
+        self.check(header, certificate, steps, || {
+            if !proof.proves(&receipt.leaf(), &header.entries) {
+                return Err(ProofError::NotIncluded);
+            }
+            let (expected, found) = (entry.neighbours, neighbours_hash(neighbours));
+            if found != expected && !receipt.lacks_neighbours() {
+                return Err(ProofError::OtherNeighbours { expected, found });
+            }
+            Ok(())
+        })
+    }
+
+    /// Checks that a member is registered so in the state after a block that the validators committed.
+    pub fn verify_registration(&self, proved: &ProvedRegistration) -> Result<(), ProofError> {
+        let ProvedRegistration { member: _, registration: _, proof, header, certificate, steps } = proved;
+        self.check(header, certificate, steps, || {
+            if proof.proves(&proved.leaf(), &header.state) { Ok(()) } else { Err(ProofError::NotInState) }
+        })
+    }
+
+    /// Checks that the validators committed the block of a header, and then what is under it.
+    fn check(
+        &self,
+        header: &Header,
+        certificate: &CommitCertificate,
+        steps: &[ValidatorStep],
+        under_it: impl FnOnce() -> Result<(), ProofError>,
+    ) -> Result<(), ProofError> {
         let mut promised = Vec::new();
-        let walked = self.walk(receipt, &mut promised);
+        let walked = self.walk(header, certificate, steps, &mut promised).and_then(|()| under_it());
         // All signatures together; one that does not hold comes before whatever is wrong with a later block.
         if !all_hold(promised.iter().map(|(_, claim)| claim))
             && let Some((height, claim)) = promised.iter().find(|(_, claim)| !claim.holds())
@@ -103,9 +136,15 @@ impl Verifier {
         walked
     }
 
-    /// Checks all but the commit signatures, which it adds to `promised` in their order.
-    fn walk(&self, receipt: &Receipt, promised: &mut Vec<(u64, Claim)>) -> Result<(), ProofError> {
-        let Receipt { entry, proof, header, certificate, steps, neighbours } = receipt;
+    /// Goes from the genesis' validators to those of the header. Checks all but the commit signatures, which it adds to
+    /// `promised` in their order.
+    fn walk(
+        &self,
+        header: &Header,
+        certificate: &CommitCertificate,
+        steps: &[ValidatorStep],
+        promised: &mut Vec<(u64, Claim)>,
+    ) -> Result<(), ProofError> {
         let mut validators = &self.validators;
         let mut after = 0;
         for ValidatorStep { header, certificate, validators: next } in steps {
@@ -120,13 +159,6 @@ impl Verifier {
         }
         self.check_block(header, certificate, validators, after)?;
         promised.extend(self.promises(certificate));
-        if !proof.proves(&receipt.leaf(), &header.entries) {
-            return Err(ProofError::NotIncluded);
-        }
-        let (expected, found) = (entry.neighbours, neighbours_hash(neighbours));
-        if found != expected && !receipt.lacks_neighbours() {
-            return Err(ProofError::OtherNeighbours { expected, found });
-        }
         Ok(())
     }
 

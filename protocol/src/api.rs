@@ -9,6 +9,7 @@
 //! | `GET /v1/settlements/INTERVAL/corrections` | | list of [`Receipt`](crate::receipt::Receipt) of corrections |
 //! | `GET /v1/settlements/INTERVAL/inputs` | | [`Correctable`] |
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
+//! | `GET /v1/members/MEMBER/registration` | | [`ProvedRegistration`](crate::registration::ProvedRegistration) |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
 //! | `GET /v1/drafts` | | list of [`OpenDraft`], by number |

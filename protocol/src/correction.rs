@@ -82,7 +82,7 @@ pub struct MemberInput {
 }
 
 impl Element for MemberInput {
-    const BYTES_MIN: usize = 20;
+    const BYTES_MIN: usize = 18;
 }
 
 impl MemberInput {

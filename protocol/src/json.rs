@@ -1,11 +1,50 @@
-//! Lists in JSON of strangers: as many elements as there may be, counted while they are read.
+//! JSON of strangers: lists of as many elements as there may be, counted while they are read; and what has one spelling
+//! only.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, io, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{Error, SeqAccess, Visitor},
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error, SeqAccess, Visitor},
 };
+
+use crate::text::ParseError;
+
+/// The one JSON form of a value with text keys and integers only: compact, fields in order, no newline.
+pub(crate) fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
+    match serde_json::to_vec(value) {
+        Ok(json) => json,
+        Err(error) => unreachable!("it has only text keys and integers: {error}"),
+    }
+}
+
+/// Reads a value from its one JSON form, a newline at the end allowed. `expected` is what it should have been.
+pub(crate) fn from_canonical<T: Serialize + DeserializeOwned>(
+    json: &[u8],
+    expected: &'static str,
+) -> Result<T, ParseError> {
+    let json = json.strip_suffix(b"\n").unwrap_or(json);
+    let value: T = serde_json::from_slice(json).map_err(|error| ParseError::new(expected, &error.to_string()))?;
+    let mut rest = Expected(json);
+    match serde_json::to_writer(&mut rest, &value) {
+        Ok(()) if rest.0.is_empty() => Ok(value),
+        _ => Err(ParseError::new(expected, "the same values in another spelling than the canonical one")),
+    }
+}
+
+/// What must still be written: takes these bytes and no others.
+struct Expected<'a>(&'a [u8]);
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Elements that are read before the next part is begun.
 const PART: usize = 1_024;

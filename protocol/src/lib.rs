@@ -34,6 +34,7 @@ pub mod parameters;
 pub mod reading;
 pub mod receipt;
 pub mod refusal;
+pub mod registration;
 pub mod settlement;
 pub mod technology;
 pub mod text;

@@ -3,19 +3,13 @@
 //! An entry names this list by its hash, so that a receipt proves it whole, and a receipt whose list is too long to be
 //! sent proves its line all the same.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cbor::{self, Element},
-    energy::Energy,
-    hash::Hash,
-    member::MemberId,
-    technology::Technology,
-};
+use crate::{cbor, energy::Energy, hash::Hash, member::MemberId, technology::Technology};
 
 /// What a member traded with one neighbour in one interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
@@ -43,10 +37,6 @@ impl Neighbour {
         self.sold = sum(self.sold, more.sold);
         self.technology = self.technology.or(more.technology);
     }
-}
-
-impl Element for Neighbour {
-    const BYTES_MIN: usize = 20;
 }
 
 /// What names a list of neighbours.

@@ -13,6 +13,7 @@ use crate::{
 
 /// The two cumulative registers of a meter at the grid connection, in whole Wh. They only ever grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(array)]
 pub struct Registers {

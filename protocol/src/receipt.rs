@@ -1,13 +1,12 @@
 //! Receipts: one member's entry of a settlement, with the proof that it is on the ledger.
 
-use std::io;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     block::Header,
     cbor,
     commit::{CommitCertificate, Validator},
+    json,
     merkle::MerkleProof,
     neighbour::Neighbour,
     settlement::Entry,
@@ -52,22 +51,12 @@ pub struct ValidatorStep {
 impl Receipt {
     /// The one JSON form: compact, fields in order, no newline.
     pub fn to_json(&self) -> Vec<u8> {
-        match serde_json::to_vec(self) {
-            Ok(json) => json,
-            Err(error) => unreachable!("a receipt has only text keys and integers: {error}"),
-        }
+        json::to_canonical(self)
     }
 
     /// Reads a receipt from its one JSON form, a newline at the end allowed.
     pub fn from_json(json: &[u8]) -> Result<Receipt, ParseError> {
-        let json = json.strip_suffix(b"\n").unwrap_or(json);
-        let receipt: Receipt =
-            serde_json::from_slice(json).map_err(|error| ParseError::new("a receipt", &error.to_string()))?;
-        let mut rest = Expected(json);
-        match serde_json::to_writer(&mut rest, &receipt) {
-            Ok(()) if rest.0.is_empty() => Ok(receipt),
-            _ => Err(ParseError::new("a receipt in its canonical JSON form", "another spelling of the same values")),
-        }
+        json::from_canonical(json, "a receipt in its canonical JSON form")
     }
 
     /// Whether the entry says that there are neighbours, and the list of them was left out.
@@ -78,19 +67,5 @@ impl Receipt {
     /// The bytes of the entry's leaf in the tree of entries.
     pub fn leaf(&self) -> Vec<u8> {
         cbor::encode(&self.entry)
-    }
-}
-
-/// What must still be written: takes these bytes and no others.
-struct Expected<'a>(&'a [u8]);
-
-impl io::Write for Expected<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

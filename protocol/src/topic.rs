@@ -7,6 +7,7 @@
 //! | `voisin/v1/CHAIN/devices/DEVICE/order` | agent | signed [`Order`](crate::order::Order), COSE |
 //! | `voisin/v1/CHAIN/devices/DEVICE/answer` | market | [`Answer`](crate::answer::Answer), JSON |
 //! | `voisin/v1/CHAIN/devices/DEVICE/receipt` | market | [`Receipt`](crate::receipt::Receipt), JSON |
+//! | `voisin/v1/CHAIN/devices/DEVICE/registration` (retained) | market | [`ProvedRegistration`](crate::registration::ProvedRegistration), JSON |
 //!
 //! `CHAIN` is the first 16 hex digits of the chain's name, `DEVICE` the multibase part of the device's `did:key`, so
 //! that a broker can hold each device to its own topics (`pattern write voisin/v1/+/devices/%u/reading`).
@@ -59,6 +60,11 @@ impl Topics {
         self.device(device, "receipt")
     }
 
+    /// Where the market tells the household of a device how it was registered; retained.
+    pub fn registration(&self, device: &DeviceId) -> String {
+        self.device(device, "registration")
+    }
+
     /// The filter with which the market subscribes to all readings.
     pub fn all_readings(&self) -> String {
         format!("{}/devices/+/reading", self.root)
@@ -98,7 +104,13 @@ mod tests {
         let name = device.multibase();
         assert_eq!(topics.split_from_agent(&topics.reading(&device)), Some((name.as_str(), FromAgent::Reading)));
         assert_eq!(topics.split_from_agent(&topics.order(&device)), Some((name.as_str(), FromAgent::Order)));
-        for topic in [topics.answer(&device), topics.gate(), "voisin/v1/x/devices/z/reading".into(), "".into()] {
+        for topic in [
+            topics.answer(&device),
+            topics.registration(&device),
+            topics.gate(),
+            "voisin/v1/x/devices/z/reading".into(),
+            "".into(),
+        ] {
             assert_eq!(topics.split_from_agent(&topic), None, "{topic}");
         }
     }

@@ -209,10 +209,39 @@ fn validators_cbor(validators: &Validators) -> Bytes {
 
 /// Checks a receipt as the documentation says, or names the first thing that is wrong.
 fn check(receipt: &Value, genesis: &Value) -> Result<(), &'static str> {
+    let header = check_way(receipt, genesis)?;
+    check_leaf(&receipt["proof"], &header["entries"], &entry_cbor(&receipt["entry"]))?;
+    check_neighbours(receipt)?;
+    check_tariffs(&receipt["entry"])
+}
+
+/// Checks a proved registration.
+fn check_registration(proved: &Value, genesis: &Value) -> Result<(), &'static str> {
+    let header = check_way(proved, genesis)?;
+    check_leaf(&proved["proof"], &header["state"], &registration_leaf(proved).ok_or("registration")?)
+}
+
+fn registration_leaf(proved: &Value) -> Option<Bytes> {
+    let of = &proved["registration"];
+    let value = array([
+        public_key(&of["key"]),
+        public_key(&of["device"]),
+        number(&of["rated_power_w"]),
+        name(&of["bus"]),
+        technology(&of["technology"]),
+        interval(&of["after"]),
+        Some(array([number(&of["registers"]["import_wh"]), number(&of["registers"]["export_wh"])])),
+    ]);
+    let key = [b"member/".to_vec(), hex(&proved["member"], 16)?].concat();
+    Some(array([Some(bytes(&key)), Some(bytes(&sha256(&value)))]))
+}
+
+/// Goes from the genesis' validators to those who committed a block.
+fn check_way<'a>(of: &'a Value, genesis: &Value) -> Result<&'a Value, &'static str> {
     let chain = chain(genesis);
     let mut present = validators(&genesis["validators"]).ok_or("validators")?;
     let mut height = 0;
-    for step in receipt["steps"].as_array().map(Vec::as_slice).unwrap_or_default() {
+    for step in of["steps"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let header = check_block(step, &chain, &present, &mut height)?;
         if header["next_validators"] == header["validators"] {
             return Err("a step that changes nothing");
@@ -223,10 +252,7 @@ fn check(receipt: &Value, genesis: &Value) -> Result<(), &'static str> {
         }
         present = next;
     }
-    let header = check_block(receipt, &chain, &present, &mut height)?;
-    check_leaf(receipt, header)?;
-    check_neighbours(receipt)?;
-    check_tariffs(&receipt["entry"])
+    check_block(of, &chain, &present, &mut height)
 }
 
 fn check_block<'a>(
@@ -313,15 +339,14 @@ fn entry_cbor(entry: &Value) -> Bytes {
     ])
 }
 
-fn check_leaf(receipt: &Value, header: &Value) -> Result<(), &'static str> {
-    let (proof, root) = (&receipt["proof"], &header["entries"]);
+fn check_leaf(proof: &Value, root: &Value, leaf: &[u8]) -> Result<(), &'static str> {
     let path = proof["path"].as_array().ok_or("path")?.iter().map(|hash| hex(hash, 32));
     let path: Bytes = path.collect::<Option<Vec<_>>>().ok_or("path")?.concat();
     let path = InclusionProof::<Sha256>::try_from_bytes(path).map_err(|_| "path")?;
     let digest: [u8; 32] = hex(&root["hash"], 32).and_then(|hash| hash.try_into().ok()).ok_or("hash")?;
     let root = RootHash::<Sha256>::new(digest.into(), root["leaves"].as_u64().ok_or("leaves")?);
     let index = proof["index"].as_u64().ok_or("index")?;
-    root.verify_inclusion(&entry_cbor(&receipt["entry"]), index, &path).map_err(|_| "not in the block")
+    root.verify_inclusion(&leaf, index, &path).map_err(|_| "not in the block")
 }
 
 /// The neighbours are those that the entry names by their hash, and add up to its line.
@@ -404,6 +429,23 @@ fn a_client_written_from_the_documentation_believes_the_receipts_and_none_that_w
         assert_ne!(check(&longer, genesis), Ok(()));
     }
     assert!(changes > 100, "{changes}");
+}
+
+#[test]
+fn a_client_written_from_the_documentation_believes_the_registrations_and_none_that_was_changed() {
+    let mut changes = 0;
+    for vector in vectors("registrations.json").as_array().unwrap() {
+        let (genesis, proved) = (&vector["genesis"], &vector["proved"]);
+        assert_eq!(hex::encode(registration_leaf(proved).unwrap()), vector["leaf"]);
+        assert_eq!(check_registration(proved, genesis), Ok(()));
+        for path in leaves(proved, "").into_iter().filter(|path| !proved.pointer(path).unwrap().is_null()) {
+            let mut changed = proved.clone();
+            change(changed.pointer_mut(&path).unwrap());
+            assert_ne!(check_registration(&changed, genesis), Ok(()), "{path}");
+            changes += 1;
+        }
+    }
+    assert!(changes > 50, "{changes}");
 }
 
 /// JSON pointers to all that is neither an object nor a list.

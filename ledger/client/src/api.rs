@@ -15,6 +15,7 @@ use protocol::{
     limits::MEMBERS_MAX,
     member::MemberId,
     receipt::Receipt,
+    registration::ProvedRegistration,
 };
 use serde::de::DeserializeOwned;
 
@@ -124,6 +125,11 @@ impl Node {
     pub async fn members_after(&self, last: Option<MemberId>, limit: usize) -> Result<Vec<MemberStatus>, ApiError> {
         let after = last.map_or(String::new(), |last| format!("&after={last}"));
         self.get(format!("/v1/members?limit={limit}{after}")).await
+    }
+
+    /// How a member is registered after the last block, with the proof.
+    pub async fn registration(&self, member: MemberId) -> Result<ProvedRegistration, ApiError> {
+        self.get(format!("/v1/members/{member}/registration")).await
     }
 
     /// A page of settlements from an interval on; empty while it is not settled.

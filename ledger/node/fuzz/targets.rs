@@ -16,6 +16,7 @@ use protocol::{
     order::Order,
     reading::Reading,
     receipt::Receipt,
+    registration::ProvedRegistration,
     settlement::Settlement,
     unopened::Unopened,
 };
@@ -37,7 +38,7 @@ const ANYONE: u64 = protocol::limits::MEMORY_PER_BYTE_MAX as u64;
 const VALIDATORS: u64 = 17;
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "transaction", decode: transaction, memory_per_byte: ANYONE },
     Target { name: "block", decode: block, memory_per_byte: ANYONE },
     Target { name: "envelope", decode: envelope, memory_per_byte: ANYONE },
@@ -45,6 +46,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "content", decode: content, memory_per_byte: ANYONE },
     Target { name: "decision", decode: decision, memory_per_byte: VALIDATORS },
     Target { name: "receipt", decode: receipt, memory_per_byte: ANYONE },
+    Target { name: "registration", decode: registration, memory_per_byte: ANYONE },
     Target { name: "genesis", decode: genesis, memory_per_byte: ANYONE },
     Target { name: "book", decode: book, memory_per_byte: ANYONE },
     Target { name: "market", decode: of_market, memory_per_byte: ANYONE },
@@ -102,6 +104,11 @@ pub fn decision(bytes: &[u8]) -> bool {
 /// A receipt.
 pub fn receipt(bytes: &[u8]) -> bool {
     Receipt::from_json(bytes).is_ok()
+}
+
+/// How a household is said to be registered.
+pub fn registration(bytes: &[u8]) -> bool {
+    ProvedRegistration::from_json(bytes).is_ok()
 }
 
 /// A genesis file.

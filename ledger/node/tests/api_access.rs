@@ -34,7 +34,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 14] = [
+const CALLS: [(Method, &str, &[&str]); 15] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -42,6 +42,7 @@ const CALLS: [(Method, &str, &[&str]); 14] = [
     (Method::GET, "/v1/blocks/{height}", &["read", "submit"]),
     (Method::GET, "/v1/members", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/statement", &["read", "submit"]),
+    (Method::GET, "/v1/members/{member}/registration", &["read", "submit"]),
     (Method::GET, "/v1/settlements", &["read", "submit"]),
     (Method::GET, "/v1/settlements/{start}/receipts", &["read", "submit"]),
     (Method::GET, "/v1/settlements/{start}/corrections", &["read", "submit"]),

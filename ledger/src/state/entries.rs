@@ -6,13 +6,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use minicbor::bytes::ByteVec;
 use protocol::{
-    cbor,
     hash::Hash,
     interval::Interval,
     member::MemberId,
-    merkle::{MerkleRoot, MerkleTree, leaf_hash},
+    merkle::{MerkleProof, MerkleRoot, MerkleTree, leaf_hash},
+    registration::{self, state_leaf},
 };
 
 /// Names an entry. In the order of their keys' bytes.
@@ -40,7 +39,7 @@ const ACCOUNT: &[u8] = b"account/";
 const DAY: &[u8] = b"day/";
 const HEAD: &[u8] = b"head/";
 const INTERVAL: &[u8] = b"interval/";
-const MEMBER: &[u8] = b"member/";
+const MEMBER: &[u8] = registration::STATE_PREFIX;
 const RULES: &[u8] = b"rules";
 const SCHEDULE: &[u8] = b"schedule";
 const TOTALS: &[u8] = b"totals";
@@ -84,7 +83,7 @@ impl Key {
     /// The hash of the leaf of an entry, which is written into `leaf`.
     fn leaf(self, value: &[u8], leaf: &mut Vec<u8>) -> Hash {
         leaf.clear();
-        cbor::encode_into(&(ByteVec::from(self.bytes()), Hash::of(value)), leaf);
+        state_leaf(self.bytes(), value, leaf);
         leaf_hash(leaf)
     }
 
@@ -132,6 +131,14 @@ impl Leaves {
     /// The root, if nothing has changed since it was made.
     pub(super) fn root(&self) -> Option<MerkleRoot> {
         self.root
+    }
+
+    /// The way from an entry's leaf to the root; none if there is no such leaf, or something has changed since the root
+    /// was made.
+    pub(super) fn prove(&self, key: Key) -> Option<MerkleProof> {
+        self.root?;
+        let index = self.hashes.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        self.tree.prove(index)
     }
 
     /// Hashes what was touched, and makes the root. `write` appends an entry's value, or says that there is none.

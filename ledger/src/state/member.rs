@@ -19,6 +19,7 @@ use protocol::{
     money::Amount,
     order::{Order, PriceLimits},
     reading::{ChainHead, Registers},
+    registration::Registration,
 };
 
 use super::{Refusal, account::Account};
@@ -34,22 +35,6 @@ pub struct Member {
     head: ChainHead,
     /// Whether the head is known by its hash alone, because the reading that it names was pruned.
     pruned: bool,
-}
-
-/// Who a member is: what seldom changes.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-struct Registration {
-    #[n(0)]
-    key: PublicKey,
-    #[n(1)]
-    device: Option<DeviceId>,
-    #[n(2)]
-    rated_power_w: u64,
-    #[n(3)]
-    bus: Option<String>,
-    #[n(4)]
-    technology: Option<Technology>,
 }
 
 /// What changes with every settlement.
@@ -85,6 +70,8 @@ impl Member {
             rated_power_w: registered.rated_power_w,
             bus: registered.bus.clone(),
             technology: registered.technology,
+            after: before,
+            registers: registered.registers(),
         };
         let record = Record {
             account: Account::default(),
@@ -199,6 +186,7 @@ impl Member {
         self.set_device(Some(device));
         let registration = Arc::make_mut(&mut self.registration);
         (registration.rated_power_w, registration.technology) = (rated_power_w, technology);
+        (registration.after, registration.registers) = (before, registers);
         self.advance(start(before, registers));
     }
 
@@ -260,6 +248,11 @@ impl Member {
     /// Hash of the last settled reading.
     pub(super) fn head_hash(&self) -> Hash {
         self.record.head
+    }
+
+    /// Who it is.
+    pub fn registration(&self) -> &Registration {
+        &self.registration
     }
 
     /// The key that signs orders and instructions.

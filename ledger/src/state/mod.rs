@@ -41,9 +41,10 @@ use protocol::{
     interval::Interval,
     key::{KnownKey, PublicKey},
     member::{AccountId, MemberId},
-    merkle::MerkleRoot,
+    merkle::{MerkleProof, MerkleRoot},
     money::Amount,
     order::Order,
+    registration::Registration,
 };
 
 pub use self::{
@@ -309,6 +310,12 @@ impl State {
     /// The Merkle root of the state: over its entries in order of key, each a leaf of key and hash of value.
     pub fn root(&self) -> MerkleRoot {
         self.leaves.root().unwrap_or_else(|| self.clone().seal().0)
+    }
+
+    /// How a member is registered, and the way from that to the root; none of who is no member, or where something has
+    /// changed since the block ended.
+    pub fn prove_registration(&self, member: MemberId) -> Option<(&Registration, MerkleProof)> {
+        Some((self.members.get(&member)?.registration(), self.leaves.prove(Key::Member(member))?))
     }
 
     /// Applies a transaction, or refuses it and changes nothing.

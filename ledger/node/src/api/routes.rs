@@ -24,6 +24,7 @@ use protocol::{
     member::MemberId,
     origin::Certificates,
     receipt::Receipt,
+    registration::ProvedRegistration,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -60,6 +61,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 15] {
         ("/v1/blocks/{height}", get(block)),
         ("/v1/members", get(members)),
         ("/v1/members/{member}/statement", get(statement)),
+        ("/v1/members/{member}/registration", get(registration)),
         ("/v1/settlements", get(settlements)),
         ("/v1/settlements/{start}/receipts", get(receipts)),
         ("/v1/settlements/{start}/corrections", get(corrections)),
@@ -88,6 +90,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 15] {
         block,
         members,
         statement,
+        registration,
         settlements,
         receipts,
         corrections,
@@ -118,6 +121,8 @@ enum ApiError {
     NoBlock { last: u64, found: u64 },
     #[error("{0} is no member")]
     NoMember(MemberId),
+    #[error("{0} is no member, or there is no block yet that proves it")]
+    NotProved(MemberId),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the call was cut off")]
@@ -129,6 +134,7 @@ impl IntoResponse for ApiError {
         let status = match self {
             ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
             ApiError::NotSettled(_)
+            | ApiError::NotProved(_)
             | ApiError::NothingToCorrect(_)
             | ApiError::NoBlock { .. }
             | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
@@ -249,6 +255,19 @@ async fn statement(
     }
     let (from, limit) = page(&ledger, period.from.as_deref(), period.limit)?;
     blocking(move || ledger.statement(member, from, limit)).await
+}
+
+/// How a member is registered after the last block, with the proof that a household checks with the genesis.
+#[utoipa::path(get, path = "/v1/members/{member}/registration",
+    params(("member" = String, Path, description = "The pseudonym, 32 hex digits")),
+    responses((status = 200, body = ProvedRegistration), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn registration(
+    State(ledger): State<Arc<Ledger>>,
+    Path(member): Path<String>,
+) -> Result<Json<ProvedRegistration>, ApiError> {
+    let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let Json(proved) = blocking(move || ledger.registration(member)).await?;
+    proved.map(Json).ok_or(ApiError::NotProved(member))
 }
 
 /// Where a page starts, and how many intervals it has at most.

@@ -20,6 +20,7 @@ use protocol::{
     origin::Certificates,
     reading::{ChainHead, Registers},
     receipt::{Receipt, ValidatorStep},
+    registration::ProvedRegistration,
     settlement::{Entry, Settlement},
 };
 
@@ -59,6 +60,20 @@ impl Ledger {
         let head = self.head();
         let members = head.state.members_after(after).take(limit);
         members.map(|(id, member)| member_status(*id, member, head.state.next())).collect()
+    }
+
+    /// How a member is registered after the last block, with the proof; none of who is no member, and before the first
+    /// block.
+    pub fn registration(&self, member: MemberId) -> Result<Option<ProvedRegistration>, LedgerError> {
+        let head = self.head();
+        let Some((registration, proof)) = head.state.prove_registration(member) else { return Ok(None) };
+        let height = head.tip.height;
+        if height == 0 {
+            return Ok(None);
+        }
+        let Opened { block, certificate, .. } = self.opened(height)?;
+        let (registration, steps) = (registration.clone(), self.steps_before(height)?);
+        Ok(Some(ProvedRegistration { member, registration, proof, header: block.header, certificate, steps }))
     }
 
     /// The rules of the next interval.
