@@ -34,6 +34,7 @@ use super::{
     push::push,
     receipts::{self, Again},
     refusals::Refusals,
+    registrations,
     snapshot::Snapshot,
     store::{Store, StoreError},
 };
@@ -65,6 +66,8 @@ pub(crate) struct Market {
     /// Notified when there is something to report.
     pub(crate) conflicts: Arc<Notify>,
     pub(crate) receipts: receipts::Orders,
+    /// Told what the ledger says of the members.
+    pub(crate) registrations: registrations::Heard,
     pub(crate) ahead: mpsc::Receiver<Interval>,
     pub(crate) board: Board,
     pub(crate) refusals: Refusals,
@@ -204,7 +207,7 @@ impl Running {
             Effect::Forget(gone) => market.store.forget(&gone)?,
             Effect::Announce(announcement) => {
                 let topic = market.community.topics.gate();
-                market.link.publisher.announce(Outgoing { topic, payload: json(&announcement) });
+                market.link.publisher.announce(Outgoing { topic, payload: json(&announcement), retain: true });
             }
             Effect::Answer(device, message, outcome) => self.answer(&device, message, outcome),
             Effect::Acknowledge(deliveries) => {
@@ -242,7 +245,12 @@ impl Running {
             }
             Effect::Finish => market.progress.send_modify(|progress| progress.finished = true),
             Effect::Count(refusal) => self.count(refusal),
-            Effect::Show(shown) => show(&market.board, shown),
+            Effect::Show(shown) => {
+                if let Shown::Ledger(snapshot) = &shown {
+                    market.registrations.send_replace(Some(snapshot.clone()));
+                }
+                show(&market.board, shown);
+            }
         }
         Ok(())
     }
@@ -254,7 +262,7 @@ impl Running {
 
     fn answer(&self, device: &DeviceId, message: Hash, outcome: Outcome) {
         let topic = self.market.community.topics.answer(device);
-        let answer = Outgoing { topic, payload: json(&Answer { message, outcome }) };
+        let answer = Outgoing { topic, payload: json(&Answer { message, outcome }), retain: false };
         if !self.market.link.publisher.answer(answer) {
             tracing::warn!("too many answers wait for the broker: one is dropped; agents ask again");
         }

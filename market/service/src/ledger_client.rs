@@ -20,8 +20,10 @@ use protocol::{
     envelope::ChainId,
     interval::Interval,
     limits::MEMBERS_MAX,
+    member::MemberId,
     receipt::Receipt,
     refusal::LedgerRefusal,
+    registration::ProvedRegistration,
 };
 use tokio::task::JoinSet;
 
@@ -187,6 +189,11 @@ impl LedgerClient {
     /// All receipts of an interval as it was first settled.
     pub(crate) async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
         self.ask_all(|node| node.receipts(interval)).await
+    }
+
+    /// How a member is registered, with the proof.
+    pub(crate) async fn registration(&self, member: MemberId) -> Result<ProvedRegistration, LedgerError> {
+        self.ask_all(|node| node.registration(member)).await
     }
 
     /// Hands a transaction to every node until one takes it, or all that answer refuse it for good.

@@ -51,6 +51,7 @@ mod publisher;
 mod push;
 mod receipts;
 mod refusals;
+mod registrations;
 pub mod rehearsal;
 mod settle;
 mod snapshot;

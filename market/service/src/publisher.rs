@@ -34,6 +34,8 @@ const ANNOUNCE_AGAIN: Duration = Duration::from_secs(10);
 pub(crate) struct Outgoing {
     pub(crate) topic: String,
     pub(crate) payload: Vec<u8>,
+    /// Whether the broker keeps it for who connects later.
+    pub(crate) retain: bool,
 }
 
 /// Publishes. Clones share one connection.
@@ -155,18 +157,18 @@ impl Outbox {
                     again.reset();
                     let announcement = self.announced.borrow_and_update().clone();
                     if let Some(announcement) = announcement {
-                        self.publish(announcement, true).await;
+                        self.publish(announcement).await;
                     }
                 }
                 Some(message) = either(&mut self.answers, &mut self.receipts), if is_connected => {
-                    self.publish(message, false).await;
+                    self.publish(message).await;
                 }
                 else => return,
             }
         }
     }
 
-    async fn publish(&self, Outgoing { topic, payload }: Outgoing, retain: bool) {
+    async fn publish(&self, Outgoing { topic, payload, retain }: Outgoing) {
         if payload.len() > ANSWER_BYTES_MAX {
             // The client would try it again and again, and nothing else.
             tracing::error!(topic, bytes = payload.len(), "a message is too large to be published");

@@ -175,7 +175,7 @@ impl Forwarder {
 
     async fn publish_to(&self, device: &DeviceId, receipt: &Receipt) {
         let topic = self.community.topics.receipt(device);
-        self.publisher.receipt(Outgoing { topic, payload: receipt.to_json() }).await;
+        self.publisher.receipt(Outgoing { topic, payload: receipt.to_json(), retain: false }).await;
     }
 
     /// Forwards what was asked for again: all that waits, one question to the ledger for each interval.

@@ -40,6 +40,7 @@ use super::{
     names::{self, NamesError},
     receipts::Forwarder,
     refusals::Refusals,
+    registrations,
     store::{Store, StoreError},
     tasks::{Ended, Tasks},
     validators,
@@ -219,6 +220,9 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let (forwarder, receipts) =
         Forwarder::new(community.clone(), ledger.clone(), link.publisher.clone(), store.clone(), board.clone());
     tasks.spawn("forwarding receipts", forwarder.run());
+    let (registrations, heard) = watch::channel(None);
+    let telling = registrations::tell(community.clone(), ledger.clone(), link.publisher.clone(), heard);
+    tasks.spawn_endless("telling households how they were registered", telling);
     let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
     tasks.spawn_endless("looking after the validators", watched);
     if let Some(path) = config.directory {
@@ -242,6 +246,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         desk,
         conflicts,
         receipts,
+        registrations,
         ahead,
         board: board.clone(),
         refusals: refusals.clone(),

@@ -72,23 +72,39 @@ async fn assert_rules(connect: impl Fn(&str) -> Client) {
     for filter in [topics.all_readings(), topics.all_orders()] {
         market.subscribe(&filter).await;
     }
-    for filter in ["#", &topics.answer(&bob), &topics.receipt(&bob), &topics.all_readings()] {
+    for filter in ["#", &topics.answer(&bob), &topics.receipt(&bob), &topics.registration(&bob), &topics.all_readings()]
+    {
         of_ada.subscribe(filter).await;
     }
 
     // What is not allowed is acknowledged, and goes nowhere.
-    for topic in [topics.reading(&bob), topics.order(&bob), topics.gate(), topics.answer(&ada), topics.reading(&ada)] {
+    for topic in [
+        topics.reading(&bob),
+        topics.order(&bob),
+        topics.gate(),
+        topics.registration(&ada),
+        topics.answer(&ada),
+        topics.reading(&ada),
+    ] {
         of_ada.publish(&topic).await;
     }
     assert_eq!(market.hear_until(&topics.reading(&ada)).await, [topics.reading(&ada)]);
     of_ada.publish(&topics.order(&ada)).await;
     assert_eq!(market.hear_until(&topics.order(&ada)).await, [topics.order(&ada)]);
 
-    for topic in [topics.answer(&bob), topics.receipt(&bob), topics.answer(&ada), topics.receipt(&ada), topics.gate()] {
+    for topic in [
+        topics.answer(&bob),
+        topics.receipt(&bob),
+        topics.registration(&bob),
+        topics.answer(&ada),
+        topics.receipt(&ada),
+        topics.registration(&ada),
+        topics.gate(),
+    ] {
         market.publish(&topic).await;
     }
     let heard = of_ada.hear_until(&topics.gate()).await;
-    assert_eq!(heard, [topics.answer(&ada), topics.receipt(&ada), topics.gate()]);
+    assert_eq!(heard, [topics.answer(&ada), topics.receipt(&ada), topics.registration(&ada), topics.gate()]);
 
     let mut stranger = connect(&bob.multibase().replace('z', "x"));
     stranger.publish(&topics.reading(&ada)).await;

@@ -102,6 +102,7 @@ fn both_brokers_allow_the_same() {
         topics.extend([known.gate(), known.all_readings(), known.all_orders()]);
         for device in [&ada, &bob] {
             topics.extend([known.reading(device), known.order(device), known.answer(device), known.receipt(device)]);
+            topics.insert(known.registration(device));
         }
     }
     // Their neighbours: more or other words, and wildcards wherever one fits.
@@ -136,7 +137,7 @@ fn both_brokers_allow_the_same() {
             assert_eq!(may(user, Write, topic.clone()), fine, "{user} {topic}");
             assert!(!may(user, Read, topic));
         }
-        for topic in [topics.answer(device), topics.receipt(device)] {
+        for topic in [topics.answer(device), topics.receipt(device), topics.registration(device)] {
             assert_eq!(may(user, Read, topic.clone()), fine, "{user} {topic}");
             assert!(!may(user, Write, topic));
         }
