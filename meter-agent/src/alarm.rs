@@ -35,13 +35,15 @@ pub enum AlarmKind {
     BrokerRefuses,
     /// Somebody puts receipts of others on this device's topic.
     ReceiptMisdelivered,
+    /// The validators have registered this household otherwise than it goes by.
+    RegistrationDiffers,
     /// What comes from the market cannot be understood.
     MarketUnclear,
 }
 
 impl AlarmKind {
     /// Every alarm.
-    pub const ALL: [AlarmKind; 14] = [
+    pub const ALL: [AlarmKind; 15] = [
         AlarmKind::TwoTruths,
         AlarmKind::ReceiptDoesNotVerify,
         AlarmKind::ReadingRefused,
@@ -55,6 +57,7 @@ impl AlarmKind {
         AlarmKind::BrokerUnreachable,
         AlarmKind::BrokerRefuses,
         AlarmKind::ReceiptMisdelivered,
+        AlarmKind::RegistrationDiffers,
         AlarmKind::MarketUnclear,
     ];
 
@@ -74,6 +77,7 @@ impl AlarmKind {
             AlarmKind::BrokerUnreachable => "broker unreachable",
             AlarmKind::BrokerRefuses => "broker refuses",
             AlarmKind::ReceiptMisdelivered => "receipt misdelivered",
+            AlarmKind::RegistrationDiffers => "registration differs",
             AlarmKind::MarketUnclear => "market unclear",
         }
     }

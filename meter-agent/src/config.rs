@@ -13,12 +13,14 @@ use household::{
     strategy::{self, FixedLimits, PriceTaker, Strategy},
 };
 use jiff::tz::TimeZone;
-use protocol::{hash::Hash, interval::Interval, member::MemberId, reading::Registers};
+use protocol::hash::Hash;
 use serde::{Deserialize, de::Error as _};
 use settings::{address::Address, broker::BrokerAddress, listen::Listen, secret::SecretFile};
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
-use crate::{home_assistant::HomeAssistantConfig, set_point::BatteryConfig, source::SourceConfig};
+use crate::{
+    home_assistant::HomeAssistantConfig, registered::Registration, set_point::BatteryConfig, source::SourceConfig,
+};
 
 /// What an agent needs to know before it starts.
 #[derive(Debug, Clone, Deserialize)]
@@ -74,37 +76,6 @@ pub struct Config {
     /// How the household was registered, if that was by a decision after the genesis.
     #[serde(default)]
     pub registration: Option<Registration>,
-}
-
-/// What the validators decided of this household after the genesis: took it in, gave it another meter, or another key.
-/// Nobody has to be believed for it: it only says what this household claims to be, and where it is wrong its readings
-/// are refused by name.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Registration {
-    /// The member's pseudonym.
-    pub member: MemberId,
-    /// The first interval that the device may read: the one after the interval that was open when it was decided.
-    pub first_interval: Interval,
-    /// Import register at its start, Wh.
-    #[serde(default)]
-    pub import_wh: u64,
-    /// Export register at its start, Wh.
-    #[serde(default)]
-    pub export_wh: u64,
-    /// Rated power of the grid connection, W; without it, that of the genesis, if the member is in it.
-    #[serde(default)]
-    pub rated_power_w: Option<u64>,
-    /// Whether the rules name this meter as the transformer's: it settles nothing of its own.
-    #[serde(default)]
-    pub transformer: bool,
-}
-
-impl Registration {
-    /// The registers at the start.
-    pub fn registers(&self) -> Registers {
-        Registers { import_wh: self.import_wh, export_wh: self.export_wh }
-    }
 }
 
 /// Why a configuration file cannot be used.

@@ -33,6 +33,8 @@ mod pin;
 mod pulse;
 mod record;
 mod recover;
+mod registered;
+mod registered_file;
 mod running;
 mod server;
 mod set_point;
@@ -45,6 +47,7 @@ mod statement;
 mod status;
 mod store;
 mod totals;
+mod waiting;
 mod wall_clock;
 
 pub mod cli;
@@ -55,9 +58,10 @@ pub use check::{
 };
 pub use choice::Choice;
 pub use choice_file::ChoiceError;
-pub use config::{Config, ConfigError, Registration};
+pub use config::{Config, ConfigError};
 pub use key::{KeyError, create_key, read_key};
 pub use neighbours::NeighbourLine;
+pub use registered::{Registration, RegistrationFault};
 pub use running::{Ended, Running};
 pub use set_point::{BatteryConfig, SetPoint};
 pub use signed::{Doubt, new_record};

@@ -63,9 +63,8 @@ pub(crate) enum Incoming {
 pub(crate) struct DeviceTopics {
     pub(crate) reading: String,
     pub(crate) order: String,
-    gate: String,
-    answer: String,
-    receipt: String,
+    /// What it reads, in the order in which it subscribes.
+    read: Vec<(String, Inbound)>,
 }
 
 impl DeviceTopics {
@@ -73,23 +72,28 @@ impl DeviceTopics {
         DeviceTopics {
             reading: topics.reading(device),
             order: topics.order(device),
-            gate: topics.gate(),
-            answer: topics.answer(device),
-            receipt: topics.receipt(device),
+            // Answers and receipts first, so that nothing is missed that the announcement brings about.
+            read: vec![
+                (topics.registration(device), Inbound::Registration),
+                (topics.answer(device), Inbound::Answer),
+                (topics.receipt(device), Inbound::Receipt),
+                (topics.gate(), Inbound::Gate),
+            ],
         }
     }
 
+    /// Of a device that is not registered yet: it reads how it is, and nothing else.
+    pub(crate) fn of_registration(topics: &Topics, device: &DeviceId) -> DeviceTopics {
+        let read = vec![(topics.registration(device), Inbound::Registration)];
+        DeviceTopics { read, ..DeviceTopics::new(topics, device) }
+    }
+
     fn kind(&self, topic: &str) -> Option<Inbound> {
-        [(&self.gate, Inbound::Gate), (&self.answer, Inbound::Answer), (&self.receipt, Inbound::Receipt)]
-            .into_iter()
-            .find_map(|(known, kind)| (known == topic).then_some(kind))
+        self.read.iter().find_map(|(known, kind)| (known == topic).then_some(*kind))
     }
 
     pub(crate) fn filters(&self) -> impl Iterator<Item = SubscribeFilter> {
-        // Answers and receipts first, so that nothing is missed that the announcement brings about.
-        [&self.answer, &self.receipt, &self.gate]
-            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce))
-            .into_iter()
+        self.read.iter().map(|(topic, _)| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce))
     }
 }
 

@@ -58,6 +58,12 @@ impl Beside {
         }
     }
 
+    /// Ends it, and waits until it has ended.
+    pub(crate) async fn stop(&mut self) {
+        self.tell();
+        self.ended().await;
+    }
+
     async fn ended(&mut self) {
         if !self.task.is_finished() && timeout(STOP_PATIENCE, &mut self.task).await.is_err() {
             self.task.abort();

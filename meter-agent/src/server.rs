@@ -11,6 +11,7 @@ use axum::{
 };
 use protocol::interval::{Interval, parse_utc};
 use public_http::{Names, Page, Site};
+use tokio::sync::watch;
 
 use crate::{
     page::{self, Prices},
@@ -18,6 +19,7 @@ use crate::{
     shown::Shown,
     statement,
     status::Status,
+    waiting::Waiting,
 };
 
 /// Scripts and styles from this server alone, and nothing from elsewhere.
@@ -29,6 +31,11 @@ pub(crate) fn site(shown: Shown, prices: Arc<Prices>, names: Names) -> Site<Page
     let router = router(shown).merge(page::prices_router(prices.clone()));
     let site = Page::site("the status page", router, CONTENT_SECURITY_POLICY, names, "status_names");
     site.with_forms(page::forms(prices))
+}
+
+/// The page of a household that waits for its registration, and its JSON.
+pub(crate) fn waiting_site(waiting: watch::Receiver<Waiting>, names: Names) -> Site<Page> {
+    Page::site("the status page", page::waiting_router(waiting), CONTENT_SECURITY_POLICY, names, "status_names")
 }
 
 fn router(shown: Shown) -> Router {

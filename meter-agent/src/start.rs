@@ -1,7 +1,7 @@
 //! Starting and stopping an agent.
 
 use std::{
-    fs,
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::Pin,
@@ -37,7 +37,7 @@ use crate::{
     choice::Choice,
     choice_file::{self, ChoiceError},
     choosing::choosing,
-    config::{Config, Registration},
+    config::Config,
     home_assistant,
     key::{KeyError, read_key},
     learned::{Known, Learned},
@@ -46,6 +46,8 @@ use crate::{
     outbox::Outbox,
     page::Prices,
     pulse::pulse,
+    registered::{Household, Registration, RegistrationFault},
+    registered_file,
     running::{Beside, Running},
     server,
     shown::Shown,
@@ -80,16 +82,43 @@ pub enum StartError {
         /// What is wrong.
         error: GenesisError,
     },
-    /// The device is nobody's.
+    /// The member is known, and has another device.
     #[error(
-        "device {device} is not registered in {path}; hand this did:key to your operator, or configure the registered key; \
-         if it was registered later, by a decision, say so under [registration]"
+        "device {device} is not registered in {path}, with this member key or another; configure the registered key; if it \
+         was given another meter by a decision, say so under [registration]"
+    )]
+    OtherDevice {
+        /// The device.
+        device: Box<PublicKey>,
+        /// The genesis.
+        path: PathBuf,
+    },
+    /// Neither the device nor the member is known.
+    #[error(
+        "device {device} is not registered in {path}, nor is its member; hand enrolment.json to your operator: \
+         `meter-agent run` waits for what the validators decide"
     )]
     NotRegistered {
         /// The device.
         device: Box<PublicKey>,
         /// The genesis.
         path: PathBuf,
+    },
+    /// The kept registration cannot be read or written.
+    #[error("{path}: {error}; is the disk full, or not yours to write to?")]
+    Registration {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The kept registration is false.
+    #[error("{path}: {fault}; remove it, and the agent waits for a right one")]
+    FalseRegistration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: RegistrationFault,
     },
     /// The member's key is another than the registered one.
     #[error(
@@ -161,8 +190,25 @@ pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, StartError> {
     Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.into(), error })
 }
 
-/// How this household was registered: as its configuration has it, or by the genesis, as the member whose device this
-/// is, if `member_key` is that member's.
+/// What the validators have decided of this household after the genesis, as far as it was heard and proved.
+pub(crate) fn decided(
+    config: &Config,
+    genesis: &Genesis,
+    device: &PublicKey,
+    member_key: &PublicKey,
+) -> Result<Option<Registration>, StartError> {
+    let path = registered_file::path(&config.state);
+    let kept = registered_file::read(&config.state);
+    let Some(json) = kept.map_err(|error| StartError::Registration { path: path.clone(), error })? else {
+        return Ok(None);
+    };
+    let verifier = Verifier::new(genesis);
+    let household = Household { genesis, verifier: &verifier, device: *device, member_key: *member_key };
+    household.check(&json).map(Some).map_err(|fault| StartError::FalseRegistration { path, fault })
+}
+
+/// How this household was registered: as its configuration has it; or by the genesis, as the member whose device this
+/// is, if `member_key` is that member's; or as the validators have decided since, which was proved.
 pub(crate) fn registration(
     config: &Config,
     genesis: &Genesis,
@@ -177,9 +223,17 @@ pub(crate) fn registration(
         }
         return Ok(later.clone());
     }
-    let member = genesis.members.iter().find(|member| member.device == *device);
-    let member =
-        member.ok_or_else(|| StartError::NotRegistered { device: Box::new(*device), path: config.genesis.clone() })?;
+    let Some(member) = genesis.members.iter().find(|member| member.device == *device) else {
+        if let Some(decided) = decided(config, genesis, device, member_key)? {
+            return Ok(decided);
+        }
+        let (device, path) = (Box::new(*device), config.genesis.clone());
+        return Err(if genesis.members.iter().any(|member| member.key == *member_key) {
+            StartError::OtherDevice { device, path }
+        } else {
+            StartError::NotRegistered { device, path }
+        });
+    };
     if member.key == *member_key {
         let GenesisMember { member, import_wh, export_wh, rated_power_w, .. } = *member;
         let transformer = genesis.rules.transformer.is_some_and(|meter| meter.member == member);
@@ -211,7 +265,16 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let genesis = read_genesis(&config.genesis)?;
     let device_key: SecretKey = read_key(&config.device_key())?;
     let member_key = read_key(&config.member_key())?;
-    let registration = registration(config, &genesis, &device_key.public(), &member_key.public())?;
+    let keys = (device_key.public(), member_key.public());
+    let registration = registration(config, &genesis, &keys.0, &keys.1)?;
+    if let Ok(Some(decided)) = decided(config, &genesis, &keys.0, &keys.1)
+        && !decided.agrees_with(&registration)
+    {
+        tracing::warn!(
+            "[registration] in agent.toml says {registration}, and counts; the validators have decided, and it is proved, \
+             {decided}"
+        );
+    }
     let access = access(config, &device_key.public())?;
     let meter = config.source.open(&placement(&registration, &genesis))?;
     // Nobody else can tell what is left to chance, unless that is wanted.
@@ -224,6 +287,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         chain: genesis.chain(),
         verifier: Verifier::new(&genesis),
         member: registration.member,
+        registration: registration.clone(),
         transformer: registration.transformer,
         clock: meter.clock(),
         meter: meter.kind(),
@@ -247,7 +311,7 @@ fn open(config: &Config) -> Result<(Prepared, Store, Loaded), StartError> {
 }
 
 /// Listens for the status page, unless it is off.
-async fn listen(status: &Listen) -> Result<Option<TcpListener>, StartError> {
+pub(crate) async fn listen(status: &Listen) -> Result<Option<TcpListener>, StartError> {
     let Listen::At(address) = status else { return Ok(None) };
     let bound = TcpListener::bind((address.host(), address.port())).await;
     let listener = bound.map_err(|error| StartError::Status { address: address.clone(), error })?;

@@ -18,13 +18,9 @@ use protocol::{
     receipt::Receipt,
     settlement::{Entry, Line, Tariffs},
 };
-use support::{Heard, Home, Market, PATIENCE, interval};
+use support::{Heard, Home, Market, PATIENCE, get, interval};
 use testkit::mosquitto::Mosquitto;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
 /// Consumption and production: a buyer, a seller, a buyer, a balanced one.
 const METER: [(u64, u64); 4] = [(300, 100), (50, 150), (80, 0), (60, 60)];
@@ -41,14 +37,6 @@ fn assert_chain(readings: &[&SignedReading]) {
         assert_eq!(reading.interval, interval(count as i64));
         previous = reading.hash();
     }
-}
-
-async fn get(address: std::net::SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test]

@@ -5,23 +5,32 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+};
 
 use household::local_time::LocalTime;
 use meter_agent::{Running, start};
 use protocol::{
     energy::Energy,
     genesis::Technology,
+    hash::Hash,
+    key::SecretKey,
     member::MemberId,
     money::Price,
     neighbour::Neighbour,
     settlement::{Entry, Line},
+    topic::Topics,
 };
 use serde_json::{Value, json};
 use support::{Home, Market, interval};
 use testkit::{
     axe::Axe,
     chromium::{Chromium, Screen},
+    community::write_secret,
     mosquitto::Mosquitto,
     page::{DESKTOP, PHONE, click, count},
 };
@@ -97,9 +106,13 @@ struct Visitor {
 
 impl Visitor {
     fn start(running: &Running) -> Visitor {
+        Visitor::at(running.status_addr.unwrap())
+    }
+
+    fn at(address: SocketAddr) -> Visitor {
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent-page");
         std::fs::create_dir_all(&pictures).unwrap();
-        let root = format!("http://{}", running.status_addr.unwrap());
+        let root = format!("http://{address}");
         Visitor { chromium: Chromium::start(), axe: Axe::installed(env!("CARGO_TARGET_TMPDIR")), root, pictures }
     }
 
@@ -274,6 +287,57 @@ fn enters(fields: &[(&str, &str)], form: &str) -> String {
         format!("document.querySelector('form[action=\"{form}\"] [name={name}]').value = {};", json!(value))
     });
     format!("{}{}", entered.collect::<String>(), click(&format!("form[action=\"{form}\"] button")))
+}
+
+/// A program that dies with its test.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium, axe-core and Mosquitto, which .ci/run installs"]
+async fn a_household_that_nobody_has_registered_is_told_what_to_do_in_every_language() {
+    let broker = Mosquitto::start();
+    let home = Home::new(broker.port, &meter());
+    for (key, seed) in [("device", 51), ("member", 52)] {
+        fs::remove_file(home.path(&format!("state/{key}.key"))).unwrap();
+        write_secret(
+            &home.path(&format!("state/{key}.key")),
+            &format!(
+                "{}
+",
+                Hash::from_bytes([seed; 32])
+            ),
+        );
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meter-agent"));
+    let _program = Program(command.args(["run", "--config"]).arg(home.path("agent.toml")).spawn().unwrap());
+    let address = loop {
+        match fs::read_to_string(home.path("state/status.addr")).ok().and_then(|text| text.trim().parse().ok()) {
+            Some(address) => break address,
+            None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    };
+    let mut visitor = Visitor::at(address);
+    let titles = ["Not registered yet", "Pas encore inscrit", "Noch nicht registriert"];
+    while !support::get(address, "/status").await.contains("\"connected\":true") {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for (language, title) in LANGUAGES.into_iter().zip(titles) {
+        visitor.looks_at("not-registered", "/", language);
+        assert_eq!(visitor.sees(&says(title)), true, "{language}");
+    }
+    // What is no proof is told, and nothing else happens.
+    let mut market = Market::connect(&home, broker.port).await;
+    let device = SecretKey::from_seed(&[51; 32]).public();
+    market.retain(Topics::new(&home.genesis.chain()).registration(&device), b"you are welcome".to_vec()).await;
+    visitor.chromium.wait_for(&says("Malformed"), true);
+    visitor.looks_at("not-registered-refused", "/", "de");
 }
 
 #[tokio::test(flavor = "multi_thread")]

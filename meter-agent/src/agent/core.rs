@@ -50,6 +50,7 @@ use crate::{
     out_of_reach::OutOfReach,
     outbox::Outbox,
     record::{OrderRecord, Today},
+    registered::Registration,
     source::{MeterClock, MeterKind},
     totals::Totals,
 };
@@ -64,6 +65,8 @@ pub(crate) struct Identity {
     pub(crate) verifier: Verifier,
     pub(crate) chain: ChainId,
     pub(crate) member: MemberId,
+    /// How it is registered: as its configuration says, or the genesis, or the validators have decided since.
+    pub(crate) registration: Registration,
     /// Whether the meter is the transformer's.
     pub(crate) transformer: bool,
     /// Whose time the meter follows.
@@ -275,6 +278,7 @@ impl Core {
                     Inbound::Gate => self.announcement(turn.now, &payload),
                     Inbound::Answer => self.answer(turn, &payload),
                     Inbound::Receipt => self.receipt(turn, payload),
+                    Inbound::Registration => self.registration(&payload),
                 }
             }
         }

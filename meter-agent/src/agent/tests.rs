@@ -39,6 +39,7 @@ use crate::{
     outbox::Outbox,
     pulse::pulse,
     record::Today,
+    registered,
     source::{HomeModel, Left, Measurement, MeterClock, MeterError, MeterKind},
     totals::Totals,
 };
@@ -114,6 +115,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
             genesis,
             chain,
             member,
+            registration: registered::tests::founder(member, interval(0)),
             transformer: false,
             clock,
             meter: MeterKind::Meter,

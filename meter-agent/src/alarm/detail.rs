@@ -54,6 +54,8 @@ pub(crate) enum Detail {
         /// What was found.
         found: String,
     },
+    /// How this household says that it is registered, and how the validators have decided.
+    RegistrationDiffers(String, String),
     /// This machine's clock is wrong.
     Clock(ClockFault),
 }
@@ -104,6 +106,11 @@ impl fmt::Display for Detail {
             ),
             Detail::OtherLength(minutes, found) => write!(f, "expected intervals of {minutes} minutes, found {found}"),
             Detail::NotUnderstood { expected, found } => write!(f, "expected {expected}, found {found}"),
+            Detail::RegistrationDiffers(here, decided) => write!(
+                f,
+                "here it is {here}; the validators have decided, and it is proved, {decided}. The former counts until it \
+                 is corrected: see [registration] in agent.toml"
+            ),
             Detail::Clock(fault) => write!(f, "{fault}"),
         }
     }

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use protocol::{genesis::Genesis, key::PublicKey, reading::Registers};
 use settings::owner_only;
 
 use super::{Failure, print};
@@ -17,8 +18,9 @@ use crate::{
     choice_file,
     config::Config,
     key::read_key,
-    source::{MeterClock, MeterSource},
-    start::{access, placement, read_genesis, registration},
+    registered::Registration,
+    source::{MeterClock, MeterSource, Placement},
+    start::{StartError, access, decided, placement, read_genesis, registration},
     wall_clock::now_s,
 };
 
@@ -42,6 +44,11 @@ impl Report {
         self.print(format_args!("ok     {line}\n"));
     }
 
+    /// Neither right nor wrong yet.
+    fn waits(&mut self, line: impl std::fmt::Display) {
+        self.print(format_args!("wait   {line}\n"));
+    }
+
     fn bad(&mut self, line: impl std::fmt::Display) {
         self.wrong += 1;
         self.print(format_args!("WRONG  {line}\n"));
@@ -55,6 +62,30 @@ impl Report {
         match said {
             Ok(line) => self.good(line),
             Err(line) => self.bad(line),
+        }
+    }
+
+    /// How the household is registered, by whose word, and whether the validators have decided otherwise.
+    fn registered(
+        &mut self,
+        config: &Config,
+        genesis: &Genesis,
+        registered: &Registration,
+        (device, member_key): (&PublicKey, &PublicKey),
+    ) {
+        let decided = self.take(decided(config, genesis, device, member_key)).flatten();
+        let by = match &decided {
+            _ if config.registration.is_some() => "by a decision, as you say",
+            Some(decided) if decided == registered => "by a decision, which is proved",
+            _ => "in the genesis",
+        };
+        let (member, first) = (registered.member, registered.first_interval);
+        self.good(format_args!("registered as member {member} {by}, from {first} on"));
+        if let Some(decided) = decided.filter(|decided| !decided.agrees_with(registered)) {
+            self.bad(format_args!(
+                "[registration] in agent.toml says {registered}, and counts; the validators have decided, and it is \
+                 proved, {decided}: correct the section, or take it out"
+            ));
         }
     }
 
@@ -94,12 +125,26 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     }
     let mut needs_clock = true;
     if let (Some(genesis), Some(device), Some(member)) = (&genesis, &device, &member) {
-        let registered = registration(&config, genesis, &device.public(), &member.public());
-        if let Some(registered) = report.take(registered) {
-            let by = if config.registration.is_some() { "by a decision, as you say" } else { "in the genesis" };
-            let (member, first) = (registered.member, registered.first_interval);
-            report.good(format_args!("registered as member {member} {by}, from {first} on"));
-            if let Some(meter) = report.take(config.source.open(&placement(&registered, genesis))) {
+        let placed = match registration(&config, genesis, &device.public(), &member.public()) {
+            Ok(registered) => {
+                report.registered(&config, genesis, &registered, (&device.public(), &member.public()));
+                Some(placement(&registered, genesis))
+            }
+            // Its meter can be read all the same.
+            Err(StartError::NotRegistered { device, .. }) => {
+                report.waits(format_args!(
+                    "not registered yet: hand enrolment.json to your operator; `run` then waits for what the validators \
+                     decide of device {device}, and begins by itself"
+                ));
+                Some(Placement { first: genesis.first_interval, registers: Registers::default(), rated_power_w: None })
+            }
+            Err(error) => {
+                report.bad(error);
+                None
+            }
+        };
+        if let Some(placed) = placed {
+            if let Some(meter) = report.take(config.source.open(&placed)) {
                 match sight_of(&*meter).await {
                     None => report.good("meter readable"),
                     Some(Ok(shown)) => report.good(shown),

@@ -16,6 +16,7 @@ mod report;
 mod rotate;
 mod service;
 mod verify;
+mod waiting;
 
 use std::pin::Pin;
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -24,7 +25,8 @@ use clap::{Args, Parser, Subcommand};
 use protocol::interval::parse_utc;
 use settings::owner_only;
 
-use crate::{Config, start};
+use self::waiting::Waited;
+use crate::{Config, StartError, start};
 
 /// One clear line: what was expected, what was found, where, what to do.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -175,7 +177,15 @@ async fn run_agent(path: &std::path::Path) -> Result<ExitCode, Failure> {
         tracing::warn!("{warning}");
     }
     let broker = config.broker.clone();
-    let mut running = start(config).await?;
+    let mut running = loop {
+        match start(config.clone()).await {
+            Err(StartError::NotRegistered { .. }) => match waiting::wait(&config, stopped()).await? {
+                Waited::Registered => {}
+                Waited::Stopped => return Ok(ExitCode::SUCCESS),
+            },
+            started => break started?,
+        }
+    };
     if let Some(address) = running.status_addr {
         tracing::info!("status page at http://{address}/");
     }

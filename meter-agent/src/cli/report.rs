@@ -14,6 +14,7 @@ use crate::{
     start::{STATUS_FILE, read_genesis},
     statement,
     store::{Store, StoreError},
+    waiting::Waiting,
 };
 
 pub(crate) async fn status(config: &Path, url: Option<&str>) -> Result<ExitCode, Failure> {
@@ -22,6 +23,10 @@ pub(crate) async fn status(config: &Path, url: Option<&str>) -> Result<ExitCode,
         None => running_at(&Config::load(config)?)?,
     };
     let json = http::get(&url, "/status").await?;
+    if let Ok(waiting) = serde_json::from_slice::<Waiting>(&json) {
+        print(waiting.to_text())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let status: Status = serde_json::from_slice(&json)
         .map_err(|error| format!("expected a meter-agent at {url}, found something else: {error}"))?;
     print(status.to_text())?;

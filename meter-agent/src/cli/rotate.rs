@@ -29,9 +29,10 @@ use settings::owner_only;
 
 use super::{ConfigFile, Failure, nodes::Nodes, print, qr};
 use crate::{
-    config::{Config, Registration},
+    config::Config,
     key::{KeyError, create_key, file_of, read_key},
     recover::{Wanted, handed_over, standing},
+    registered::Registration,
     start::{read_genesis, registration},
     store::Store,
 };

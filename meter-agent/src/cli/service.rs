@@ -13,6 +13,21 @@ pub(crate) async fn tell(pulse: Pulse, mut status: watch::Receiver<Status>) -> I
     tokio::join!(keep_beating(&pulse), keep_saying(&mut status)).1
 }
 
+/// Says that the agent runs, and what it waits for.
+pub(crate) fn waiting(line: &str) {
+    say(&format!("READY=1\nSTATUS={line}"));
+}
+
+/// How often a loop that waits has to give a sign of life, if somebody wants one.
+pub(crate) fn beat() -> Option<Duration> {
+    patience().map(|patience| patience / 2)
+}
+
+/// A sign of life of a loop that waits.
+pub(crate) fn beats() {
+    say("WATCHDOG=1");
+}
+
 /// Says that the agent stops because it was told to, or has to.
 pub(crate) fn stopping() {
     say("STOPPING=1");

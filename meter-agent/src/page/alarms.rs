@@ -84,6 +84,9 @@ fn figures(format: &Format<'_>, detail: &Detail) -> Vec<Figure> {
         Detail::Refused(refusal, said) => vec![Figure::Code(refusal.to_string()), Figure::Theirs(said.clone())],
         Detail::OtherLength(minutes, found) => vec![number(minutes), number(found.length().minutes())],
         Detail::NotUnderstood { found, .. } => vec![Figure::Theirs(found.clone())],
+        Detail::RegistrationDiffers(here, decided) => {
+            vec![Figure::Theirs(here.clone()), Figure::Theirs(decided.clone())]
+        }
         Detail::Clock(ClockFault::NotSet(at_s)) => vec![Figure::Ours(format.moment(*at_s))],
         Detail::Clock(ClockFault::NotEnded { open, early_s }) => vec![moment(open), number(early_s)],
         Detail::Clock(ClockFault::JumpedBack(back_s)) => vec![number(back_s)],

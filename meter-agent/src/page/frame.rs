@@ -7,7 +7,7 @@ use super::{
     format::Format,
     words::{Language, Words},
 };
-use crate::status::Status;
+use crate::{source::MeterKind, status::Status};
 
 /// What a page is asked for with.
 #[derive(Clone, Copy)]
@@ -39,10 +39,24 @@ impl Asked<'_> {
     }
 }
 
+/// What stands around every page.
+pub(super) struct Around<'a> {
+    /// What the household calls itself.
+    pub(super) name: Option<&'a str>,
+    pub(super) community: &'a str,
+    pub(super) meter: MeterKind,
+}
+
+impl<'a> From<&'a Status> for Around<'a> {
+    fn from(status: &'a Status) -> Around<'a> {
+        Around { name: status.name.as_deref(), community: &status.community, meter: status.meter }
+    }
+}
+
 /// A whole page. What is `live` follows what happens, where the browser runs scripts.
-pub(super) fn page(asked: &Asked<'_>, status: &Status, title: &str, live: bool, content: &Markup) -> Markup {
+pub(super) fn page(asked: &Asked<'_>, around: &Around<'_>, title: &str, live: bool, content: &Markup) -> Markup {
     let words = asked.words();
-    let home = status.name.as_deref().unwrap_or(words.your_home);
+    let home = around.name.unwrap_or(words.your_home);
     html! {
         (DOCTYPE)
         html lang=(asked.language.code()) {
@@ -69,10 +83,10 @@ pub(super) fn page(asked: &Asked<'_>, status: &Status, title: &str, live: bool, 
                 }
                 p #not-live .alarm role="status" hidden { (words.not_live) }
                 main #main data-live=[live.then_some("5")] {
-                    @if let Some(none) = words.no_meter(status.meter) { p.no-meter role="note" { (none) } }
+                    @if let Some(none) = words.no_meter(around.meter) { p.no-meter role="note" { (none) } }
                     (content)
                 }
-                footer { p { (status.community) } }
+                footer { p { (around.community) } }
             }
         }
     }

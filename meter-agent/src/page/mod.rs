@@ -15,6 +15,7 @@
 //! | `limits.rs` | price limits in words |
 //! | `neighbours.rs` | whose roof it came from |
 //! | `home.rs`, `daily.rs`, `monthly.rs`, `proof.rs` | the pages |
+//! | `waiting.rs` | the page of a household that is not registered yet |
 //! | `prices/` | the page on which prices are changed, and who may change them |
 //! | `pages.rs` | which page is asked for, and what it needs |
 
@@ -31,9 +32,11 @@ mod neighbours;
 mod pages;
 mod prices;
 mod proof;
+mod waiting;
 mod words;
 
 pub(crate) use self::{
     pages::router,
     prices::routes::{Prices, forms, router as prices_router},
+    waiting::waiting_router,
 };

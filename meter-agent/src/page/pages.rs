@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::{
     daily,
     day::{self, Day, Sums},
-    frame::{self, Asked},
+    frame::{self, Around, Asked},
     home::{self, Home},
     monthly::{self, Month},
     proof,
@@ -42,19 +42,25 @@ const ICON: &str = include_str!("assets/icon.svg");
 
 /// The pages and their files.
 pub(crate) fn router() -> Router<Shown> {
-    let file = |content_type: &'static str, content: &'static str| {
-        let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
-        get(move || async move { (headers, content) })
-    };
     Router::new()
         .route("/", get(first))
         .route("/day/{date}", get(daily_page))
         .route("/month/{month}", get(monthly_page))
         .route("/proof/{start}", get(proof_page))
+        .layer(Extension(KeptMonth::default()))
+        .merge(files())
+}
+
+/// What every page loads.
+pub(super) fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let file = |content_type: &'static str, content: &'static str| {
+        let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
+        get(move || async move { (headers, content) })
+    };
+    Router::new()
         .route("/page.css", file("text/css; charset=utf-8", STYLE))
         .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
         .route("/icon.svg", file("image/svg+xml", ICON))
-        .layer(Extension(KeptMonth::default()))
 }
 
 /// The sums of the month that was shown last, as long as no receipt has come since: the first page asks for them every
@@ -84,12 +90,12 @@ impl KeptMonth {
 
 /// What a link may say.
 #[derive(Debug, Default, Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     lang: Option<String>,
 }
 
 impl Wanted {
-    fn asked<'a>(&self, headers: &HeaderMap, path: &'a str) -> Asked<'a> {
+    pub(super) fn asked<'a>(&self, headers: &HeaderMap, path: &'a str) -> Asked<'a> {
         Asked::of(self.lang.as_deref(), headers, path)
     }
 }
@@ -111,7 +117,7 @@ async fn answer<T: Send + 'static>(
         return (StatusCode::NOT_FOUND, "there is no verified receipt of it\n").into_response();
     };
     // The language is one of the question's headers: a browser must not show the one for the other.
-    let page = frame::page(asked, &status, &title, live, &content).into_string();
+    let page = frame::page(asked, &Around::from(&status), &title, live, &content).into_string();
     ([(header::VARY, "accept-language")], Html(page)).into_response()
 }
 

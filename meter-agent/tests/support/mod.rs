@@ -35,6 +35,10 @@ use protocol::{
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use testkit::community::write_secret;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Only so that a hang fails: nothing here takes a fraction of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -237,6 +241,15 @@ pub(crate) fn interval(count: i64) -> Interval {
     "2026-06-01T12:00:00Z/PT15M".parse::<Interval>().unwrap().offset(count).unwrap()
 }
 
+/// What an agent answers over HTTP, the head too.
+pub(crate) async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 /// What a market hears.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
@@ -339,6 +352,10 @@ impl Market {
         let outcome = refusal.map_or(Outcome::Accepted, |refusal| Outcome::Refused { refusal, detail: "so".into() });
         let json = serde_json::to_vec(&Answer { message, outcome }).unwrap();
         self.publish(self.topics.answer(&self.device), false, json).await;
+    }
+
+    pub(crate) async fn retain(&mut self, topic: String, payload: Vec<u8>) {
+        self.publish(topic, true, payload).await;
     }
 
     pub(crate) async fn forward(&mut self, receipt: Vec<u8>) {

@@ -63,6 +63,8 @@ pub(crate) enum Inbound {
     Answer,
     /// A receipt.
     Receipt,
+    /// How the household was registered.
+    Registration,
 }
 
 /// What is to be done, in the order of the list. Only the last of a list has an [outcome](Outcome), and the core does

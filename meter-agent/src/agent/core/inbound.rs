@@ -1,5 +1,5 @@
-//! What the agent hears: announcements and answers, and [receipts](super::receipts). None of it is believed without
-//! proof.
+//! What the agent hears: announcements, answers and registrations, and [receipts](super::receipts). None of it is
+//! believed without proof.
 
 use protocol::{
     answer::{Announcement, Answer, Outcome, Refusal},
@@ -7,11 +7,12 @@ use protocol::{
     limits::ANSWER_BYTES_MAX,
 };
 
-use super::{Core, Now, Then, Turn, Write};
+use super::{Core, Identity, Now, Then, Turn, Write};
 use crate::{
     alarm::{AlarmKind, Detail},
     orders::Became,
     outbox::Advice,
+    registered::Household,
 };
 
 impl Core {
@@ -33,6 +34,21 @@ impl Core {
             }
         }
         self.begin_round(now);
+    }
+
+    /// What the validators have decided of this household after the genesis. It goes by what it was started with; where
+    /// that is something else, somebody has to correct it.
+    pub(super) fn registration(&mut self, json: &[u8]) {
+        let Identity { genesis, verifier, device_key, member_key, registration, .. } = &self.identity;
+        let household = Household { genesis, verifier, device: device_key.public(), member_key: member_key.public() };
+        match household.check(json) {
+            Ok(decided) if decided.agrees_with(registration) => self.alarms.clear(AlarmKind::RegistrationDiffers),
+            Ok(decided) => {
+                let detail = Detail::RegistrationDiffers(registration.to_string(), decided.to_string());
+                self.alarms.raise(AlarmKind::RegistrationDiffers, detail);
+            }
+            Err(fault) => tracing::warn!(refusal = fault.name(), "a registration is not believed: {fault}"),
+        }
     }
 
     pub(super) fn answer(&mut self, turn: &mut Turn<'_>, json: &[u8]) {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     record::{OrderState, ReadingRecord},
+    registered,
     source::Reading,
 };
 
@@ -409,6 +410,23 @@ fn whose_roof_it_came_from_may_come_later_and_is_never_believed_unproved() {
     assert_eq!(names, [("NeighboursDoNotAddUp".into(), 1), ("OtherNeighbours".into(), 1)].into());
     // Nothing is lost: the honest one settles the reading.
     assert_eq!(home.receives(&honest), ["store receipt 1 covering 2"]);
+}
+
+#[test]
+fn a_registration_that_was_decided_otherwise_is_said_and_changes_nothing() {
+    let mut home = Home::new(None);
+    let decided = |home: &Home, import_wh| {
+        let proved = registered::tests::proved(home.community(), 0, |it| it.registers.import_wh = import_wh);
+        proved.to_json()
+    };
+    let (same, other) = (decided(&home, 0), decided(&home, 7));
+    assert_eq!(home.hears(Inbound::Registration, other), ["acknowledge 1"]);
+    assert!(home.alarms()[0].starts_with("registration differs: "), "{:?}", home.alarms());
+    assert_eq!(home.core.identity.registration.import_wh, 0);
+    assert_eq!(home.hears(Inbound::Registration, b"you are welcome".to_vec()), ["acknowledge 2"]);
+    assert_eq!(home.alarms().len(), 1, "what is not proved changes nothing");
+    assert_eq!(home.hears(Inbound::Registration, same), ["acknowledge 3"]);
+    assert_eq!(home.alarms(), [""; 0]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     choice::Choice,
     choosing::Chooser,
-    page::frame::{self, Asked},
+    page::frame::{self, Around, Asked},
     pin::{PinDoor, PinRefusal},
     shown::Shown,
     status::Status,
@@ -66,7 +66,8 @@ impl Prices {
         };
         let format = frame::format(&asked, &status, &self.shown.local);
         let title = asked.words().prices.title;
-        let page = frame::page(&asked, &status, title, false, &content(&asked, &format, &shown)).into_string();
+        let page =
+            frame::page(&asked, &Around::from(&status), title, false, &content(&asked, &format, &shown)).into_string();
         let code = refused.map_or(StatusCode::OK, Refused::status);
         // Without a referrer a browser would not say either which page a form comes from.
         let own = [(header::REFERRER_POLICY, "same-origin"), (header::VARY, "accept-language")];

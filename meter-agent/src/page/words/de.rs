@@ -23,6 +23,14 @@ pub(super) static WORDS: Words = Words {
     recording: "Das ist kein Zähler: Eine Aufzeichnung wird abgespielt. Nichts auf dieser Seite wurde hier gemessen.",
     made_up: "Das ist kein Zähler: Dieser Haushalt ist erfunden. Nichts auf dieser Seite wurde je gemessen.",
 
+    not_registered: "Noch nicht registriert",
+    hand_in: "Geben Sie Ihrem Betreiber enrolment.json: meter-agent init hat die Datei angelegt, und meter-agent enrolment \
+              gibt sie noch einmal aus.",
+    then_by_itself: "Wenn die Validatoren Sie aufgenommen haben, erfährt dieser Agent es von selbst, prüft den Beweis und \
+                     unterschreibt ab Ihrem ersten Intervall. Bis dahin wird nichts unterschrieben und nichts gesendet.",
+    member_key: "Mitgliedsschlüssel",
+    registration_refused: "Es kam eine Registrierung, die nicht bewiesen ist; ihr wurde nicht geglaubt.",
+
     now: "Jetzt",
     drawing: "Bezug aus dem Netz: {}",
     feeding_in: "Einspeisung ins Netz: {}",
@@ -262,6 +270,11 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Sie werden gezählt und nicht aufbewahrt. Sagen Sie es Ihrem Betreiber: Der Broker lässt jemanden schreiben, \
              wo nur der Markt darf.",
         ),
+        AlarmKind::RegistrationDiffers => (
+            "Die Validatoren haben diesen Haushalt anders registriert, als agent.toml es sagt.",
+            "Vorerst zählt agent.toml. Berichtigen Sie dort [registration], oder nehmen Sie den Abschnitt heraus, und \
+             starten Sie den Agenten neu.",
+        ),
         AlarmKind::MarketUnclear => {
             ("Der Markt sagt etwas, das dieser Agent nicht versteht.", "Bleibt es dabei, erneuern Sie den Agenten.")
         }
@@ -393,6 +406,7 @@ fn detail(detail: &Detail) -> &'static str {
         Detail::OtherReading(_) => "Er sagt: {}",
         Detail::OtherLength(..) => "Erwartet waren Intervalle von {} Minuten, gefunden welche von {} Minuten.",
         Detail::NotUnderstood { .. } => "Was nicht zu verstehen war: {}",
+        Detail::RegistrationDiffers(..) => "Hier: {}. Beschlossen und bewiesen: {}.",
         Detail::Clock(ClockFault::NotSet(_)) => "Sie wurde nie gestellt: Sie zeigt {}.",
         Detail::Clock(ClockFault::NotEnded { .. }) => {
             "Der Markt fragt nach {}, das nach der Uhr dieses Rechners erst in {} s endet: Eine der beiden Uhren \

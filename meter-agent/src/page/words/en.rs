@@ -23,6 +23,13 @@ pub(super) static WORDS: Words = Words {
     recording: "This is not a meter: a recording is played. Nothing on this page was measured here.",
     made_up: "This is not a meter: this home is made up. Nothing on this page was ever measured.",
 
+    not_registered: "Not registered yet",
+    hand_in: "Hand enrolment.json to your operator: meter-agent init has made it, and meter-agent enrolment prints it again.",
+    then_by_itself: "When the validators have taken you in, this agent hears of it by itself, checks the proof, and begins \
+                     to sign from your first interval on. Until then nothing is signed and nothing is sent.",
+    member_key: "Member key",
+    registration_refused: "A registration came that is not proved, and was not believed.",
+
     now: "Now",
     drawing: "Drawing {} from the grid",
     feeding_in: "Feeding {} into the grid",
@@ -253,6 +260,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Somebody sends you receipts of other households.",
             "They are counted and not kept. Tell your operator: the broker lets somebody write where only the market may.",
         ),
+        AlarmKind::RegistrationDiffers => (
+            "The validators have registered this household otherwise than agent.toml says.",
+            "agent.toml counts for now. Correct [registration] in it, or take the section out, and start the agent again.",
+        ),
         AlarmKind::MarketUnclear => {
             ("The market says something that this agent does not understand.", "If it stays, update the agent.")
         }
@@ -367,6 +378,7 @@ fn detail(detail: &Detail) -> &'static str {
         Detail::OtherReading(_) => "It says: {}",
         Detail::OtherLength(..) => "Intervals of {} minutes were expected, intervals of {} minutes found.",
         Detail::NotUnderstood { .. } => "What could not be understood: {}",
+        Detail::RegistrationDiffers(..) => "Here: {}. Decided, and proved: {}.",
         Detail::Clock(ClockFault::NotSet(_)) => "It was never set: it shows {}.",
         Detail::Clock(ClockFault::NotEnded { .. }) => {
             "The market asks for {}, which ends in {} s by this machine's clock: one of the two clocks is wrong."

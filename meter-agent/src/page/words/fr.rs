@@ -23,6 +23,14 @@ pub(super) static WORDS: Words = Words {
     recording: "Ceci n’est pas un compteur : un enregistrement est rejoué. Rien sur cette page n’a été mesuré ici.",
     made_up: "Ceci n’est pas un compteur : ce foyer est inventé. Rien sur cette page n’a jamais été mesuré.",
 
+    not_registered: "Pas encore inscrit",
+    hand_in: "Remettez enrolment.json à votre opérateur : meter-agent init l’a créé, et meter-agent enrolment l’affiche de \
+              nouveau.",
+    then_by_itself: "Quand les validateurs vous auront admis, cet agent l’apprendra de lui-même, vérifiera la preuve et \
+                     commencera à signer dès votre premier intervalle. D’ici là, rien n’est signé et rien n’est envoyé.",
+    member_key: "Clé du membre",
+    registration_refused: "Une inscription est arrivée qui n’est pas prouvée ; elle n’a pas été crue.",
+
     now: "En ce moment",
     drawing: "Soutirage du réseau : {}",
     feeding_in: "Injection au réseau : {}",
@@ -259,6 +267,11 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Ils sont comptés et non gardés. Dites-le à votre gestionnaire : quelqu’un peut écrire là où seul le marché \
              devrait.",
         ),
+        AlarmKind::RegistrationDiffers => (
+            "Les validateurs ont inscrit ce foyer autrement que ne le dit agent.toml.",
+            "Pour l’instant, agent.toml compte. Corrigez-y [registration], ou supprimez cette section, puis redémarrez \
+             l’agent.",
+        ),
         AlarmKind::MarketUnclear => {
             ("Le marché dit quelque chose que cet agent ne comprend pas.", "Si cela dure, mettez l’agent à jour.")
         }
@@ -380,6 +393,7 @@ fn detail(detail: &Detail) -> &'static str {
         Detail::OtherReading(_) => "Il dit : {}",
         Detail::OtherLength(..) => "Attendu des intervalles de {} minutes, trouvé des intervalles de {} minutes.",
         Detail::NotUnderstood { .. } => "Ce qui n’a pas été compris : {}",
+        Detail::RegistrationDiffers(..) => "Ici : {}. Décidé et prouvé : {}.",
         Detail::Clock(ClockFault::NotSet(_)) => "Elle n’a jamais été réglée : elle montre {}.",
         Detail::Clock(ClockFault::NotEnded { .. }) => {
             "Le marché demande {}, qui finit dans {} s d’après l’horloge de cette machine : l’une des deux horloges \

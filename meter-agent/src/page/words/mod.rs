@@ -87,6 +87,12 @@ pub(super) struct Words {
     pub(super) recording: &'static str,
     pub(super) made_up: &'static str,
 
+    pub(super) not_registered: &'static str,
+    pub(super) hand_in: &'static str,
+    pub(super) then_by_itself: &'static str,
+    pub(super) member_key: &'static str,
+    pub(super) registration_refused: &'static str,
+
     pub(super) now: &'static str,
     pub(super) drawing: &'static str,
     pub(super) feeding_in: &'static str,

@@ -19,7 +19,7 @@ use protocol::{
 use testkit::community::Community;
 
 use super::{watch::Watch, *};
-use crate::{chain, source::Measurement};
+use crate::{chain, registered, source::Measurement};
 
 /// The strategy of a household that buys up to a price.
 pub(super) fn fixed(buy: Option<&str>) -> Arc<dyn Strategy> {
@@ -117,6 +117,7 @@ impl Home {
             chain: community.genesis.chain(),
             genesis: community.genesis.clone(),
             member: ours.id,
+            registration: registered::tests::founder(ours.id, interval(0)),
             transformer: false,
             clock: MeterClock::Market,
             meter: MeterKind::Meter,
@@ -283,6 +284,10 @@ impl Home {
             words.extend(self.succeeds());
         }
         words
+    }
+
+    pub(super) fn community(&self) -> &Community {
+        &self.community
     }
 
     pub(super) fn alarms(&mut self) -> Vec<String> {
