@@ -68,7 +68,7 @@ fn many_settlements_lead_to_the_roots_that_they_always_led_to() {
     }
     assert_eq!(
         state.root().to_string(),
-        "844d71a7e335ccd560e99450558e27871e55b8481286324bfe2a0afa4f57dcd8 of 29 leaves"
+        "17c257a1b65876d9cf72332c20fb4a35b00609ab21184ef1eef93816b66ada7e of 29 leaves"
     );
     assert_eq!(tip.block.to_string(), "d9ca4b5b64f81bee98caa6a68ef2f0e676390233b8f5f4df422593a84ade88fd");
 

@@ -118,7 +118,7 @@ pub enum StartError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        fault: RegistrationFault,
+        fault: Box<RegistrationFault>,
     },
     /// The member's key is another than the registered one.
     #[error(
@@ -204,7 +204,8 @@ pub(crate) fn decided(
     };
     let verifier = Verifier::new(genesis);
     let household = Household { genesis, verifier: &verifier, device: *device, member_key: *member_key };
-    household.check(&json).map(Some).map_err(|fault| StartError::FalseRegistration { path, fault })
+    let false_one = |fault| StartError::FalseRegistration { path, fault: Box::new(fault) };
+    household.check(&json).map(Some).map_err(false_one)
 }
 
 /// How this household was registered: as its configuration has it; or by the genesis, as the member whose device this

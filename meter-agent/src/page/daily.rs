@@ -23,10 +23,8 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, day: &Day) -> Mark
         (sums(format, &Sums::of(&day.lines)))
         (neighbours::content(format, &day.neighbours))
         @if !day.lines.is_empty() {
-            section aria-labelledby="intervals" {
-                h2 #intervals { (words.intervals) }
-                (table(asked, format, day))
-            }
+            h2 { (words.intervals) }
+            (table(asked, format, day))
         }
         p.soft { (words.figures_mean) }
     }

@@ -54,36 +54,34 @@ pub(super) fn content(format: &Format<'_>, lines: &[NeighbourLine]) -> Markup {
         None => "",
     };
     html! {
-        section aria-labelledby="whose-roof" {
-            h2 #whose-roof { (words.whose_roof) }
-            div.scroll tabindex="0" role="region" aria-label=(words.whose_roof) {
-                table.neighbours {
-                    thead { tr {
-                        th scope="col" { (words.neighbour) }
-                        th scope="col" { (words.from_neighbours) }
-                        th scope="col" { (words.to_neighbours) }
-                        th scope="col" { (words.made_from) }
-                    } }
-                    tbody {
-                        @for (member, traded) in &named {
-                            tr {
-                                th scope="row" { code { (member) } }
-                                (cells(traded))
-                                td { (made_from(traded)) }
-                            }
+        h2 { (words.whose_roof) }
+        div.scroll tabindex="0" role="region" aria-label=(words.whose_roof) {
+            table.neighbours {
+                thead { tr {
+                    th scope="col" { (words.neighbour) }
+                    th scope="col" { (words.from_neighbours) }
+                    th scope="col" { (words.to_neighbours) }
+                    th scope="col" { (words.made_from) }
+                } }
+                tbody {
+                    @for (member, traded) in &named {
+                        tr {
+                            th scope="row" { code { (member) } }
+                            (cells(traded))
+                            td { (made_from(traded)) }
                         }
-                        @if let Some((count, traded)) = &others {
-                            tr { th scope="row" { (filled(words.other_neighbours, &count.to_string())) } (cells(traded)) td {} }
-                        }
-                        @if let Some(traded) = &not_told {
-                            tr { th scope="row" { (words.not_told) } (cells(traded)) td {} }
-                        }
+                    }
+                    @if let Some((count, traded)) = &others {
+                        tr { th scope="row" { (filled(words.other_neighbours, &count.to_string())) } (cells(traded)) td {} }
+                    }
+                    @if let Some(traded) = &not_told {
+                        tr { th scope="row" { (words.not_told) } (cells(traded)) td {} }
                     }
                 }
             }
-            @if not_told.is_some() { p.soft { (words.not_told_means) } }
-            @if !named.is_empty() { p.soft { (words.neighbours_proved) } }
         }
+        @if not_told.is_some() { p.soft { (words.not_told_means) } }
+        @if !named.is_empty() { p.soft { (words.neighbours_proved) } }
     }
 }
 
