@@ -62,7 +62,7 @@ pub(super) static WORDS: Words = Words {
     consumed: "Verbraucht",
     produced: "Erzeugt",
 
-    whose_roof: "Von wessen Dach es kam",
+    whose_roof: "Von wessen Dach es kam, und wohin Ihres ging",
     neighbour: "Nachbar",
     made_from: "Erzeugt aus",
     technology,

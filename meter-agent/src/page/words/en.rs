@@ -61,7 +61,7 @@ pub(super) static WORDS: Words = Words {
     consumed: "Consumed",
     produced: "Produced",
 
-    whose_roof: "Whose roof it came from",
+    whose_roof: "Whose roof it came from, and where yours went",
     neighbour: "Neighbour",
     made_from: "Made from",
     technology,

@@ -62,7 +62,7 @@ pub(super) static WORDS: Words = Words {
     consumed: "Consommé",
     produced: "Produit",
 
-    whose_roof: "De quel toit cela venait",
+    whose_roof: "De quel toit cela venait, et où allait le vôtre",
     neighbour: "Voisin",
     made_from: "Produit par",
     technology,
