@@ -574,7 +574,7 @@ async fn a_household_that_the_genesis_does_not_have_takes_part_by_what_was_decid
     (home.genesis.members[0].device, home.genesis.members[0].key) = (stranger, stranger);
     std::fs::write(home.path("genesis.json"), serde_json::to_vec(&home.genesis).unwrap()).unwrap();
     let refused = start(home.config()).await.unwrap_err().to_string();
-    assert!(refused.contains("say so under [registration]"), "{refused}");
+    assert!(refused.contains("`meter-agent run` waits for what the validators decide"), "{refused}");
     let registered = |first: i64| {
         let (member, first) = (home.genesis.members[0].member, interval(first));
         let registers = "import_wh = 70\nexport_wh = 7\n";

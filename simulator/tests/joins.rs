@@ -118,8 +118,11 @@ async fn forge(port: u16, topic: &str, payload: Vec<u8>) {
     while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::PubAck(_))) {}
 }
 
-/// With whom a household traded, by its own agent's word: Wh bought and sold by interval and neighbour.
-fn neighbours(config: &Path) -> BTreeMap<(String, String), (u64, u64)> {
+/// Wh bought and sold by interval and neighbour.
+type Traded = BTreeMap<(String, String), (u64, u64)>;
+
+/// With whom a household traded, by its own agent's word.
+fn neighbours(config: &Path) -> Traded {
     let arguments = ["statement", "--neighbours", "--csv", "--config", config.to_str().unwrap()];
     let csv = written(&program("meter-agent"), &arguments);
     let row = |line: &str| {
@@ -212,7 +215,7 @@ fn a_household_learns_its_registration_from_a_proof_and_everyone_whose_roof_it_c
 
     // Both sides of each trade know of it, and nobody of another.
     let settled = get(&format!("{}/v1/settlements", neighbourhood.api(0))).unwrap();
-    let mut expected: BTreeMap<String, BTreeMap<(String, String), (u64, u64)>> = BTreeMap::new();
+    let mut expected: BTreeMap<String, Traded> = BTreeMap::new();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     for settled in settled.as_array().unwrap() {
         for trade in settled["trades"].as_array().unwrap() {

@@ -81,12 +81,13 @@ fn a_receipt_proves_whom_its_member_traded_with_to_the_last_wh() {
         if receipt.neighbours.is_empty() {
             continue;
         }
-        let refused = |change: &dyn Fn(&mut Vec<Neighbour>)| {
+        type Lie<'a> = &'a dyn Fn(&mut Vec<Neighbour>);
+        let refused = |change: Lie<'_>| {
             let mut receipt = receipt.clone();
             change(&mut receipt.neighbours);
             verifier.verify(&receipt)
         };
-        let lies: [&dyn Fn(&mut Vec<Neighbour>); 4] = [
+        let lies: [Lie<'_>; 4] = [
             &|it| it[0].member = MemberId::from_bytes([9; 16]),
             &|it| it[0].bought = Energy::from_wh(it[0].bought.wh() + 1),
             &|it| it[0].technology = Some(Technology::Geothermal),

@@ -143,21 +143,21 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
                 None
             }
         };
-        if let Some(placed) = placed {
-            if let Some(meter) = report.take(config.source.open(&placed)) {
-                match sight_of(&*meter).await {
-                    None => report.good("meter readable"),
-                    Some(Ok(shown)) => report.good(shown),
-                    Some(Err(problem)) => report.bad(problem),
-                }
-                if let Some(ahead_s) = meter.sight().and_then(|sight| sight.ahead_s) {
-                    report.say(time::beside_the_meters(ahead_s));
-                }
-                if let Some(caveat) = meter.kind().caveat() {
-                    report.good(caveat);
-                }
-                needs_clock = meter.clock() == MeterClock::Real;
+        if let Some(placed) = placed
+            && let Some(meter) = report.take(config.source.open(&placed))
+        {
+            match sight_of(&*meter).await {
+                None => report.good("meter readable"),
+                Some(Ok(shown)) => report.good(shown),
+                Some(Err(problem)) => report.bad(problem),
             }
+            if let Some(ahead_s) = meter.sight().and_then(|sight| sight.ahead_s) {
+                report.say(time::beside_the_meters(ahead_s));
+            }
+            if let Some(caveat) = meter.kind().caveat() {
+                report.good(caveat);
+            }
+            needs_clock = meter.clock() == MeterClock::Real;
         }
     }
     // Offline, no clock can be proved right; one that NTP never set can be found wrong.
