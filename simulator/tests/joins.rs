@@ -91,7 +91,7 @@ fn enrol(neighbourhood: &Neighbourhood, newcomer: &Newcomer) {
     let node = neighbourhood.api(0);
     let request = newcomer.path("enrolment.json");
     let meter = ["--import-wh", "0", "--export-wh", "0", "--rated-power-w", "17000", "--technology", "solar"];
-    let enrol = ["enrol", request.to_str().unwrap(), "--url", &node];
+    let enrol = ["draft", "register-member", request.to_str().unwrap(), "--url", &node];
     let draft = neighbourhood.root.join("draft.json");
     fs::write(&draft, written(&ledger, &[&enrol[..], &meter[..]].concat())).unwrap();
     let genesis = neighbourhood.run.join("genesis.json");

@@ -34,7 +34,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 15] = [
+const CALLS: [(Method, &str, &[&str]); 16] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -49,6 +49,7 @@ const CALLS: [(Method, &str, &[&str]); 15] = [
     (Method::GET, "/v1/settlements/{start}/inputs", &["read", "submit"]),
     (Method::GET, "/v1/certificates", &["read", "submit"]),
     (Method::GET, "/v1/rules", &["read", "submit"]),
+    (Method::GET, "/v1/drafts", &["read", "submit"]),
     (Method::GET, "/metrics", &["metrics"]),
 ];
 

@@ -90,7 +90,7 @@ pub(super) async fn decide(
         approvals.sort_unstable_by_key(|approval| approval.validator);
         let transaction = cbor::encode(&Transaction::Decide { decision: Encoded::of(&decision), approvals });
         match node.submit(&transaction).await.map_err(no_answer(*from))? {
-            Submitted::Pending { .. } | Submitted::Exists { .. } => {}
+            Submitted::Pending { .. } | Submitted::Open { .. } | Submitted::Exists { .. } => {}
             Submitted::Refused { refusal, detail, .. } => {
                 return Err(TariffsError::Refused { from: *from, reason: format!("{refusal}: {detail}") });
             }

@@ -52,7 +52,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 15] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 16] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
