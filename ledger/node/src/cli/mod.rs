@@ -1,6 +1,7 @@
 //! The command line of `ledger`.
 
 mod approve;
+mod bill;
 mod card;
 mod community;
 mod correct;
@@ -9,6 +10,7 @@ mod draft;
 mod evidence;
 mod export;
 mod init;
+mod names;
 mod receipt;
 mod true_up;
 
@@ -59,6 +61,7 @@ const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=o
   ledger status                                  how the node on this machine is doing
   ledger drafts                                  decisions that wait for approvals
   ledger audit validator-0                       redo everything from the genesis (node stopped)
+  ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --out june
   ledger receipt validator-0 --member d001 --interval 2016-07-04T12:00:00Z > receipt.json
   ledger verify receipt.json --genesis genesis.json
   ledger evidence validator-0 --genesis genesis.json    what it has kept against other validators
@@ -122,6 +125,8 @@ enum Command {
     },
     /// Write accounts, settlements, lines and trades as CSV or Parquet, from a stopped node's state directory
     Export(export::Export),
+    /// Write each member's bill of a month as a page and as CSV, from a stopped node's state directory
+    Bill(bill::Bill),
     /// Write the receipt of one member and interval to stdout, from a stopped node's state directory
     Receipt(receipt::Receipt),
     /// Check what a node has kept against validators that signed two contradicting messages, offline
@@ -221,6 +226,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Instruct(instruct) => instruct.send(),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
         Command::Export(export) => export.write(),
+        Command::Bill(bill) => bill.write(),
         Command::Receipt(receipt) => receipt.write(),
         Command::Evidence(kept) => kept.check(),
         Command::Verify { receipt, genesis } => receipt::verify(&receipt, &genesis),

@@ -11,10 +11,11 @@ use ledger::proof::Verifier;
 use ledger_node::{audit, node};
 use protocol::{limits::ANSWER_BYTES_MAX, member::MemberId, settlement::Line};
 
-use super::{Failure, bad_input, failed, print};
-
-/// The names of members, beside a market's state.
-const DIRECTORY_FILE: &str = "members.csv";
+use super::{
+    Failure, bad_input, failed,
+    names::{self, DIRECTORY_FILE},
+    print,
+};
 
 #[derive(Args)]
 pub(super) struct Receipt {
@@ -26,6 +27,10 @@ pub(super) struct Receipt {
     /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
     #[arg(long, value_name = "START", value_parser = super::moment)]
     interval: String,
+    /// Of which correction of the interval; 0 is the interval as it was first settled
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = usage::whole::<u32>(0..=u64::from(u32::MAX)))]
+    correction: u32,
     /// Who is who, `member,name` as CSV; by default members.csv in DIR, or in the market's directory beside it
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
@@ -37,11 +42,21 @@ impl Receipt {
         let audit::Opened { genesis, store, copy: _copy } = audit::open(&self.directory).map_err(bad_input)?;
         let interval = super::interval(&self.interval, genesis.first_interval.length())?;
         let (ledger, _) = node::Ledger::open(genesis, Arc::new(store), None).map_err(failed)?;
-        let receipts = ledger.receipts(interval).map_err(failed)?;
+        let receipts = match self.correction {
+            0 => ledger.receipts(interval),
+            _ => ledger.correction_receipts(interval),
+        };
+        let receipts = receipts.map_err(failed)?;
         let receipt = receipts
             .iter()
-            .find(|receipt| receipt.entry.line.member == member)
-            .ok_or_else(|| bad_input(format!("{} has no settlement in {interval} on this ledger", self.member)))?;
+            .find(|receipt| receipt.entry.line.member == member && receipt.entry.correction == self.correction)
+            .ok_or_else(|| {
+                let what = match self.correction {
+                    0 => "settlement".into(),
+                    number => format!("correction {number}"),
+                };
+                bad_input(format!("{} has no {what} in {interval} on this ledger", self.member))
+            })?;
         print(String::from_utf8_lossy(&receipt.to_json()))
     }
 
@@ -49,27 +64,15 @@ impl Receipt {
         if let Ok(member) = self.member.parse() {
             return Ok(member);
         }
-        let beside = self.directory.join("..").join("market");
-        let file = match &self.names {
-            Some(file) => file.clone(),
-            None => [&self.directory, &beside]
-                .map(|directory| directory.join(DIRECTORY_FILE))
-                .into_iter()
-                .find(|file| file.is_file())
-                .ok_or_else(|| {
-                    bad_input(format!(
-                        "`{}` is not a pseudonym, and there is no {DIRECTORY_FILE} to look it up in; give one with --names",
-                        self.member
-                    ))
-                })?,
-        };
-        let named = |error: csv::Error| bad_input(format!("{}: {error}", file.display()));
-        let mut names = csv::Reader::from_path(&file).map_err(named)?;
-        for row in names.deserialize() {
-            let (member, name): (MemberId, String) = row.map_err(named)?;
-            if name == self.member {
-                return Ok(member);
-            }
+        let file = self.names.clone().or_else(|| names::beside(&self.directory)).ok_or_else(|| {
+            bad_input(format!(
+                "`{}` is not a pseudonym, and there is no {DIRECTORY_FILE} to look it up in; give one with --names",
+                self.member
+            ))
+        })?;
+        let names = names::read(&file)?;
+        if let Some((member, _)) = names.iter().find(|(_, name)| **name == self.member) {
+            return Ok(*member);
         }
         Err(bad_input(format!("{}: there is no member `{}`", file.display(), self.member)))
     }

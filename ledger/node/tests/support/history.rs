@@ -35,7 +35,11 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(members: usize, validators: usize) -> History {
-        let community = Community::new(members, validators);
+        History::of(Community::new(members, validators))
+    }
+
+    /// A community's ledger before its first block.
+    pub(crate) fn of(community: Community) -> History {
         let (state, tip) = (community.state(), Tip { height: 0, block: community.genesis.chain() });
         History { community, store: MemoryStore::default(), state, tip }
     }

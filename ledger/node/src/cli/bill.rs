@@ -1,0 +1,87 @@
+//! `ledger bill`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use ledger_node::{
+    audit,
+    bill::{self, BillError, Billed, Names, decimal, in_currency, month},
+    node,
+};
+
+use super::{Failure, bad_input, failed, names, print};
+
+const HELP: &str = "\
+DIR gets bills.csv with a line a member, and for each member MEMBER.csv with a line an interval and MEMBER.html to be
+printed, under the member's pseudonym. Everything is added up in 10^-9 of the currency, as the ledger has booked it, and
+rounded once, at the end: to the nearest cent, half a cent away from zero. The remainder is shown. Transfers stand apart.
+A corrected interval is billed once, as corrected last; run it again, to another DIR, after later corrections.
+A month that is not settled to its end is refused. Audit first: bills believe what is stored.
+
+EXAMPLES:
+  ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --out june
+  ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --names members.csv --out june";
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(super) struct Bill {
+    /// The state directory of a stopped node, such as validator-0
+    directory: PathBuf,
+    /// The month, such as 2026-06, by the clock in the time zone
+    #[arg(long, value_name = "MONTH")]
+    month: String,
+    /// The community's time zone, such as Europe/Zurich
+    #[arg(long, value_name = "NAME")]
+    time_zone: String,
+    /// The genesis to trust
+    #[arg(long, value_name = "FILE")]
+    genesis: PathBuf,
+    /// Who is who, `member,name` as CSV; by default members.csv in DIRECTORY, or in the market's directory beside it;
+    /// without one, bills have pseudonyms
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+    /// Where to write the bills; it must not exist, or be empty
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Bill {
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let named = |option: &str, error: month::MonthError| bad_input(format!("{option}: {error}"));
+        let month = self.month.parse().map_err(|error| named("--month", error))?;
+        let zone = self.time_zone.parse().map_err(|error| named("--time-zone", error))?;
+        let billed = Billed { month, zone };
+        let file = self.names.clone().or_else(|| names::beside(&self.directory));
+        let names: Names = file.as_deref().map(names::read).transpose()?.unwrap_or_default();
+        let opened = audit::open(&self.directory).map_err(bad_input)?;
+        opened.check_chain(&self.genesis).map_err(bad_input)?;
+        let audit::Opened { genesis, store, copy: _copy } = opened;
+        let store = Arc::new(store);
+        let (ledger, _) = node::Ledger::open(genesis, store.clone(), None).map_err(failed)?;
+        let (head, genesis) = (ledger.head(), ledger.genesis());
+        let bills = bill::write(genesis, &*store, &head.state, &billed, &names, &self.out);
+        let bills = bills.map_err(|error| match error {
+            BillError::Unbalanced(_) | BillError::Store(_) => failed(error),
+            _ => bad_input(error),
+        })?;
+        let currency = &genesis.currency;
+        let exact: i128 = bills.members.values().map(|bill| bill.sums.net_nano()).sum();
+        let remainders: i128 = bills.members.values().map(|bill| bill.remainder_nano()).sum();
+        let cents: i128 = bills.members.values().map(|bill| bill.cents()).sum();
+        print(format_args!(
+            "bills       {} of {month} in {}\n\
+             members     {} {currency}: {} in bills, {} in remainders\n\
+             supplier    {} {currency}\n\
+             operator    {} {currency}\n\
+             sum         {} {currency}",
+            bills.members.len(),
+            self.out.display(),
+            decimal(exact),
+            in_currency(cents),
+            decimal(remainders),
+            decimal(bills.supplier_nano),
+            decimal(bills.operator_nano),
+            decimal(bills.balance_nano()),
+        ))
+    }
+}
