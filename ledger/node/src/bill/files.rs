@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
@@ -78,7 +79,10 @@ pub(super) fn write_at_once(out: &Path, write: impl FnOnce(&Path) -> io::Result<
         };
         fs::create_dir_all(parent)?;
         let name = out.file_name().unwrap_or(OsStr::new("bills")).to_string_lossy();
-        let partial = tempfile::Builder::new().prefix(&format!(".{name}.partial-")).tempdir_in(parent)?;
+        let partial = tempfile::Builder::new()
+            .prefix(&format!(".{name}.partial-"))
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(parent)?;
         write(partial.path())?;
         File::open(partial.path())?.sync_all()?;
         // Takes the place of an empty directory, and of no other.
@@ -196,6 +200,7 @@ mod tests {
         fs::create_dir(&out).unwrap();
         write_at_once(&out, write).unwrap();
         assert_eq!(fs::read_to_string(out.join("bills.csv")).unwrap(), "member\n");
+        assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o700, "names are personal");
         // What somebody put there meanwhile stays.
         assert!(write_at_once(&out, |_| Ok(())).is_err());
         assert_eq!(fs::read_to_string(out.join("bills.csv")).unwrap(), "member\n");

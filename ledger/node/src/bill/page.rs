@@ -144,7 +144,10 @@ fn days(issue: &Issue<'_>, bill: &Bill) -> Markup {
                 tfoot { tr { th scope="row" { "Total" } (cells(&bill.sums)) } }
             }
         }
-        p.note { "Energy in kWh: bought from and sold to neighbours, drawn from and fed in to the supplier." }
+        p.note {
+            "Energy in kWh: bought from and sold to neighbours, drawn from and fed in to the supplier. Amounts with a minus are "
+            "yours to pay."
+        }
     }
 }
 

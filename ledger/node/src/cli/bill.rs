@@ -12,15 +12,18 @@ use ledger_node::{
 use super::{Failure, bad_input, failed, names, print};
 
 const HELP: &str = "\
-DIR gets bills.csv with a line a member, and for each member MEMBER.csv with a line an interval and MEMBER.html to be
-printed, under the member's pseudonym. Everything is added up in 10^-9 of the currency, as the ledger has booked it, and
-rounded once, at the end: to the nearest cent, half a cent away from zero. The remainder is shown. Transfers stand apart.
-A corrected interval is billed once, as corrected last; run it again, to another DIR, after later corrections.
-A month that is not settled to its end is refused. Audit first: bills believe what is stored.
+DIR gets bills.csv with a line a member, and for each member, under its pseudonym, MEMBER.csv with a line an interval and \
+MEMBER.html to be printed.
+
+Everything is added up in 10^-9 of the currency, as the ledger has booked it, and rounded once, at the end: to the nearest \
+cent, half a cent away from zero. The remainder is shown. Transfers stand apart. A corrected interval is billed once, as \
+corrected last: after later corrections, run it again with another DIR.
+
+A month that is not settled to its end is refused. A bill believes what is stored: audit first.
 
 EXAMPLES:
   ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --out june
-  ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --names members.csv --out june";
+  ledger receipt validator-0 --member PSEUDONYM --interval 2026-06-04T12:00:00Z > receipt.json    the proof of a line";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
