@@ -123,7 +123,7 @@ fn community(first: Interval) -> Community {
 fn miss_one(history: &mut History) -> Interval {
     let interval = history.state.next();
     let last = history.community.members.len() - 1;
-    let head = history.community.members[last].head.clone();
+    let head = history.community.members[last].head;
     let device = history.community.members[last].device.public();
     let mut readings = history.community.read_all(interval);
     readings.retain(|reading| reading.signer() != device);
