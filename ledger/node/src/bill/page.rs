@@ -161,13 +161,13 @@ fn notes(sums: &Sums) -> Markup {
             }
         }
         @if late_unknown > 0 {
-            p.note { "Of " (late_unknown) " intervals it is not known any more what came late." }
+            p.note { "Intervals of which it is not known any more what came late: " (late_unknown) "." }
         }
         @if corrected > 0 {
-            p.note { (corrected) " intervals were corrected; each is billed once, as corrected last." }
+            p.note { "Corrected intervals, each billed once, as corrected last: " (corrected) "." }
         }
         @if provisional > 0 {
-            p.note { (provisional) " intervals are provisional: values are missing or in doubt, and may be corrected." }
+            p.note { "Provisional intervals, in which values are missing or in doubt and may be corrected: " (provisional) "." }
         }
     }
 }

@@ -23,7 +23,7 @@ A month that is not settled to its end is refused. A bill believes what is store
 
 EXAMPLES:
   ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --out june
-  ledger receipt validator-0 --member PSEUDONYM --interval 2026-06-04T12:00:00Z > receipt.json    the proof of a line";
+  ledger receipt validator-0 --member PSEUDONYM --interval 2026-06-04T12:00:00Z";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
