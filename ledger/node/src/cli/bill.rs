@@ -22,7 +22,7 @@ corrected last: after later corrections, run it again with another DIR.
 A month that is not settled to its end is refused. A bill believes what is stored: audit first.
 
 EXAMPLES:
-  ledger bill validator-0 --month 2026-06 --time-zone Europe/Zurich --genesis genesis.json --out june
+  ledger bill validator-0 --month 2026-06 --genesis genesis.json --out june
   ledger receipt validator-0 --member PSEUDONYM --interval 2026-06-04T12:00:00Z";
 
 #[derive(Args)]
@@ -33,9 +33,9 @@ pub(super) struct Bill {
     /// The month, such as 2026-06, by the clock in the time zone
     #[arg(long, value_name = "MONTH")]
     month: String,
-    /// The community's time zone, such as Europe/Zurich
+    /// The time zone, such as Europe/Zurich; by default the community's, as the genesis has it, or else UTC
     #[arg(long, value_name = "NAME")]
-    time_zone: String,
+    time_zone: Option<String>,
     /// The genesis to trust
     #[arg(long, value_name = "FILE")]
     genesis: PathBuf,
@@ -52,13 +52,15 @@ impl Bill {
     pub(super) fn write(&self) -> Result<(), Failure> {
         let named = |option: &str, error: month::MonthError| bad_input(format!("{option}: {error}"));
         let month = self.month.parse().map_err(|error| named("--month", error))?;
-        let zone = self.time_zone.parse().map_err(|error| named("--time-zone", error))?;
-        let billed = Billed { month, zone };
+        let zone = |name: &str| name.parse().map_err(|error| named("--time-zone", error));
+        let asked = self.time_zone.as_deref().map(zone).transpose()?;
         let file = self.names.clone().or_else(|| names::beside(&self.directory));
         let names: Names = file.as_deref().map(names::read).transpose()?.unwrap_or_default();
         let opened = audit::open(&self.directory).map_err(bad_input)?;
         opened.check_chain(&self.genesis).map_err(bad_input)?;
         let audit::Opened { genesis, store, copy: _copy } = opened;
+        let zone = asked.map_or_else(|| zone(genesis.time_zone.as_deref().unwrap_or("UTC")), Ok)?;
+        let billed = Billed { month, zone };
         let store = Arc::new(store);
         let (ledger, _) = node::Ledger::open(genesis, store.clone(), None).map_err(failed)?;
         let (head, genesis) = (ledger.head(), ledger.genesis());

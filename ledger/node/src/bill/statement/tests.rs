@@ -13,7 +13,7 @@ fn entry(interval: Interval, member: u8, correction: u32, wh: [u64; 4], nano: [i
     let member = MemberId::from_bytes([member; 16]);
     let line = Line { member, bought, sold, imported, exported, paid, earned, supply_cost, supply_revenue };
     let tariffs = Tariffs { retail_price: "0.3".parse().unwrap(), feed_in_price: "0.08".parse().unwrap() };
-    Entry { interval, price: None, line, correction, tariffs, provisional: false }
+    Entry { interval, price: None, line, correction, tariffs, neighbours: None, provisional: false }
 }
 
 fn first() -> Interval {

@@ -110,17 +110,13 @@ fn number(in_force: &RulesInForce, open: &[OpenDraft], instead_of: Option<u64>) 
     }
 }
 
+/// A meter as it begins to count for a member.
 #[derive(Args)]
-struct ReplaceMeter {
-    /// Whose, its pseudonym
-    member: MemberId,
-    /// The new device's key, did:key:…, as `meter-agent init` prints it
-    #[arg(long, value_name = "KEY")]
-    device: DeviceId,
-    /// What its import register shows at the start, Wh
+struct Meter {
+    /// What its import register shows, Wh
     #[arg(long, value_name = "WH", value_parser = usage::whole::<u64>(0..=u64::MAX))]
     import_wh: u64,
-    /// What its export register shows at the start, Wh
+    /// What its export register shows, Wh
     #[arg(long, value_name = "WH", value_parser = usage::whole::<u64>(0..=u64::MAX))]
     export_wh: u64,
     /// Rated power of the connection, W
@@ -129,13 +125,25 @@ struct ReplaceMeter {
     /// What is produced behind it: solar, wind, hydro, biomass or geothermal
     #[arg(long, value_name = "TECHNOLOGY", value_parser = technology)]
     technology: Option<Technology>,
+}
+
+#[derive(Args)]
+struct ReplaceMeter {
+    /// Whose, its pseudonym
+    member: MemberId,
+    /// The new device's key, did:key:…, as `meter-agent init` prints it
+    #[arg(long, value_name = "KEY")]
+    device: DeviceId,
+    #[command(flatten)]
+    meter: Meter,
     #[command(flatten)]
     opening: Opening,
 }
 
 impl ReplaceMeter {
     fn open(self) -> Result<(), Failure> {
-        let ReplaceMeter { member, device, import_wh, export_wh, rated_power_w, technology, opening } = self;
+        let ReplaceMeter { member, device, meter, opening } = self;
+        let Meter { import_wh, export_wh, rated_power_w, technology } = meter;
         let registers = Registers { import_wh, export_wh };
         let action = Action::ReplaceMeter { member, device, registers, rated_power_w, technology };
         opening.open(|_, _| Ok(action))

@@ -10,11 +10,11 @@ use clap::Args;
 use protocol::{
     decision::Action,
     enrolment::EnrolmentRequest,
-    genesis::{GenesisMember, Technology},
+    genesis::GenesisMember,
     member::{MemberId, check_name},
 };
 
-use super::{Failure, Opening, technology};
+use super::{Failure, Meter, Opening};
 use crate::cli::{bad_input, failed};
 
 #[derive(Args)]
@@ -27,21 +27,11 @@ with a proof."
 pub(super) struct RegisterMember {
     /// The request, enrolment.json or the text of its QR code in a file; - for standard input
     request: PathBuf,
-    /// What its meter's import register shows, Wh
-    #[arg(long, value_name = "WH", value_parser = usage::whole::<u64>(0..=u64::MAX))]
-    import_wh: u64,
-    /// What its meter's export register shows, Wh
-    #[arg(long, value_name = "WH", value_parser = usage::whole::<u64>(0..=u64::MAX))]
-    export_wh: u64,
-    /// Rated power of its connection, W
-    #[arg(long, value_name = "W", value_parser = usage::whole::<u64>(1..=u64::MAX))]
-    rated_power_w: u64,
+    #[command(flatten)]
+    meter: Meter,
     /// The bus of the grid that it is at, where there is a grid
     #[arg(long, value_name = "NAME")]
     bus: Option<String>,
-    /// What it produces from: solar, wind, hydro, biomass or geothermal
-    #[arg(long, value_name = "TECHNOLOGY", value_parser = technology)]
-    technology: Option<Technology>,
     /// Its pseudonym, 32 hex digits; without it, a random one
     #[arg(long, value_name = "MEMBER")]
     member: Option<MemberId>,
@@ -57,7 +47,8 @@ pub(super) struct RegisterMember {
 
 impl RegisterMember {
     pub(super) fn open(self) -> Result<(), Failure> {
-        let RegisterMember { import_wh, export_wh, rated_power_w, bus, technology, opening, .. } = self;
+        let RegisterMember { meter, bus, opening, .. } = self;
+        let Meter { import_wh, export_wh, rated_power_w, technology } = meter;
         let named = |error: String| bad_input(format!("{}: {error}", self.request.display()));
         let text = match self.request.to_str() {
             Some("-") => std::io::read_to_string(std::io::stdin()),
