@@ -12,7 +12,6 @@ use std::{fs, path::Path, process::Command, time::Duration};
 
 use ledger_client::{Client, api::Node};
 use protocol::{
-    api::Submitted,
     block::Transaction,
     cbor,
     envelope::Signed,
@@ -48,21 +47,23 @@ fn suspend(node: &str, config: &Path) {
         Genesis::from_json(&fs::read(config.with_file_name(value(config, "genesis").as_str().unwrap())).unwrap());
     let chain = genesis.unwrap().chain();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Where the next reading was settled before the report is in a block, it contradicts nothing, and another is made.
     eventually("a suspension", || {
         let found = member(node, config);
+        if found["device"].is_null() {
+            return Some(());
+        }
         let sequence = found["sequence"].as_u64().filter(|sequence| *sequence > 0)?;
         let interval = found["read"].as_str().unwrap().parse().unwrap();
         let registers = Registers { import_wh: 1, export_wh: 1 };
         let reading = Reading { interval, sequence, previous: Hash::ZERO, registers, salt: [7; 16] };
         let report = Transaction::report_conflict(Signed::sign(reading, &chain, &device).sealed(), None);
-        let submitted = runtime.block_on(async {
+        runtime.block_on(async {
             let client = Client::new(node, None, None).unwrap();
             Node::new(client, Duration::from_secs(60)).submit(&cbor::encode(&report)).await.unwrap()
         });
-        // Where the next one was settled meanwhile, it contradicts nothing.
-        matches!(submitted, Submitted::Pending { .. }).then_some(())
+        None
     });
-    eventually("no device", || member(node, config)["device"].is_null().then_some(()));
 }
 
 #[test]
