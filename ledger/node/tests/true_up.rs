@@ -248,13 +248,13 @@ async fn what_came_late_is_made_up_for_until_all_is_as_if_it_had_come_in_time() 
     assert_ne!(world.balances().await, punctual());
 
     let [first, second, third] = [0, 1, 2].map(|number| world.interval(number).start_text());
-    world.refuses(&["--from", &second, "--until", &second], "expected something to true up, found all booked").await;
+    world.refuses(&["--from", &second, "--until", &second], "expected energy that is not booked yet, found none").await;
     let told = world.true_up(&["--from", &first], &[(0, 1), (1, 1)]).await;
     assert_eq!(told.matches("closes").count(), 2, "{told}");
     for number in [0, 1] {
         assert_eq!(world.in_force(number).await.settlement.provisional, None);
     }
-    world.refuses(&["--from", &first], "expected something to true up, found all booked").await;
+    world.refuses(&["--from", &first], "expected energy that is not booked yet, found none").await;
 
     // What the gap hides only the grid operator knows.
     let header = "interval,member,import_kwh,export_kwh\n";
@@ -294,7 +294,7 @@ async fn what_came_late_is_made_up_for_until_all_is_as_if_it_had_come_in_time() 
         (format!("{second},{buyer},26,0\n"), "bad.csv, line 2: expected at most 25000 Wh"),
         (format!("{never},{buyer},0.3,0\n"), "expected a period up to"),
         (String::new(), "expected --from START, or --values FILE with at least one row"),
-        (format!("{second},{buyer},0.3,0\n"), "expected something to true up, found all booked"),
+        (format!("{second},{buyer},0.3,0\n"), "expected energy that is not booked yet, found none"),
     ] {
         values("bad.csv", &rows);
         world.refuses(&["--values", "bad.csv"], said).await;

@@ -63,7 +63,9 @@ impl TrueUp {
         let Plan { values, notes } = plan(&known, &given, until).map_err(bad_input)?;
         notes.iter().for_each(|note| eprintln!("ledger: note: {note}"));
         if values.is_empty() {
-            return Err(bad_input(format!("from {from} to {until}: expected something to true up, found all booked")));
+            return Err(bad_input(format!(
+                "from {from} to {until}: expected energy that is not booked yet, found none"
+            )));
         }
         let mut corrections = Vec::new();
         for (interval, values) in values {
