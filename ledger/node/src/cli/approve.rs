@@ -19,8 +19,9 @@ const ID_DIGITS: usize = 8;
 #[derive(Args)]
 #[command(after_help = "A draft that waits has a number: the decision's. Each validator looks at it, and approves it:
   ledger approve 5 --config validator-0/validator.toml
-Once more than two thirds of the voting power have, it is on the ledger within seconds. Where two drafts have one number, the
-id tells them apart: 5-3fa2c1d9. The one that is not wanted is forgotten when the other is decided.")]
+Once more than two thirds of the voting power have, it is on the ledger within seconds. Where two
+drafts have one number, the id tells them apart: 5-3fa2c1d9. The one that is not wanted is forgotten
+when the other is decided.")]
 pub(super) struct Drafts {
     /// Print them as JSON
     #[arg(long)]
@@ -105,15 +106,16 @@ impl Approver {
 
 #[derive(Args)]
 #[command(after_help = "EXAMPLES:
-  ledger drafts                                                  what waits for approvals
-  ledger approve 5 --config validator-0/validator.toml           approve the draft with the number 5
+  ledger drafts                                            what waits for approvals
+  ledger approve 5 --config validator-0/validator.toml     approve the draft with the number 5
   ledger approve draft.json --key validator-0/validator.key --genesis genesis.json > next.json
-                                                                 add an approval to a file instead
+                                                           add an approval to a file instead
 
-A decision in a file is JSON; its sequence number is one more than `decision_sequence` of GET /v1/rules:
+A decision in a file is JSON; its sequence number is one more than `decision_sequence` of
+GET /v1/rules:
   {\"decision\": {\"sequence\": 1, \"action\": {\"revoke_device\": {\"member\": \"<32 hex digits>\"}}}}
-docs/operator.md has an example of each, under \"Each decision, as a file\". `ledger draft` makes them, `ledger submit` hands a file
-in: with too few approvals it waits at all nodes for more.")]
+docs/operator.md has an example of each, under \"Each decision, as a file\". `ledger draft` makes
+them, `ledger submit` hands a file in: with too few approvals it waits at all nodes for more.")]
 pub(super) struct Approve {
     /// A draft's number, as `ledger drafts` shows it, or a file; - for standard input
     draft: String,

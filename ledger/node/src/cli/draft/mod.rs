@@ -20,14 +20,17 @@ use super::{Asked, Failure, approve::Approver, bad_input, decide::send_draft, pr
 
 #[derive(Args)]
 #[command(after_help = "EXAMPLES:
-  ledger draft register-member enrolment.json --import-wh 1204310 --export-wh 88120 --rated-power-w 43470 \\
-      --name \"Ada\" --directory members.csv --config validator-0/validator.toml
-  ledger draft set-rules --from 2027-01-01T00:00:00Z --retail-price 0.31 --config validator-0/validator.toml
+  ledger draft register-member enrolment.json --import-wh 1204310 --export-wh 88120 \\
+      --rated-power-w 43470 --name \"Ada\" --directory market/members.csv \\
+      --config validator-0/validator.toml
+  ledger draft set-rules --from 2027-01-01T00:00:00Z --retail-price 0.31 \\
+      --config validator-0/validator.toml
   ledger draft revoke-device 5f0c1f3ad4ba6e1a7f0e1f5a3c2b1d00 --config validator-0/validator.toml
-  ledger drafts                          what waits; the other validators go on with `ledger approve`
+  ledger drafts                    what waits; the other validators go on with `ledger approve`
 
-With --config, or --key and --genesis, the draft gets this validator's approval and waits at all nodes for those of the others. Without,
-it is written to stdout, as a file for `ledger approve`. Corrections are drafted by `ledger correct` and `ledger true-up`.")]
+With --config, or --key and --genesis, the draft gets this validator's approval and waits at all
+nodes for those of the others. Without, it is written to stdout, as a file for `ledger approve`.
+Corrections are drafted by `ledger correct` and `ledger true-up`.")]
 pub(super) struct DraftCommand {
     #[command(subcommand)]
     what: What,

@@ -18,12 +18,10 @@ use super::{Failure, Meter, Opening};
 use crate::cli::{bad_input, failed};
 
 #[derive(Args)]
-#[command(
-    after_help = "Both keys of the household have to have signed the request. Whose it is, the request does not prove:
-take it from somebody you know. Its pseudonym is drawn, and written to stderr: note which household it is, or let --name
-and --directory do so. The other validators go on with `ledger approve`. What was decided reaches the household by itself,
-with a proof."
-)]
+#[command(after_help = "Both keys of the household have to have signed the request. Whose it is, the request does not
+prove: take it from somebody you know. Its pseudonym is drawn, and written to stderr: note which
+household it is, or let --name and --directory do so. The other validators go on with
+`ledger approve`. What was decided reaches the household by itself, with a proof.")]
 pub(super) struct RegisterMember {
     /// The request, enrolment.json or the text of its QR code in a file; - for standard input
     request: PathBuf,
