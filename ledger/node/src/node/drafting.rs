@@ -71,7 +71,7 @@ impl Ledger {
         let decided = state.decision_sequence();
         let next = {
             let mut drafts = self.lock_drafts();
-            drafts.forget(decided, now_s());
+            drafts.forget(decided, state.validators(), now_s());
             drafts.approved(decided.saturating_add(1), state.validators())
         };
         for draft in next.iter().filter(|draft| state.would_decide(&draft.decision).is_ok()) {
@@ -88,10 +88,6 @@ impl Ledger {
             let is_next = decision.sequence == state.decision_sequence().saturating_add(1);
             let refusal = if is_next { state.would_decide(&decision).err() } else { None };
             let obstacle = refusal.map(|refusal| format!("{}: {refusal}", refusal.name()));
-            let approvals: Vec<_> = approvals
-                .into_iter()
-                .filter(|it| state.validators().iter().any(|known| known.key == it.validator))
-                .collect();
             let power = power_of(&approvals, state.validators()).unwrap_or(Power { signed: 0, total: 0 });
             let (signed, total) = in_words(power);
             OpenDraft { id, decision, approvals, signed, total, since: utc_text(since_s), obstacle }
@@ -124,7 +120,7 @@ impl Ledger {
                 self.lock_drafts().put(encoded.id(), &decision, approvals, since_s);
             }
         }
-        self.lock_drafts().forget(state.decision_sequence(), now_s());
+        self.lock_drafts().forget(state.decision_sequence(), state.validators(), now_s());
         Ok(())
     }
 }

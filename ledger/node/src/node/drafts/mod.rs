@@ -88,9 +88,9 @@ impl Drafts {
         validators: &[Validator],
     ) -> Vec<CommitSignature> {
         let here = self.kept.get(id).map_or(&[][..], |kept| &kept.draft.approvals);
-        let is_present = |approval: &&CommitSignature| validators.iter().any(|it| it.key == approval.validator);
+        let present = here.iter().filter(|approval| is_of(validators, approval));
         let by_validator: BTreeMap<ValidatorId, &CommitSignature> =
-            here.iter().filter(is_present).chain(approvals).map(|approval| (approval.validator, approval)).collect();
+            present.chain(approvals).map(|approval| (approval.validator, approval)).collect();
         by_validator.into_values().cloned().collect()
     }
 
@@ -126,8 +126,10 @@ impl Drafts {
         Put::New
     }
 
-    /// Forgets what is decided up to `decided`, and what nobody decided for too long.
-    pub(super) fn forget(&mut self, decided: u64, now_s: i64) {
+    /// Forgets what is decided up to `decided`, what nobody decided for too long, and the approvals of those who are
+    /// validators no more.
+    pub(super) fn forget(&mut self, decided: u64, validators: &[Validator], now_s: i64) {
+        self.kept.values_mut().for_each(|kept| kept.draft.approvals.retain(|approval| is_of(validators, approval)));
         let is_over = |kept: &Kept| kept.draft.decision.sequence <= decided || kept.since_s + KEPT_S < now_s;
         let over: Vec<Hash> = self.kept.iter().filter(|(_, kept)| is_over(kept)).map(|(id, _)| *id).collect();
         for id in over {
@@ -193,6 +195,10 @@ pub(super) fn transaction_of(draft: &Draft) -> Transaction {
 pub(super) fn in_words(power: Power) -> (u64, u64) {
     let number = |power: u128| u64::try_from(power).unwrap_or(u64::MAX);
     (number(power.signed), number(power.total))
+}
+
+fn is_of(validators: &[Validator], approval: &CommitSignature) -> bool {
+    validators.iter().any(|validator| validator.key == approval.validator)
 }
 
 fn bytes_of(decision: &Decision) -> usize {

@@ -46,6 +46,17 @@ fn approvals_that_come_apart_are_joined_and_those_of_former_validators_dropped()
 }
 
 #[test]
+fn what_waits_for_its_turn_is_approved_by_those_who_are_validators_then() {
+    let mut drafts = Drafts::default();
+    assert_eq!(put(&mut drafts, 2, &[1, 2, 3, 4], 0), Put::New);
+    // The decision before it puts another one in the place of the first.
+    drafts.forget(1, &validators(2..=5), 0);
+    assert_eq!(drafts.approved(2, &validators(2..=5)).len(), 1, "three of four");
+    drafts.forget(1, &validators(4..=7), 0);
+    assert!(drafts.approved(2, &validators(4..=7)).is_empty(), "one of four");
+}
+
+#[test]
 fn none_fills_the_room_of_the_others() {
     let mut drafts = Drafts::default();
     let of_one: Vec<Put> = (1..=OF_ONE_MAX as u64 + 1).map(|number| put(&mut drafts, number, &[1], 0)).collect();
@@ -56,7 +67,7 @@ fn none_fills_the_room_of_the_others() {
         put(&mut drafts, number, &[3, 4], 0);
     }
     assert_eq!((put(&mut drafts, 3_000, &[3, 4], 0), drafts.count()), (Put::NoRoom, DRAFTS_MAX));
-    drafts.forget(u64::MAX, 0);
+    drafts.forget(u64::MAX, &validators(1..=4), 0);
     assert_eq!((drafts.count(), drafts.bytes), (0, 0), "what is decided gives its room back");
     assert_eq!(put(&mut drafts, 3_000, &[3, 4], 0), Put::New);
 }
@@ -67,9 +78,9 @@ fn what_nobody_decides_is_told_for_a_week_and_kept_for_thirty_days() {
     put(&mut drafts, 1, &[1], 0);
     let (told, kept) = (7 * 86_400, 30 * 86_400);
     assert_eq!((drafts.to_tell(told - 1).len(), drafts.to_tell(told).len()), (1, 0));
-    drafts.forget(0, kept);
+    drafts.forget(0, &validators(1..=4), kept);
     assert_eq!(drafts.count(), 1);
-    drafts.forget(0, kept + 1);
+    drafts.forget(0, &validators(1..=4), kept + 1);
     assert_eq!(drafts.count(), 0);
 }
 
@@ -94,7 +105,7 @@ fn a_restart_forgets_none_and_a_file_that_is_none_is_left_alone() {
     );
     assert!(before.iter().all(|kept| kept.since_s == 1_750_000_000));
 
-    drafts.forget(1, 1_750_000_002);
+    drafts.forget(1, &validators(1..=4), 1_750_000_002);
     let before = Drafts::default().keep_in(path.clone()).unwrap();
     assert_eq!(before.iter().map(|kept| kept.draft.decision.sequence).collect::<Vec<_>>(), [2]);
     assert!(path.join("000003-torn.json").exists());
