@@ -10,9 +10,12 @@
 //! | `door.rs`, `client.rs` | connections at once, of one address and of all; what counts as one address |
 //! | `limits.rs` | how much is given, and how many files this process may have open |
 //! | `host.rs` | under which names it is to be asked |
-//! | `page.rs` | a door without a keeper: what console and agent's page have |
+//! | `access.rs` | what a configuration says of TLS and tokens, and may not say |
+//! | `tls.rs`, `tokens.rs` | how a server proves who it is; how a client does, and what it may |
+//! | `page.rs` | a door that asks nobody's name: what console and agent's page have |
 //! | `refusal.rs` | why a call or a connection is turned away |
 
+mod access;
 mod client;
 mod door;
 mod host;
@@ -20,12 +23,17 @@ mod limits;
 mod page;
 mod refusal;
 mod serve;
+mod tls;
+mod tokens;
 
 pub use self::{
+    access::{Access, AccessError},
     client::Client,
     host::Names,
     limits::{ConnectionLimits, DESCRIPTORS_RESERVED, raise_descriptors},
     page::{FORM_BYTES_MAX, Page, reaches_beyond},
     refusal::Refusal,
     serve::{Greeted, Keeper, Site, Stream, serve, whole_body},
+    tls::{Tls, TlsError, greet},
+    tokens::{KnownTokens, Role, TokenRefusal, Tokens, TokensError, bearer},
 };

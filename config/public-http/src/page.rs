@@ -1,7 +1,6 @@
-//! A page to look at: nobody is asked who they are, and nothing is taken but questions, and small forms where there are
-//! any.
+//! A page to look at: nothing is taken but questions, and small forms where there are any. Who asks is no matter here.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -10,12 +9,15 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
 
 use super::{
     host::Names,
     limits::ConnectionLimits,
     refusal::Refusal,
-    serve::{Keeper, Site, whole_body},
+    serve::{Greeted, Keeper, Site, whole_body},
+    tls::greet,
 };
 
 /// Milliseconds for the end of a body that should not be there.
@@ -27,8 +29,16 @@ pub const FORM_BYTES_MAX: usize = 4_096;
 const FORM_MS_MAX: u64 = 5_000;
 
 /// The keeper of a page's door: turns away by the limits alone, in a line of text.
-#[derive(Debug)]
-pub struct Page(&'static str);
+pub struct Page {
+    name: &'static str,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Page").field(&self.name).finish()
+    }
+}
 
 impl Page {
     /// A page: what it is called in logs, its router, what its files may do in a browser; under which names it is to be
@@ -41,7 +51,7 @@ impl Page {
         names_key: &'static str,
     ) -> Site<Page> {
         let router = router.layer(from_fn(without_body));
-        let keeper = Arc::new(Page(name));
+        let keeper = Arc::new(Page { name, tls: None });
         Site { name, router, limits: ConnectionLimits::of_a_page(), names, names_key, content_security_policy, keeper }
     }
 }
@@ -52,17 +62,34 @@ impl Site<Page> {
         self.router = self.router.merge(forms.layer(from_fn(with_form)));
         self
     }
+
+    /// The same, over TLS where there is a certificate: then under any name, because who asks has checked it.
+    pub fn over(mut self, tls: Option<Arc<ServerConfig>>) -> Site<Page> {
+        if tls.is_some() {
+            self.names = Names::any();
+        }
+        self.keeper = Arc::new(Page { name: self.name, tls });
+        self
+    }
 }
 
 impl Keeper for Page {
     type Refusal = Refusal;
 
     fn count(&self, refusal: &Refusal) {
-        tracing::debug!(%refusal, "{} turns somebody away", self.0);
+        tracing::debug!(%refusal, "{} turns somebody away", self.name);
     }
 
     fn answer(&self, refusal: &Refusal) -> Response {
         answer(refusal)
+    }
+
+    async fn greet(&self, stream: TcpStream) -> Greeted<Refusal> {
+        let Some(tls) = &self.tls else { return Greeted::Speaks(Box::new(stream)) };
+        greet(tls.clone(), stream).await.unwrap_or_else(|refusal| {
+            self.count(&refusal);
+            Greeted::Gone
+        })
     }
 }
 

@@ -55,6 +55,12 @@ pub enum Refusal {
     /// The body ends before its end, or is not encoded as its head says.
     #[error("expected a whole body, found one that is cut off or wrongly encoded")]
     BodyBroken,
+    /// Plain HTTP where TLS is spoken.
+    #[error("expected https, found plain http; ask at https://")]
+    TlsExpected,
+    /// No TLS connection came about.
+    #[error("no TLS connection came about: {0}")]
+    HandshakeFailed(String),
     /// The answer is not read.
     #[error("expected the answer to be read, found that it was not for {ms_max} ms")]
     AnswerNotRead {
@@ -75,7 +81,7 @@ impl Refusal {
             Refusal::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::HostUnknown { .. } => StatusCode::MISDIRECTED_REQUEST,
             Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::BodyBroken | Refusal::TlsExpected | Refusal::HandshakeFailed(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

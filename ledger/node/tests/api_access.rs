@@ -17,8 +17,9 @@ use ledger_client::{
     Client,
     api::{ApiError, Node},
 };
-use ledger_node::api::{Settings, Tls, Tokens};
+use ledger_node::api::Settings;
 use protocol::{api::Status, member::MemberId, refusal::CallRefusal};
+use public_http::{Tls, Tokens};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use reqwest::{
     Method, StatusCode,

@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use ledger_node::api::{CallLimits, Settings, Tls};
+use ledger_node::api::{CallLimits, Settings};
 use protocol::{
     api::{MEMBERS_PER_PAGE_MAX, MemberStatus},
     limits::TRANSACTION_BYTES_MAX,
 };
+use public_http::Tls;
 use rcgen::{CertificateParams, KeyPair};
 use reqwest::{
     Method, StatusCode,

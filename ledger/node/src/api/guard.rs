@@ -10,21 +10,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::limits::TRANSACTION_BYTES_MAX;
-use public_http::{Client, whole_body};
+use public_http::{Client, bearer, whole_body};
 
-use super::{auth, problem, rate::Rate, refusal::CallRefusal, settings::Access};
+use super::{auth, problem, rate::Rate, refusal::CallRefusal, settings::Opened};
 use crate::node::Ledger;
 
 /// What the layers need to know.
 pub(super) struct Guard {
-    pub(super) access: Access,
+    pub(super) opened: Opened,
     pub(super) ledger: Arc<Ledger>,
     rate: Rate,
 }
 
 impl Guard {
-    pub(super) fn new(access: Access, ledger: Arc<Ledger>) -> Arc<Guard> {
-        Arc::new(Guard { rate: Rate::new(&access.limits), access, ledger })
+    pub(super) fn new(opened: Opened, ledger: Arc<Ledger>) -> Arc<Guard> {
+        Arc::new(Guard { rate: Rate::new(&opened.limits), opened, ledger })
     }
 
     /// Takes one call from the client's allowance.
@@ -63,9 +63,11 @@ async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> 
     if let Some(client) = request.extensions().get::<Client>() {
         guard.take(*client)?;
     }
-    auth::check(&guard.access.digests, request.method(), request.uri().path(), request.headers())?;
+    if let Some(needed) = auth::needed(request.method(), request.uri().path()) {
+        guard.opened.access.tokens.check(needed, bearer(request.headers()))?;
+    }
     check_content_type(request.method(), request.headers())?;
-    Ok(whole_body(request, TRANSACTION_BYTES_MAX, guard.access.limits.body_ms_max).await?)
+    Ok(whole_body(request, TRANSACTION_BYTES_MAX, guard.opened.limits.body_ms_max).await?)
 }
 
 /// What is handed in is CBOR, and says so. A page of another origin cannot: a browser lets it send, unasked, only what

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `routes.rs` | the calls, and nothing of who may make them |
 //! | `settings.rs` | what a configuration says of TLS, tokens and limits |
-//! | `auth.rs` | tokens, roles, and the role that each call needs |
+//! | `auth.rs` | the role that each call needs |
 //! | `rate.rs` | calls a second, of one address and of all |
 //! | `guard.rs` | the layers around the routes: rate, role, size and time of a body |
-//! | `serve.rs` | TLS, and who keeps the door of [`public_http`], which has the limits on connections and their times |
+//! | `serve.rs` | who keeps the door of [`public_http`], which has TLS, tokens, and the limits on connections and their times |
 //! | `refusal.rs`, `problem.rs` | every refusal by name; the body of every error |
 //! | `openapi.rs` | roles and refusals, written into the document of the routes |
 //!
@@ -27,5 +27,5 @@ pub use self::{
     refusal::CallRefusal,
     routes::router,
     serve::serve,
-    settings::{Access, AccessError, CallLimits, Role, Settings, Tls, Tokens},
+    settings::{CallLimits, Opened, Settings, SettingsError},
 };

@@ -10,7 +10,9 @@ use utoipa::{
     },
 };
 
-use super::{auth, problem::Problem, settings::Role};
+use public_http::Role;
+
+use super::{auth, problem::Problem};
 
 /// The name of the security scheme in the document.
 const TOKEN: &str = "token";

@@ -5,33 +5,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::refusal::CallRefusal as Name;
-use public_http;
+use public_http::{self, TokenRefusal};
 
-use super::{problem::Problem, settings::Role};
+use super::problem::Problem;
 
 /// Why a call, or a connection, is turned away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallRefusal {
-    /// The call says nothing of who asks.
-    #[error("expected a token (`Authorization: Bearer TOKEN`) of the role `{needed}`, found none")]
-    TokenMissing {
-        /// The role that the call needs.
-        needed: Role,
-    },
-    /// Nobody was given this token. It is not repeated: it may be another node's.
-    #[error("expected a token of the role `{needed}`, found one that this node does not know")]
-    TokenUnknown {
-        /// The role that the call needs.
-        needed: Role,
-    },
-    /// The token is for other calls.
-    #[error("expected a token of the role `{needed}`, found one of `{found}`")]
-    RoleInsufficient {
-        /// The role that the call needs.
-        needed: Role,
-        /// The role of the token.
-        found: Role,
-    },
+    /// Its token does not count, or not for this call.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
     /// Too many calls from one address.
     #[error(
         "expected at most {per_second_max} calls a second from one address, found more; ask again in {retry_after_s} s"
@@ -48,12 +31,6 @@ pub enum CallRefusal {
         /// What was found.
         found: String,
     },
-    /// Plain HTTP where TLS is spoken.
-    #[error("this node speaks https only: ask at https://")]
-    TlsExpected,
-    /// No TLS connection came about.
-    #[error("no TLS connection came about: {0}")]
-    HandshakeFailed(String),
     /// It was too much, too slow or not for this server.
     #[error(transparent)]
     Server(#[from] public_http::Refusal),
@@ -63,39 +40,29 @@ impl CallRefusal {
     /// Its name, in answers and metrics.
     pub fn name(&self) -> &'static str {
         let name = match self {
-            CallRefusal::TokenMissing { .. } => Name::TokenMissing,
-            CallRefusal::TokenUnknown { .. } => Name::TokenUnknown,
-            CallRefusal::RoleInsufficient { .. } => Name::RoleInsufficient,
+            CallRefusal::Token(TokenRefusal::Missing { .. }) => Name::TokenMissing,
+            CallRefusal::Token(TokenRefusal::Unknown { .. }) => Name::TokenUnknown,
+            CallRefusal::Token(TokenRefusal::RoleInsufficient { .. }) => Name::RoleInsufficient,
             CallRefusal::RateLimited { .. } => Name::RateLimited,
             CallRefusal::ContentTypeNotCbor { .. } => Name::ContentTypeNotCbor,
             CallRefusal::Server(refusal) => named(refusal),
-            CallRefusal::TlsExpected => Name::TlsExpected,
-            CallRefusal::HandshakeFailed(_) => Name::HandshakeFailed,
         };
         name.name()
     }
 
     fn status(&self) -> StatusCode {
         match self {
-            CallRefusal::TokenMissing { .. } | CallRefusal::TokenUnknown { .. } => StatusCode::UNAUTHORIZED,
-            CallRefusal::RoleInsufficient { .. } => StatusCode::FORBIDDEN,
+            CallRefusal::Token(refusal) => refusal.status(),
             CallRefusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             CallRefusal::ContentTypeNotCbor { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            CallRefusal::TlsExpected | CallRefusal::HandshakeFailed(_) => StatusCode::BAD_REQUEST,
             CallRefusal::Server(refusal) => refusal.status(),
         }
     }
 
     /// What the answer says in its head (RFC 6750 and 9110).
     fn header(&self) -> Option<(header::HeaderName, String)> {
-        let challenge =
-            |rest: String| Some((header::WWW_AUTHENTICATE, format!("Bearer realm=\"voisin-ledger\"{rest}")));
         match self {
-            CallRefusal::TokenMissing { .. } => challenge(String::new()),
-            CallRefusal::TokenUnknown { .. } => challenge(", error=\"invalid_token\"".into()),
-            CallRefusal::RoleInsufficient { needed, .. } => {
-                challenge(format!(", error=\"insufficient_scope\", scope=\"{needed}\""))
-            }
+            CallRefusal::Token(refusal) => Some((header::WWW_AUTHENTICATE, refusal.challenge("voisin-ledger"))),
             CallRefusal::RateLimited { retry_after_s, .. } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
             CallRefusal::Server(
                 public_http::Refusal::TooManyConnections { .. }
@@ -116,6 +83,8 @@ fn named(refusal: &public_http::Refusal) -> Name {
         public_http::Refusal::BodyTooLarge { .. } => Name::BodyTooLarge,
         public_http::Refusal::BodyTooSlow { .. } => Name::BodyTooSlow,
         public_http::Refusal::BodyBroken => Name::BodyBroken,
+        public_http::Refusal::TlsExpected => Name::TlsExpected,
+        public_http::Refusal::HandshakeFailed(_) => Name::HandshakeFailed,
         public_http::Refusal::AnswerNotRead { .. } => Name::AnswerNotRead,
     }
 }

@@ -1,22 +1,19 @@
 //! How strangers come to the API: through `server`, over TLS where the configuration says so.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use public_http::{self, Client, Greeted, Keeper, Names, Site};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     guard::{Guard, guarded},
     refusal::CallRefusal,
     routes,
-    settings::Access,
+    settings::Opened,
 };
 use crate::node::Ledger;
 
-/// The first byte of a TLS connection: a record of a handshake.
-const TLS_HANDSHAKE: u8 = 22;
 /// The documentation is a page with scripts of its own; Swagger UI sets some styles inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -28,12 +25,12 @@ pub async fn serve(
     listener: TcpListener,
     ledger: Arc<Ledger>,
     height_age_ms_max: u64,
-    access: Access,
+    opened: Opened,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let names = if access.tls.is_some() { Names::any() } else { Names::known(&access.names) };
-    let limits = access.limits.of_connections();
-    let guard = Guard::new(access, ledger.clone());
+    let names = if opened.access.tls.is_some() { Names::any() } else { Names::known(&opened.names) };
+    let limits = opened.limits.of_connections();
+    let guard = Guard::new(opened, ledger.clone());
     let site = Site {
         name: "the API",
         router: guarded(routes::router(ledger, height_age_ms_max), &guard),
@@ -44,23 +41,6 @@ pub async fn serve(
         keeper: guard,
     };
     public_http::serve(listener, site, stop).await;
-}
-
-/// What a client speaks where TLS is expected.
-enum Spoken {
-    Tls(Box<TlsStream<TcpStream>>),
-    Plain(TcpStream),
-    Nothing,
-}
-
-async fn listen(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<Spoken> {
-    let mut first = [0];
-    match stream.peek(&mut first).await? {
-        // Came to see whether the port is open.
-        0 => Ok(Spoken::Nothing),
-        _ if first == [TLS_HANDSHAKE] => Ok(Spoken::Tls(Box::new(acceptor.accept(stream).await?))),
-        _ => Ok(Spoken::Plain(stream)),
-    }
 }
 
 impl Keeper for Guard {
@@ -76,17 +56,17 @@ impl Keeper for Guard {
 
     fn admit(&self, client: Client) -> Result<(), CallRefusal> {
         // A handshake costs as much as a call, and telling why it is refused would cost another.
-        if self.access.tls.is_some() { self.take(client) } else { Ok(()) }
+        if self.opened.access.tls.is_some() { self.take(client) } else { Ok(()) }
     }
 
     async fn greet(&self, stream: TcpStream) -> Greeted<CallRefusal> {
-        let Some(tls) = &self.access.tls else { return Greeted::Speaks(Box::new(stream)) };
-        match listen(TlsAcceptor::from(tls.clone()), stream).await {
-            Ok(Spoken::Tls(stream)) => Greeted::Speaks(stream),
-            Ok(Spoken::Plain(stream)) => Greeted::Refused(Box::new(stream), CallRefusal::TlsExpected),
-            Ok(Spoken::Nothing) => Greeted::Gone,
-            Err(error) => {
-                self.counted(&CallRefusal::HandshakeFailed(error.to_string()));
+        let Some(tls) = &self.opened.access.tls else { return Greeted::Speaks(Box::new(stream)) };
+        match public_http::greet(tls.clone(), stream).await {
+            Ok(Greeted::Speaks(stream)) => Greeted::Speaks(stream),
+            Ok(Greeted::Refused(stream, refusal)) => Greeted::Refused(stream, refusal.into()),
+            Ok(Greeted::Gone) => Greeted::Gone,
+            Err(refusal) => {
+                self.counted(&refusal.into());
                 Greeted::Gone
             }
         }

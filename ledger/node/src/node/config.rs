@@ -12,6 +12,7 @@ use protocol::{
     key::SecretKey,
     limits::GENESIS_BYTES_MAX,
 };
+use public_http::{Tls, Tokens};
 use serde::{Deserialize, Serialize};
 use settings::owner_only::{self, KeyFileError};
 
@@ -66,10 +67,10 @@ pub struct Config {
     pub name: String,
     /// How the API proves that it is this node's; needed beyond loopback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_tls: Option<api::Tls>,
+    pub api_tls: Option<Tls>,
     /// Who may ask; needed beyond loopback.
     #[serde(default)]
-    pub api_tokens: api::Tokens,
+    pub api_tokens: Tokens,
     /// How much one client, and all together, may ask.
     #[serde(default)]
     pub api_limits: api::CallLimits,
@@ -145,9 +146,8 @@ impl Config {
         }
         config.key = config.key.map(|key| directory.join(key));
         config.signed = config.signed.map(|signed| directory.join(signed));
-        if let Some(api::Tls { certificate_chain, private_key }) = &mut config.api_tls {
-            *certificate_chain = directory.join(&*certificate_chain);
-            *private_key = directory.join(&*private_key);
+        if let Some(tls) = &mut config.api_tls {
+            tls.resolve(directory);
         }
         config.api_settings().check(config.api).map_err(|error| malformed(error.to_string()))?;
         Ok(config)
@@ -290,12 +290,12 @@ mod tests {
                 &toml::Table::try_from(&limits).unwrap(),
                 "a key is missing"
             );
-            let tokens: api::Tokens = table["api_tokens"].clone().try_into().unwrap();
+            let tokens: Tokens = table["api_tokens"].clone().try_into().unwrap();
             assert_eq!(table["api_tokens"].as_table().unwrap(), &toml::Table::try_from(&tokens).unwrap());
             let timeouts: Timeouts = table["timeouts"].clone().try_into().unwrap();
             assert_eq!(timeouts, Timeouts::default());
             assert_eq!(table["timeouts"].as_table().unwrap(), &toml::Table::try_from(timeouts).unwrap());
-            let tls: api::Tls = table["api_tls"].clone().try_into().unwrap();
+            let tls: Tls = table["api_tls"].clone().try_into().unwrap();
             assert_eq!(table["api_tls"].as_table().unwrap(), &toml::Table::try_from(&tls).unwrap());
         }
     }
@@ -330,8 +330,7 @@ mod tests {
         let opened = "[api_tls]\ncertificate_chain = \"tls/chain.pem\"\nprivate_key = \"/etc/key.pem\"\n";
         fs::write(&path, format!("{shipped}{opened}[api_tokens]\nread = [\"{digest}\"]\n")).unwrap();
         let config = Config::load(&path).unwrap();
-        let tls =
-            api::Tls { certificate_chain: directory.path().join("tls/chain.pem"), private_key: "/etc/key.pem".into() };
+        let tls = Tls { certificate_chain: directory.path().join("tls/chain.pem"), private_key: "/etc/key.pem".into() };
         assert_eq!(config.api_tls, Some(tls));
         fs::write(&path, shipped).unwrap();
         let error = Config::load(&path).unwrap_err().to_string();

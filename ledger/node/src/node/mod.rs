@@ -53,7 +53,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     /// Who may ask the API is not said, or not as it must be.
     #[error(transparent)]
-    Access(#[from] api::AccessError),
+    Access(#[from] api::SettingsError),
     /// The state directory cannot be used.
     #[error("{path}: {error}")]
     Directory {
