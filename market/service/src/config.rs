@@ -7,6 +7,7 @@ use protocol::{
     interval::{parse_utc, utc_text},
     text::ParseError,
 };
+use public_http::{Tls, Tokens};
 use serde::Deserialize;
 use settings::{broker::BrokerAddress, listen::Listen};
 
@@ -45,6 +46,12 @@ pub struct Config {
     /// Names under which the console is asked, as by a proxy, beside the one it listens on, addresses and `localhost`.
     #[serde(default)]
     pub console_names: Vec<String>,
+    /// How the console proves that it is this market's; needed beyond loopback.
+    #[serde(default)]
+    pub console_tls: Option<Tls>,
+    /// Who may look at the console; needed beyond loopback.
+    #[serde(default)]
+    pub console_tokens: Tokens,
     /// How long the gate waits for missing readings, ms.
     #[serde(default = "gate_delay_default")]
     pub gate_delay_ms: GateDelay,
@@ -205,6 +212,9 @@ impl Config {
         let beside_keys = config.ledger.iter_mut().flat_map(|node| [&mut node.ca, &mut node.token]);
         for path in beside_keys.flatten() {
             *path = directory.join(&*path);
+        }
+        if let Some(tls) = &mut config.console_tls {
+            tls.resolve(directory);
         }
         config.broker_login.resolve(directory);
         config.directory = config.directory.map(|names| directory.join(names));

@@ -17,7 +17,7 @@ use protocol::{
     interval::{Interval, utc_text},
     limits::GENESIS_BYTES_MAX,
 };
-use public_http::{self, Names, reaches_beyond};
+use public_http::{self, AccessError, Names};
 use settings::{
     address::Address,
     listen::Listen,
@@ -105,6 +105,9 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The console would be open to strangers, or cannot speak TLS.
+    #[error(transparent)]
+    ConsoleAccess(#[from] AccessError),
     /// There is nothing to log in at the broker with.
     #[error(transparent)]
     Broker(#[from] LoginError),
@@ -197,7 +200,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         None => names::Names::new(),
     };
     let board = Board::new(info(&config, &community, &known_as));
-    let listener = listen(&config.console).await?;
+    let console = listen(&config).await?;
     let access = Access::new(&config.broker, &config.broker_login, USER)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
     check_key(&config, &community, &ledger).await?;
@@ -208,10 +211,9 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let (ahead_sender, ahead) = mpsc::channel(1);
     let refusals = Refusals::default();
     let mut tasks = Tasks::default();
-    let console_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    console_addr.into_iter().for_each(warn_of_strangers);
-    if let Some(listener) = listener {
-        let site = board.site(console_names(&config));
+    let console_addr = console.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+    if let Some((listener, who)) = console {
+        let site = board.site(console_names(&config), who);
         tasks.spawn_endless("the console", public_http::serve(listener, site, stopping(stopped.clone())));
     }
     let link = mqtt::start(&access, &community.chain, &community.topics, &board, &mut tasks);
@@ -257,11 +259,14 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     Ok(Running { console_addr, board, refusals, stop, progress: progress_receiver, forwarded, tasks })
 }
 
-/// Listens for the console, unless it is off.
-async fn listen(console: &Listen) -> Result<Option<TcpListener>, StartError> {
-    let Listen::At(address) = console else { return Ok(None) };
+/// Listens for the console, unless it is off; for whom its configuration lets in.
+async fn listen(config: &Config) -> Result<Option<(TcpListener, public_http::Access)>, StartError> {
+    let Listen::At(address) = &config.console else { return Ok(None) };
     let error = |error| StartError::Console { address: address.clone(), error };
-    Ok(Some(TcpListener::bind((address.host(), address.port())).await.map_err(error)?))
+    let listener = TcpListener::bind((address.host(), address.port())).await.map_err(error)?;
+    let found = listener.local_addr().map_err(error)?;
+    let access = public_http::Access::open("console", found, config.console_tls.as_ref(), &config.console_tokens)?;
+    Ok(Some((listener, access)))
 }
 
 /// Checks that the community takes settlements that are signed with this key.
@@ -285,17 +290,6 @@ async fn stopping(mut stopped: watch::Receiver<bool>) {
 /// The names under which the console is asked: those of the configuration, the one it listens on among them.
 fn console_names(config: &Config) -> Names {
     Names::known(config.console_names.iter().map(String::as_str).chain(config.console.host()))
-}
-
-/// Whoever can reach the console sees all that it shows.
-fn warn_of_strangers(console: SocketAddr) {
-    if reaches_beyond(console) {
-        tracing::warn!(
-            address = %console,
-            "the console can be reached from other machines and has no login: whoever reaches it sees what every \
-             household buys and sells; put it behind a proxy that has one, and listen on 127.0.0.1"
-        );
-    }
 }
 
 fn read_community(config: &Config) -> Result<Community, StartError> {

@@ -41,13 +41,35 @@ async fn a_key_that_others_may_read_is_refused_and_a_new_state_is_its_owners_alo
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
-async fn a_console_that_other_machines_reach_is_warned_of() {
+async fn a_console_that_other_machines_reach_has_tls_and_tokens_or_does_not_start() {
     let world = World::new().await;
-    let warned = |host: &str| {
-        let config = world.config().replace("console = \"127.0.0.1:0\"", &format!("console = \"{host}:0\""));
-        let market = Process::start(&world.write("market.toml", &config));
-        market.said_first.contains("can be reached from other machines and has no login")
+    let started = |console: &str| {
+        let config = world.config().replace("console = \"127.0.0.1:0\"", console);
+        let config = world.write("market.toml", &config);
+        let run =
+            Command::new(env!("CARGO_BIN_EXE_market")).arg("serve").arg("--config").arg(&config).output().unwrap();
+        (run.status.code(), String::from_utf8(run.stderr).unwrap())
     };
-    assert!(!warned("127.0.0.1"));
-    assert!(warned("0.0.0.0"));
+    for (console, expected) in [
+        ("console = \"0.0.0.0:0\"", "needs TLS: set `certificate_chain` and `private_key` in [console_tls], or listen"),
+        (
+            "console = \"0.0.0.0:0\"\nconsole_tls = { certificate_chain = \"a\", private_key = \"b\" }",
+            "needs tokens: set the SHA-256 of at least one in [console_tokens]",
+        ),
+        (
+            "console = \"127.0.0.1:0\"\nconsole_tokens = { read = [\"secret\"] }",
+            "[console_tokens] read: expected the SHA-256",
+        ),
+        (
+            "console = \"127.0.0.1:0\"\nconsole_tls = { certificate_chain = \"a\", private_key = \"b\" }",
+            "[console_tls] cannot read ",
+        ),
+    ] {
+        let (code, said) = started(console);
+        assert_eq!(code, Some(2), "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with("market: ") && last.contains(expected), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    assert!(!world.directory.path().join("state").exists(), "nothing was done before");
 }

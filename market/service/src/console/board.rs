@@ -34,6 +34,8 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Model {
     info: CommunityInfo,
+    /// Whether it is asked who looks.
+    sign_in: bool,
     gate: Gate,
     received: usize,
     expected: usize,
@@ -107,6 +109,7 @@ impl Model {
         let mut signs = Signs::default();
         signs.voters(&info.validators);
         Model {
+            sign_in: false,
             gate: Gate::Starting,
             received: 0,
             expected: info.members.len(),
@@ -264,7 +267,13 @@ impl Model {
             first_interval: self.info.first_interval,
             interval_minutes: self.interval_length().minutes(),
             members: self.households.len(),
+            sign_in: self.sign_in,
         }
+    }
+
+    /// Says whether it is asked who looks.
+    pub(super) fn sign_in(&mut self, asks: bool) {
+        self.sign_in = asks;
     }
 
     /// How the market is.

@@ -1,7 +1,7 @@
 //! The operator's console: what the market does, in a browser, as JSON and as Prometheus metrics.
 //!
 //! The service tells the [`Board`] what happens; whoever looks (page, API, scraper) reads from the board. The console
-//! changes nothing in the market: there is no request here that writes. Everything it holds is bounded
+//! changes nothing in the market: no request here writes. Everything it holds is bounded
 //! ([`limits`]), and everything it shows is exact: sums are integers, prices and amounts travel as decimal text.
 //!
 //! | file | what |
@@ -12,6 +12,7 @@
 //! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
+//! | `sign_in.rs` | who may look, where the configuration knows tokens |
 //! | `page.rs` | the page and its files, all served from here: nothing comes from outside |
 
 mod api;
@@ -23,6 +24,7 @@ mod metrics;
 mod moment;
 mod page;
 mod provisional;
+mod sign_in;
 mod signs;
 mod view;
 
@@ -45,7 +47,7 @@ use tokio::sync::{Semaphore, watch};
 use board::Model;
 use market::settlement::Picture;
 use moment::Moment;
-use public_http::{Names, Page, Site};
+use public_http::{Access, Names, Page, Site};
 
 /// Every limit of the console.
 pub mod limits {
@@ -281,11 +283,16 @@ impl Board {
         self.0.pulse.send_modify(|pulse| pulse.closed = true);
     }
 
-    /// The page, its files, the JSON API with its events and documentation, and the metrics; to be asked under these
-    /// names.
-    pub fn site(&self, names: Names) -> Site<Page> {
-        let router = api::router(self.clone());
-        Page::site("the console", router, page::CONTENT_SECURITY_POLICY, names, "console_names")
+    /// The page, its files, the JSON API with its events and documentation, and the metrics; for whom `access` lets in,
+    /// to be asked under these names.
+    pub fn site(&self, names: Names, access: Access) -> Site<Page> {
+        let tokens = Arc::new(access.tokens);
+        let (asks, router) = (!tokens.is_empty(), api::router(self.clone()));
+        self.model().sign_in(asks);
+        let router = if asks { sign_in::guarded(router, &tokens) } else { router };
+        let site = Page::site("the console", router, page::CONTENT_SECURITY_POLICY, names, "console_names");
+        let site = if asks { site.with_forms(sign_in::forms(tokens)) } else { site };
+        site.over(access.tls)
     }
 
     fn change(&self, change: impl FnOnce(&mut Model)) {

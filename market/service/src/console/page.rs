@@ -11,10 +11,11 @@ use axum::{
 };
 use protocol::hash::Hash;
 
-/// Scripts only from files of this server. Styles may be inline, because plotly.js and Swagger UI set some that way.
+/// Scripts only from files of this server, and forms only to it. Styles may be inline, because plotly.js and Swagger UI
+/// set some that way.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'";
+    form-action 'self'; frame-ancestors 'none'";
 
 struct Asset {
     name: &'static str,

@@ -76,6 +76,8 @@ pub(crate) struct Community {
     pub(crate) interval_minutes: u32,
     /// Households.
     pub(crate) members: usize,
+    /// Whether the console asks who looks at it.
+    pub(crate) sign_in: bool,
 }
 
 /// Where the market is.

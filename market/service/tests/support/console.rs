@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use market_service::console::Board;
-use public_http::{Names, serve};
+use public_http::{Access, Names, serve};
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -26,10 +26,16 @@ impl Console {
     }
 
     pub(crate) async fn serve_at(address: &str, board: Board) -> Console {
+        Console::serve_for(address, board, Access::default()).await
+    }
+
+    /// One that answers whom `access` lets in.
+    pub(crate) async fn serve_for(address: &str, board: Board, access: Access) -> Console {
+        let scheme = if access.tls.is_some() { "https" } else { "http" };
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        let root = format!("http://{}", listener.local_addr().unwrap());
+        let root = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, board.site(Names::known([""; 0])), async {
+        let server = tokio::spawn(serve(listener, board.site(Names::known([""; 0]), access), async {
             // An error only says that the test has ended.
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;

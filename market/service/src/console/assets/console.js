@@ -41,6 +41,7 @@ addEventListener('unhandledrejection', (event) => problem('page', `This page has
 async function get(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' } });
   if (answer.status === 404) return null;
+  if (answer.status === 401) location.assign('/sign-in'); // the token is older than it may be, or counts no longer
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
   return answer.json();
 }
@@ -134,6 +135,7 @@ function drawStatus() {
   }
   drawTotals(totals);
   drawValidators(status.validators, performance.now() - statusAt);
+  at('sign-out').hidden = !community.sign_in;
   drawAccounts(totals, community.currency);
   drawRefusals(status.refusals);
   drawNoted(status.noted);
