@@ -12,6 +12,7 @@ use protocol::member::MemberId;
 
 use super::{
     BillError, Issue, in_currency, page,
+    payments::{Numbered, Payments},
     statement::{Bill, Bills, Row, Sums},
 };
 
@@ -58,6 +59,8 @@ const LINES: [&str; 17] = [
     "price_micro_per_kwh",
 ];
 
+const PAYMENTS: [&str; 5] = ["number", "member", "name", "iban", "amount"];
+
 /// Checks that bills can be written to `out`.
 pub(super) fn check_free(out: &Path) -> Result<(), BillError> {
     let taken = |found| BillError::Taken { path: out.into(), found };
@@ -102,11 +105,21 @@ pub(super) fn write_all(directory: &Path, issue: &Issue<'_>, bills: &Bills) -> i
         let rows = bill.rows.iter().map(|row| line_row(issue, row));
         write_csv(&directory.join(format!("{member}.csv")), &LINES, rows)?;
         let page = page::page(issue, *member, bill).into_string();
-        let mut file = File::create_new(directory.join(format!("{member}.html")))?;
-        file.write_all(page.as_bytes())?;
-        file.sync_all()?;
+        write_text(&directory.join(format!("{member}.html")), &page)?;
     }
     Ok(())
+}
+
+/// Writes `payments.csv`, and the files for banks and tax offices.
+pub(super) fn write_payments(directory: &Path, payments: &Payments<'_>) -> io::Result<()> {
+    write_csv(&directory.join("payments.csv"), &PAYMENTS, payments.bills.iter().map(payment_row))?;
+    payments.files.iter().try_for_each(|(name, text)| write_text(&directory.join(name), text))
+}
+
+fn write_text(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn write_csv<const N: usize>(
@@ -120,6 +133,23 @@ fn write_csv<const N: usize>(
         writer.write_record(row)?;
     }
     writer.into_inner().map_err(csv::IntoInnerError::into_error)?.sync_all()
+}
+
+/// A text from outside as a cell that no spreadsheet takes for a formula: where one could, an apostrophe stands
+/// before it.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    if formula { format!("'{text}") } else { text.to_owned() }
+}
+
+fn payment_row(of: &Numbered<'_>) -> [String; 5] {
+    [
+        cell(&of.number),
+        of.member.to_string(),
+        cell(&of.account.name),
+        of.account.iban.as_str().to_owned(),
+        in_currency(of.cents.into()),
+    ]
 }
 
 fn bill_row(issue: &Issue<'_>, member: MemberId, bill: &Bill) -> [String; 20] {

@@ -8,6 +8,8 @@ mod books;
 mod files;
 pub mod month;
 mod page;
+pub mod parties;
+pub mod payments;
 pub mod statement;
 
 use std::{
@@ -21,6 +23,7 @@ use protocol::{genesis::Genesis, member::MemberId};
 
 use self::{
     month::{Month, MonthError, Range, Zone},
+    payments::{Paying, PaymentError},
     statement::{Bills, Unbalanced},
 };
 use crate::store::{Store, StoreError};
@@ -66,6 +69,9 @@ pub enum BillError {
         /// What the system says.
         error: io::Error,
     },
+    /// The bills cannot be paid.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
     /// What is stored is no ledger's.
     #[error("{0}; `ledger audit` finds out more")]
     Unbalanced(#[from] Unbalanced),
@@ -98,13 +104,14 @@ struct Issue<'a> {
 }
 
 /// Makes the bills of a month from a ledger whose state is `state`, and writes them to `out`, which must not exist or
-/// be empty: all of them, or nothing.
+/// be empty: all of them, or nothing. With `paying`, what pays them is written as well.
 pub fn write(
     genesis: &Genesis,
     store: &dyn Store,
     state: &State,
     billed: &Billed,
     names: &Names,
+    paying: Option<&Paying>,
     out: &Path,
 ) -> Result<Bills, BillError> {
     let range = books::settled_range(state, genesis.first_interval, billed.month, &billed.zone)?;
@@ -112,7 +119,11 @@ pub fn write(
     let books::Books { intervals, transfers, heights } = books::read(store, state, range)?;
     let bills = Bills::of(intervals, transfers, |interval| billed.zone.day(interval))?;
     let issue = Issue { genesis, billed, range, heights, read_to: store.height()?, names };
-    files::write_at_once(out, |directory| files::write_all(directory, &issue, &bills))?;
+    let payments = paying.map(|paying| payments::of(paying, genesis, billed.month, &bills)).transpose()?;
+    files::write_at_once(out, |directory| {
+        files::write_all(directory, &issue, &bills)?;
+        payments.as_ref().map_or(Ok(()), |payments| files::write_payments(directory, payments))
+    })?;
     Ok(bills)
 }
 

@@ -118,6 +118,11 @@ impl Zone {
         self.0.to_datetime(start(interval)).date()
     }
 
+    /// The day on which a moment is, in seconds after 1970; none for one that no calendar reaches.
+    pub fn date(&self, time_s: i64) -> Option<Date> {
+        Timestamp::from_second(time_s).ok().map(|time| self.0.to_datetime(time).date())
+    }
+
     /// Date, time and offset when an interval begins, such as `2026-10-25T02:00:00+01:00`: never the same twice.
     pub fn text(&self, interval: Interval) -> String {
         let start = start(interval);

@@ -9,7 +9,7 @@ use ledger_node::{
     node,
 };
 
-use super::{Failure, bad_input, failed, names, print};
+use super::{Failure, bad_input, failed, names, paying::PayingArgs, print};
 
 const HELP: &str = "\
 DIR gets bills.csv with a line a member, and for each member, under its pseudonym, MEMBER.csv with a line an interval and \
@@ -21,8 +21,13 @@ corrected last: after later corrections, run it again with another DIR.
 
 A month that is not settled to its end is refused. A bill believes what is stored: audit first.
 
+With --biller, --accounts and --due it writes files for the bank as well: payouts as pain.001, debits as pain.008, and \
+payments.csv with both. Handed in twice, or made again, they carry the same identifiers, by which a bank knows them.
+
 EXAMPLES:
   ledger bill validator-0 --month 2026-06 --genesis genesis.json --out june
+  ledger bill validator-0 --month 2026-06 --genesis genesis.json --out june --biller biller.toml \\
+      --accounts accounts.csv --due 2026-07-15
   ledger receipt validator-0 --member PSEUDONYM --interval 2026-06-04T12:00:00Z";
 
 #[derive(Args)]
@@ -46,6 +51,8 @@ pub(super) struct Bill {
     /// Where to write the bills; it must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    paying: PayingArgs,
 }
 
 impl Bill {
@@ -60,11 +67,12 @@ impl Bill {
         opened.check_chain(&self.genesis).map_err(bad_input)?;
         let audit::Opened { genesis, store, copy: _copy } = opened;
         let zone = asked.map_or_else(|| zone(genesis.time_zone.as_deref().unwrap_or("UTC")), Ok)?;
+        let paying = self.paying.read(&zone)?;
         let billed = Billed { month, zone };
         let store = Arc::new(store);
         let (ledger, _) = node::Ledger::open(genesis, store.clone(), None).map_err(failed)?;
         let (head, genesis) = (ledger.head(), ledger.genesis());
-        let bills = bill::write(genesis, &*store, &head.state, &billed, &names, &self.out);
+        let bills = bill::write(genesis, &*store, &head.state, &billed, &names, paying.as_ref(), &self.out);
         let bills = bills.map_err(|error| match error {
             BillError::Unbalanced(_) | BillError::Store(_) => failed(error),
             _ => bad_input(error),

@@ -11,6 +11,7 @@ mod evidence;
 mod export;
 mod init;
 mod names;
+mod paying;
 mod receipt;
 mod true_up;
 

@@ -3,167 +3,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod payments;
+#[path = "../support/mod.rs"]
 mod support;
+mod world;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::fs;
 
-use ledger::{
-    chain::{Readings, Tip, execute},
-    proof::Verifier,
-};
-use ledger_node::{
-    node::{GENESIS_FILE, STORE_DIRECTORY, commit_of},
-    store::{SledStore, Store},
-};
-use protocol::{
-    block::Block, cbor, correction::Values, energy::Energy, genesis::Genesis, instruction::MemberAction,
-    interval::Interval, member::AccountId, member::MemberId, money::Amount, receipt::Receipt,
-};
-use support::{Community, history::History};
-use tempfile::TempDir;
-
-/// By the clock in Zurich, June ends eight intervals later.
-const FIRST: &str = "2026-06-30T20:00:00Z/PT15M";
-const OF_JUNE: usize = 8;
-/// Transfers are booked before these intervals are settled: two in June, one in July.
-const TRANSFERS: [usize; 3] = [1, 3, OF_JUNE];
-/// In this interval a member is not read, and its energy comes late with the next.
-const UNREAD: usize = 4;
-
-/// Rows by column.
-type Rows = Vec<BTreeMap<String, String>>;
-
-/// A stopped node's state directory.
-struct World {
-    directory: TempDir,
-    members: Vec<MemberId>,
-    genesis: Genesis,
-}
-
-impl World {
-    /// A ledger in which everything happens around the end of June.
-    fn new(intervals: usize) -> World {
-        let mut history = History::of(community(FIRST.parse().unwrap()));
-        let mut settled = Vec::new();
-        for number in 0..intervals {
-            if let Some(sequence) = TRANSFERS.iter().position(|at| *at == number) {
-                let sequence = sequence as u64 + 1;
-                let action = MemberAction::Transfer {
-                    to: AccountId::Member(history.community.members[1].id),
-                    amount: Amount::from_nano(1_000 * sequence as i64),
-                    reference: "<b>ladder</b>".into(),
-                };
-                history.block(vec![history.community.instruct(0, sequence, action)]);
-            }
-            settled.push(if number == UNREAD { miss_one(&mut history) } else { history.settle() });
-        }
-        history.replace_validator(1, 201);
-        let giver = history.community.members[0].id;
-        let export = |wh| Values { export: Energy::from_wh(wh), ..Values::default() };
-        for (decision, interval, number, wh) in [(2, 1, 1, 400), (3, 1, 2, 650), (4, 2, 1, 123)] {
-            history.correct(decision, settled[interval], number, &[(giver, export(wh))]);
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let genesis = history.community.genesis.clone();
-        let members = history.community.members.iter().map(|member| member.id).collect();
-        let world = World { directory, members, genesis };
-        let json = serde_json::to_string(&world.genesis).unwrap();
-        fs::create_dir(world.path("node")).unwrap();
-        fs::write(world.path("node").join(GENESIS_FILE), &json).unwrap();
-        world.write("genesis.json", &json);
-        store(&history, &world.path("node").join(STORE_DIRECTORY));
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn ledger(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
-        command.args(arguments).current_dir(&self.directory).output().unwrap()
-    }
-
-    fn succeeds(&self, arguments: &[&str]) -> String {
-        let output = self.ledger(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.directory).unwrap();
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn rows(&self, path: &str) -> Rows {
-        csv::Reader::from_path(self.path(path)).unwrap().deserialize().map(Result::unwrap).collect()
-    }
-}
-
-/// Five members whose ledger begins with `first`.
-fn community(first: Interval) -> Community {
-    let mut community = Community::new(5, 4);
-    community.genesis.first_interval = first;
-    community.members.iter_mut().for_each(|member| member.head.interval = first.offset(-1).unwrap());
-    community
-}
-
-/// Settles an interval without the reading of the last member. Its next one says what flowed meanwhile.
-fn miss_one(history: &mut History) -> Interval {
-    let interval = history.state.next();
-    let last = history.community.members.len() - 1;
-    let head = history.community.members[last].head;
-    let device = history.community.members[last].device.public();
-    let mut readings = history.community.read_all(interval);
-    readings.retain(|reading| reading.signer() != device);
-    history.community.members[last].head = head;
-    let settlement = history.community.settlement(&history.state, &readings);
-    history.block(vec![history.community.transaction(settlement, &readings)]);
-    interval
-}
-
-/// Brings a ledger to the disk, block by block.
-fn store(history: &History, directory: &Path) {
-    let genesis = &history.community.genesis;
-    let disk = SledStore::open(directory, &genesis.chain()).unwrap();
-    let mut state = history.community.state();
-    let mut tip = Tip { height: 0, block: genesis.chain() };
-    for height in 1..=history.store.height().unwrap() {
-        let stored = history.store.block(height).unwrap().unwrap();
-        let block: Block = cbor::decode(&stored.body).unwrap();
-        let executed = execute(&state, tip, &block, Readings::Sealed).unwrap();
-        disk.commit(&commit_of(&state, &block, &stored, &executed)).unwrap();
-        tip = Tip { height, block: block.header.hash() };
-        state = executed.state;
-    }
-}
-
-fn number(row: &BTreeMap<String, String>, column: &str) -> i128 {
-    row[column].parse().unwrap_or_else(|error| panic!("{column}: {error} in `{}`", row[column]))
-}
-
-fn sum(rows: &Rows, column: &str) -> i128 {
-    rows.iter().map(|row| number(row, column)).sum()
-}
-
-const JUNE: [&str; 9] =
-    ["bill", "node", "--month", "2026-06", "--time-zone", "Europe/Zurich", "--genesis", "genesis.json", "--out"];
+use ledger::proof::Verifier;
+use protocol::{member::MemberId, receipt::Receipt};
+use support::Community;
+use world::{JUNE, OF_JUNE, World, number, sum};
 
 #[test]
 fn bills_add_up_to_their_receipts_to_the_last_nano_unit() {
     let world = World::new(OF_JUNE + 1);
-    world.write("who.csv", &format!("member,name\n{},\"<i>Ada</i> & Söhne, Basel\"\n", world.members[0]));
+    let names = format!(
+        "member,name\n{},\"<i>Ada</i> & Söhne, Basel\"\n{},\"=HYPERLINK(\"\"x\"\")\"\n",
+        world.members[0], world.members[1]
+    );
+    world.write("who.csv", &names);
     let said = world.succeeds(&[&JUNE[..], &["june/zurich", "--names", "who.csv"]].concat());
 
     let bills = world.rows("june/zurich/bills.csv");
