@@ -159,7 +159,7 @@ fn bill_row(issue: &Issue<'_>, member: MemberId, bill: &Bill) -> [String; 20] {
     let late = |wh: u128| if late_unknown == 0 { wh.to_string() } else { String::new() };
     [
         member.to_string(),
-        issue.names.get(&member).cloned().unwrap_or_default(),
+        issue.names.get(&member).map(|name| cell(name)).unwrap_or_default(),
         intervals.to_string(),
         corrected.to_string(),
         provisional.to_string(),
@@ -212,6 +212,16 @@ fn line_row(issue: &Issue<'_>, row: &Row) -> [String; 17] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_no_formula() {
+        for name in ["=1+1", "+49", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+            assert_eq!(cell(name), format!("'{name}"));
+        }
+        for name in ["", "Ada", "d'Ada = Söhne", "'=1"] {
+            assert_eq!(cell(name), name);
+        }
+    }
 
     #[test]
     fn a_disk_that_fills_up_leaves_nothing() {
