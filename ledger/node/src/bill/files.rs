@@ -111,9 +111,14 @@ pub(super) fn write_all(directory: &Path, issue: &Issue<'_>, bills: &Bills) -> i
 }
 
 /// Writes `payments.csv`, and the files for banks and tax offices.
-pub(super) fn write_payments(directory: &Path, payments: &Payments<'_>) -> io::Result<()> {
+pub(super) fn write_payments(
+    directory: &Path,
+    payments: &Payments<'_>,
+    invoices: &[(String, String)],
+) -> io::Result<()> {
     write_csv(&directory.join("payments.csv"), &PAYMENTS, payments.bills.iter().map(payment_row))?;
-    payments.files.iter().try_for_each(|(name, text)| write_text(&directory.join(name), text))
+    let files = payments.files.iter().chain(invoices);
+    files.into_iter().try_for_each(|(name, text)| write_text(&directory.join(name), text))
 }
 
 fn write_text(path: &Path, text: &str) -> io::Result<()> {

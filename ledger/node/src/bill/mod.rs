@@ -6,6 +6,7 @@
 
 mod books;
 mod files;
+pub mod invoices;
 pub mod month;
 mod page;
 pub mod parties;
@@ -22,6 +23,7 @@ use ledger::state::State;
 use protocol::{genesis::Genesis, member::MemberId};
 
 use self::{
+    invoices::{Days, InvoiceError},
     month::{Month, MonthError, Range, Zone},
     payments::{Paying, PaymentError},
     statement::{Bills, Unbalanced},
@@ -72,6 +74,9 @@ pub enum BillError {
     /// The bills cannot be paid.
     #[error(transparent)]
     Payment(#[from] PaymentError),
+    /// There is no invoice for a bill.
+    #[error(transparent)]
+    Invoice(#[from] InvoiceError),
     /// What is stored is no ledger's.
     #[error("{0}; `ledger audit` finds out more")]
     Unbalanced(#[from] Unbalanced),
@@ -103,6 +108,14 @@ struct Issue<'a> {
     names: &'a Names,
 }
 
+impl Issue<'_> {
+    /// The days of which something is billed.
+    fn days(&self) -> Days {
+        let last = self.range.after.offset(-1).unwrap_or(self.range.first);
+        Days { first: self.billed.zone.day(self.range.first), last: self.billed.zone.day(last) }
+    }
+}
+
 /// Makes the bills of a month from a ledger whose state is `state`, and writes them to `out`, which must not exist or
 /// be empty: all of them, or nothing. With `paying`, what pays them is written as well.
 pub fn write(
@@ -120,9 +133,13 @@ pub fn write(
     let bills = Bills::of(intervals, transfers, |interval| billed.zone.day(interval))?;
     let issue = Issue { genesis, billed, range, heights, read_to: store.height()?, names };
     let payments = paying.map(|paying| payments::of(paying, genesis, billed.month, &bills)).transpose()?;
+    let invoices = match (paying, &payments) {
+        (Some(paying), Some(payments)) => invoices::all(paying, issue.days(), &payments.bills)?,
+        _ => Vec::new(),
+    };
     files::write_at_once(out, |directory| {
         files::write_all(directory, &issue, &bills)?;
-        payments.as_ref().map_or(Ok(()), |payments| files::write_payments(directory, payments))
+        payments.as_ref().map_or(Ok(()), |payments| files::write_payments(directory, payments, &invoices))
     })?;
     Ok(bills)
 }

@@ -16,7 +16,7 @@ use sepa::{
 use super::{
     month::Month,
     parties::{Account, Biller},
-    statement::Bills,
+    statement::{Bill, Bills},
 };
 
 /// For the bank, what members are paid.
@@ -67,7 +67,7 @@ pub enum PaymentError {
     /// Somebody owes, and the biller cannot collect.
     #[error("expected creditor_id in the biller's file, as members owe, found none")]
     NoCreditorId,
-    /// More than a bank's file or an invoice holds.
+    /// More than a bank's file holds.
     #[error("{0}: expected an amount of less than 1,000,000,000.00 EUR, found more")]
     TooLarge(MemberId),
     /// What a bank would refuse.
@@ -87,6 +87,7 @@ pub(super) struct Numbered<'a> {
     pub(super) number: String,
     pub(super) member: MemberId,
     pub(super) account: &'a Account,
+    pub(super) bill: &'a Bill,
     /// What the member gets (owes, if negative).
     pub(super) cents: i64,
 }
@@ -137,6 +138,7 @@ fn numbered<'a>(paying: &'a Paying, month: Month, bills: &'a Bills) -> Result<Ve
             number: format!("{}{month}-{at:04}", paying.biller.number_prefix),
             member: *member,
             account: paying.accounts.get(member).ok_or(PaymentError::NoAccount(*member))?,
+            bill,
             cents: i64::try_from(bill.cents()).map_err(|_| PaymentError::TooLarge(*member))?,
         })
     });

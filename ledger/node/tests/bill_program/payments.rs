@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::world::{JUNE, OF_JUNE, Rows, World};
+use crate::world::{JUNE, OF_JUNE, Rows, World, number as amount};
 
 /// Of five banks in five countries, as their registries give examples.
 const IBANS: [&str; 5] = [
@@ -80,9 +80,27 @@ fn names_in(directory: &PathBuf) -> Vec<String> {
     names
 }
 
-/// What the validators' own parsers read in a file for the bank.
+/// What the validators' own parsers read in the files of a month.
 #[derive(Deserialize)]
 struct Read {
+    payments: BTreeMap<String, ForBank>,
+    invoices: Vec<Invoice>,
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    number: String,
+    r#type: String,
+    seller: String,
+    gross: String,
+    paid: String,
+    rounding: String,
+    due: String,
+    kwh: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ForBank {
     message: String,
     count: usize,
     sum: String,
@@ -90,28 +108,24 @@ struct Read {
     payments: Vec<(String, String, String, String)>,
 }
 
-#[test]
-#[ignore = "needs sepaxml in target/bank: .ci/run installs it"]
-fn a_foreign_validator_takes_the_files_and_reads_the_bills_in_them() {
-    let world = ready(OF_JUNE);
-    world.succeeds(&paid("june", &[]));
+/// Holds the months of some directories against schemas and rules.
+fn validated(world: &World, directories: &[&str]) -> BTreeMap<String, Read> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut python = Command::new(here.join("../../target/bank/bin/python"));
-    python.arg(here.join("tests/bill_program/validate.py")).arg(world.path("june"));
+    python.arg(here.join("tests/bill_program/validate.py")).args(directories).current_dir(world.path(""));
     let output = python.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let read: BTreeMap<String, Read> = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
-    let bills: Rows = world.rows("june/payments.csv");
-    assert_eq!(bills.len(), world.members.len());
-    assert_eq!(bills[1]["name"], "'=Bob", "no formula");
+/// Holds files for the bank against the bills.
+fn check_payments(bills: &Rows, read: &BTreeMap<String, ForBank>) {
     for (file, sign) in [("payouts.pain.001.001.09.xml", 1), ("debits.pain.008.001.08.xml", -1)] {
         let read = &read[file];
-        let of = |bill: &&BTreeMap<String, String>| cents(&bill["amount"]) * sign > 0;
         let expected: Vec<(&str, &str, i64)> = bills
             .iter()
-            .filter(of)
             .map(|bill| (bill["number"].as_str(), bill["iban"].as_str(), cents(&bill["amount"]) * sign))
+            .filter(|(.., cents)| *cents > 0)
             .collect();
         assert!(!expected.is_empty(), "{file}");
         let found: Vec<(&str, &str, i64)> =
@@ -122,6 +136,69 @@ fn a_foreign_validator_takes_the_files_and_reads_the_bills_in_them() {
     }
     let named: Vec<&str> = read.values().flat_map(|read| &read.payments).map(|(_, name, ..)| name.as_str()).collect();
     assert!(named.contains(&"Ada + Soehne") && named.contains(&"Lucja Zak"), "{named:?}");
+}
+
+/// Holds invoices against the bills: both directions of each are due for what the bill says, and have its energy.
+fn check_invoices(bills: &Rows, payments: &Rows, invoices: &[Invoice]) {
+    for (bill, payment) in bills.iter().zip(payments) {
+        let number = &payment["number"];
+        let mut owed = 0;
+        for (own, kind, sign, energy, money) in [
+            (number.clone(), "380", -1, ["bought_wh", "imported_wh"], ["paid_nano", "supply_cost_nano"]),
+            (format!("{number}-S"), "389", 1, ["sold_wh", "exported_wh"], ["earned_nano", "supply_revenue_nano"]),
+        ] {
+            let sum = |columns: [&str; 2]| columns.iter().map(|column| amount(bill, column)).sum::<i128>();
+            let Some(invoice) = invoices.iter().find(|invoice| invoice.number == own) else {
+                assert!(sum(money).abs() < 5_000_000, "{own}: expected an invoice");
+                continue;
+            };
+            let [gross, paid, rounding, due] =
+                [&invoice.gross, &invoice.paid, &invoice.rounding, &invoice.due].map(|text| cents(text));
+            assert_eq!(gross - paid + rounding, due, "{own}");
+            assert!(rounding.abs() <= 2 && due >= 0, "{own}: {rounding}, {due}");
+            assert!((i128::from(gross) * 10_000_000 - sum(money)).abs() <= 10_000_000, "{own}: {gross}");
+            let wh: i128 = invoice.kwh.iter().map(|kwh| i128::from(thousandths(kwh))).sum();
+            assert_eq!(wh, sum(energy), "{own}");
+            assert_eq!(invoice.r#type, kind);
+            let by_member = payment["name"].trim_start_matches('\'') == invoice.seller;
+            assert_eq!(by_member, kind == "389", "{own}: {}", invoice.seller);
+            owed += sign * due;
+        }
+        assert_eq!(owed, cents(&payment["amount"]), "{number}");
+    }
+}
+
+fn thousandths(kwh: &str) -> i64 {
+    let (whole, part) = kwh.split_once('.').unwrap_or((kwh, ""));
+    format!("{whole}{part:0<3}").parse().unwrap()
+}
+
+#[test]
+#[ignore = "needs sepaxml, factur-x and saxonche in target/bank: .ci/run installs them"]
+fn foreign_validators_take_all_files_and_read_the_bills_in_them() {
+    let world = ready(OF_JUNE);
+    let shipped = shipped("biller.toml");
+    let taxed = "category = \"S\"\nrate = \"19\"";
+    assert!(shipped.contains(taxed));
+    let treatments = [
+        ("standard", taxed),
+        ("reduced", "category = \"S\"\nrate = \"8.1\""),
+        ("zero", "category = \"Z\""),
+        ("exempt", "category = \"E\"\nreason = \"Kleinunternehmer\""),
+        ("outside", "category = \"O\"\nreason = \"No taxable person\""),
+    ];
+    for (out, treatment) in treatments {
+        world.write("biller.toml", &shipped.replace(taxed, treatment));
+        world.succeeds(&paid(out, &[]));
+    }
+    let read = validated(&world, &treatments.map(|(out, _)| out));
+    for (out, _) in treatments {
+        let (bills, payments) = (world.rows(&format!("{out}/bills.csv")), world.rows(&format!("{out}/payments.csv")));
+        assert_eq!(payments.len(), world.members.len());
+        check_payments(&payments, &read[out].payments);
+        check_invoices(&bills, &payments, &read[out].invoices);
+        assert!(read[out].invoices.len() > world.members.len(), "{out}");
+    }
 }
 
 #[test]
@@ -193,6 +270,7 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
     biller("prefix.toml", "\"V-\"", "\"ä\"");
     biller("prefix-long.toml", "\"V-\"", "\"12345678901234567\"");
     biller("rate.toml", "rate = \"19\"", "rate = \"0\"");
+    biller("untaxed.toml", "category = \"O\"\nreason", "category = \"E\"\nreason");
     biller("reason.toml", "reason = ", "# reason = ");
     let (first, debtor) = (world.members[0].to_string(), world.members[debtor].to_string());
     let before = world.files();
@@ -225,6 +303,7 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
         ("--biller", "prefix-long.toml", "number_prefix: ".into()),
         ("--biller", "rate.toml", "[supplied]: expected a rate from \"0.01\" to \"99.99\" with category S".into()),
         ("--biller", "reason.toml", "[received]: expected a reason with category O".into()),
+        ("--biller", "untaxed.toml", "-S: BR-E-02: ".into()),
         ("--biller", "gone.toml", "gone.toml: ".into()),
         ("--due", "2026-06-30", "expected a day to pay from 2026-07-01 on".into()),
         ("--due", "soon", "--due: expected a day such as 2026-07-15, found `soon`".into()),

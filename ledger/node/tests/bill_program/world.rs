@@ -58,8 +58,12 @@ impl World {
         history.replace_validator(1, 201);
         let giver = history.community.members[0].id;
         let export = |wh| Values { export: Energy::from_wh(wh), ..Values::default() };
-        for (decision, interval, number, wh) in [(2, 1, 1, 400), (3, 1, 2, 650), (4, 2, 1, 123)] {
-            history.correct(decision, settled[interval], number, &[(giver, export(wh))]);
+        // It gives, and in one interval it takes.
+        let import = |wh| Values { import: Energy::from_wh(wh), ..Values::default() };
+        for (decision, interval, number, values) in
+            [(2, 1, 1, export(400)), (3, 1, 2, export(650)), (4, 2, 1, import(123))]
+        {
+            history.correct(decision, settled[interval], number, &[(giver, values)]);
         }
         let directory = tempfile::tempdir().unwrap();
         let genesis = history.community.genesis.clone();
