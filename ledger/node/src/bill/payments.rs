@@ -2,7 +2,7 @@
 //! (`pain.008`), by ISO 20022 as SEPA has it since 2023. Amounts are those of the bills, to the cent.
 //!
 //! Whatever a bank recognises a file and a payment by follows from chain, month and bill: handed in twice, or made
-//! again, it is the same, and is not paid twice.
+//! again, it is the same, so that a bank can refuse to pay it twice.
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ corrected last: after later corrections, run it again with another DIR.
 A month that is not settled to its end is refused. A bill believes what is stored: audit first.
 
 With --biller, --accounts and --due it writes files for the bank as well: payouts as pain.001, debits as pain.008, and \
-payments.csv with both. Handed in twice, or made again, they carry the same identifiers, by which a bank knows them. \
+payments.csv with both. Handed in twice, or made again, they carry the same identifiers, by which a bank can know them. \
 Each member gets an invoice by EN 16931 for what it got, and a self-billed one for what it gave.
 
 EXAMPLES:
