@@ -18,6 +18,7 @@ use protocol::{interval::Interval, money::Price, parameters::Parameters};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+mod backup;
 mod erase;
 mod init;
 
@@ -31,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   market init market
   market erase ada --names market/members.csv
   market serve --config config/market.toml
+  market backup --config config/market.toml --to backups/2026-12-01
 
 Logs go to stderr; RUST_LOG=market=debug shows more of them.";
 
@@ -85,6 +87,10 @@ enum Command {
     Init(init::Init),
     /// Take a member's name out of the directory of names, for good.
     Erase(erase::Erase),
+    /// Copy what a stopped market keeps into a backup; its key and the names stay where they are.
+    Backup(backup::Backup),
+    /// Put back from a backup what a market has lost.
+    Restore(backup::Restore),
     /// Run the market of a community.
     #[command(after_help = SERVE_HELP)]
     Serve {
@@ -142,6 +148,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Mechanisms => list_mechanisms(),
         Command::Init(init) => init.run(),
         Command::Erase(erase) => erase.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Serve { config } => serve(&config),
     };
     match done {

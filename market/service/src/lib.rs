@@ -63,7 +63,7 @@ mod validators;
 pub use self::{
     community::CommunityError,
     config::Config,
-    start::{Running, StartError, start},
-    store::StoreError,
+    start::{Running, StartError, read_genesis, start},
+    store::{CHAIN_FILE, STORE_DIRECTORY, StoreError},
     tasks::{Ended, Reason},
 };

@@ -292,10 +292,16 @@ fn console_names(config: &Config) -> Names {
     Names::known(config.console_names.iter().map(String::as_str).chain(config.console.host()))
 }
 
-fn read_community(config: &Config) -> Result<Community, StartError> {
+/// Reads the genesis that a configuration names.
+pub fn read_genesis(config: &Config) -> Result<Genesis, StartError> {
     let path = &config.genesis;
     let json = read("genesis", path, GENESIS_BYTES_MAX)?;
-    let genesis = Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.clone(), error })?;
+    Genesis::from_json(&json).map_err(|error| StartError::Genesis { path: path.clone(), error })
+}
+
+fn read_community(config: &Config) -> Result<Community, StartError> {
+    let path = &config.genesis;
+    let genesis = read_genesis(config)?;
     let key = read_key(&config.key)?;
     Community::new(genesis, key).map_err(|error| StartError::Community { path: path.clone(), error })
 }

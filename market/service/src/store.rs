@@ -32,7 +32,9 @@ use super::{book::Gone, conflict::Conflict};
 /// Most memory that sled uses for its cache.
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 /// File in the state directory that names the chain that the state belongs to.
-const CHAIN_FILE: &str = "chain";
+pub const CHAIN_FILE: &str = "chain";
+/// The sled database in the state directory.
+pub const STORE_DIRECTORY: &str = "data";
 /// Bytes of readings from which on a pack is full. sled writes a leaf of its tree, some neighbouring packs, in one
 /// piece, and what has more than a quarter of a segment, 128 KiB, into a file that it never syncs. A leaf has never two
 /// dozen entries.
@@ -159,7 +161,7 @@ impl Store {
     /// Opens the state in `directory`, or makes one for `chain`.
     pub(crate) fn open(directory: &Path, chain: &ChainId) -> Result<Store, StoreError> {
         check_chain(directory, chain)?;
-        let path = directory.join("data");
+        let path = directory.join(STORE_DIRECTORY);
         let sled_error = |error| match error {
             sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
                 StoreError::InUse { path: path.clone() }

@@ -34,10 +34,10 @@ impl Opened {
     }
 }
 
-/// Opens the genesis and the store of a node's state directory. The node must not be running. Where the store cannot be
-/// written to, it is copied first, into the directory for temporary files.
+/// Opens the genesis and the store of a node's state directory, or of a backup of it. The node must not be running.
+/// Where the store cannot be written to, or is a backup's, it is copied first, into the directory for temporary files.
 pub fn open(directory: &Path) -> Result<Opened, AuditError> {
-    open_where(directory, |store| !is_writable(store))
+    open_where(directory, |store| !is_writable(store) || store.parent().is_some_and(backup::is_backup))
 }
 
 /// Opens as [`open`] does, and always a copy: no byte of the directory is changed.

@@ -1,6 +1,7 @@
 //! The command line of `ledger`.
 
 mod approve;
+mod backup;
 mod bill;
 mod card;
 mod community;
@@ -124,6 +125,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy what a stopped node keeps into a backup; its keys stay where they are
+    Backup(backup::Backup),
+    /// Put back from a backup what a node has lost
+    Restore(backup::Restore),
     /// Write accounts, settlements, lines and trades as CSV or Parquet, from a stopped node's state directory
     Export(export::Export),
     /// Write each member's bill of a month as a page and as CSV, from a stopped node's state directory
@@ -226,6 +231,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Submit(submit) => submit.send(),
         Command::Instruct(instruct) => instruct.send(),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),
+        Command::Backup(backup) => backup.make(),
+        Command::Restore(restore) => restore.put_back(),
         Command::Export(export) => export.write(),
         Command::Bill(bill) => bill.write(),
         Command::Receipt(receipt) => receipt.write(),

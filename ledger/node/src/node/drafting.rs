@@ -25,7 +25,7 @@ use super::{
 };
 
 /// The drafts inside a node's state directory.
-pub(super) const DRAFTS_DIRECTORY: &str = "drafts";
+pub const DRAFTS_DIRECTORY: &str = "drafts";
 
 impl Ledger {
     /// Joins the approvals that come with a decision to those that are here. Where they are not enough, or another

@@ -33,6 +33,7 @@ use tokio::{
 pub use self::{
     commit::commit_of,
     config::{Config, ConfigError, one_line, read_genesis, read_key, signed_path},
+    drafting::DRAFTS_DIRECTORY,
     gossip::Gossip,
     head::Head,
     ledger::{Ledger, LedgerError},
@@ -114,7 +115,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let store = SledStore::open(&config.state.join(STORE_DIRECTORY), &genesis.chain())?;
     let (ledger, outgoing) = Ledger::open(genesis, Arc::new(store), key.as_ref().map(|key| key.public()))?;
     let ledger = Arc::new(ledger);
-    let drafts = config.state.join(drafting::DRAFTS_DIRECTORY);
+    let drafts = config.state.join(DRAFTS_DIRECTORY);
     let path = drafts.display().to_string();
     ledger.keep_drafts_in(drafts).map_err(|error| StartError::Directory { path, error })?;
     let (stop, stopped) = watch::channel(false);
