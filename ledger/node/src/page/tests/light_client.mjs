@@ -1,0 +1,111 @@
+// The light client against the published vectors, and against every byte of a receipt changed.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { header, vote } from '../assets/block.js';
+import { readGenesis } from '../assets/genesis.js';
+import { hex, needCryptography, verifies } from '../assets/hash.js';
+import { readJson } from '../assets/json.js';
+import { checkReceipt, entry, readReceipt } from '../assets/receipt.js';
+import { hash, hexadecimal, key } from '../assets/shape.js';
+
+const vectors = (file) => JSON.parse(readFileSync(new URL(`../../../../../protocol/vectors/${file}`, import.meta.url)));
+const encode = (text) => new TextEncoder().encode(text);
+const genesisOf = (vector) => readGenesis(encode(JSON.stringify(vector.genesis)));
+
+/** The fields of each object in the order of the one spelling, as docs/protocol.md has it; the vectors sort them. */
+const ORDER = `entry proof header certificate steps interval price line correction tariffs retail_price feed_in_price
+  member key power index path chain height round previous block validator signature validators
+  next_validators transactions entries state leaves hash signatures bought sold imported exported paid earned supply_cost
+  supply_revenue neighbours provisional technology`.split(/\s+/);
+
+function spell(value) {
+  if (Array.isArray(value)) return `[${value.map(spell).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const names = Object.keys(value).sort((one, other) => ORDER.indexOf(one) - ORDER.indexOf(other));
+  return `{${names.map((name) => `${JSON.stringify(name)}:${spell(value[name])}`).join(',')}}`;
+}
+
+async function outcome(file, genesis) {
+  try {
+    await checkReceipt(readReceipt(file), genesis);
+    return 'believed';
+  } catch (error) {
+    return error.name;
+  }
+}
+
+test('every genesis has its name', async () => {
+  for (const vector of [vectors('genesis.json'), ...vectors('receipts.json')]) {
+    const genesis = await genesisOf(vector);
+    assert.equal(hex(genesis.cbor), vector.genesis_cbor);
+    assert.equal(hex(genesis.chain), vector.chain);
+  }
+});
+
+test('a vote for a block is spelled and signed as in the vectors', async () => {
+  const votes = vectors('votes.json').filter(({ kind, block }) => kind === 'Precommit' && block);
+  assert.ok(votes.length > 0);
+  for (const { chain, height, round, block, bytes, did, signature } of votes) {
+    const message = vote(hash.read(chain), BigInt(height), BigInt(round), hash.read(block));
+    assert.equal(hex(message), bytes);
+    assert.ok(await verifies(key.read(did).bytes, hexadecimal(64).read(signature), message));
+  }
+});
+
+test('receipts are believed, and none of which any byte was changed', async () => {
+  await needCryptography();
+  const names = new Set();
+  for (const vector of vectors('receipts.json')) {
+    const genesis = await genesisOf(vector);
+    const file = encode(spell(vector.receipt));
+    const read = readReceipt(file);
+    assert.equal(hex(header.cbor(read.header)), vector.header_cbor);
+    assert.equal(hex(entry.cbor(read.entry)), vector.entry_cbor);
+    const blocks = await checkReceipt(read, genesis);
+    assert.equal(blocks.length, vector.receipt.steps.length + 1);
+    for (let at = 0; at < file.length; at += 1) {
+      const changed = file.slice();
+      changed[at] ^= 1;
+      const name = await outcome(changed, genesis);
+      assert.match(name, /^[a-z]+(_[a-z]+)+$/, `byte ${at}`);
+      names.add(name);
+    }
+    const silent = { ...vector.receipt };
+    delete silent.neighbours;
+    assert.equal(await outcome(encode(spell(silent)), genesis), 'believed');
+  }
+  for (const name of ['malformed_receipt', 'another_chain', 'other_validators', 'other_block', 'unknown_signer',
+    'bad_signature', 'not_in_block', 'other_neighbours']) {
+    assert.ok(names.has(name), `${name} in ${[...names]}`);
+  }
+});
+
+test('what no changed byte leads to is refused by its name', async () => {
+  const [vector] = vectors('receipts.json').filter(({ receipt }) => receipt.steps.length > 0);
+  const genesis = await genesisOf(vector);
+  const changed = async (change) => {
+    const receipt = structuredClone(vector.receipt);
+    change(receipt);
+    return outcome(encode(spell(receipt)), genesis);
+  };
+  assert.equal(await changed((it) => it.certificate.signatures.splice(1)), 'too_few_signatures');
+  assert.equal(await changed((it) => it.certificate.signatures.reverse()), 'signatures_not_ascending');
+  assert.equal(await changed((it) => it.certificate.signatures.push(it.certificate.signatures.at(-1))), 'signatures_not_ascending');
+  assert.equal(await changed((it) => it.steps.shift()), 'other_validators');
+  assert.equal(await changed((it) => it.steps.push(it.steps.at(-1))), 'height_not_higher');
+  assert.equal(await changed((it) => it.proof.path.push(it.header.entries.hash)), 'not_in_block');
+  assert.equal(await changed((it) => (it.proof.index = 1_000)), 'not_in_block');
+  assert.equal(await changed((it) => (it.neighbours = [])), 'malformed_receipt');
+  assert.equal(await outcome(encode(`${spell(vector.receipt)}\n`), genesis), 'believed');
+  assert.equal(await outcome(encode(` ${spell(vector.receipt)}`), genesis), 'malformed_receipt');
+  assert.equal(await outcome(encode(spell(vector.receipt)), await genesisOf(vectors('genesis.json'))), 'another_chain');
+});
+
+test('JSON is read strictly and exactly', () => {
+  assert.equal(readJson('[18446744073709551615]')[0], 18_446_744_073_709_551_615n);
+  for (const text of ['', '{', '[1,]', '{"a":1,"a":1}', '1.0', '1e3', '01', '[1 2]', '{"a" 1}', 'nul', '1 2', '['.repeat(99)]) {
+    assert.throws(() => readJson(text), SyntaxError, text);
+  }
+});
