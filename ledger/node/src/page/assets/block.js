@@ -53,7 +53,9 @@ const isBefore = (one, other) => hex(one) < hex(other);
  */
 export async function checkBlock({ header: found, certificate: signed }, chain, present, height) {
   const at = `block ${found.height}`;
-  if (!same(found.chain, chain)) throw new Refused('another_chain', `${at} is of ${hex(found.chain)}, not of ${hex(chain)}`);
+  if (!same(found.chain, chain)) {
+    throw new Refused('another_chain', `${at} is of ${hex(found.chain)}, not of ${hex(chain)}`);
+  }
   if (found.height <= height) throw new Refused('height_not_higher', `${at} does not come after block ${height}`);
   if (!same(found.validators, await validatorsHash(present))) {
     throw new Refused('other_validators', `${at} was decided by others than the validators before it led to`);

@@ -1,5 +1,5 @@
-// What values look like: in JSON, as the program holds them, and in CBOR. A shape reads a JSON value (`read`, which throws
-// where it is something else), and writes what it read as CBOR (`cbor`) and in its one JSON spelling (`json`).
+// What values look like: in JSON, as the program holds them, and in CBOR. A shape reads a JSON value (`read`, which
+// throws where it is something else), and writes what it read as CBOR (`cbor`) and in its one JSON spelling (`json`).
 
 import * as cbor from './cbor.js';
 import { hex } from './hash.js';

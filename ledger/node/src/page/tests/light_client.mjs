@@ -1,14 +1,18 @@
 // The light client against the published vectors, and against every byte of a receipt changed.
 
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { header, vote } from '../assets/block.js';
+import { header, validatorsHash, vote } from '../assets/block.js';
 import { readGenesis } from '../assets/genesis.js';
-import { hex, needCryptography, verifies } from '../assets/hash.js';
+import { hex, needCryptography, sha256, verifies } from '../assets/hash.js';
 import { readJson } from '../assets/json.js';
 import { checkReceipt, entry, readReceipt } from '../assets/receipt.js';
 import { hash, hexadecimal, key } from '../assets/shape.js';
+
+// Older versions of Node.js have it, and not as a global.
+globalThis.crypto ??= webcrypto;
 
 const vectors = (file) => JSON.parse(readFileSync(new URL(`../../../../../protocol/vectors/${file}`, import.meta.url)));
 const encode = (text) => new TextEncoder().encode(text);
@@ -101,6 +105,39 @@ test('what no changed byte leads to is refused by its name', async () => {
   assert.equal(await outcome(encode(`${spell(vector.receipt)}\n`), genesis), 'believed');
   assert.equal(await outcome(encode(` ${spell(vector.receipt)}`), genesis), 'malformed_receipt');
   assert.equal(await outcome(encode(spell(vector.receipt)), await genesisOf(vectors('genesis.json'))), 'another_chain');
+});
+
+/** What is said of a receipt, changed, that a validator of its own did sign; after a step that changes nothing, if so asked. */
+async function outcomeOfSigned(read, genesis, { change = () => {}, isStep = false }) {
+  const { publicKey, privateKey } = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
+  const signer = { text: 'did:key:zOurs', bytes: new Uint8Array(await crypto.subtle.exportKey('raw', publicKey)) };
+  const validators = [{ key: signer, power: 1n }];
+  const ours = await validatorsHash(validators);
+  const changed = structuredClone(read);
+  change(changed);
+  const leaf = await sha256(new Uint8Array([0, ...entry.cbor(changed.entry)]));
+  const signed = async (height) => {
+    const of = { ...read.header, height, validators: ours, next_validators: ours, entries: { leaves: 1n, hash: leaf } };
+    const block = await sha256(header.cbor(of));
+    const message = vote(genesis.chain, height, 0n, block);
+    const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', privateKey, message));
+    return { header: of, certificate: { height, round: 0n, block, signatures: [{ validator: signer, signature }] } };
+  };
+  const steps = isStep ? [{ ...(await signed(1n)), validators }] : [];
+  const receipt = { ...changed, ...(await signed(2n)), proof: { index: 0n, path: [] }, steps };
+  return checkReceipt(receipt, { ...genesis, validators }).then(() => 'believed', (error) => error.name);
+}
+
+test('what validators signed and still cannot be is refused by its name', async () => {
+  const [vector] = vectors('receipts.json');
+  const genesis = await genesisOf(vector);
+  const read = readReceipt(encode(spell(vector.receipt)));
+  const signed = (how) => outcomeOfSigned(read, genesis, how);
+  assert.equal(await signed({}), 'believed');
+  assert.equal(await signed({ isStep: true }), 'nothing_changes');
+  assert.equal(await signed({ change: (it) => (it.entry.line.supply_cost += 1n) }), 'other_tariff');
+  assert.equal(await signed({ change: (it) => (it.entry.line.exported += 1n) }), 'other_tariff');
+  assert.equal(await signed({ change: (it) => (it.entry.line.bought += 1n) }), 'neighbours_do_not_add_up');
 });
 
 test('JSON is read strictly and exactly', () => {
