@@ -18,6 +18,7 @@ use protocol::{interval::Interval, money::Price, parameters::Parameters};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+mod alarms;
 mod backup;
 mod erase;
 mod init;
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   market erase ada --names market/members.csv
   market serve --config config/market.toml
   market backup --config config/market.toml --to backups/2026-12-01
+  market alarms --config config/market.toml
 
 Logs go to stderr; RUST_LOG=market=debug shows more of them.";
 
@@ -91,6 +93,8 @@ enum Command {
     Backup(backup::Backup),
     /// Put back from a backup what a market has lost.
     Restore(backup::Restore),
+    /// List the alarms, or acknowledge one.
+    Alarms(alarms::Alarms),
     /// Run the market of a community.
     #[command(after_help = SERVE_HELP)]
     Serve {
@@ -150,6 +154,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Erase(erase) => erase.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Alarms(alarms) => alarms.run(),
         Command::Serve { config } => serve(&config),
     };
     match done {

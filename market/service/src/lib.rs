@@ -20,6 +20,7 @@
 //! | `conflict.rs`, `conflicts.rs` | a device that contradicts itself, and telling the ledger |
 //! | `settle.rs`, `push.rs` | clearing and signing (pure), and handing in |
 //! | `alarm.rs` | says which interval does not close, and by how much |
+//! | `alarms/` | the list of alarms: what is the matter, since when, what to do, who knows of it |
 //! | `receipts.rs` | each receipt to its device |
 //! | `mqtt.rs`, `publisher.rs`, `connection.rs`, `message.rs` | the broker: what comes from it, what goes to it, what both have in common |
 //! | `snapshot.rs`, `ledger_client.rs`, `ledger_node.rs` | the validators: what they say, and how they are asked |
@@ -27,6 +28,7 @@
 //! | `console/` | what the operator sees |
 
 mod alarm;
+pub mod alarms;
 mod book;
 mod community;
 pub mod config;

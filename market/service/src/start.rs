@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use super::{
+    alarms::{self, Directory},
     community::{Community, CommunityError},
     config::{Clock, Config},
     conflicts,
@@ -227,6 +228,10 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     tasks.spawn_endless("telling households how they were registered", telling);
     let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
     tasks.spawn_endless("looking after the validators", watched);
+    let directory = Directory::of(&config.state);
+    alarms::watch::restore(&board, &directory);
+    let watched = alarms::watch::watch(board.clone(), directory, config.state.clone());
+    tasks.spawn_endless("looking after the alarms", watched);
     if let Some(path) = config.directory {
         let board = board.clone();
         let named = move |names| board.renamed(names);

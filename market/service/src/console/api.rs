@@ -13,7 +13,9 @@ use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    Board, events,
+    Board,
+    alarms::{self, AlarmsView},
+    events,
     health::{Health, Level},
     limits::{HOUSEHOLDS_PER_PAGE_MAX, INTERVALS_PER_PAGE_MAX, LISTENERS_MAX},
     metrics,
@@ -37,6 +39,8 @@ pub(crate) enum ApiError {
     NotKept(Interval),
     #[error("expected at most {LISTENERS_MAX} listeners at a time; try again later")]
     TooManyListeners,
+    #[error("the table could not be written: {0}")]
+    Table(#[from] csv::Error),
     #[error("the metrics could not be written: {0}")]
     Metrics(#[from] std::fmt::Error),
 }
@@ -49,7 +53,7 @@ impl IntoResponse for ApiError {
             }
             ApiError::NotKept(_) => StatusCode::NOT_FOUND,
             ApiError::TooManyListeners => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::Metrics(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Metrics(_) | ApiError::Table(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let error = match &self {
             ApiError::BadQuery(rejection) => rejection.body_text(),
@@ -76,9 +80,11 @@ pub(crate) fn router(board: Board) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Board>); 10] {
+fn documented() -> [(&'static str, MethodRouter<Board>); 12] {
     [
         ("/api/v1/health", get(health)),
+        ("/api/v1/alarms", get(alarm_list)),
+        ("/api/v1/alarms.csv", get(alarm_table)),
         ("/api/v1/community", get(community)),
         ("/api/v1/state", get(state)),
         ("/api/v1/intervals", get(intervals)),
@@ -99,7 +105,20 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 10] {
         description = "What the market does, to read only. Amounts and prices are decimal text and exact, energies \
                        whole Wh, times ISO 8601 in UTC; an interval is named by its start."
     ),
-    paths(health, community, state, intervals, curves, households, validators, refusals, event_stream, metrics_text)
+    paths(
+        health,
+        alarm_list,
+        alarm_table,
+        community,
+        state,
+        intervals,
+        curves,
+        households,
+        validators,
+        refusals,
+        event_stream,
+        metrics_text
+    )
 )]
 struct ApiDoc;
 
@@ -110,6 +129,22 @@ async fn health(State(board): State<Board>) -> (StatusCode, Json<Health>) {
     let health = board.model().health(Moment::now());
     let status = if health.level == Level::Stopped { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(health))
+}
+
+/// The list of alarms: what is on and what was, since when, the cause, what to do, and who has acknowledged it.
+#[utoipa::path(get, path = "/api/v1/alarms", responses((status = 200, body = AlarmsView)))]
+async fn alarm_list(State(board): State<Board>) -> Json<AlarmsView> {
+    Json(AlarmsView::from(&board.alarms()))
+}
+
+/// The same as CSV: what is on first.
+#[utoipa::path(get, path = "/api/v1/alarms.csv", responses((status = 200, content_type = "text/csv", body = String)))]
+async fn alarm_table(State(board): State<Board>) -> Result<Response, ApiError> {
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"alarms.csv\""),
+    ];
+    Ok((headers, alarms::csv(&board.alarms())?).into_response())
 }
 
 /// The community and its rules.

@@ -26,8 +26,8 @@ use super::{
     provisional::Provisionals,
     signs::Signs,
     view::{
-        Bus, Community, CurveStep, CurveSteps, CurvesView, HouseholdPage, IntervalPage, IntervalSummary, NotedCount,
-        Phase, PictureView, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
+        Bus, Community, CurveStep, CurveSteps, CurvesView, Disk, HouseholdPage, IntervalPage, IntervalSummary,
+        NotedCount, Phase, PictureView, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
     },
 };
 
@@ -59,6 +59,7 @@ pub(crate) struct Model {
     provisional: Provisionals,
     signs: Signs,
     unbalanced_since: Option<Moment>,
+    disk: Option<Disk>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +133,7 @@ impl Model {
             provisional: Provisionals::default(),
             signs,
             unbalanced_since: None,
+            disk: None,
             info,
         }
     }
@@ -246,6 +248,10 @@ impl Model {
         self.receipts_forwarded = self.receipts_forwarded.saturating_add(count as u64);
     }
 
+    pub(crate) fn disk(&mut self, disk: Option<Disk>) {
+        self.disk = disk;
+    }
+
     /// Settled intervals so far: the listeners' cursor.
     pub(crate) fn settled_count(&self) -> u64 {
         self.settled
@@ -316,6 +322,7 @@ impl Model {
                 .iter()
                 .map(|((what, reason), count)| NotedCount { what: *what, reason, count: *count })
                 .collect(),
+            disk: self.disk,
         }
     }
 

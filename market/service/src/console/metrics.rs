@@ -69,6 +69,23 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
     let alarm = ConstGauge::new(i64::from(status.provisional.alarm));
     registry.register("provisional", "1 while the last settled interval is provisional", alarm);
 
+    if let Some(disk) = status.disk {
+        for (name, help, bytes) in [
+            ("disk_free", "Room left on the disk with the market's state", disk.free_bytes),
+            ("disk_size", "All of that disk", disk.total_bytes),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
+            registry.register_with_unit(name, help, Unit::Bytes, gauge);
+        }
+    }
+    let unread = status.provisional.last.as_ref().filter(|_| status.provisional.alarm).map_or(0, |last| last.unread);
+    let unread = ConstGauge::new(i64::try_from(unread).unwrap_or(i64::MAX));
+    registry.register("meters_unread", "Meters that were not read for the last settled interval", unread);
+    if let Ok(now_s) = parse_utc(&status.at) {
+        let help = "The market's clock; whole seconds, so up to one behind";
+        registry.register_with_unit("clock", help, Unit::Seconds, ConstGauge::new(now_s));
+    }
+
     let noted = Family::<Labels, Counter>::default();
     for found in &status.noted {
         let labels = vec![("what", found.what.name().to_owned()), ("reason", found.reason.to_owned())];

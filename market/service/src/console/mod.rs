@@ -9,12 +9,14 @@
 //! | `board.rs` | the model behind the page: pure, told of events, asked for views |
 //! | `view.rs` | the JSON that is shown |
 //! | `signs.rs`, `health.rs` | what was heard of ledger and broker, and what it means; pure |
+//! | `alarms.rs` | which alarms are to be on, by what is shown; pure |
 //! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
 //! | `sign_in.rs` | who may look, where the configuration knows tokens |
 //! | `page.rs` | the page and its files, all served from here: nothing comes from outside |
 
+mod alarms;
 mod api;
 mod board;
 mod events;
@@ -44,10 +46,12 @@ use protocol::{
 };
 use tokio::sync::{Semaphore, watch};
 
+use crate::alarms::{Acknowledged, AlarmName, Alarms, list::Change};
 use board::Model;
 use market::settlement::Picture;
 use moment::Moment;
 use public_http::{Access, Names, Page, Site};
+pub(crate) use view::Disk;
 
 /// Every limit of the console.
 pub mod limits {
@@ -179,6 +183,7 @@ pub struct Board(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     model: Mutex<Model>,
+    alarms: Mutex<Alarms>,
     /// Wakes the listeners. A watch, not a queue: a slow browser skips states instead of piling them up.
     pulse: watch::Sender<Pulse>,
     listeners: Arc<Semaphore>,
@@ -195,6 +200,7 @@ impl Board {
     pub fn new(info: CommunityInfo) -> Board {
         Board(Arc::new(Shared {
             model: Mutex::new(Model::new(info)),
+            alarms: Mutex::default(),
             pulse: watch::Sender::new(Pulse::default()),
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
         }))
@@ -278,6 +284,31 @@ impl Board {
         self.change(|model| model.receipts_forwarded(count));
     }
 
+    /// The room on the disk with the market's state, where it is known.
+    pub(crate) fn disk(&self, disk: Option<Disk>) {
+        self.model().disk(disk);
+    }
+
+    /// The list of alarms as it was when the market stopped.
+    pub(crate) fn restore_alarms(&self, alarms: Alarms) {
+        *self.list() = alarms;
+    }
+
+    /// Judges what is the matter now, with what was acknowledged meanwhile: what of it is new.
+    pub(crate) fn watch_alarms(&self, acknowledged: Vec<(AlarmName, Acknowledged)>) -> Vec<Change> {
+        let now = Moment::now();
+        let found = alarms::judge(&self.model().status(now), now.utc_s());
+        let mut list = self.list();
+        let mut changes = list.judged(found, now.utc_s());
+        changes.extend(acknowledged.into_iter().filter_map(|(name, known)| list.acknowledge(name, known)));
+        changes
+    }
+
+    /// The list of alarms.
+    pub(crate) fn alarms(&self) -> Alarms {
+        self.list().clone()
+    }
+
     /// Ends every browser's event stream, so that a server that waits for its connections can stop.
     pub fn close(&self) {
         self.0.pulse.send_modify(|pulse| pulse.closed = true);
@@ -303,6 +334,11 @@ impl Board {
     fn model(&self) -> MutexGuard<'_, Model> {
         // A panic elsewhere while the lock was held leaves a board that is at worst one event short.
         self.0.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Alarms> {
+        // A panic elsewhere while the lock was held leaves a list that is at worst one change short.
+        self.0.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pulse(&self) -> watch::Receiver<Pulse> {

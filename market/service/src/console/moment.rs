@@ -31,6 +31,11 @@ impl Moment {
         }
     }
 
+    /// Seconds of UTC since the epoch.
+    pub(crate) fn utc_s(self) -> i64 {
+        self.utc_s
+    }
+
     /// Whole seconds of UTC, such as `2026-06-01T12:00:00Z`.
     pub(crate) fn text(self) -> String {
         utc_text(self.utc_s)

@@ -34,13 +34,14 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_str!("assets/index.html")));
 
-static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
     [
         asset("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
         asset("console.js", JAVASCRIPT, include_str!("assets/console.js")),
         asset("charts.js", JAVASCRIPT, include_str!("assets/charts.js")),
         asset("mechanism.js", JAVASCRIPT, include_str!("assets/mechanism.js")),
         asset("tables.js", JAVASCRIPT, include_str!("assets/tables.js")),
+        asset("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
         asset("health.js", JAVASCRIPT, include_str!("assets/health.js")),
         asset("format.js", JAVASCRIPT, include_str!("assets/format.js")),
         asset("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),

@@ -123,6 +123,17 @@ pub(crate) struct Status {
     pub(crate) provisional: ProvisionalView,
     /// Readings that were late or settled provisionally, by reason.
     pub(crate) noted: Vec<NotedCount>,
+    /// The disk with the market's state, where the system says how full it is.
+    pub(crate) disk: Option<Disk>,
+}
+
+/// The room on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Disk {
+    /// What the market may still write, bytes.
+    pub(crate) free_bytes: u64,
+    /// All of it, bytes.
+    pub(crate) total_bytes: u64,
 }
 
 /// How many readings were late, or settled provisionally, for one reason.

@@ -1,0 +1,24 @@
+//! The market's alarms: what is the matter, since when, what to do, who knows of it, and what was the matter before.
+//!
+//! What is the matter now is judged elsewhere (the console's health); here it becomes a list that outlives the cause
+//! and the program. A condition that comes and goes is one alarm, not many.
+//!
+//! The list is kept in one file of the state directory. An alarm is acknowledged by a file that the running market
+//! takes from the same directory: whoever may write there is the market's own user or root, and no stranger. The
+//! console has no login, so that a request which changes something would be anybody's.
+//!
+//! | file | what |
+//! |---|---|
+//! | `list.rs` | the list: judgements and acknowledgements in, changes out; pure |
+//! | `directory.rs` | the list on disk, and acknowledgements on their way to the market |
+//! | `watch.rs` | once a second: what is the matter, who has acknowledged, what is new |
+
+pub(crate) mod list;
+pub(crate) mod watch;
+
+mod directory;
+
+pub use self::{
+    directory::{Directory, DirectoryError},
+    list::{Acknowledged, Alarm, AlarmName, Alarms, Severity},
+};

@@ -1,0 +1,88 @@
+//! `market alarms`: what is on and what was, and that somebody knows of it.
+
+use std::{path::PathBuf, time::SystemTime};
+
+use clap::{Args, Subcommand};
+use market_service::{
+    Config,
+    alarms::{Alarm, AlarmName, Directory},
+};
+use protocol::interval::utc_text;
+
+use super::{Failure, bad_input, print};
+
+#[derive(Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "The market need not run to be asked; it takes an acknowledgement within a second, or when it is started again. Run it as
+the market's own user: the list is in the state directory, which nobody else may read or write.
+
+Examples:
+  market alarms --config config/market.toml
+  market alarms acknowledge validators_silent --by ada --config config/market.toml"
+)]
+pub(super) struct Alarms {
+    /// The configuration, a TOML file
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Say that somebody knows of an alarm that is on.
+    Acknowledge {
+        /// The alarm's name, as `market alarms` lists it
+        name: AlarmName,
+        /// Who knows of it
+        #[arg(long, value_name = "WHO")]
+        by: String,
+        /// The configuration, a TOML file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+impl Alarms {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        match (&self.action, &self.config) {
+            (Some(Action::Acknowledge { name, by, config }), _) => {
+                let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                let now = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+                directory(config)?.acknowledge(*name, by, now).map_err(bad_input)?;
+                print(&format!("{name} is acknowledged"))
+            }
+            (None, Some(config)) => list(&directory(config)?),
+            (None, None) => Err(bad_input("expected --config FILE, found none")),
+        }
+    }
+}
+
+fn directory(config: &std::path::Path) -> Result<Directory, Failure> {
+    Ok(Directory::of(&Config::load(config).map_err(bad_input)?.state))
+}
+
+fn list(directory: &Directory) -> Result<(), Failure> {
+    let alarms = directory.read().map_err(bad_input)?;
+    if alarms.on().is_empty() {
+        print("no alarm is on")?;
+    }
+    for alarm in alarms.on() {
+        let Alarm { name, since, cause, action, acknowledged, .. } = alarm;
+        print(&format!("{name}  since {}", utc_text(*since)))?;
+        print(&format!("  {cause}\n  {action}"))?;
+        if let Some(known) = acknowledged {
+            print(&format!("  acknowledged by {} at {}", known.by, utc_text(known.at)))?;
+        }
+    }
+    if alarms.history().len() > 0 {
+        print("\nover, the latest first:")?;
+    }
+    for Alarm { name, since, cleared, cause, .. } in alarms.history() {
+        let cleared = cleared.map_or_else(String::new, utc_text);
+        print(&format!("{name}  {} to {cleared}  {cause}", utc_text(*since)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Which alarms are to be on, from what the console shows, and the list as others read it. Pure.
+
+use protocol::interval::utc_text;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    health::TroubleKind,
+    provisional::ProvisionalInterval,
+    view::{Disk, Status},
+};
+use crate::alarms::{Alarm, AlarmName, Alarms, list::Judgement};
+
+/// Less room than this is too little, bytes. A community of a hundred keeps some megabytes of waiting readings.
+const DISK_FREE_BYTES_MIN: u64 = 512 * 1_024 * 1_024;
+
+/// What is the matter by this status, at `now`, seconds after the epoch.
+pub(crate) fn judge(status: &Status, now: i64) -> Vec<Judgement> {
+    let mut found: Vec<Judgement> = Vec::new();
+    for trouble in &status.health.troubles {
+        found.push(Judgement {
+            name: name(trouble.trouble),
+            since: protocol::interval::parse_utc(&trouble.since).unwrap_or(now),
+            cause: trouble.what.clone(),
+            action: trouble.action.clone(),
+        });
+    }
+    if let Some(last) = status.provisional.last.as_ref().filter(|_| status.provisional.alarm) {
+        found.extend(unread(last, now));
+        found.extend(unbalanced(last, now));
+    }
+    found.extend(status.disk.and_then(|disk| disk_low(disk, now)));
+    found
+}
+
+fn name(kind: TroubleKind) -> AlarmName {
+    match kind {
+        TroubleKind::LedgerSilent => AlarmName::LedgerSilent,
+        TroubleKind::NoQuorum => AlarmName::NoQuorum,
+        TroubleKind::Unfit => AlarmName::Unfit,
+        TroubleKind::SettlementRefused => AlarmName::SettlementRefused,
+        TroubleKind::NoBlock => AlarmName::NoBlock,
+        TroubleKind::BrokerLost => AlarmName::BrokerLost,
+        TroubleKind::NotSettled => AlarmName::NotSettled,
+        TroubleKind::NoReadings => AlarmName::NoReadings,
+        TroubleKind::ValidatorsSilent => AlarmName::ValidatorsSilent,
+        TroubleKind::Unbalanced => AlarmName::Unbalanced,
+    }
+}
+
+fn unread(last: &ProvisionalInterval, now: i64) -> Option<Judgement> {
+    let were = match last.unread {
+        0 => return None,
+        1 => "1 meter was".to_owned(),
+        many => format!("{many} meters were"),
+    };
+    Some(Judgement {
+        name: AlarmName::MetersUnread,
+        since: now,
+        // Without the interval: while the same meters are unread, the cause is the same.
+        cause: format!("{were} not read for the last settled interval."),
+        action: "Ask those households to look at their agent: `meter-agent status`. What it kept is settled later."
+            .into(),
+    })
+}
+
+fn unbalanced(last: &ProvisionalInterval, now: i64) -> Option<Judgement> {
+    let (expected, found, tolerance) = (last.expected_wh?, last.found_wh?, last.tolerance_wh?);
+    if expected.abs_diff(found) <= tolerance {
+        return None;
+    }
+    Some(Judgement {
+        name: AlarmName::IntervalUnbalanced,
+        since: now,
+        cause: format!(
+            "The members' meters add up to {found} Wh in {}, the transformer's says {expected} Wh; they may be {tolerance} Wh \
+             apart.",
+            last.start
+        ),
+        action: "Wait for late readings; then compare the meters of that interval, and correct it.".into(),
+    })
+}
+
+fn disk_low(Disk { free_bytes, .. }: Disk, now: i64) -> Option<Judgement> {
+    (free_bytes < DISK_FREE_BYTES_MIN).then(|| Judgement {
+        name: AlarmName::DiskLow,
+        since: now,
+        cause: format!("Less than {} MiB are free where the market keeps its state.", DISK_FREE_BYTES_MIN >> 20),
+        action: "Make room: on a full disk the market ends, and starts again when there is some.".into(),
+    })
+}
+
+/// The list of alarms.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct AlarmsView {
+    /// What is on, the gravest first.
+    pub(crate) on: Vec<Alarm>,
+    /// What is over, the latest first.
+    pub(crate) history: Vec<Alarm>,
+}
+
+impl From<&Alarms> for AlarmsView {
+    fn from(alarms: &Alarms) -> AlarmsView {
+        AlarmsView { on: alarms.on().to_vec(), history: alarms.history().cloned().collect() }
+    }
+}
+
+/// The list as CSV: what is on first.
+pub(crate) fn csv(alarms: &Alarms) -> Result<Vec<u8>, csv::Error> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record([
+        "name",
+        "severity",
+        "since",
+        "cleared",
+        "cause",
+        "action",
+        "acknowledged_by",
+        "acknowledged",
+    ])?;
+    for alarm in alarms.on().iter().chain(alarms.history()) {
+        let acknowledged = alarm.acknowledged.as_ref();
+        table.write_record([
+            alarm.name.name(),
+            alarm.severity.name(),
+            &utc_text(alarm.since),
+            &alarm.cleared.map_or_else(String::new, utc_text),
+            &alarm.cause,
+            &alarm.action,
+            acknowledged.map_or("", |acknowledged| &acknowledged.by),
+            &acknowledged.map_or_else(String::new, |acknowledged| utc_text(acknowledged.at)),
+        ])?;
+    }
+    table.into_inner().map_err(|error| error.into_error().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last(unread: usize, found_wh: i64) -> ProvisionalInterval {
+        ProvisionalInterval {
+            start: "2026-06-01T12:00:00Z".into(),
+            unread,
+            expected_wh: Some(1_000),
+            found_wh: Some(found_wh),
+            tolerance_wh: Some(20),
+        }
+    }
+
+    #[test]
+    fn an_interval_that_does_not_close_says_what_of_it_does_not() {
+        assert_eq!(unread(&last(0, 0), 7), None);
+        assert!(unread(&last(1, 0), 7).unwrap().cause.starts_with("1 meter was not read"));
+        assert!(unread(&last(2, 0), 7).unwrap().cause.starts_with("2 meters were not read"));
+        for (found_wh, is_one) in
+            [(1_000, false), (1_020, false), (980, false), (1_021, true), (979, true), (-1_000, true)]
+        {
+            assert_eq!(unbalanced(&last(0, found_wh), 7).is_some(), is_one, "{found_wh}");
+        }
+        let none = ProvisionalInterval { expected_wh: None, ..last(1, 0) };
+        assert_eq!(unbalanced(&none, 7), None);
+    }
+
+    #[test]
+    fn a_disk_is_low_below_half_a_gibibyte() {
+        let free = |free_bytes| disk_low(Disk { free_bytes, total_bytes: u64::MAX }, 7);
+        assert_eq!(free(DISK_FREE_BYTES_MIN), None);
+        assert_eq!(free(DISK_FREE_BYTES_MIN - 1).unwrap().name, AlarmName::DiskLow);
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_each_alarm_whatever_its_cause_says() {
+        let mut alarms = Alarms::default();
+        let judgement = |name| Judgement { name, since: 0, cause: "\"a\",\nb".into(), action: "c".into() };
+        alarms.judged(vec![judgement(AlarmName::NoBlock)], 0);
+        alarms.judged(vec![judgement(AlarmName::Unfit)], 100);
+        alarms.judged(vec![judgement(AlarmName::Unfit)], 200);
+        let text = String::from_utf8(csv(&alarms).unwrap()).unwrap();
+        let mut lines = csv::Reader::from_reader(text.as_bytes());
+        let lines: Vec<Vec<String>> =
+            lines.records().map(|line| line.unwrap().iter().map(str::to_owned).collect()).collect();
+        assert_eq!(lines[0][..5], ["unfit", "critical", "1970-01-01T00:00:00Z", "", "\"a\",\nb"]);
+        assert_eq!(lines[1][..4], ["no_block", "critical", "1970-01-01T00:00:00Z", "1970-01-01T00:01:40Z"]);
+        assert_eq!(lines.len(), 2);
+    }
+}
