@@ -99,3 +99,12 @@ fn the_list_is_the_same_after_it_was_written_and_read() {
     assert!(json.contains(r#""since":"1970-01-01T00:01:40Z""#), "{json}");
     assert_eq!(serde_json::from_str::<Alarms>(&json).unwrap(), alarms);
 }
+
+#[test]
+fn every_alarm_is_explained_to_the_operator() {
+    let page = include_str!("../../../../../docs/operator.md");
+    let (_, page) = page.split_once("\n## Be told\n").unwrap();
+    for name in AlarmName::ALL {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
