@@ -9,6 +9,7 @@ use std::{
 
 use protocol::{
     answer::{Answer, Outcome, Refusal},
+    api::SETTLEMENTS_PER_PAGE_MAX,
     hash::Hash,
     interval::Interval,
     key::DeviceId,
@@ -280,7 +281,7 @@ async fn ask(ledger: &LedgerClient, board: &Board, question: Question) -> Snapsh
         let answer = async {
             let snapshot = ledger.snapshot(expected, avoid).await?;
             while shown_to < snapshot.next {
-                for settled in ledger.settlements(shown_to).await? {
+                for settled in ledger.settlements(shown_to, SETTLEMENTS_PER_PAGE_MAX).await? {
                     board.settled(&settled, None);
                     shown_to = settled.interval.next().unwrap_or(snapshot.next);
                 }

@@ -153,9 +153,14 @@ impl LedgerClient {
         tokio::time::timeout(WAIT, waiting.next()).await.ok().flatten()
     }
 
-    /// A page of settlements from the interval `from` on; never empty.
-    pub(crate) async fn settlements(&self, from: Interval) -> Result<Vec<Settled>, LedgerError> {
-        let limit = self.settlements_per_page;
+    /// The first interval that is not settled, as far as the first node that answers knows.
+    pub(crate) async fn next(&self) -> Result<Interval, LedgerError> {
+        first_good((0..self.nodes.len()).map(|node| self.status(node))).await.map(|status| status.next)
+    }
+
+    /// A page of at most `most` settlements from the interval `from` on; never empty.
+    pub(crate) async fn settlements(&self, from: Interval, most: usize) -> Result<Vec<Settled>, LedgerError> {
+        let limit = self.settlements_per_page.min(most);
         let page = async |node: usize| match self.ask(node, self.nodes[node].settlements(from, limit)).await {
             Ok(page) if page.first().is_some_and(|first| first.interval == from) => Ok(page),
             Ok(page) => {

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{interval::Interval, key::DeviceId, member::MemberId, receipt::Receipt};
+use protocol::{api::SETTLEMENTS_PER_PAGE_MAX, interval::Interval, key::DeviceId, member::MemberId, receipt::Receipt};
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,
@@ -212,7 +212,7 @@ impl Forwarder {
         let mut found: BTreeMap<Interval, BTreeSet<_>> = BTreeMap::new();
         let mut from = Some(interval);
         while let Some(start) = from.take().filter(|_| !devices.is_empty()) {
-            let page = match self.ledger.settlements(start).await {
+            let page = match self.ledger.settlements(start, SETTLEMENTS_PER_PAGE_MAX).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::debug!(%error, "looking for a settlement");

@@ -204,6 +204,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let console = listen(&config).await?;
     let access = Access::new(&config.broker, &config.broker_login, USER)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
+    board.looks_back(ledger.clone(), &community.genesis);
     check_key(&config, &community, &ledger).await?;
     let store = Store::open(&config.state, &community.chain)?;
 

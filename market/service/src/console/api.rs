@@ -17,6 +17,7 @@ use super::{
     alarms::{self, AlarmsView},
     events,
     health::{Health, Level},
+    history::{DayView, HistoryError, csv},
     limits::{HOUSEHOLDS_PER_PAGE_MAX, INTERVALS_PER_PAGE_MAX, LISTENERS_MAX},
     metrics,
     moment::Moment,
@@ -40,7 +41,9 @@ pub(crate) enum ApiError {
     #[error("expected at most {LISTENERS_MAX} listeners at a time; try again later")]
     TooManyListeners,
     #[error("the table could not be written: {0}")]
-    Table(#[from] csv::Error),
+    Table(#[from] ::csv::Error),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("the metrics could not be written: {0}")]
     Metrics(#[from] std::fmt::Error),
 }
@@ -51,6 +54,9 @@ impl IntoResponse for ApiError {
             ApiError::BadQuery(_) | ApiError::BadLimit { .. } | ApiError::BadTime(_) | ApiError::NotAStart { .. } => {
                 StatusCode::BAD_REQUEST
             }
+            ApiError::History(HistoryError::Calendar(_)) => StatusCode::BAD_REQUEST,
+            ApiError::History(HistoryError::Ledger(_)) => StatusCode::BAD_GATEWAY,
+            ApiError::History(_) => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::NotKept(_) => StatusCode::NOT_FOUND,
             ApiError::TooManyListeners => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Metrics(_) | ApiError::Table(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -71,6 +77,7 @@ pub(crate) fn router(board: Board) -> Router {
         .url("/api/openapi.json", ApiDoc::openapi());
     let mut router = Router::new()
         .route("/", get(page::index))
+        .route("/history", get(page::history))
         .route("/favicon.ico", get(page::icon))
         .route("/assets/{name}", get(page::file));
     for (path, method) in documented() {
@@ -89,6 +96,8 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 12] {
         ("/api/v1/state", get(state)),
         ("/api/v1/intervals", get(intervals)),
         ("/api/v1/intervals/{start}/curves", get(curves)),
+        ("/api/v1/days/{date}", get(day)),
+        ("/api/v1/days/{date}/csv", get(day_csv)),
         ("/api/v1/households", get(households)),
         ("/api/v1/validators", get(validators)),
         ("/api/v1/refusals", get(refusals)),
@@ -113,6 +122,8 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 12] {
         state,
         intervals,
         curves,
+        day,
+        day_csv,
         households,
         validators,
         refusals,
@@ -202,6 +213,27 @@ async fn curves(State(board): State<Board>, Path(start): Path<String>) -> Result
     let model = board.model();
     let interval = parse_start(&start, model.interval_length())?;
     model.curves(interval).map(Json).ok_or(ApiError::NotKept(interval))
+}
+
+/// A day by the clock of the community, from the ledger: each settled interval, what it traded and what it saved.
+#[utoipa::path(get, path = "/api/v1/days/{date}",
+    params(("date" = String, Path, description = "A date, or `latest`", example = "2026-06-01")),
+    responses((status = 200, body = DayView), (status = 400, body = Problem), (status = 502, body = Problem),
+        (status = 503, body = Problem)))]
+async fn day(State(board): State<Board>, Path(date): Path<String>) -> Result<Json<DayView>, ApiError> {
+    Ok(Json(board.history()?.day(&date).await?))
+}
+
+/// The same day as CSV, a line an interval.
+#[utoipa::path(get, path = "/api/v1/days/{date}/csv",
+    params(("date" = String, Path, description = "A date, or `latest`", example = "2026-06-01")),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
+        (status = 502, body = Problem), (status = 503, body = Problem)))]
+async fn day_csv(State(board): State<Board>, Path(date): Path<String>) -> Result<Response, ApiError> {
+    let day = board.history()?.day(&date).await?;
+    let named = format!("attachment; filename=\"day-{}.csv\"", day.date);
+    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &named)];
+    Ok((headers, csv(&day)).into_response())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

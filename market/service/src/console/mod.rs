@@ -11,6 +11,7 @@
 //! | `signs.rs`, `health.rs` | what was heard of ledger and broker, and what it means; pure |
 //! | `alarms.rs` | which alarms are to be on, by what is shown; pure |
 //! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
+//! | `history/` | looking back: a day from the ledger |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
 //! | `sign_in.rs` | who may look, where the configuration knows tokens |
@@ -21,6 +22,7 @@ mod api;
 mod board;
 mod events;
 mod health;
+mod history;
 mod households;
 mod metrics;
 mod moment;
@@ -32,7 +34,7 @@ mod view;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use protocol::{
@@ -40,6 +42,7 @@ use protocol::{
     api::{MemberStatus, RulesInForce, Settled},
     commit::Validator,
     envelope::ChainId,
+    genesis::Genesis,
     interval::Interval,
     member::MemberId,
     money::Price,
@@ -48,10 +51,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::alarms::{Acknowledged, AlarmName, Alarms, list::Change};
 use board::Model;
+use history::{History, HistoryError};
 use market::settlement::Picture;
 use moment::Moment;
 use public_http::{Access, Names, Page, Site};
 pub(crate) use view::Disk;
+
+use crate::ledger_client::LedgerClient;
 
 /// Every limit of the console.
 pub mod limits {
@@ -187,6 +193,7 @@ struct Shared {
     /// Wakes the listeners. A watch, not a queue: a slow browser skips states instead of piling them up.
     pulse: watch::Sender<Pulse>,
     listeners: Arc<Semaphore>,
+    history: OnceLock<History>,
 }
 
 /// What wakes a listener.
@@ -203,6 +210,7 @@ impl Board {
             alarms: Mutex::default(),
             pulse: watch::Sender::new(Pulse::default()),
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
+            history: OnceLock::new(),
         }))
     }
 
@@ -309,6 +317,11 @@ impl Board {
         self.list().clone()
     }
 
+    /// Lets browsers look back on the days of this ledger.
+    pub(crate) fn looks_back(&self, ledger: LedgerClient, genesis: &Genesis) {
+        self.0.history.get_or_init(|| History::new(ledger, genesis));
+    }
+
     /// Ends every browser's event stream, so that a server that waits for its connections can stop.
     pub fn close(&self) {
         self.0.pulse.send_modify(|pulse| pulse.closed = true);
@@ -339,6 +352,10 @@ impl Board {
     fn list(&self) -> MutexGuard<'_, Alarms> {
         // A panic elsewhere while the lock was held leaves a list that is at worst one change short.
         self.0.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn history(&self) -> Result<&History, HistoryError> {
+        self.0.history.get().ok_or(HistoryError::NoLedger)
     }
 
     fn pulse(&self) -> watch::Receiver<Pulse> {

@@ -34,7 +34,10 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_str!("assets/index.html")));
 
-static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+static HISTORY: LazyLock<Asset> =
+    LazyLock::new(|| asset("history.html", "text/html; charset=utf-8", include_str!("assets/history.html")));
+
+static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
     [
         asset("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
         asset("console.js", JAVASCRIPT, include_str!("assets/console.js")),
@@ -44,6 +47,8 @@ static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
         asset("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
         asset("health.js", JAVASCRIPT, include_str!("assets/health.js")),
         asset("format.js", JAVASCRIPT, include_str!("assets/format.js")),
+        asset("history.css", "text/css; charset=utf-8", include_str!("assets/history.css")),
+        asset("history.js", JAVASCRIPT, include_str!("assets/history.js")),
         asset("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
         Asset { cache_control: ONE_DAY, ..asset("plotly.js", JAVASCRIPT, &plotly()) },
     ]
@@ -65,6 +70,11 @@ fn plotly() -> String {
 /// `GET /`
 pub(crate) async fn index(request: HeaderMap) -> Response {
     serve(&INDEX, &request)
+}
+
+/// `GET /history`
+pub(crate) async fn history(request: HeaderMap) -> Response {
+    serve(&HISTORY, &request)
 }
 
 /// `GET /assets/NAME`
@@ -98,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_page_knows_no_mechanism_by_its_name() {
-        for asset in ASSETS.iter().filter(|asset| asset.name != "plotly.js").chain([&*INDEX]) {
+        for asset in ASSETS.iter().filter(|asset| asset.name != "plotly.js").chain([&*INDEX, &*HISTORY]) {
             let text = std::str::from_utf8(&asset.body).unwrap();
             for known in market::clearing::mechanisms() {
                 assert!(!text.contains(known.name()), "{} names `{}`", asset.name, known.name());

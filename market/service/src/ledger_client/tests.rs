@@ -215,7 +215,7 @@ async fn a_node_of_another_chain_is_not_believed_whatever_it_is_asked() {
     let errors = [
         alone.rules().await.unwrap_err(),
         alone.snapshot(None, None).await.unwrap_err(),
-        alone.settlements(interval()).await.unwrap_err(),
+        alone.settlements(interval(), 1).await.unwrap_err(),
         alone.receipts(interval()).await.unwrap_err(),
     ];
     for error in errors {
