@@ -63,6 +63,7 @@ mod tasks;
 mod validators;
 
 pub use self::{
+    alarms::ALARMS_DIRECTORY,
     community::CommunityError,
     config::Config,
     start::{Running, StartError, read_genesis, start},

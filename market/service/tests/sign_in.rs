@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 #[path = "support/neighbourhood.rs"]
+#[allow(dead_code, reason = "this file uses its own part of it")]
 mod neighbourhood;
 #[path = "support/console.rs"]
 mod served;
 #[path = "support/small.rs"]
+#[allow(dead_code, reason = "this file uses its own part of it")]
 mod small;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::list::{Acknowledged, AlarmName, Alarms};
 
 /// Below the market's state directory.
-const DIRECTORY: &str = "alarms";
+pub const ALARMS_DIRECTORY: &str = "alarms";
 const LIST: &str = "alarms.json";
 /// Largest list that is read: twice what the longest one takes, bytes.
 const LIST_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
@@ -59,7 +59,7 @@ pub struct Directory(PathBuf);
 impl Directory {
     /// Below the market's state directory, which need not be there yet.
     pub fn of(state: &Path) -> Directory {
-        Directory(state.join(DIRECTORY))
+        Directory(state.join(ALARMS_DIRECTORY))
     }
 
     /// Reads the list; an empty one where there is none.

@@ -4,8 +4,8 @@
 //! and the program. A condition that comes and goes is one alarm, not many.
 //!
 //! The list is kept in one file of the state directory. An alarm is acknowledged by a file that the running market
-//! takes from the same directory: whoever may write there is the market's own user or root, and no stranger. The
-//! console has no login, so that a request which changes something would be anybody's.
+//! takes from the same directory: whoever may write there is the market's own user or root, and no stranger. On
+//! loopback the console asks nobody who they are, so that a request which changes something would be anybody's.
 //!
 //! | file | what |
 //! |---|---|
@@ -19,6 +19,6 @@ pub(crate) mod watch;
 mod directory;
 
 pub use self::{
-    directory::{Directory, DirectoryError},
+    directory::{ALARMS_DIRECTORY, Directory, DirectoryError},
     list::{Acknowledged, Alarm, AlarmName, Alarms, Severity},
 };

@@ -87,7 +87,9 @@ impl Restore {
 /// What a market keeps that may be put back.
 fn kept(config: &Config) -> Kept {
     let part = |name: &'static str| (name, config.state.join(name));
-    let parts = [market_service::CHAIN_FILE, market_service::STORE_DIRECTORY].map(part).into();
+    let parts = [market_service::CHAIN_FILE, market_service::STORE_DIRECTORY, market_service::ALARMS_DIRECTORY]
+        .map(part)
+        .into();
     let lock = config.state.join(market_service::STORE_DIRECTORY).join("db");
     Kept { program: "market", genesis: config.genesis.clone(), parts, lock }
 }

@@ -87,7 +87,7 @@ pub(crate) fn router(board: Board) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Board>); 12] {
+fn documented() -> [(&'static str, MethodRouter<Board>); 14] {
     [
         ("/api/v1/health", get(health)),
         ("/api/v1/alarms", get(alarm_list)),
