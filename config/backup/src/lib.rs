@@ -1,9 +1,9 @@
 //! A backup of what a program keeps on disk: a directory with the files, and a list of them with the hash of each.
 //!
-//! - [`manifest`]: the list
-//! - [`make`]: from the disk into a backup
-//! - [`restore`]: from a backup onto the disk
-//! - [`files`]: reading, copying and hashing
+//! - `manifest`: the list
+//! - `make`: from the disk into a backup
+//! - `restore`: from a backup onto the disk
+//! - `files`: reading, copying and hashing
 //!
 //! No key is in a backup: it is copied to places that keep no secret, and it grows old, which a key must not do twice.
 
