@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use calendar::{Range, Zone};
 use ledger::{
     chain::{self, Settled},
     state::State,
@@ -18,7 +19,7 @@ use protocol::{
 
 use super::{
     BillError,
-    month::{Month, Range, Zone},
+    month::Month,
     statement::{InForce, Transfer},
 };
 use crate::store::{Store, StoreError, damaged};

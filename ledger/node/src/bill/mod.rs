@@ -19,12 +19,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use calendar::{Range, Zone};
 use ledger::state::State;
 use protocol::{genesis::Genesis, member::MemberId};
 
 use self::{
     invoices::{Days, InvoiceError},
-    month::{Month, MonthError, Range, Zone},
+    month::{Month, MonthError},
     payments::{Paying, PaymentError},
     statement::{Bills, Unbalanced},
 };

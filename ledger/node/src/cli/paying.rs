@@ -10,11 +10,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use calendar::Zone;
 use clap::Args;
 use jiff::civil::Date;
 use ledger_node::{
     bill::{
-        month::Zone,
         parties::{self, Account, Biller, BillerFile},
         payments::Paying,
     },

@@ -1,13 +1,14 @@
 //! A day in figures: what each interval traded and saved, from its settlement. Pure, and exact to the nano-unit.
 
+use calendar::Range;
 use jiff::civil::Date;
-use protocol::{api::Settled, interval::Interval, money::Price, settlement::Line};
+use protocol::{api::Settled, interval::Interval, money::Price};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::view::Total,
-    calendar::{Calendar, Range},
+    super::view::{Sums, Total},
+    calendar::Calendar,
 };
 
 /// How much of a day there is.
@@ -99,20 +100,23 @@ pub(crate) struct Figures {
 
 impl Figures {
     fn of(settled: &Settled) -> Figures {
-        let mut figures = Figures::default();
+        let (retail, feed_in) = (settled.tariffs.retail_price, settled.tariffs.feed_in_price);
+        let mut sums = Sums::default();
+        let mut alone = 0;
         for line in &settled.lines {
-            figures.traded_wh += u128::from(line.bought.wh());
-            figures.imported_wh += u128::from(line.imported.wh());
-            figures.exported_wh += u128::from(line.exported.wh());
-            let net = net_nano(line);
-            figures.net.0 += net;
-            let tariffs = &settled.tariffs;
-            let drawn = tariffs.retail_price.times(line.bought) + tariffs.retail_price.times(line.imported);
-            let fed_in = tariffs.feed_in_price.times(line.sold) + tariffs.feed_in_price.times(line.exported);
-            figures.saved.0 += net - (fed_in - drawn);
+            sums.add(line);
+            let drawn = retail.times(line.bought) + retail.times(line.imported);
+            alone += feed_in.times(line.sold) + feed_in.times(line.exported) - drawn;
         }
-        figures.operator.add(settled.operator);
-        figures
+        let net = sums.net();
+        Figures {
+            traded_wh: sums.bought_wh,
+            imported_wh: sums.imported_wh,
+            exported_wh: sums.exported_wh,
+            net,
+            operator: Total(settled.operator.nano().into()),
+            saved: Total(net.0 - alone),
+        }
     }
 
     fn add(&mut self, other: &Figures) {
@@ -123,13 +127,6 @@ impl Figures {
         self.operator.0 += other.operator.0;
         self.saved.0 += other.saved.0;
     }
-}
-
-/// What a member's account gained. Wider than [`Line::net`], which has an end.
-fn net_nano(line: &Line) -> i128 {
-    let [earned, revenue, paid, cost] =
-        [line.earned, line.supply_revenue, line.paid, line.supply_cost].map(|amount| i128::from(amount.nano()));
-    earned + revenue - paid - cost
 }
 
 impl DayView {

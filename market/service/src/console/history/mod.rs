@@ -9,13 +9,14 @@ mod tests;
 
 use std::time::Duration;
 
+use ::calendar::Range;
 use protocol::{api::Settled, genesis::Genesis, interval::Interval};
 use tokio::{sync::Semaphore, time::timeout};
 
 pub(crate) use day::{DayView, csv};
 
 use crate::ledger_client::{LedgerClient, LedgerError};
-use calendar::{Calendar, CalendarError, Range};
+use calendar::{Calendar, CalendarError};
 
 /// Longest wait for the day that another visitor asked for.
 const TURN_WAIT: Duration = Duration::from_secs(5);
