@@ -237,9 +237,10 @@ fn serve(path: &Path) -> Result<(), Failure> {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt()).map_err(failure)?, signal(SignalKind::terminate()).map_err(failure)?);
+        let scheme = if config.console_tls.is_some() { "https" } else { "http" };
         let mut market = market_service::start(config).await.map_err(bad_input)?;
         if let Some(address) = market.console_addr {
-            tracing::info!("console: http://{address}");
+            tracing::info!("console: {scheme}://{address}");
         }
         let until_the_end = async {
             market.finished().await.map_err(failure)?;

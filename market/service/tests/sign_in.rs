@@ -198,7 +198,7 @@ async fn a_person_signs_in_and_out_in_a_browser() {
             )
         };
         chromium.open(&console.root, screen);
-        chromium.wait_for("location.pathname", "/sign-in");
+        chromium.wait_for("document.readyState === 'complete' && location.pathname === '/sign-in'", true);
         chromium.wait_for("document.title", "Sign in – Voisin market");
         assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}");
         chromium.eval(&submit("somebody else's"));
@@ -209,6 +209,8 @@ async fn a_person_signs_in_and_out_in_a_browser() {
         assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}");
         chromium.picture(&pictures.join(format!("{name}.png")));
         chromium.eval(&submit("reader's"));
+        // The page before this one has no state to ask for.
+        chromium.wait_for("document.readyState === 'complete' && location.pathname === '/'", true);
         chromium.wait_for(LIVE, "Starting");
         chromium.wait_for(&text("community"), "Semiurb 4");
         chromium.wait_for("String(document.getElementById('sign-out').hidden)", "false");

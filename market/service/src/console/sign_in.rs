@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Form, Json, Router,
+    Form, Json, Router,
     extract::{Request, State, rejection::FormRejection},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
@@ -31,10 +31,8 @@ const TOKEN_BYTES_MAX: usize = 1_024;
 
 /// The page of a console that is for those with a token alone.
 pub(super) fn guarded(router: Router, tokens: &Arc<KnownTokens>) -> Router {
-    router
-        .route(SIGN_IN, get(page))
-        .layer(from_fn_with_state(tokens.clone(), let_through))
-        .layer(Extension(tokens.clone()))
+    let sign_in = Router::new().route(SIGN_IN, get(page)).with_state(tokens.clone());
+    router.merge(sign_in).layer(from_fn_with_state(tokens.clone(), let_through))
 }
 
 /// What the forms of the page are sent to.
@@ -95,7 +93,7 @@ struct SignIn {
     token: String,
 }
 
-async fn page(Extension(tokens): Extension<Arc<KnownTokens>>, headers: HeaderMap) -> Response {
+async fn page(State(tokens): State<Arc<KnownTokens>>, headers: HeaderMap) -> Response {
     let in_already = tokens.check(Role::Read, cookie(&headers).as_deref()).is_ok();
     if in_already { Redirect::to("/").into_response() } else { shown_page(StatusCode::OK, None) }
 }
