@@ -94,18 +94,23 @@ impl Chromium {
 
     /// The value of a JavaScript expression in the page.
     pub fn eval(&mut self, expression: &str) -> Value {
-        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", parameters);
-        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
-        answer["result"]["value"].clone()
+        self.try_eval(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Waits until `expression` is `expected`.
+    /// Like [`eval`](Self::eval); an error where the page went to another before it answered.
+    fn try_eval(&mut self, expression: &str) -> Result<Value, Value> {
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let answer = self.try_call("Runtime.evaluate", parameters)?;
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        Ok(answer["result"]["value"].clone())
+    }
+
+    /// Waits until `expression` is `expected`, also over the page's going to another.
     pub fn wait_for(&mut self, expression: &str, expected: impl Into<Value>) {
         let expected = expected.into();
         let deadline = Instant::now() + HANG;
         loop {
-            let found = self.eval(expression);
+            let found = self.try_eval(expression).unwrap_or_else(|going| going);
             if found == expected {
                 return;
             }
@@ -130,6 +135,10 @@ impl Chromium {
     }
 
     fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.try_call(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn try_call(&mut self, method: &str, parameters: Value) -> Result<Value, Value> {
         self.calls += 1;
         let mut call = json!({"id": self.calls, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -139,8 +148,10 @@ impl Chromium {
         loop {
             let message = self.from.recv_timeout(HANG).unwrap_or_else(|error| panic!("{method}: {error}"));
             if message["id"] == json!(self.calls) {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].clone();
+                return match message.get("error") {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(message["result"].clone()),
+                };
             }
             let complaint = match message["method"].as_str() {
                 Some("Runtime.exceptionThrown" | "Runtime.consoleAPICalled") => true,
