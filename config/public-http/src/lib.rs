@@ -13,6 +13,7 @@
 //! | `access.rs` | what a configuration says of TLS and tokens, and may not say |
 //! | `tls.rs`, `tokens.rs` | how a server proves who it is; how a client does, and what it may |
 //! | `page.rs` | a door that asks nobody's name: what console and agent's page have |
+//! | `words.rs` | a script that says the texts of a page in the reader's language |
 //! | `refusal.rs` | why a call or a connection is turned away |
 
 mod access;
@@ -25,6 +26,7 @@ mod refusal;
 mod serve;
 mod tls;
 mod tokens;
+mod words;
 
 pub use self::{
     access::{Access, AccessError},
@@ -36,4 +38,5 @@ pub use self::{
     serve::{Greeted, Keeper, Site, Stream, serve, whole_body},
     tls::{Tls, TlsError, greet},
     tokens::{KnownTokens, Role, TokenRefusal, Tokens, TokensError, bearer},
+    words::WORDS_JS,
 };
