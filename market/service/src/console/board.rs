@@ -301,7 +301,12 @@ impl Model {
     pub(crate) fn status(&self, now: Moment) -> Status {
         let (phase, open) = match self.gate {
             Gate::Starting => (Phase::Starting, None),
-            Gate::Open(interval) => (Phase::Open, Some(interval.start_text())),
+            Gate::Open(interval) => match self.summaries.back() {
+                Some(last) if last.interval >= interval => {
+                    (Phase::Running, last.interval.next().map(Interval::start_text))
+                }
+                _ => (Phase::Open, Some(interval.start_text())),
+            },
             Gate::Finished => (Phase::Finished, None),
         };
         Status {
@@ -309,7 +314,7 @@ impl Model {
             health: self.health(now),
             phase,
             open,
-            readings_received: self.received,
+            readings_received: if phase == Phase::Running { 0 } else { self.received },
             readings_expected: self.expected,
             last: self.summaries.back().map(Summary::view),
             last_price: self.last_price.map(|(interval, price)| PricePoint { start: interval.start_text(), price }),
@@ -574,6 +579,24 @@ mod tests {
         assert_eq!(model.totals().intervals, count as u64);
         assert_eq!(model.totals().traded_wh, 2 * count as u128);
         assert_eq!(model.intervals(0, 1).intervals[0].start, first.offset(3).unwrap().start_text());
+    }
+
+    #[test]
+    fn until_readings_are_due_the_next_interval_runs() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        model.gate = Gate::Open(first);
+        model.received = 1;
+        let at = |model: &Model| {
+            let status = model.status(Moment::now());
+            (status.phase, status.open, status.readings_received)
+        };
+        assert_eq!(at(&model), (Phase::Open, Some(first.start_text()), 1));
+        model.settled(&settled(first, vec![line(1, 2, 0)]), None, Moment::now());
+        let second = first.next().unwrap();
+        assert_eq!(at(&model), (Phase::Running, Some(second.start_text()), 0), "the first is not open any more");
+        model.gate = Gate::Open(second);
+        assert_eq!(at(&model).0, Phase::Open);
     }
 
     #[test]

@@ -86,7 +86,9 @@ pub(crate) struct Community {
 pub(crate) enum Phase {
     /// No interval has been opened yet.
     Starting,
-    /// Readings of an interval are awaited.
+    /// The interval `open` runs: its readings are due when it is over.
+    Running,
+    /// Readings of the interval `open` are awaited.
     Open,
     /// The market has reached the end of its time.
     Finished,
@@ -102,7 +104,7 @@ pub(crate) struct Status {
     pub(crate) health: Health,
     /// Where the market is.
     pub(crate) phase: Phase,
-    /// Start of the open interval.
+    /// Start of the interval that runs or is open.
     #[schema(example = "2026-06-01T12:00:00Z")]
     pub(crate) open: Option<String>,
     /// Devices read for the open interval.

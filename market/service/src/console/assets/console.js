@@ -119,6 +119,12 @@ function drawStatus() {
     put('open-note', `${status.open.slice(0, 10)}, ${number(received)} of ${number(expected)} read`);
     readings.max = Math.max(expected, 1);
     readings.value = received;
+  } else if (status.phase === 'running') {
+    put('open-label', 'Running interval');
+    put('open', `${clock(status.open)}Z`);
+    at('open').dateTime = status.open;
+    const end = new Date(Date.parse(status.open) + community.interval_minutes * 60_000).toISOString();
+    put('open-note', `${status.open.slice(0, 10)}, meters are read at ${clock(end)}Z`);
   } else if (status.phase === 'finished') {
     put('open-label', 'Market');
     put('open', 'Finished');
