@@ -98,18 +98,33 @@ fn named(path: &Path, error: impl std::fmt::Display) -> Failure {
 /// Hands a decision to a node, and says what becomes of it.
 pub(super) fn send_draft(node: &Asked, draft: &Draft) -> Result<(), Failure> {
     let decision = Encoded::of(&draft.decision);
-    send(node, &Transaction::Decide { decision, approvals: draft.approvals.clone() })
+    let transaction = Transaction::Decide { decision, approvals: draft.approvals.clone() };
+    let Some((signed, total)) = hand_in(node, &transaction)? else { return Ok(()) };
+    let number = draft.decision.sequence;
+    print(format_args!(
+        "draft {number}: {signed} of {total} voting power approve, more than two thirds are needed; it waits at all nodes, \
+         where `ledger drafts` shows it and `ledger approve {number}` goes on"
+    ))
 }
 
-/// Hands a transaction to a node, and says what it makes of it.
+/// Hands an instruction to a node, and says what it makes of it.
 fn send(node: &Asked, transaction: &Transaction) -> Result<(), Failure> {
+    hand_in(node, transaction).map(|_| ())
+}
+
+/// Hands a transaction to a node, and prints its id. Of a decision that waits for approvals: the voting power that has
+/// approved it, and that of all.
+fn hand_in(node: &Asked, transaction: &Transaction) -> Result<Option<(u64, u64)>, Failure> {
     let transaction = cbor::encode(transaction);
     match node.ask(async |node| node.submit(&transaction).await)? {
-        Submitted::Pending { transaction } | Submitted::Exists { transaction } => print(transaction),
-        Submitted::Open { transaction, signed, total } => print(format_args!(
-            "{transaction}\n{signed} of {total} voting power approve, more than two thirds are needed; it waits at all nodes: \
-             `ledger drafts` shows it, `ledger approve` goes on"
-        )),
+        Submitted::Pending { transaction } | Submitted::Exists { transaction } => {
+            print(transaction)?;
+            Ok(None)
+        }
+        Submitted::Open { transaction, signed, total } => {
+            print(transaction)?;
+            Ok(Some((signed, total)))
+        }
         Submitted::Refused { refusal, detail, .. } => Err(bad_input(format!("refused as {refusal}: {detail}"))),
     }
 }
