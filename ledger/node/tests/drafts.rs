@@ -14,7 +14,7 @@ use std::{
 };
 
 use protocol::{
-    api::{OpenDraft, RulesInForce, Status},
+    api::{MemberStatus, OpenDraft, RulesInForce, Status},
     enrolment::EnrolmentRequest,
     key::SecretKey,
     member::MemberId,
@@ -178,10 +178,11 @@ async fn a_household_is_taken_in_by_owners_who_pass_no_file_around() {
     fs::write(world.directory.path().join("enrolment.json"), serde_json::to_string(&request).unwrap()).unwrap();
     fs::write(world.directory.path().join("members.csv"), "member,name\n").unwrap();
     let registers = ["--import-wh", "17", "--export-wh", "3", "--rated-power-w", "43470"];
-    let name = ["--name", "Ada, Rossi", "--directory", "members.csv"];
-    let register = [&["register-member", "enrolment.json"][..], &registers, &name].concat();
+    let called = ["--name", "Ada, Rossi", "--directory", "members.csv"];
+    let register = [&["register-member", "enrolment.json"][..], &registers, &called].concat();
     let said = world.draft(0, &register);
-    assert!(said.contains("1 of 4 voting power approve, more than two thirds are needed"), "{said}");
+    assert!(said.contains("draft 1: 1 of 4 voting power approve, more than two thirds are needed"), "{said}");
+    assert!(said.contains("`ledger approve 1` goes on"), "{said}");
     let names = fs::read_to_string(world.directory.path().join("members.csv")).unwrap();
     let (member, name) = names.lines().nth(1).unwrap().split_once(',').unwrap();
     assert_eq!(name, "\"Ada, Rossi\"");
@@ -213,6 +214,41 @@ async fn a_household_is_taken_in_by_owners_who_pass_no_file_around() {
     assert!(world.ask::<serde_json::Value>(3, &statement).await.unwrap().is_array());
     world.refuses(&["approve", "1", "--config", &world.config(3)], "expected a draft that waits for approvals");
     assert_eq!(world.succeeds(&["drafts", "--url", &world.urls[3]]), "no decision waits for approvals\n");
+
+    // Slips are found before anything is drafted.
+    let again = |meter: [&str; 6], name: &[&str], said: &str| {
+        let config = world.config(0);
+        let draft =
+            [&["draft", "register-member", "enrolment.json"][..], &meter, name, &["--config", &config]].concat();
+        world.refuses(&draft, said);
+    };
+    again(
+        ["--import-wh", "17", "--export-wh", "3", "--rated-power-w", "43"],
+        &[],
+        "expected 1000 to 1000000 W, found 43; ",
+    );
+    again(registers, &called, "expected a name that nobody has, found Ada, Rossi of ");
+
+    // It moves.
+    let [key, device] = [72, 73].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let request = EnrolmentRequest::sign(&key, &device, None).unwrap();
+    fs::write(world.directory.path().join("moved.json"), serde_json::to_string(&request).unwrap()).unwrap();
+    let from = member.to_string();
+    let name = ["--name", "Ada, Mill Lane", "--directory", "members.csv"];
+    let said = world.draft(0, &[&["move-member", &from, "moved.json"][..], &registers, &name].concat());
+    assert!(said.contains("draft 2: 1 of 4") && said.contains("draft 3: 1 of 4"), "{said}");
+    world.all_have(2).await;
+    for number in [1, 2] {
+        let said = world.approve(number, "2");
+        assert!(said.contains("revoke_device") && said.contains(&from), "{said}");
+        world.approve(number, "3");
+    }
+    world.decided(3).await;
+    let members: Vec<MemberStatus> = world.ask(0, "/v1/members").await.unwrap();
+    let moved = members.iter().find(|member| member.key == key.public()).unwrap();
+    assert_eq!(moved.device, Some(device.public()));
+    let names = fs::read_to_string(world.directory.path().join("members.csv")).unwrap();
+    assert!(names.ends_with(&format!("{},\"Ada, Mill Lane\"\n", moved.member)), "{names}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! `ledger draft`: decisions from the command line, with their number and what is in force looked up at a node.
 
+mod plausible;
 mod register;
 mod rules;
 mod validators;
@@ -40,6 +41,8 @@ pub(super) struct DraftCommand {
 enum What {
     /// Take in a household, from the request that its agent makes
     RegisterMember(register::RegisterMember),
+    /// Let a household move: it leaves its old place, and is taken in at its new one
+    MoveMember(register::MoveMember),
     /// Give a member another meter, from the interval after the open one on
     ReplaceMeter(ReplaceMeter),
     /// Take no more readings of a member's device: it leaves, or its meter was stolen
@@ -60,6 +63,7 @@ impl DraftCommand {
     pub(super) fn open(self) -> Result<(), Failure> {
         match self.what {
             What::RegisterMember(register) => register.open(),
+            What::MoveMember(moving) => moving.open(),
             What::ReplaceMeter(replace) => replace.open(),
             What::RevokeDevice(revoke) => revoke.open(),
             What::ReplaceKey(replace) => replace.open(),
@@ -84,6 +88,26 @@ struct Opening {
 }
 
 impl Opening {
+    /// Drafts two actions, the second under the next free number, and opens both at the node.
+    fn open_both(mut self, actions: [Action; 2]) -> Result<(), Failure> {
+        let Some((chain, key)) = self.approver.open(&mut self.node)? else {
+            return Err(bad_input(
+                "expected a validator's key, found none, and two decisions are not written to one file: name its \
+                 configuration with --config",
+            ));
+        };
+        let in_force = self.node.ask(Node::rules)?;
+        let open = self.node.ask(Node::drafts)?;
+        let first = number(&in_force, &open, self.instead_of)?;
+        let second = number(&in_force, &open, None)?.max(first + 1);
+        for (sequence, action) in [first, second].into_iter().zip(actions) {
+            let mut draft = Draft { decision: Decision { sequence, action }, approvals: Vec::new() };
+            draft.approve(&chain, &key);
+            send_draft(&self.node, &draft)?;
+        }
+        Ok(())
+    }
+
     /// Drafts what `action` makes of the rules in force, and opens it at the node, or writes it to stdout.
     fn open(mut self, action: impl FnOnce(&RulesInForce, &Asked) -> Result<Action, Failure>) -> Result<(), Failure> {
         let approver = self.approver.open(&mut self.node)?;
@@ -128,6 +152,18 @@ struct Meter {
     /// What is produced behind it: solar, wind, hydro, biomass or geothermal
     #[arg(long, value_name = "TECHNOLOGY", value_parser = technology)]
     technology: Option<Technology>,
+    /// Believe it although it looks like a slip
+    #[arg(long)]
+    implausible: bool,
+}
+
+impl Meter {
+    fn check(&self) -> Result<(), Failure> {
+        if self.implausible {
+            return Ok(());
+        }
+        plausible::check(self.rated_power_w, self.import_wh, self.export_wh).map_err(bad_input)
+    }
 }
 
 #[derive(Args)]
@@ -146,7 +182,8 @@ struct ReplaceMeter {
 impl ReplaceMeter {
     fn open(self) -> Result<(), Failure> {
         let ReplaceMeter { member, device, meter, opening } = self;
-        let Meter { import_wh, export_wh, rated_power_w, technology } = meter;
+        meter.check()?;
+        let Meter { import_wh, export_wh, rated_power_w, technology, .. } = meter;
         let registers = Registers { import_wh, export_wh };
         let action = Action::ReplaceMeter { member, device, registers, rated_power_w, technology };
         opening.open(|_, _| Ok(action))

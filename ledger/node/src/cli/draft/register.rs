@@ -45,8 +45,13 @@ pub(super) struct RegisterMember {
 
 impl RegisterMember {
     pub(super) fn open(self) -> Result<(), Failure> {
+        self.open_with(|opening, register| opening.open(|_, _| Ok(register)))
+    }
+
+    fn open_with(self, open: impl FnOnce(Opening, Action) -> Result<(), Failure>) -> Result<(), Failure> {
         let RegisterMember { meter, bus, opening, .. } = self;
-        let Meter { import_wh, export_wh, rated_power_w, technology } = meter;
+        meter.check()?;
+        let Meter { import_wh, export_wh, rated_power_w, technology, .. } = meter;
         let named = |error: String| bad_input(format!("{}: {error}", self.request.display()));
         let text = match self.request.to_str() {
             Some("-") => std::io::read_to_string(std::io::stdin()),
@@ -59,9 +64,30 @@ impl RegisterMember {
         let entry = entry.map(|(name, directory)| Entry::new(member, name, directory)).transpose()?;
         let (key, device) = (request.key(), request.device());
         let registered = GenesisMember { member, key, device, rated_power_w, bus, import_wh, export_wh, technology };
-        opening.open(|_, _| Ok(Action::RegisterMember(Box::new(registered))))?;
+        open(opening, Action::RegisterMember(Box::new(registered)))?;
         eprintln!("ledger: {} is {member}", self.name.as_deref().or(request.name()).unwrap_or("this household"));
         entry.map_or(Ok(()), Entry::write)
+    }
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Two decisions, both to be approved: its meter at the old place counts no more, and it is taken in at
+the new one, with the request that `meter-agent init` made there. It gets a new pseudonym, so that
+nobody sees that the two are one household. What the old account holds stays there until it is paid
+out (`ledger bill`, then `ledger draft transfer`)."
+)]
+pub(super) struct MoveMember {
+    /// Who moves, its pseudonym
+    from: MemberId,
+    #[command(flatten)]
+    to: RegisterMember,
+}
+
+impl MoveMember {
+    pub(super) fn open(self) -> Result<(), Failure> {
+        let leave = Action::RevokeDevice { member: self.from };
+        self.to.open_with(|opening, register| opening.open_both([leave, register]))
     }
 }
 
@@ -81,6 +107,15 @@ impl Entry<'_> {
             return Err(named("expected a CSV file with the columns member,name".into()));
         }
         let quoted = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.into() };
+        let twice = text.lines().skip(1).find_map(|line| {
+            let (member, known) = line.split_once(',')?;
+            (known == quoted || known == format!("\"{name}\"")).then_some(member)
+        });
+        if let Some(member) = twice {
+            return Err(named(format!(
+                "expected a name that nobody has, found {name} of {member}: say which one, as in “{name}, 2nd floor”"
+            )));
+        }
         let line_end = if text.ends_with('\n') { "" } else { "\n" };
         Ok(Entry { line: format!("{line_end}{member},{quoted}\n"), file })
     }
