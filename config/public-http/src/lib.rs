@@ -13,10 +13,12 @@
 //! | `access.rs` | what a configuration says of TLS and tokens, and may not say |
 //! | `tls.rs`, `tokens.rs` | how a server proves who it is; how a client does, and what it may |
 //! | `page.rs` | a door that asks nobody's name: what console and agent's page have |
+//! | `assets.rs` | files that a program carries and serves, with their media types and caching |
 //! | `words.rs` | a script that says the texts of a page in the reader's language |
 //! | `refusal.rs` | why a call or a connection is turned away |
 
 mod access;
+mod assets;
 mod client;
 mod door;
 mod host;
@@ -30,6 +32,7 @@ mod words;
 
 pub use self::{
     access::{Access, AccessError},
+    assets::{Asset, CSS, HTML, JAVASCRIPT, SVG, answer},
     client::Client,
     host::Names,
     limits::{ConnectionLimits, DESCRIPTORS_RESERVED, raise_descriptors},

@@ -3,13 +3,8 @@
 
 use std::sync::LazyLock;
 
-use axum::{
-    body::Bytes,
-    extract::Path,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
-use protocol::hash::Hash;
+use axum::{extract::Path, http::HeaderMap, response::Response};
+use public_http::{Asset, CSS, HTML, JAVASCRIPT, SVG, answer};
 
 /// Scripts only from files of this server, and forms only to it. Styles may be inline, because plotly.js and Swagger UI
 /// set some that way.
@@ -17,48 +12,27 @@ pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src
     img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
 
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    cache_control: &'static str,
-    etag: String,
-    body: Bytes,
-}
-
-/// Kept by the browser, but asked about each time: a new version of the market shows at once.
-const REVALIDATE: &str = "no-cache";
-/// plotly.js is large and changes only with the program.
-const ONE_DAY: &str = "public, max-age=86400";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-
-static INDEX: LazyLock<Asset> =
-    LazyLock::new(|| asset("index.html", "text/html; charset=utf-8", include_str!("assets/index.html")));
+static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", HTML, include_str!("assets/index.html")));
 
 static HISTORY: LazyLock<Asset> =
-    LazyLock::new(|| asset("history.html", "text/html; charset=utf-8", include_str!("assets/history.html")));
+    LazyLock::new(|| Asset::new("history.html", HTML, include_str!("assets/history.html")));
 
 static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
     [
-        asset("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
-        asset("console.js", JAVASCRIPT, include_str!("assets/console.js")),
-        asset("charts.js", JAVASCRIPT, include_str!("assets/charts.js")),
-        asset("mechanism.js", JAVASCRIPT, include_str!("assets/mechanism.js")),
-        asset("tables.js", JAVASCRIPT, include_str!("assets/tables.js")),
-        asset("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
-        asset("health.js", JAVASCRIPT, include_str!("assets/health.js")),
-        asset("format.js", JAVASCRIPT, include_str!("assets/format.js")),
-        asset("history.css", "text/css; charset=utf-8", include_str!("assets/history.css")),
-        asset("history.js", JAVASCRIPT, include_str!("assets/history.js")),
-        asset("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
-        Asset { cache_control: ONE_DAY, ..asset("plotly.js", JAVASCRIPT, &plotly()) },
+        Asset::new("console.css", CSS, include_str!("assets/console.css")),
+        Asset::new("console.js", JAVASCRIPT, include_str!("assets/console.js")),
+        Asset::new("charts.js", JAVASCRIPT, include_str!("assets/charts.js")),
+        Asset::new("mechanism.js", JAVASCRIPT, include_str!("assets/mechanism.js")),
+        Asset::new("tables.js", JAVASCRIPT, include_str!("assets/tables.js")),
+        Asset::new("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
+        Asset::new("health.js", JAVASCRIPT, include_str!("assets/health.js")),
+        Asset::new("format.js", JAVASCRIPT, include_str!("assets/format.js")),
+        Asset::new("history.css", CSS, include_str!("assets/history.css")),
+        Asset::new("history.js", JAVASCRIPT, include_str!("assets/history.js")),
+        Asset::new("icon.svg", SVG, include_str!("assets/icon.svg")),
+        Asset::new("plotly.js", JAVASCRIPT, plotly()).kept_for_a_day(),
     ]
 });
-
-fn asset(name: &'static str, content_type: &'static str, body: &str) -> Asset {
-    let body = Bytes::copy_from_slice(body.as_bytes());
-    let etag = format!("\"{}\"", &Hash::of(&body).to_string()[..32]);
-    Asset { name, content_type, cache_control: REVALIDATE, etag, body }
-}
 
 /// plotly.js as the crate carries it: the first of the scripts that it embeds in a page.
 fn plotly() -> String {
@@ -69,37 +43,22 @@ fn plotly() -> String {
 
 /// `GET /`
 pub(crate) async fn index(request: HeaderMap) -> Response {
-    serve(&INDEX, &request)
+    INDEX.answer(&request)
 }
 
 /// `GET /history`
 pub(crate) async fn history(request: HeaderMap) -> Response {
-    serve(&HISTORY, &request)
+    HISTORY.answer(&request)
 }
 
 /// `GET /assets/NAME`
 pub(crate) async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
-    serve_named(&name, &request)
+    answer(&*ASSETS, &name, &request)
 }
 
 /// `GET /favicon.ico`: what browsers ask for beside everything that is not our page, such as the metrics.
 pub(crate) async fn icon(request: HeaderMap) -> Response {
-    serve_named("icon.svg", &request)
-}
-
-fn serve_named(name: &str, request: &HeaderMap) -> Response {
-    match ASSETS.iter().find(|asset| asset.name == name) {
-        Some(asset) => serve(asset, request),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-fn serve(asset: &Asset, request: &HeaderMap) -> Response {
-    let headers = [(header::CACHE_CONTROL, asset.cache_control), (header::ETAG, asset.etag.as_str())];
-    if request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == asset.etag.as_bytes()) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
-    (headers, [(header::CONTENT_TYPE, asset.content_type)], asset.body.clone()).into_response()
+    answer(&*ASSETS, "icon.svg", &request)
 }
 
 #[cfg(test)]
@@ -108,10 +67,10 @@ mod tests {
 
     #[test]
     fn the_page_knows_no_mechanism_by_its_name() {
-        for asset in ASSETS.iter().filter(|asset| asset.name != "plotly.js").chain([&*INDEX, &*HISTORY]) {
-            let text = std::str::from_utf8(&asset.body).unwrap();
+        for asset in ASSETS.iter().filter(|asset| asset.name() != "plotly.js").chain([&*INDEX, &*HISTORY]) {
+            let text = std::str::from_utf8(asset.body()).unwrap();
             for known in market::clearing::mechanisms() {
-                assert!(!text.contains(known.name()), "{} names `{}`", asset.name, known.name());
+                assert!(!text.contains(known.name()), "{} names `{}`", asset.name(), known.name());
             }
         }
     }
