@@ -12,6 +12,7 @@
 //! | `GET /v1/members/MEMBER/registration` | | [`ProvedRegistration`](crate::registration::ProvedRegistration) |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
+//! | `GET /v1/decisions?from=SEQUENCE&limit=N` | | list of [`Decided`], by number |
 //! | `GET /v1/drafts` | | list of [`OpenDraft`], by number |
 //! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
@@ -19,6 +20,8 @@
 //! | `GET /v1/health` | | [`Health`]; status 503 where no block was committed for too long |
 //!
 //! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
+
+mod decided;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +42,12 @@ use crate::{
     settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
 };
 
+pub use self::decided::{Change, Decided, OtherGrid};
+
 /// Most settlements in one answer.
 pub const SETTLEMENTS_PER_PAGE_MAX: usize = 200;
+/// Most decisions in one answer.
+pub const DECISIONS_PER_PAGE_MAX: usize = 100;
 /// Most members in one answer.
 pub const MEMBERS_PER_PAGE_MAX: usize = 1_000;
 /// Longest that a call waits for something to be settled, ms.

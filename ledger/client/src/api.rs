@@ -7,8 +7,8 @@ use std::time::Duration;
 use hyper::{StatusCode, body::Bytes};
 use protocol::{
     api::{
-        BlockSummary, Correctable, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, RulesInForce, Settled, Status,
-        Submitted,
+        BlockSummary, Correctable, Decided, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, RulesInForce, Settled,
+        Status, Submitted,
     },
     commit::Validator,
     interval::Interval,
@@ -92,6 +92,11 @@ impl Node {
     /// The decisions that wait for approvals, by number.
     pub async fn drafts(&self) -> Result<Vec<OpenDraft>, ApiError> {
         self.get("/v1/drafts".into()).await
+    }
+
+    /// A page of the decisions that were made, from a sequence number on; empty while that one is not made.
+    pub async fn decisions(&self, from: u64, limit: usize) -> Result<Vec<Decided>, ApiError> {
+        self.get(format!("/v1/decisions?from={from}&limit={limit}")).await
     }
 
     /// The validators of the next height.

@@ -4,17 +4,22 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ledger::{proof::Verifier, state::State};
+use ledger_client::{Client, api::Node as Asked};
 use ledger_node::{api, node::Ledger, store::MemoryStore};
 use protocol::{
-    api::{BlockSummary, Correctable, Event, Health, MemberStatus, Posting, RulesInForce, Settled, Status, Submitted},
+    api::{
+        BlockSummary, Change, Correctable, Decided, Event, Health, MemberStatus, Posting, RulesInForce, Settled,
+        Status, Submitted,
+    },
     block::Transaction,
     cbor,
     commit::Validator,
-    correction,
+    correction::{self, Values},
     decision::Action,
+    energy::Energy,
     instruction::MemberAction,
     limits::TRANSACTION_BYTES_MAX,
     member::{AccountId, MemberId},
@@ -27,6 +32,8 @@ use serde::de::DeserializeOwned;
 use support::{Community, history::History, ledger_of};
 
 const INTERVALS: u64 = 3;
+/// After this a test counts as hung.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Node {
     community: Community,
@@ -109,6 +116,63 @@ async fn everything_that_is_told_fits_together() {
     assert_eq!(node.ask("/docs/").await.0, StatusCode::OK);
     let (_, metrics) = node.ask("/metrics").await;
     assert!(metrics.contains(&format!("voisin_ledger_height {INTERVALS}")), "{metrics}");
+}
+
+#[tokio::test]
+async fn decisions_are_told_in_their_order_with_who_approved_and_what_changed() {
+    let mut history = History::new(5, 4);
+    let first = history.settle();
+    let giver = history.community.members[0].id;
+    history.replace_validator(1, 201);
+    history.settle();
+    history.correct(2, first, 1, &[(giver, Values { export: Energy::from_wh(400), ..Values::default() })]);
+    history.replace_validator(3, 202);
+    history.correct(4, first, 2, &[(giver, Values { export: Energy::from_wh(650), ..Values::default() })]);
+    let reference = "paid out".to_owned();
+    let (from, to) = (AccountId::Supplier, AccountId::Member(giver));
+    let payout = Action::Transfer { from, to, amount: Amount::from_nano(7), reference: reference.clone() };
+    // Two decisions in the block that settles an interval.
+    let open = history.state.next();
+    let readings = history.community.read_all(open);
+    let settlement = history.community.settlement(&history.state, &readings);
+    let settle = history.community.transaction(settlement, &readings);
+    let set_market = Action::SetMarket { key: history.community.validators[0].public() };
+    let decided = [history.community.decide(5, payout), history.community.decide(6, set_market)];
+    history.block(decided.into_iter().chain([settle]).collect());
+    let keys = history.community.validators.clone();
+    let node = Node::serve(history.community, history.store, history.state, u64::MAX).await;
+    let client = Asked::new(Client::new(&node.url, None, None).unwrap(), PATIENCE);
+
+    let all = client.decisions(1, 100).await.unwrap();
+    assert_eq!(all.iter().map(|decided| decided.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    for Decided { height, id, open, approvals, signed, total, .. } in &all {
+        let block: BlockSummary = node.get(&format!("/v1/blocks/{height}")).await;
+        assert!(block.transactions.contains(id), "{id} in {height}");
+        assert_eq!((*signed, *total, approvals.len()), (4, 4, 4));
+        let settled: Vec<Settled> = node.get(&format!("/v1/settlements?from={}", open.start_text())).await;
+        assert!(settled.iter().all(|settled| settled.height >= *height), "{open} was open before {height}");
+        let before = open.offset(-1).unwrap().start_text();
+        let before: Vec<Settled> = node.get(&format!("/v1/settlements?from={before}&limit=1")).await;
+        assert!(before[0].height < *height);
+    }
+    assert!(matches!(&all[0].change, Change::SetValidators { validators } if validators.len() == 4));
+    let Change::Correct { intervals, members } = &all[1].change else { panic!("{:?}", all[1]) };
+    assert_eq!((intervals.len(), members.as_slice()), (1, &[giver][..]));
+    assert_eq!(all[4].change, Change::Transfer { from, to, amount: Amount::from_nano(7), reference });
+    assert_eq!(all[5].change, Change::SetMarket { key: keys[0].public() });
+    assert_eq!((all[4].height, all[4].open), (all[5].height, open));
+    // The first was approved by those that it replaced in part, the last by those that came.
+    assert!(all[5].approvals.iter().all(|approval| keys.iter().any(|key| key.public() == approval.validator)));
+    assert!(!all[0].approvals.iter().all(|approval| keys.iter().any(|key| key.public() == approval.validator)));
+
+    assert_eq!(client.decisions(2, 2).await.unwrap(), all[1..3]);
+    assert_eq!(client.decisions(0, 1).await.unwrap(), all[..1]);
+    assert_eq!(client.decisions(7, 100).await.unwrap(), []);
+    assert_eq!(client.decisions(u64::MAX, 100).await.unwrap(), []);
+    let json: serde_json::Value = node.get("/v1/decisions?from=5&limit=1").await;
+    assert_eq!(json[0]["change"]["kind"], "transfer");
+    let (status, text) = node.ask("/v1/decisions?from=first").await;
+    assert!(status == StatusCode::BAD_REQUEST && text.contains("from"), "{text}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The calls: `protocol::api` over axum.
 //!
-//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`] and
-//! [`MEMBERS_PER_PAGE_MAX`], waiting by [`WAIT_MS_MAX`].
+//! Every answer is bounded: bodies in by [`TRANSACTION_BYTES_MAX`], pages out by [`SETTLEMENTS_PER_PAGE_MAX`],
+//! [`DECISIONS_PER_PAGE_MAX`] and [`MEMBERS_PER_PAGE_MAX`], waiting by [`WAIT_MS_MAX`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,8 +15,8 @@ use axum::{
 };
 use protocol::{
     api::{
-        BlockSummary, Correctable, Health, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RulesInForce,
-        SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
+        BlockSummary, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, MEMBERS_PER_PAGE_MAX, MemberStatus,
+        OpenDraft, Posting, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
     commit::Validator,
     interval::{Interval, parse_utc},
@@ -52,7 +52,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 16] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 17] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -68,6 +68,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 16] {
         ("/v1/settlements/{start}/inputs", get(inputs)),
         ("/v1/certificates", get(certificates)),
         ("/v1/rules", get(rules)),
+        ("/v1/decisions", get(decisions)),
         ("/v1/drafts", get(drafts)),
         ("/metrics", get(metrics)),
     ]
@@ -97,6 +98,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 16] {
         inputs,
         certificates,
         rules,
+        decisions,
         drafts,
         metrics
     ),
@@ -347,6 +349,27 @@ async fn inputs(State(ledger): State<Arc<Ledger>>, Path(start): Path<String>) ->
 #[utoipa::path(get, path = "/v1/rules", responses((status = 200, body = RulesInForce)))]
 async fn rules(State(ledger): State<Arc<Ledger>>) -> Json<RulesInForce> {
     Json(ledger.rules())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct DecisionsPage {
+    /// Sequence number of the first; without it, 1.
+    from: Option<u64>,
+    /// Most decisions; at most 100.
+    limit: Option<usize>,
+}
+
+/// Decisions that were made, by number: who approved, in which block, what they changed.
+#[utoipa::path(get, path = "/v1/decisions", params(DecisionsPage),
+    responses((status = 200, body = Vec<Decided>), (status = 400, body = Problem)))]
+async fn decisions(
+    State(ledger): State<Arc<Ledger>>,
+    Query(DecisionsPage { from, limit }): Query<DecisionsPage>,
+) -> Result<Json<Vec<Decided>>, ApiError> {
+    let limit = limit.unwrap_or(DECISIONS_PER_PAGE_MAX).min(DECISIONS_PER_PAGE_MAX);
+    blocking(move || ledger.decisions(from.unwrap_or(1), limit)).await
 }
 
 /// Decisions that wait for approvals, by number. They are handed in like any transaction.

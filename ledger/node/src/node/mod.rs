@@ -4,6 +4,7 @@ mod app;
 mod author;
 mod commit;
 mod config;
+mod decided;
 mod drafting;
 mod drafts;
 mod exposition;

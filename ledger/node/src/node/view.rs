@@ -188,7 +188,7 @@ impl Ledger {
         changed.map(|changed| self.step(changed)).collect()
     }
 
-    fn step(&self, height: u64) -> Result<ValidatorStep, LedgerError> {
+    pub(super) fn step(&self, height: u64) -> Result<ValidatorStep, LedgerError> {
         let Opened { block, certificate, .. } = self.opened(height)?;
         // The last decision of a block about the validators is the one that holds after it.
         let decided = block.transactions.iter().rev().find_map(|transaction| match transaction {
