@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `POST /v1/transactions` | CBOR [`Transaction`](crate::block::Transaction) | [`Submitted`] |
 //! | `GET /v1/status` | | [`Status`] |
-//! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS` | | list of [`Settled`] |
+//! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS&in_force=BOOL&member=MEMBER` | | list of [`Settled`] |
 //! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
 //! | `GET /v1/settlements/INTERVAL/corrections` | | list of [`Receipt`](crate::receipt::Receipt) of corrections |
 //! | `GET /v1/settlements/INTERVAL/inputs` | | [`Correctable`] |
@@ -147,9 +147,9 @@ pub struct OpenDraft {
 pub struct Settled {
     /// The interval.
     pub interval: Interval,
-    /// The block it is in.
+    /// The block it is in; where it is asked for as it stands, the one that corrected it last.
     pub height: u64,
-    /// Hash of the signed settlement.
+    /// Hash of the signed settlement; of a correction, the decision's id.
     pub settlement: Hash,
     /// Clearing price.
     pub price: Option<Price>,

@@ -153,6 +153,17 @@ impl Node {
         self.get_within(path, wait + self.patience).await
     }
 
+    /// The same, each as it was corrected last; with a member, its lines and trades alone.
+    pub async fn settlements_in_force(
+        &self,
+        from: Interval,
+        limit: usize,
+        member: Option<MemberId>,
+    ) -> Result<Vec<Settled>, ApiError> {
+        let member = member.map_or(String::new(), |member| format!("&member={member}"));
+        self.get(format!("{}&in_force=true{member}", settlements(from, limit))).await
+    }
+
     /// The receipts of an interval as it was first settled.
     pub async fn receipts(&self, interval: Interval) -> Result<Vec<Receipt>, ApiError> {
         self.get(format!("/v1/settlements/{}/receipts", interval.start_text())).await

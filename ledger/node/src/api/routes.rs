@@ -288,6 +288,10 @@ struct Page {
     limit: Option<usize>,
     /// How long to wait for the first of them to be settled, milliseconds; at most 30,000.
     wait_ms: Option<u64>,
+    /// Whether each is wanted as it was corrected last; without it, as it was first settled.
+    in_force: Option<bool>,
+    /// Only this member's lines and trades: a pseudonym, 32 hex digits.
+    member: Option<String>,
 }
 
 /// Settled intervals, in order; an empty list if there are none yet.
@@ -297,15 +301,29 @@ async fn settlements(
     State(ledger): State<Arc<Ledger>>,
     Query(query): Query<Page>,
 ) -> Result<Json<Vec<Settled>>, ApiError> {
-    let Page { from, limit, wait_ms } = query;
+    let Page { from, limit, wait_ms, in_force, member } = query;
     let (from, limit) = page(&ledger, from.as_deref(), limit)?;
+    let bad = |error| ApiError::BadRequest(format!("{error}"));
+    let member: Option<MemberId> = member.map(|member| member.parse().map_err(bad)).transpose()?;
     if let Some(wait_ms) = wait_ms {
         let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
         let settled = || ledger.head().state.settled().is_some_and(|settled| settled >= from);
         // Not settled in time is an answer too: an empty page.
         let _ = tokio::time::timeout(wait, ledger.committed().wait_for(|_| settled())).await;
     }
-    blocking(move || ledger.settlements(from, limit)).await
+    blocking(move || {
+        let in_force = in_force.unwrap_or_default();
+        let mut settled =
+            if in_force { ledger.settlements_in_force(from, limit) } else { ledger.settlements(from, limit) }?;
+        if let Some(member) = member {
+            for Settled { lines, trades, .. } in &mut settled {
+                lines.retain(|line| line.member == member);
+                trades.retain(|trade| trade.seller == member || trade.buyer == member);
+            }
+        }
+        Ok(settled)
+    })
+    .await
 }
 
 /// The receipts of a settled interval, one a member: each is proof enough, with the genesis.

@@ -83,6 +83,15 @@ impl Ledger {
 
     /// At most `limit` settled intervals from `from` on, each as it was first settled.
     pub fn settlements(&self, from: Interval, limit: usize) -> Result<Vec<Settled>, LedgerError> {
+        Ok(self.shown(self.first_settled(from, limit)?))
+    }
+
+    /// At most `limit` settled intervals from `from` on, each as it stands: as it was corrected last.
+    pub fn settlements_in_force(&self, from: Interval, limit: usize) -> Result<Vec<Settled>, LedgerError> {
+        Ok(self.shown(self.in_force(from, limit)?))
+    }
+
+    fn shown(&self, settled: Vec<(u64, chain::Settled)>) -> Vec<Settled> {
         let head = self.head();
         let shown = |(height, found): (u64, chain::Settled)| {
             let settlement = found.transaction;
@@ -103,7 +112,7 @@ impl Ledger {
                 tariffs,
             }
         };
-        Ok(self.first_settled(from, limit)?.into_iter().map(shown).collect())
+        settled.into_iter().map(shown).collect()
     }
 
     /// At most `limit` settlements from `from` on, each as it was first booked, and the heights of their blocks.
@@ -124,6 +133,27 @@ impl Ledger {
         let Some(height) = self.store.height_of(interval)? else { return Ok(None) };
         let mut settled = self.opened(height)?.settled.into_iter().filter(|settled| settled.correction == 0);
         Ok(settled.find(|found| found.settlement.interval == interval).map(|found| found.settlement))
+    }
+
+    /// At most `limit` settlements from `from` on, each as it was booked last, and the heights of their blocks.
+    fn in_force(&self, from: Interval, limit: usize) -> Result<Vec<(u64, chain::Settled)>, LedgerError> {
+        let mut settled = Vec::new();
+        let mut interval = Some(from);
+        // A block may correct a day, and is opened once for all of it.
+        let mut last: Option<(u64, Vec<chain::Settled>)> = None;
+        while let Some(next) = interval.filter(|_| settled.len() < limit) {
+            let Some(first) = self.store.height_of(next)? else { break };
+            let height = self.store.corrections(next)?.last().copied().unwrap_or(first);
+            let booked = match last.take() {
+                Some((opened, booked)) if opened == height => booked,
+                _ => self.opened(height)?.settled,
+            };
+            let in_force = booked.iter().rfind(|found| found.settlement.interval == next);
+            settled.extend(in_force.map(|found| (height, found.clone())));
+            last = Some((height, booked));
+            interval = next.next();
+        }
+        Ok(settled)
     }
 
     /// What a correction of an interval begins with; none if it is not settled, or its readings were pruned.
