@@ -17,7 +17,7 @@ static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", HTML, 
 static HISTORY: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("history.html", HTML, include_str!("assets/history.html")));
 
-static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
     [
         Asset::new("console.css", CSS, include_str!("assets/console.css")),
         Asset::new("console.js", JAVASCRIPT, include_str!("assets/console.js")),
@@ -27,6 +27,7 @@ static ASSETS: LazyLock<[Asset; 12]> = LazyLock::new(|| {
         Asset::new("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
         Asset::new("health.js", JAVASCRIPT, include_str!("assets/health.js")),
         Asset::new("format.js", JAVASCRIPT, include_str!("assets/format.js")),
+        Asset::new("words.js", JAVASCRIPT, public_http::WORDS_JS),
         Asset::new("history.css", CSS, include_str!("assets/history.css")),
         Asset::new("history.js", JAVASCRIPT, include_str!("assets/history.js")),
         Asset::new("icon.svg", SVG, include_str!("assets/icon.svg")),

@@ -1,11 +1,13 @@
-// Numbers and times as people read them. Exact decimal text comes in; only what is shown is rounded.
+// Numbers and times as people read them, in the page's language. Exact decimal text comes in; only what is shown is rounded.
+
+import { language } from './words.js';
 
 const formats = new Map();
 
 /** `value` with `digits` decimals, grouped, with a real minus sign. */
 export function number(value, digits = 0) {
   if (!formats.has(digits)) {
-    formats.set(digits, new Intl.NumberFormat('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+    formats.set(digits, new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   }
   const text = formats.get(digits).format(value).replace('-', '−');
   return /[1-9]/.test(text) ? text : text.replace('−', '');
