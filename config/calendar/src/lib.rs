@@ -1,9 +1,13 @@
 //! The clock on the community's wall: for the console, which shows days, and for bills, which are of months. Pure.
 
+mod month;
+
 use std::str::FromStr;
 
 use jiff::{Timestamp, civil::Date, tz};
 use protocol::interval::Interval;
+
+pub use month::{Month, MonthError};
 
 /// Longest part of a bad text that an error quotes, characters.
 const QUOTED_MAX: usize = 80;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use calendar::{Range, Zone};
+use calendar::{Month, Range, Zone};
 use ledger::{
     chain::{self, Settled},
     state::State,
@@ -19,7 +19,6 @@ use protocol::{
 
 use super::{
     BillError,
-    month::Month,
     statement::{InForce, Transfer},
 };
 use crate::store::{Store, StoreError, damaged};

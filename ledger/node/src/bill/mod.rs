@@ -7,7 +7,6 @@
 mod books;
 mod files;
 pub mod invoices;
-pub mod month;
 mod page;
 pub mod parties;
 pub mod payments;
@@ -19,13 +18,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use calendar::{Range, Zone};
+use calendar::{Month, MonthError, Range, Zone};
 use ledger::state::State;
 use protocol::{genesis::Genesis, member::MemberId};
 
 use self::{
     invoices::{Days, InvoiceError},
-    month::{Month, MonthError},
     payments::{Paying, PaymentError},
     statement::{Bills, Unbalanced},
 };

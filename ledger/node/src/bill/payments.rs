@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use calendar::Month;
 use jiff::civil::Date;
 use protocol::{genesis::Genesis, interval::utc_text, member::MemberId};
 use sepa::{
@@ -14,7 +15,6 @@ use sepa::{
 };
 
 use super::{
-    month::Month,
     parties::{Account, Biller},
     statement::{Bill, Bills},
 };

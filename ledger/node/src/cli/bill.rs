@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use calendar::Zone;
+use calendar::{MonthError, Zone};
 use clap::Args;
 use ledger_node::{
     audit,
-    bill::{self, BillError, Billed, Names, decimal, in_currency, month},
+    bill::{self, BillError, Billed, Names, decimal, in_currency},
     node,
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Bill {
 
 impl Bill {
     pub(super) fn write(&self) -> Result<(), Failure> {
-        let named = |option: &str, error: month::MonthError| bad_input(format!("{option}: {error}"));
+        let named = |option: &str, error: MonthError| bad_input(format!("{option}: {error}"));
         let month = self.month.parse().map_err(|error| named("--month", error))?;
         let zone = |name: &str| name.parse::<Zone>().map_err(|error| named("--time-zone", error.into()));
         let asked = self.time_zone.as_deref().map(zone).transpose()?;

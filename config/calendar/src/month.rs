@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use calendar::{Range, UnknownZone, Zone, quoted};
 use jiff::{ToSpan, civil::Date};
 use protocol::interval::{Interval, IntervalLength};
+
+use crate::{Range, UnknownZone, Zone, quoted};
 
 /// Why a month is no range of intervals.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
