@@ -1,8 +1,11 @@
 //! A household is offline while its neighbourhood goes on, over real processes with a real Mosquitto in the middle: its
-//! readings come late, a true-up makes up for them, and the totals are the ground truth all the same.
+//! readings come late, a true-up makes up for them, and the totals are the ground truth all the same. The console's
+//! history has the day as it stands, beside what it was, also after a restart.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/history.rs"]
+mod history;
 #[path = "support/spread.rs"]
 mod spread;
 #[path = "support/true_up.rs"]
@@ -21,9 +24,10 @@ const INTERVALS: usize = 24;
 /// Settled while one household is offline, at least.
 const WITHOUT: usize = 4;
 const FIRST: &str = "2016-07-04T06:00:00Z";
+const DATE: &str = "2016-07-04";
 
 #[test]
-#[ignore = "needs Mosquitto, which .ci/run installs"]
+#[ignore = "needs Mosquitto, Chromium and axe-core, which .ci/run installs"]
 fn a_household_that_was_offline_is_made_up_for() {
     let broker = Mosquitto::start();
     let directory = tempfile::tempdir().unwrap();
@@ -62,6 +66,7 @@ fn a_household_that_was_offline_is_made_up_for() {
     assert_ne!(sum(&before, "imported"), truth.imported_wh);
 
     let after = true_up(&neighbourhood, FIRST);
+    let corrections = after.iter().filter(|(settled, _)| settled["corrections"] != 0).count();
     let still = |settled: &Value| !settled["provisional"].is_null() && settled["corrections"] == 0;
     assert!(!after.iter().any(|(settled, _)| still(settled)), "one decision corrects them all");
     assert_eq!((sum(&after, "bought"), sum(&after, "sold")), (truth.traded_wh, truth.traded_wh));
@@ -85,6 +90,15 @@ fn a_household_that_was_offline_is_made_up_for() {
     }
 
     running.into_iter().for_each(Process::stop);
+
+    // The console looks back on it, from the ledger alone: a restart forgets nothing.
+    let console = format!("http://{}", value(&neighbourhood.market_config(), "console").as_str().unwrap());
+    let day = history::day(&console, DATE);
+    history::adds_up(&day, &before, &after);
+    market.stop();
+    let market = neighbourhood.market();
+    assert_eq!(history::day(&console, DATE), day, "after a restart");
+    history::is_looked_at(&console, DATE, INTERVALS, corrections);
     market.stop();
     let height = status["height"].as_u64().unwrap();
     for n in 1..4 {
@@ -93,7 +107,6 @@ fn a_household_that_was_offline_is_made_up_for() {
         });
     }
     validators.into_iter().for_each(Process::stop);
-    let corrections = after.iter().filter(|(settled, _)| settled["corrections"] != 0).count();
     for report in audits(run) {
         assert_eq!((&report["settlements"], &report["corrections"]), (&INTERVALS.into(), &corrections.into()));
     }

@@ -13,7 +13,7 @@ use ledger_client::{
     api::{ApiError, Node},
 };
 use protocol::{
-    api::{RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
+    api::{Correctable, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
     block::Transaction,
     cbor,
     commit::Validator,
@@ -36,6 +36,8 @@ const WAIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 /// Pause before a transaction is handed in again.
 const HAND_IN_PAUSE: Duration = Duration::from_secs(1);
+/// The status of an answer that says that there is nothing.
+const NOT_FOUND: u16 = 404;
 /// Settlement lines in one page of history: bounds what one answer takes.
 const LINES_PER_PAGE_MAX: usize = 20_000;
 
@@ -161,7 +163,57 @@ impl LedgerClient {
     /// A page of at most `most` settlements from the interval `from` on; never empty.
     pub(crate) async fn settlements(&self, from: Interval, most: usize) -> Result<Vec<Settled>, LedgerError> {
         let limit = self.settlements_per_page.min(most);
-        let page = async |node: usize| match self.ask(node, self.nodes[node].settlements(from, limit)).await {
+        self.page(from, |node| node.settlements(from, limit)).await
+    }
+
+    /// The same, each as it was corrected last; with a member, its lines and trades alone.
+    pub(crate) async fn settlements_in_force(
+        &self,
+        from: Interval,
+        most: usize,
+        member: Option<MemberId>,
+    ) -> Result<Vec<Settled>, LedgerError> {
+        let per_page = if member.is_some() { SETTLEMENTS_PER_PAGE_MAX } else { self.settlements_per_page };
+        let limit = per_page.min(most);
+        self.page(from, |node| node.settlements_in_force(from, limit, member)).await
+    }
+
+    /// The present members.
+    pub(crate) async fn members(&self) -> Result<Vec<MemberStatus>, LedgerError> {
+        self.ask_all(Node::members).await
+    }
+
+    /// What a settled interval was computed from; none where all nodes that answer have pruned its readings.
+    pub(crate) async fn inputs(&self, interval: Interval) -> Result<Option<Correctable>, LedgerError> {
+        let inputs = async |node: &Node| match node.inputs(interval).await {
+            Err(ApiError::Refused { status, .. }) if status.as_u16() == NOT_FOUND => Ok(None),
+            answer => answer.map(Some),
+        };
+        let inputs = &inputs;
+        let mut questions: FuturesUnordered<_> =
+            self.nodes.iter().enumerate().map(|(node, asked)| self.ask(node, inputs(asked))).collect();
+        let mut answer = Err(LedgerError::Nobody);
+        while let Some(found) = questions.next().await {
+            match found {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => answer = Ok(None),
+                Err(error) if answer.is_err() => answer = Err(error),
+                Err(_) => {}
+            }
+        }
+        answer
+    }
+
+    async fn page<'a, F>(
+        &'a self,
+        from: Interval,
+        question: impl Fn(&'a Node) -> F,
+    ) -> Result<Vec<Settled>, LedgerError>
+    where
+        F: Future<Output = Result<Vec<Settled>, ApiError>>,
+    {
+        let question = &question;
+        let page = async |node: usize| match self.ask(node, question(&self.nodes[node])).await {
             Ok(page) if page.first().is_some_and(|first| first.interval == from) => Ok(page),
             Ok(page) => {
                 let found = page.first().map_or("none".into(), |first| first.interval.to_string());

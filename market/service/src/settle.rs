@@ -14,7 +14,7 @@ use market::{
     grid::Grid,
     inputs::{Inputs, measuring, member_input, takes_part},
     metering::{Metered, MeteringError, measure},
-    settlement::{IntervalInput, Picture, SettleError, curves, grid_use, settle_on_grid},
+    settlement::{IntervalInput, Picture, SettleError, settle_on_grid},
 };
 use protocol::{
     api::{MemberStatus, Settled, StandingOrder},
@@ -137,11 +137,7 @@ fn propose_some(
         readings: readings.iter().map(|reading| reading.hash()).collect(),
         inputs: &inputs,
     })?;
-    let picture = Picture {
-        mechanism: roll.rules.mechanism.clone(),
-        curves: curves(inputs.metered(), &roll.rules),
-        grid: grid_use(inputs.metered(), &roll.rules, &roll.grid, interval, feeder.as_ref())?,
-    };
+    let picture = Picture::new(&inputs, &roll.rules, &roll.grid, interval, feeder.as_ref())?;
     let late = readings.iter().filter(|reading| reading.interval < interval).count();
     let signed: Signed<Settlement> = Signed::sign(settlement, &community.chain, &community.key);
     let transaction = Transaction::Settle {

@@ -214,6 +214,16 @@ async fn a_person_signs_in_and_out_in_a_browser() {
         chromium.wait_for(LIVE, "Starting");
         chromium.wait_for(&text("community"), "Semiurb 4");
         chromium.wait_for("String(document.getElementById('sign-out').hidden)", "false");
+        // Whose token counts no longer is sent to sign in, by the history too.
+        chromium.open(&format!("{}/history", console.root), screen);
+        let without = "document.getElementById('said').textContent.includes('expected a ledger to look back on')";
+        chromium.wait_for(without, true);
+        assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}");
+        chromium.eval("fetch('/sign-out', {method: 'POST', redirect: 'manual'}).then(() => { document.getElementById('date').value = '2026-06-01'; document.getElementById('after').click(); })");
+        chromium.wait_for("location.pathname", "/sign-in");
+        chromium.eval(&submit("reader's"));
+        chromium.wait_for("document.readyState === 'complete' && location.pathname === '/'", true);
+        chromium.wait_for("String(document.getElementById('sign-out').hidden)", "false");
         chromium.eval(&click("#sign-out button"));
         chromium.wait_for("location.pathname", "/sign-in");
     }

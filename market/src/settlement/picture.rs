@@ -10,7 +10,7 @@ use crate::{
     clearing::{FeederClearing, Network, TermsError},
     economics::{Position, Wish, wish},
     grid::Grid,
-    inputs::MeteredMember,
+    inputs::{Inputs, MeteredMember},
 };
 
 /// All the energy that is wanted or offered at one price.
@@ -40,6 +40,23 @@ pub struct Picture {
     pub curves: Curves,
     /// Every bus of the grid with what is above it, from the top down; empty where no grid is known.
     pub grid: Vec<BusUse>,
+}
+
+impl Picture {
+    /// The picture of an interval, which the mechanism cleared as `feeder` where it knows the grid.
+    pub fn new(
+        inputs: &Inputs,
+        rules: &Rules,
+        grid: &Grid,
+        interval: Interval,
+        feeder: Option<&FeederClearing>,
+    ) -> Result<Picture, TermsError> {
+        Ok(Picture {
+            mechanism: rules.mechanism.clone(),
+            curves: curves(inputs.metered(), rules),
+            grid: grid_use(inputs.metered(), rules, grid, interval, feeder)?,
+        })
+    }
 }
 
 /// A bus in an interval, and the line or transformer that leads to it.

@@ -2,12 +2,12 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
-use protocol::interval::{Interval, parse_utc};
+use protocol::interval::parse_utc;
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
@@ -15,59 +15,15 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     Board,
     alarms::{self, AlarmsView},
+    answer::{ApiError, check_limit, parse_start, table},
     events,
     health::{Health, Level},
-    history::{DayView, HistoryError, csv},
-    limits::{HOUSEHOLDS_PER_PAGE_MAX, INTERVALS_PER_PAGE_MAX, LISTENERS_MAX},
-    metrics,
+    limits::{HOUSEHOLDS_PER_PAGE_MAX, INTERVALS_PER_PAGE_MAX},
+    looking_back, metrics,
     moment::Moment,
     page,
-    view::{Community, CurvesView, HouseholdPage, IntervalPage, Problem, RefusalCount, State as PageState, Validator},
+    view::{Community, HouseholdPage, IntervalPage, Problem, RefusalCount, State as PageState, Validator},
 };
-
-/// Why a request is not answered.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
-    #[error("{0}")]
-    BadQuery(#[from] QueryRejection),
-    #[error("expected a limit from 1 to {max}, found {found}")]
-    BadLimit { max: usize, found: usize },
-    #[error("{0}")]
-    BadTime(#[from] protocol::text::ParseError),
-    #[error("expected the start of an interval, a multiple of {minutes} minutes; found {found}")]
-    NotAStart { minutes: u32, found: String },
-    #[error("no curves or lines of {0}: expected one of the intervals settled last")]
-    NotKept(Interval),
-    #[error("expected at most {LISTENERS_MAX} listeners at a time; try again later")]
-    TooManyListeners,
-    #[error("the table could not be written: {0}")]
-    Table(#[from] ::csv::Error),
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    #[error("the metrics could not be written: {0}")]
-    Metrics(#[from] std::fmt::Error),
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let status = match self {
-            ApiError::BadQuery(_) | ApiError::BadLimit { .. } | ApiError::BadTime(_) | ApiError::NotAStart { .. } => {
-                StatusCode::BAD_REQUEST
-            }
-            ApiError::History(HistoryError::Calendar(_)) => StatusCode::BAD_REQUEST,
-            ApiError::History(HistoryError::Ledger(_)) => StatusCode::BAD_GATEWAY,
-            ApiError::History(_) => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::NotKept(_) => StatusCode::NOT_FOUND,
-            ApiError::TooManyListeners => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::Metrics(_) | ApiError::Table(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let error = match &self {
-            ApiError::BadQuery(rejection) => rejection.body_text(),
-            error => error.to_string(),
-        };
-        (status, Json(Problem { error })).into_response()
-    }
-}
 
 /// The console's whole router.
 pub(crate) fn router(board: Board) -> Router {
@@ -87,7 +43,7 @@ pub(crate) fn router(board: Board) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Board>); 14] {
+fn documented() -> [(&'static str, MethodRouter<Board>); 19] {
     [
         ("/api/v1/health", get(health)),
         ("/api/v1/alarms", get(alarm_list)),
@@ -95,9 +51,14 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 14] {
         ("/api/v1/community", get(community)),
         ("/api/v1/state", get(state)),
         ("/api/v1/intervals", get(intervals)),
-        ("/api/v1/intervals/{start}/curves", get(curves)),
-        ("/api/v1/days/{date}", get(day)),
-        ("/api/v1/days/{date}/csv", get(day_csv)),
+        ("/api/v1/intervals/{start}/curves", get(looking_back::curves)),
+        ("/api/v1/days/{date}", get(looking_back::day)),
+        ("/api/v1/days/{date}/intervals.csv", get(looking_back::day_csv)),
+        ("/api/v1/days/{date}/lines", get(looking_back::lines)),
+        ("/api/v1/days/{date}/lines.csv", get(looking_back::lines_csv)),
+        ("/api/v1/days/{date}/worst-hours.csv", get(looking_back::worst_csv)),
+        ("/api/v1/households/{member}/months/{month}", get(looking_back::month)),
+        ("/api/v1/households/{member}/months/{month}/days.csv", get(looking_back::month_csv)),
         ("/api/v1/households", get(households)),
         ("/api/v1/validators", get(validators)),
         ("/api/v1/refusals", get(refusals)),
@@ -121,9 +82,14 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 14] {
         community,
         state,
         intervals,
-        curves,
-        day,
-        day_csv,
+        looking_back::curves,
+        looking_back::day,
+        looking_back::day_csv,
+        looking_back::lines,
+        looking_back::lines_csv,
+        looking_back::worst_csv,
+        looking_back::month,
+        looking_back::month_csv,
         households,
         validators,
         refusals,
@@ -151,11 +117,7 @@ async fn alarm_list(State(board): State<Board>) -> Json<AlarmsView> {
 /// The same as CSV: what is on first.
 #[utoipa::path(get, path = "/api/v1/alarms.csv", responses((status = 200, content_type = "text/csv", body = String)))]
 async fn alarm_table(State(board): State<Board>) -> Result<Response, ApiError> {
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"alarms.csv\""),
-    ];
-    Ok((headers, alarms::csv(&board.alarms())?).into_response())
+    Ok(table("alarms.csv", alarms::csv(&board.alarms())?))
 }
 
 /// The community and its rules.
@@ -205,42 +167,11 @@ async fn intervals(
     }))
 }
 
-/// Supply and demand of one of the intervals settled last.
-#[utoipa::path(get, path = "/api/v1/intervals/{start}/curves",
-    params(("start" = String, Path, description = "Start of the interval", example = "2026-06-01T12:00:00Z")),
-    responses((status = 200, body = CurvesView), (status = 400, body = Problem), (status = 404, body = Problem)))]
-async fn curves(State(board): State<Board>, Path(start): Path<String>) -> Result<Json<CurvesView>, ApiError> {
-    let model = board.model();
-    let interval = parse_start(&start, model.interval_length())?;
-    model.curves(interval).map(Json).ok_or(ApiError::NotKept(interval))
-}
-
-/// A day by the clock of the community, from the ledger: each settled interval, what it traded and what it saved.
-#[utoipa::path(get, path = "/api/v1/days/{date}",
-    params(("date" = String, Path, description = "A date, or `latest`", example = "2026-06-01")),
-    responses((status = 200, body = DayView), (status = 400, body = Problem), (status = 502, body = Problem),
-        (status = 503, body = Problem)))]
-async fn day(State(board): State<Board>, Path(date): Path<String>) -> Result<Json<DayView>, ApiError> {
-    Ok(Json(board.history()?.day(&date).await?))
-}
-
-/// The same day as CSV, a line an interval.
-#[utoipa::path(get, path = "/api/v1/days/{date}/csv",
-    params(("date" = String, Path, description = "A date, or `latest`", example = "2026-06-01")),
-    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
-        (status = 502, body = Problem), (status = 503, body = Problem)))]
-async fn day_csv(State(board): State<Board>, Path(date): Path<String>) -> Result<Response, ApiError> {
-    let day = board.history()?.day(&date).await?;
-    let named = format!("attachment; filename=\"day-{}.csv\"", day.date);
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &named)];
-    Ok((headers, csv(&day)).into_response())
-}
-
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct HouseholdsQuery {
-    /// Start of one of the intervals settled last; without it, sums over all intervals.
+    /// Start of an interval; without it, sums over all intervals.
     #[param(example = "2026-06-01T12:00:00Z")]
     interval: Option<String>,
     /// How many to skip (0).
@@ -249,9 +180,10 @@ struct HouseholdsQuery {
     limit: Option<usize>,
 }
 
-/// What households bought, sold, paid and earned: in total, or in one of the intervals settled last.
+/// What households bought, sold, paid and earned: in total, or in one interval.
 #[utoipa::path(get, path = "/api/v1/households", params(HouseholdsQuery),
-    responses((status = 200, body = HouseholdPage), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = HouseholdPage), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn households(
     State(board): State<Board>,
     query: Result<Query<HouseholdsQuery>, QueryRejection>,
@@ -259,10 +191,18 @@ async fn households(
     let Query(query) = query?;
     let limit = check_limit(query.limit.unwrap_or(HOUSEHOLDS_PER_PAGE_MAX), HOUSEHOLDS_PER_PAGE_MAX)?;
     let offset = query.offset.unwrap_or(0);
-    let model = board.model();
-    let Some(start) = query.interval else { return Ok(Json(model.households(offset, limit))) };
-    let interval = parse_start(&start, model.interval_length())?;
-    model.households_of(interval, offset, limit).map(Json).ok_or(ApiError::NotKept(interval))
+    let Some(start) = query.interval else { return Ok(Json(board.model().households(offset, limit))) };
+    let (interval, kept) = {
+        let model = board.model();
+        let interval = parse_start(&start, model.interval_length())?;
+        (interval, model.households_of(interval, offset, limit))
+    };
+    if let Some(kept) = kept {
+        return Ok(Json(kept));
+    }
+    let history = board.history().map_err(|_| ApiError::NotKept(interval))?;
+    let settled = history.settled(interval).await?;
+    Ok(Json(board.model().households_with(interval, &settled.lines, offset, limit)))
 }
 
 /// What the market last heard of the ledger's validators.
@@ -295,16 +235,6 @@ async fn metrics_text(State(board): State<Board>) -> Result<Response, ApiError> 
     };
     let text = metrics::render(&community, &status)?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
-}
-
-fn check_limit(found: usize, max: usize) -> Result<usize, ApiError> {
-    if (1..=max).contains(&found) { Ok(found) } else { Err(ApiError::BadLimit { max, found }) }
-}
-
-fn parse_start(text: &str, length: protocol::interval::IntervalLength) -> Result<Interval, ApiError> {
-    let start_s = parse_utc(text)?;
-    Interval::new(start_s, length)
-        .ok_or_else(|| ApiError::NotAStart { minutes: length.minutes(), found: text.to_owned() })
 }
 
 #[cfg(test)]

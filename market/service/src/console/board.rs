@@ -8,11 +8,10 @@ use std::{
 use protocol::{
     answer::Refusal,
     api::{MemberStatus, RulesInForce, Settled},
-    energy::Energy,
     interval::Interval,
     member::MemberId,
-    money::{Amount, Price},
-    settlement::{Line, Tariffs},
+    money::Price,
+    settlement::Line,
 };
 
 use market::settlement::{Curves, Picture};
@@ -25,9 +24,10 @@ use super::{
     moment::Moment,
     provisional::Provisionals,
     signs::Signs,
+    summary::{self, Summary},
     view::{
-        Bus, Community, CurveStep, CurveSteps, CurvesView, Disk, HouseholdPage, IntervalPage, IntervalSummary,
-        NotedCount, Phase, PictureView, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
+        Community, CurvesView, Disk, HouseholdPage, IntervalPage, IntervalSummary, NotedCount, Origin, Phase,
+        PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
     },
 };
 
@@ -69,29 +69,12 @@ enum Gate {
     Finished,
 }
 
-/// A settled interval, compact: a hundred thousand of them are kept.
-#[derive(Debug, Clone, Copy)]
-struct Summary {
-    interval: Interval,
-    height: u64,
-    price: Option<Price>,
-    average_price: Option<Price>,
-    traded_wh: u64,
-    imported_wh: u64,
-    exported_wh: u64,
-    members: u32,
-    trades: u32,
-    supplier: Amount,
-    operator: Amount,
-    tariffs: Tariffs,
-}
-
 /// What is kept of the latest intervals only.
 #[derive(Debug)]
 struct Detail {
     interval: Interval,
     lines: Vec<Line>,
-    trades: Vec<(Price, u64)>,
+    paid: Vec<(Price, u64)>,
     picture: Option<Picture>,
 }
 
@@ -101,7 +84,7 @@ impl Detail {
             let Curves { demand, supply } = &picture.curves;
             demand.len() + supply.len() + picture.grid.len()
         };
-        self.lines.len() + self.trades.len() + self.picture.as_ref().map_or(0, drawn)
+        self.lines.len() + self.paid.len() + self.picture.as_ref().map_or(0, drawn)
     }
 }
 
@@ -180,15 +163,10 @@ impl Model {
         while self.summaries.len() > SUMMARIES_MAX {
             self.summaries.pop_front();
         }
-        let mut trades: BTreeMap<Price, u64> = BTreeMap::new();
-        for trade in &settled.trades {
-            let sum = trades.entry(trade.price).or_default();
-            *sum = sum.saturating_add(trade.energy.wh());
-        }
         let detail = Detail {
             interval: settled.interval,
             lines: settled.lines.clone(),
-            trades: trades.into_iter().rev().collect(),
+            paid: summary::paid(&settled.trades),
             picture: picture.cloned(),
         };
         self.detail_items += detail.items();
@@ -401,27 +379,10 @@ impl Model {
 
     /// Curves of an interval; `None` if it is not among those kept.
     pub(crate) fn curves(&self, interval: Interval) -> Option<CurvesView> {
-        let detail = self.detail(interval)?;
+        let Detail { lines, paid, picture, .. } = self.detail(interval)?;
         let place = self.summaries.binary_search_by_key(&interval, |summary| summary.interval).ok()?;
-        let summary = self.summaries.get(place)?;
-        let received = detail.lines.iter().filter(|line| !line.sold.is_zero()).filter_map(|line| {
-            let mut earned = Total::default();
-            earned.add(line.earned);
-            Some(CurveStep { price: average(earned, line.sold.wh().into())?, energy_wh: line.sold })
-        });
-        let mut received: Vec<CurveStep> = received.collect();
-        received.sort_by_key(|step| step.price);
-        let paid = detail.trades.iter().map(|(price, wh)| CurveStep { price: *price, energy_wh: Energy::from_wh(*wh) });
-        let picture = detail.picture.as_ref();
-        Some(CurvesView {
-            interval: summary.view(),
-            mechanism: picture.map(|picture| picture.mechanism.clone()),
-            picture: picture.and_then(|picture| PictureView::of(&picture.mechanism)),
-            curves: picture.map(|picture| CurveSteps::from(&picture.curves)),
-            paid: paid.collect(),
-            received,
-            grid: picture.map(|picture| picture.grid.iter().map(Bus::from).collect()).unwrap_or_default(),
-        })
+        let origin = if picture.is_some() { Origin::Kept } else { Origin::Unknown };
+        Some(summary::curves(self.summaries.get(place)?, lines, paid, picture.as_ref(), origin))
     }
 
     /// A page of households, over all intervals.
@@ -431,64 +392,24 @@ impl Model {
 
     /// A page of the households that were read for an interval; `None` if it is not among those kept.
     pub(crate) fn households_of(&self, interval: Interval, offset: usize, limit: usize) -> Option<HouseholdPage> {
-        Some(self.households.page_of(interval, &self.detail(interval)?.lines, offset, limit))
-    }
-}
-
-impl Summary {
-    fn of(settled: &Settled) -> Summary {
-        let mut sums = Sums::default();
-        for line in &settled.lines {
-            sums.add(line);
-        }
-        let wh = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
-        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        Summary {
-            interval: settled.interval,
-            height: settled.height,
-            price: settled.price,
-            average_price: average(sums.paid, sums.bought_wh),
-            traded_wh: wh(sums.bought_wh),
-            imported_wh: wh(sums.imported_wh),
-            exported_wh: wh(sums.exported_wh),
-            members: count(settled.lines.len()),
-            trades: count(settled.trades.len()),
-            supplier: settled.supplier,
-            operator: settled.operator,
-            tariffs: settled.tariffs,
-        }
+        Some(self.households_with(interval, &self.detail(interval)?.lines, offset, limit))
     }
 
-    /// The clearing price; where the mechanism has none, what buyers paid on average.
-    fn shown_price(&self) -> Option<Price> {
-        self.price.or(self.average_price)
+    /// A page of the households that have these lines in an interval.
+    pub(crate) fn households_with(
+        &self,
+        interval: Interval,
+        lines: &[Line],
+        offset: usize,
+        limit: usize,
+    ) -> HouseholdPage {
+        self.households.page_of(interval, lines, offset, limit)
     }
 
-    fn view(&self) -> IntervalSummary {
-        IntervalSummary {
-            start: self.interval.start_text(),
-            end: self.interval.next().map_or_else(String::new, Interval::start_text),
-            height: self.height,
-            price: self.price,
-            average_price: self.average_price,
-            traded_wh: self.traded_wh,
-            imported_wh: self.imported_wh,
-            exported_wh: self.exported_wh,
-            members: self.members,
-            trades: self.trades,
-            supplier: self.supplier,
-            operator: self.operator,
-            retail_price: self.tariffs.retail_price,
-            feed_in_price: self.tariffs.feed_in_price,
-        }
+    /// What a household is called, where the operator has a name for it.
+    pub(crate) fn name_of(&self, member: MemberId) -> Option<String> {
+        self.households.name(member).map(str::to_owned)
     }
-}
-
-/// What was paid per kWh: n€ by Wh is µ€/kWh. To the nearest micro-unit; only ever shown.
-fn average(paid: Total, bought_wh: u128) -> Option<Price> {
-    let energy = i128::try_from(bought_wh).ok().filter(|wh| *wh > 0)?;
-    let micro = (2 * paid.0 + energy).div_euclid(2 * energy);
-    i64::try_from(micro).ok().and_then(Price::from_micro)
 }
 
 #[cfg(test)]

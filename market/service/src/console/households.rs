@@ -30,6 +30,11 @@ impl Households {
         self.listed.len()
     }
 
+    /// The name of a member, where the directory has one.
+    pub(super) fn name(&self, member: MemberId) -> Option<&str> {
+        self.names.get(&member).map(String::as_str)
+    }
+
     /// A line of a settlement.
     pub(super) fn settled(&mut self, line: &Line) {
         self.of(line.member).1.add(line);

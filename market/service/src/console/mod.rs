@@ -11,25 +11,30 @@
 //! | `signs.rs`, `health.rs` | what was heard of ledger and broker, and what it means; pure |
 //! | `alarms.rs` | which alarms are to be on, by what is shown; pure |
 //! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
-//! | `history/` | looking back: a day from the ledger |
+//! | `answer.rs` | how the API says what is wrong, and gives files |
+//! | `looking_back.rs`, `history/` | days, months and intervals from the ledger |
+//! | `summary.rs` | a settled interval in one line, and what is drawn of it |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
 //! | `sign_in.rs` | who may look, where the configuration knows tokens |
 //! | `page.rs` | the page and its files, all served from here: nothing comes from outside |
 
 mod alarms;
+mod answer;
 mod api;
 mod board;
 mod events;
 mod health;
 mod history;
 mod households;
+mod looking_back;
 mod metrics;
 mod moment;
 mod page;
 mod provisional;
 mod sign_in;
 mod signs;
+mod summary;
 mod view;
 
 use std::{

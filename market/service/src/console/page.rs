@@ -17,7 +17,7 @@ static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", HTML, 
 static HISTORY: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("history.html", HTML, include_str!("assets/history.html")));
 
-static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 16]> = LazyLock::new(|| {
     [
         Asset::new("console.css", CSS, include_str!("assets/console.css")),
         Asset::new("console.js", JAVASCRIPT, include_str!("assets/console.js")),
@@ -30,6 +30,9 @@ static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
         Asset::new("words.js", JAVASCRIPT, public_http::WORDS_JS),
         Asset::new("history.css", CSS, include_str!("assets/history.css")),
         Asset::new("history.js", JAVASCRIPT, include_str!("assets/history.js")),
+        Asset::new("history-charts.js", JAVASCRIPT, include_str!("assets/history-charts.js")),
+        Asset::new("history-parts.js", JAVASCRIPT, include_str!("assets/history-parts.js")),
+        Asset::new("history-words.js", JAVASCRIPT, include_str!("assets/history-words.js")),
         Asset::new("icon.svg", SVG, include_str!("assets/icon.svg")),
         Asset::new("plotly.js", JAVASCRIPT, plotly()).kept_for_a_day(),
     ]

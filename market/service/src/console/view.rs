@@ -243,11 +243,13 @@ pub(crate) struct IntervalPage {
 pub(crate) struct CurvesView {
     /// The interval.
     pub(crate) interval: IntervalSummary,
-    /// The mechanism; none if the interval was settled before this market started.
+    /// Where the picture comes from, or why there is none.
+    pub(crate) origin: Origin,
+    /// The mechanism; none without a picture.
     pub(crate) mechanism: Option<String>,
-    /// How it is drawn; none if the interval was settled before this market started.
+    /// How it is drawn; none without a picture.
     pub(crate) picture: Option<PictureView>,
-    /// The curves; none if the interval was settled before this market started.
+    /// The curves; none without a picture.
     pub(crate) curves: Option<CurveSteps>,
     /// What buyers paid, from the highest price down: trade by trade.
     pub(crate) paid: Vec<CurveStep>,
@@ -255,6 +257,22 @@ pub(crate) struct CurvesView {
     pub(crate) received: Vec<CurveStep>,
     /// The grid, from the top down; empty where none is known.
     pub(crate) grid: Vec<Bus>,
+}
+
+/// Where the picture of an interval comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Origin {
+    /// This market settled the interval, and keeps its picture.
+    Kept,
+    /// From what the ledger has of it, cleared again: it came to the same settlement.
+    Recomputed,
+    /// There is none: the nodes that answer have pruned the interval's readings.
+    Pruned,
+    /// There is none: cleared again, it does not come to what was settled, or cannot be cleared by this program.
+    Different,
+    /// There is none: the interval was settled before this market started, and no ledger answers.
+    Unknown,
 }
 
 /// What there is to draw of an interval, whatever the name of its mechanism.

@@ -6,7 +6,7 @@ use market::{
     grid::Grid,
     inputs::{Inputs, member_input},
     metering::Metered,
-    settlement::{IntervalInput, Picture, curves, grid_use, settle_on_grid},
+    settlement::{IntervalInput, Picture, settle_on_grid},
 };
 use protocol::{
     api::Settled,
@@ -105,11 +105,7 @@ pub(crate) fn settled(number: u64, rules: &Rules, grid: &Grid) -> (Settled, Pict
         inputs: &inputs,
     })
     .unwrap();
-    let picture = Picture {
-        mechanism: rules.mechanism.clone(),
-        curves: curves(inputs.metered(), rules),
-        grid: grid_use(inputs.metered(), rules, grid, interval, feeder.as_ref()).unwrap(),
-    };
+    let picture = Picture::new(&inputs, rules, grid, interval, feeder.as_ref()).unwrap();
     let settled = Settled {
         interval,
         height: number + 1,

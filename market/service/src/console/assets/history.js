@@ -1,29 +1,9 @@
 // A day of the ledger: by its date, in the community's time with UTC beside it, numbers as the reader writes them.
 
-import { nano, plain } from './format.js';
-
-const at = (id) => document.getElementById(id);
-const numbers = new Map();
-
-/** A number as the browser's reader writes it. */
-function number(value, digits) {
-  if (!numbers.has(digits)) {
-    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-    numbers.set(digits, new Intl.NumberFormat(navigator.languages, options));
-  }
-  return numbers.get(digits).format(value);
-}
-
-const kwh = (wh) => number(wh / 1000, 2);
-const money = (text) => number(Number(nano(text)) / 1e9, 2);
-const small = (text) => number(Number(nano(text)) / 1e9, 4);
-
-const SAYS = {
-  before_genesis: 'The community had not begun on this day: there is nothing on the ledger.',
-  not_yet: 'Nothing of this day is settled yet.',
-  running: 'This day is not over, or not all settled: more will come.',
-  whole: 'All of this day is settled.',
-};
+import { number, price } from './format.js';
+import { drawDay } from './history-charts.js';
+import { ask, at, day as written, kwh, money, row, say, small, wall } from './history-parts.js';
+import { speak } from './words.js';
 
 /** The date so many days from another. */
 function moved(date, days) {
@@ -32,116 +12,148 @@ function moved(date, days) {
   return day.toISOString().slice(0, 10);
 }
 
-function remarks({ provisional, corrections }) {
+const EXTENTS = {
+  before_genesis: () => say('extent_before'),
+  not_yet: () => say('extent_none'),
+  running: (counts) => say('extent_running', counts),
+  whole: (counts) => say('extent_whole', counts),
+};
+
+/** How much of the day there is, and why it is no more. */
+function extent(day) {
+  const { expected, before_genesis: before, intervals } = day;
+  const counts = { settled: number(intervals.length), expected: number(expected - before) };
+  const corrected = intervals.filter((one) => one.first !== null).length;
+  const said = [EXTENTS[day.extent](counts)];
+  if (before > 0 && before < expected) said.push(before === 1 ? say('before_one') : say('before_many', { count: number(before) }));
+  said.push(say('clock', { zone: day.time_zone, start: day.start, end: day.end }));
+  if (corrected > 0) said.push(say('corrected_intervals', { count: number(corrected) }));
+  return said.join(' ');
+}
+
+function remarks({ provisional }, corrections) {
   const said = [];
-  if (provisional) said.push('provisional');
-  if (corrections > 0) said.push(`corrected ${corrections === 1 ? 'once' : `${corrections} times`} since; as first settled here`);
+  if (provisional) said.push(say('provisional'));
+  if (corrections > 0) said.push(corrections === 1 ? say('corrected_once') : say('corrected_often', { count: number(corrections) }));
   return said.join(', ');
 }
 
-function row(interval) {
-  const made = document.createElement('tr');
-  const local = interval.local.slice(11, 16);
-  const cells = [
-    `${local} (${interval.local.slice(19)})`, `${interval.start.slice(11, 16)}Z`,
-    interval.price === null ? '–' : small(interval.price), kwh(interval.traded_wh), kwh(interval.imported_wh),
-    kwh(interval.exported_wh), small(interval.operator), small(interval.saved), remarks(interval),
-  ];
-  cells.forEach((text, column) => {
-    const cell = document.createElement(column === 0 ? 'th' : 'td');
-    if (column === 0) cell.scope = 'row';
-    if (column >= 2 && column <= 7) cell.className = 'number';
-    cell.textContent = text;
-    made.append(cell);
-  });
+const figures = (booked) => [
+  booked.price === null ? '–' : price(booked.price), kwh(booked.traded_wh), kwh(booked.imported_wh), kwh(booked.exported_wh),
+  small(booked.operator), small(booked.saved),
+];
+
+function rows(interval) {
+  const numbers = (column) => column >= 2 && column <= 7;
+  const utc = `${interval.start.slice(11, 16)}Z`;
+  const made = [row([wall(interval.local), utc, ...figures(interval), remarks(interval, interval.corrections)], numbers)];
+  if (interval.first !== null) {
+    const was = row([say('first_settled'), utc, ...figures(interval.first), remarks(interval.first, 0)], numbers);
+    was.className = 'was';
+    made.push(was);
+  }
   return made;
 }
 
-function shape(name, attributes) {
-  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
+const SUMS = [
+  ['saved', 'saved', money], ['operator', 'operator', money], ['traded', 'traded_wh', kwh], ['imported', 'imported_wh', kwh],
+  ['exported', 'exported_wh', kwh],
+];
 
-/** Bars: what was traded and drawn upwards, what was fed in downwards. */
-function draw({ intervals, expected, start }) {
-  const up = Math.max(1, ...intervals.map((one) => one.traded_wh + one.imported_wh));
-  const down = Math.max(0, ...intervals.map((one) => one.exported_wh));
-  const minutes = (Date.parse(intervals.at(1)?.start ?? 0) - Date.parse(intervals[0].start)) / 60_000;
-  const place = (one) => (intervals.length > 1 ? (Date.parse(one.start) - Date.parse(start)) / 60_000 / minutes : 0);
-  const bars = at('bars');
-  bars.setAttribute('viewBox', `0 0 ${expected} ${up + down}`);
-  bars.replaceChildren(...intervals.flatMap((one) => {
-    const bar = (className, y, height) => shape('rect', { class: className, x: place(one) + 0.08, width: 0.84, y, height });
-    return [
-      bar('traded', up - one.traded_wh, one.traded_wh),
-      bar('imported', up - one.traded_wh - one.imported_wh, one.imported_wh),
-      bar('exported', up, one.exported_wh),
-    ];
-  }), shape('line', { class: 'zero', x1: 0, x2: expected, y1: up, y2: up }));
-  at('axis-from').textContent = 'midnight';
-  at('axis-most').textContent = `highest bar ${kwh(up)} kWh`;
-  at('axis-to').textContent = 'midnight';
-}
+let currency = '';
+let shown = null; // the day, and the one beside it
 
-function show(day) {
+function show(day, other) {
+  shown = { day, other };
   const empty = day.intervals.length === 0;
   at('date').value = day.date;
+  at('beside').value = other?.date ?? '';
   at('said').className = 'note';
-  at('said').textContent = `${SAYS[day.extent]} ${number(day.intervals.length, 0)} of ${number(day.expected, 0)} intervals, `
-    + `by the clock of ${day.time_zone}: from ${day.start} to ${day.end}.`;
+  at('said').textContent = extent(day);
   for (const id of ['sums', 'energy', 'table']) at(id).hidden = empty;
-  at('csv').hidden = empty;
-  at('csv').href = `/api/v1/days/${day.date}/csv`;
-  at('zone').textContent = `Time, ${day.time_zone}`;
-  at('saved').textContent = money(day.sums.saved);
-  at('operator').textContent = money(day.sums.operator);
-  for (const part of ['traded', 'imported', 'exported']) at(part).textContent = kwh(day.sums[`${part}_wh`]);
-  at('rows').replaceChildren(...day.intervals.map(row));
-  if (!empty) draw(day);
+  at('csv').href = `/api/v1/days/${day.date}/intervals.csv`;
+  at('csv-beside').hidden = other === null;
+  if (other !== null) {
+    at('csv-beside').href = `/api/v1/days/${other.date}/intervals.csv`;
+    at('csv-beside').textContent = say('csv_of', { date: written(other.date) });
+  }
+  at('zone').textContent = say('time', { zone: day.time_zone });
+  for (const [id, key, text] of SUMS) {
+    const notes = [];
+    if (day.first_sums !== null && day.first_sums[key] !== day.sums[key]) notes.push(say('was', { value: text(day.first_sums[key]) }));
+    if (other !== null) notes.push(say('other', { date: written(other.date), value: text(other.sums[key]) }));
+    at(id).textContent = text(day.sums[key]);
+    at(`${id}-note`).textContent = notes.join('; ');
+  }
+  at('rows').replaceChildren(...day.intervals.flatMap(rows));
+  return draw();
+}
+
+/** The chart comes last: what it is drawn with is large. */
+async function draw() {
+  if (shown === null || shown.day.intervals.length === 0) return;
+  const { day, other } = shown;
+  try {
+    await drawDay(at('chart'), day, other, currency);
+    at('chart-empty').hidden = true;
+  } catch (error) {
+    at('chart-empty').hidden = false;
+    at('chart-empty').textContent = say('chart_failed', { reason: error.message });
+  }
 }
 
 function fail(reason) {
+  shown = null;
   at('said').className = 'failed';
-  at('said').textContent = `This day cannot be shown: ${reason}`;
-  for (const id of ['sums', 'energy', 'table', 'csv']) at(id).hidden = true;
+  at('said').textContent = say('failed', { reason });
+  for (const id of ['sums', 'energy', 'table']) at(id).hidden = true;
 }
 
 let asked = 0;
 
-/** Asks for a day. An answer that comes after another question is dropped. */
-async function load(date) {
+/** Asks for a day, and perhaps for another beside it. An answer that comes after another question is dropped. */
+async function load({ date, beside }) {
   asked += 1;
   const turn = asked;
-  at('main').ariaBusy = 'true';
+  at('main').setAttribute('aria-busy', 'true');
   at('said').className = 'note';
-  at('said').textContent = 'Loading…';
+  at('said').textContent = say('loading');
+  const days = (of) => ask(`/api/v1/days/${encodeURIComponent(of)}`);
   try {
-    const answer = await fetch(`/api/v1/days/${encodeURIComponent(date)}`);
-    const body = await answer.json();
-    if (turn !== asked) return;
-    if (answer.ok) show(body); else fail(body.error);
-  } catch {
-    if (turn === asked) fail('the market does not answer; try again');
+    const day = await days(date);
+    const other = beside === null ? null : await days(beside);
+    if (turn === asked) await show(day, other);
+  } catch (error) {
+    if (turn === asked) fail(error.message);
   }
-  at('main').ariaBusy = 'false';
+  if (turn === asked) at('main').setAttribute('aria-busy', 'false');
 }
 
 function go(date) {
-  history.pushState(null, '', `/history?date=${encodeURIComponent(date)}`);
+  const wanted = new URLSearchParams({ date });
+  if (at('beside').value) wanted.set('beside', at('beside').value);
+  history.pushState(null, '', `/history?${wanted}`);
   at('date').value = date;
-  load(date);
+  load(address());
 }
 
-const wanted = () => new URLSearchParams(location.search).get('date') ?? 'latest';
+function address() {
+  const wanted = new URLSearchParams(location.search);
+  return { date: wanted.get('date') ?? 'latest', beside: wanted.get('beside') };
+}
 
+speak(say);
+document.title = say('page_title');
 at('pick').addEventListener('submit', (event) => { event.preventDefault(); go(at('date').value); });
 for (const [id, days] of [['before', -1], ['after', 1]]) {
   at(id).addEventListener('click', () => { if (at('date').value) go(moved(at('date').value, days)); });
 }
-addEventListener('popstate', () => load(wanted()));
-if (wanted() !== 'latest') at('date').value = wanted();
-load(wanted());
-fetch('/api/v1/community').then((answer) => answer.json()).then(({ currency }) => {
-  for (const unit of document.querySelectorAll('[data-unit=currency]')) unit.textContent = plain(currency);
-}).catch(() => {});
+addEventListener('popstate', () => load(address()));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+if (address().date !== 'latest') at('date').value = address().date;
+ask('/api/v1/community').then(({ currency: named }) => {
+  currency = named;
+  for (const unit of document.querySelectorAll('[data-unit=currency]')) unit.textContent = named;
+  return draw();
+}).catch(() => {}); // the day says that the market is away
+load(address());

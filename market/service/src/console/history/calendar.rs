@@ -1,6 +1,6 @@
 //! Days by the calendar on the community's wall, as ranges of whole intervals.
 
-use ::calendar::{Range, Zone, quoted};
+use ::calendar::{Month, MonthError, Range, Zone, quoted};
 use jiff::{ToSpan, civil::Date};
 use protocol::interval::Interval;
 
@@ -10,6 +10,9 @@ pub(crate) enum CalendarError {
     /// Not a date.
     #[error("expected a date such as 2026-06-01, of the years 1970 to 9998, found `{0}`")]
     NoDate(String),
+    /// Not a month, or none of whole intervals.
+    #[error(transparent)]
+    Month(#[from] MonthError),
     /// Midnight of the time zone lies within an interval.
     #[error("expected {date} to begin and end with an interval of {minutes} minutes, found that it does not in {zone}")]
     NotWhole {
@@ -72,6 +75,17 @@ impl Calendar {
             Interval::new(begins_s, length).ok_or(CalendarError::NotWhole { date, minutes: length.minutes(), zone })
         };
         Ok(Range { first: interval(date)?, after: interval(tomorrow)? })
+    }
+
+    /// The day in which an interval begins.
+    pub(super) fn date_of(&self, interval: Interval) -> Date {
+        self.zone.day(interval)
+    }
+
+    /// A month, in its one spelling, and its whole intervals.
+    pub(super) fn month(&self, text: &str) -> Result<(Month, Range), CalendarError> {
+        let month: Month = text.parse()?;
+        Ok((month, month.range(&self.zone, self.first.length())?))
     }
 
     /// Date, time and offset when an interval begins, such as `2026-10-25T02:00:00+01:00`: never the same twice.

@@ -1,14 +1,22 @@
 //! A day in figures: what each interval traded and saved, from its settlement. Pure, and exact to the nano-unit.
 
+use std::collections::BTreeMap;
+
 use calendar::Range;
 use jiff::civil::Date;
-use protocol::{api::Settled, interval::Interval, money::Price};
+use protocol::{
+    api::Settled,
+    interval::Interval,
+    money::Price,
+    settlement::{Line, Tariffs},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     super::view::{Sums, Total},
     calendar::Calendar,
+    table::table,
 };
 
 /// How much of a day there is.
@@ -42,11 +50,15 @@ pub(crate) struct DayView {
     pub(crate) end: String,
     /// How many intervals it has by the clock.
     pub(crate) expected: u64,
+    /// How many of these are before the first interval of the genesis.
+    pub(crate) before_genesis: u64,
     /// How much of it there is.
     pub(crate) extent: Extent,
-    /// The sums of the intervals below.
+    /// The sums of the intervals below, as they stand.
     pub(crate) sums: Figures,
-    /// What is settled of it, in order; each as it was first settled.
+    /// The same sums, each interval as it was first settled; none where nothing was corrected.
+    pub(crate) first_sums: Option<Figures>,
+    /// What is settled of it, in order.
     pub(crate) intervals: Vec<IntervalOfDay>,
 }
 
@@ -58,7 +70,19 @@ pub(crate) struct IntervalOfDay {
     /// When it begins on the community's wall, with the offset from UTC.
     #[schema(example = "2026-06-01T14:00:00+02:00")]
     pub(crate) local: String,
-    /// The block that it is settled in.
+    /// How often it was corrected.
+    pub(crate) corrections: u32,
+    /// As it stands: as it was corrected last.
+    #[serde(flatten)]
+    pub(crate) stands: Booked,
+    /// As it was first settled, where it was corrected since.
+    pub(crate) first: Option<Booked>,
+}
+
+/// An interval as it was booked once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Booked {
+    /// The block that it was booked in.
     pub(crate) height: u64,
     /// Clearing price per kWh, where the mechanism has one and something was traded.
     #[schema(value_type = Option<String>, example = "0.19")]
@@ -67,11 +91,21 @@ pub(crate) struct IntervalOfDay {
     pub(crate) members: usize,
     /// Whether it did not close.
     pub(crate) provisional: bool,
-    /// How often it was corrected since.
-    pub(crate) corrections: u32,
     /// Its figures.
     #[serde(flatten)]
     pub(crate) figures: Figures,
+}
+
+impl From<&Settled> for Booked {
+    fn from(settled: &Settled) -> Booked {
+        Booked {
+            height: settled.height,
+            price: settled.price,
+            members: settled.lines.len(),
+            provisional: settled.provisional.is_some(),
+            figures: Figures::of(settled),
+        }
+    }
 }
 
 /// Energy and money of one interval, or of many.
@@ -100,13 +134,11 @@ pub(crate) struct Figures {
 
 impl Figures {
     fn of(settled: &Settled) -> Figures {
-        let (retail, feed_in) = (settled.tariffs.retail_price, settled.tariffs.feed_in_price);
         let mut sums = Sums::default();
         let mut alone = 0;
         for line in &settled.lines {
             sums.add(line);
-            let drawn = retail.times(line.bought) + retail.times(line.imported);
-            alone += feed_in.times(line.sold) + feed_in.times(line.exported) - drawn;
+            alone += at_the_supplier(line, &settled.tariffs);
         }
         let net = sums.net();
         Figures {
@@ -129,9 +161,38 @@ impl Figures {
     }
 }
 
+/// What a member would have gained at the supplier's tariffs alone, for the same meter, in nano-units.
+pub(super) fn at_the_supplier(line: &Line, tariffs: &Tariffs) -> i128 {
+    let (retail, feed_in) = (tariffs.retail_price, tariffs.feed_in_price);
+    let drawn = retail.times(line.bought) + retail.times(line.imported);
+    feed_in.times(line.sold) + feed_in.times(line.exported) - drawn
+}
+
+/// What is settled of an interval: as it was first, and how often it was corrected.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) interval: Interval,
+    pub(super) corrections: u32,
+    pub(super) first: Booked,
+}
+
+impl From<&Settled> for Found {
+    fn from(settled: &Settled) -> Found {
+        Found { interval: settled.interval, corrections: settled.corrections, first: settled.into() }
+    }
+}
+
 impl DayView {
-    /// The day of a date, of which this is settled; `next` is the first interval that is not.
-    pub(super) fn new(calendar: &Calendar, date: Date, range: Range, next: Interval, settled: &[Settled]) -> DayView {
+    /// The day of a date, of which this is settled, and this in force where it was corrected; `next` is the first
+    /// interval that is not settled.
+    pub(super) fn new(
+        calendar: &Calendar,
+        date: Date,
+        range: Range,
+        next: Interval,
+        settled: Vec<Found>,
+        mut in_force: BTreeMap<Interval, Booked>,
+    ) -> DayView {
         let extent = if range.after <= calendar.first() {
             Extent::BeforeGenesis
         } else if range.after <= next {
@@ -141,47 +202,102 @@ impl DayView {
         } else {
             Extent::Running
         };
-        let intervals: Vec<IntervalOfDay> = settled.iter().map(|settled| interval(calendar, settled)).collect();
-        let mut sums = Figures::default();
-        intervals.iter().for_each(|interval| sums.add(&interval.figures));
+        let (mut sums, mut first_sums) = (Figures::default(), Figures::default());
+        let interval = |Found { interval, corrections, first }: Found| {
+            first_sums.add(&first.figures);
+            let (stands, first) = match in_force.remove(&interval) {
+                Some(stands) => (stands, Some(first)),
+                None => (first, None),
+            };
+            sums.add(&stands.figures);
+            let (start, local) = (interval.start_text(), calendar.text(interval));
+            IntervalOfDay { start, local, corrections, stands, first }
+        };
+        let intervals: Vec<IntervalOfDay> = settled.into_iter().map(interval).collect();
+        let is_corrected = intervals.iter().any(|interval| interval.first.is_some());
         DayView {
             date: date.to_string(),
             time_zone: calendar.zone().to_owned(),
             start: range.first.start_text(),
             end: range.after.start_text(),
-            expected: range.after.since(range.first).and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+            expected: count(range.first, range.after),
+            before_genesis: count(range.first, calendar.first().min(range.after)),
             extent,
             sums,
+            first_sums: is_corrected.then_some(first_sums),
             intervals,
         }
     }
 }
 
-fn interval(calendar: &Calendar, settled: &Settled) -> IntervalOfDay {
-    IntervalOfDay {
-        start: settled.interval.start_text(),
-        local: calendar.text(settled.interval),
-        height: settled.height,
-        price: settled.price,
-        members: settled.lines.len(),
-        provisional: settled.provisional.is_some(),
-        corrections: settled.corrections,
-        figures: Figures::of(settled),
-    }
+/// How many intervals there are from one to before another.
+fn count(from: Interval, to: Interval) -> u64 {
+    to.since(from).and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
 }
 
-const COLUMNS: &str = "start,local,height,price,traded_wh,imported_wh,exported_wh,members,net,operator,saved,\
-                       provisional,corrections\n";
-
-/// A day as CSV (RFC 4180), a line an interval. No field holds text from outside.
-pub(crate) fn csv(day: &DayView) -> String {
-    let line = |of: &IntervalOfDay| {
-        let Figures { traded_wh, imported_wh, exported_wh, net, operator, saved } = of.figures;
-        let price = of.price.map(|price| price.to_string()).unwrap_or_default();
-        format!(
-            "{},{},{},{price},{traded_wh},{imported_wh},{exported_wh},{},{net},{operator},{saved},{},{}\n",
-            of.start, of.local, of.height, of.members, of.provisional, of.corrections,
-        )
+/// A day as CSV, a line an interval: as it stands, and as it was first settled where it was corrected since.
+pub(crate) fn csv(day: &DayView) -> Result<Vec<u8>, csv::Error> {
+    let columns = [
+        "start",
+        "local",
+        "height",
+        "price",
+        "traded_wh",
+        "imported_wh",
+        "exported_wh",
+        "members",
+        "net",
+        "operator",
+        "saved",
+        "provisional",
+        "corrections",
+        "first_height",
+        "first_price",
+        "first_traded_wh",
+        "first_imported_wh",
+        "first_exported_wh",
+        "first_members",
+        "first_net",
+        "first_operator",
+        "first_saved",
+        "first_provisional",
+    ];
+    let row = |of: &IntervalOfDay| {
+        let [height, price, traded, imported, exported, members, net, operator, saved, provisional] = cells(&of.stands);
+        let (start, local, corrections) = (of.start.clone(), of.local.clone(), of.corrections.to_string());
+        let row = vec![
+            start,
+            local,
+            height,
+            price,
+            traded,
+            imported,
+            exported,
+            members,
+            net,
+            operator,
+            saved,
+            provisional,
+            corrections,
+        ];
+        let first = of.first.as_ref().map(cells).unwrap_or_default();
+        row.into_iter().chain(first).collect::<Vec<_>>()
     };
-    std::iter::once(COLUMNS.to_owned()).chain(day.intervals.iter().map(line)).collect()
+    table(&columns, day.intervals.iter().map(row))
+}
+
+fn cells(of: &Booked) -> [String; 10] {
+    let Figures { traded_wh, imported_wh, exported_wh, net, operator, saved } = of.figures;
+    [
+        of.height.to_string(),
+        of.price.map(|price| price.to_string()).unwrap_or_default(),
+        traded_wh.to_string(),
+        imported_wh.to_string(),
+        exported_wh.to_string(),
+        of.members.to_string(),
+        net.to_string(),
+        operator.to_string(),
+        saved.to_string(),
+        of.provisional.to_string(),
+    ]
 }

@@ -19,7 +19,7 @@ use protocol::{
 use serde::Deserialize;
 
 use super::{
-    day::{Extent, Figures},
+    day::{Extent, Figures, IntervalOfDay},
     *,
 };
 use crate::config::LedgerNode;
@@ -117,7 +117,7 @@ fn what_was_saved_is_the_gap_between_the_tariffs_for_what_was_traded() {
     let date = calendar.date("2026-03-29").unwrap();
     let range = calendar.day(date).unwrap();
     let all: Vec<Settled> = (0..92).map(|number| settled(range.first.offset(number).unwrap())).collect();
-    let day = DayView::new(&calendar, date, range, range.after, &all);
+    let day = DayView::new(&calendar, date, range, range.after, found(&all), BTreeMap::new());
     let lines = || all.iter().flat_map(|settled| &settled.lines);
 
     assert_eq!((day.extent, day.expected, day.intervals.len()), (Extent::Whole, 92, 92));
@@ -132,22 +132,90 @@ fn what_was_saved_is_the_gap_between_the_tariffs_for_what_was_traded() {
     let bought = i128::try_from(traded_wh).unwrap();
     assert_eq!(saved.0, bought * (300_000 - 190_001) + sold * (190_001 - 80_000));
 
-    let text = csv(&day);
-    assert_eq!(text.lines().count(), 93);
-    let columns = |line: &str| line.split(',').count();
-    assert!(text.lines().all(|line| columns(line) == 13), "{text}");
+    assert_eq!(day.first_sums, None);
+    let text = String::from_utf8(day_csv(&day).unwrap()).unwrap();
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(text.as_bytes()).records().map(|row| row.unwrap()).collect();
+    assert_eq!(rows.len(), 92);
+    assert!(rows.iter().all(|row| row.len() == 23 && row.iter().skip(13).all(str::is_empty)), "{text}");
+}
+
+fn found(settled: &[Settled]) -> Vec<Found> {
+    settled.iter().map(Found::from).collect()
+}
+
+/// The same interval, corrected so often: the first household drew so much more from the supplier.
+fn corrected(interval: Interval, corrections: u32) -> Settled {
+    let mut settled = settled(interval);
+    let more = Energy::from_wh(1_000 * u64::from(corrections));
+    let line = &mut settled.lines[1];
+    line.imported = line.imported + more;
+    line.supply_cost = settled.tariffs.retail_price.cost_of(line.imported).unwrap();
+    Settled { corrections, height: 9_000 + u64::from(corrections), ..settled }
+}
+
+#[test]
+fn a_corrected_interval_stands_as_corrected_beside_what_it_was() {
+    let calendar = calendar();
+    let date = calendar.date("2026-03-28").unwrap();
+    let range = calendar.day(date).unwrap();
+    let number = |number| range.first.offset(number).unwrap();
+    let all: Vec<Settled> =
+        (0..96).map(|n| Settled { corrections: if n == 40 { 2 } else { 0 }, ..settled(number(n)) }).collect();
+    let in_force = BTreeMap::from([(number(40), Booked::from(&corrected(number(40), 2)))]);
+    let day = DayView::new(&calendar, date, range, range.after, found(&all), in_force);
+
+    let first = day.first_sums.unwrap();
+    assert_eq!(day.sums.imported_wh, first.imported_wh + 2_000);
+    assert_eq!(day.sums.net.0, first.net.0 - 2_000 * 300_000);
+    assert_eq!(day.sums.saved, first.saved, "what is drawn from the supplier saves nothing");
+    let [before, of, after] = [39, 40, 41].map(|place| &day.intervals[place]);
+    assert_eq!((&before.first, &after.first), (&None, &None));
+    assert_eq!((of.corrections, of.stands.height), (2, 9_002));
+    assert_eq!(of.first, Some(Booked::from(&all[40])));
+
+    let text = String::from_utf8(day_csv(&day).unwrap()).unwrap();
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(text.as_bytes()).records().map(|row| row.unwrap()).collect();
+    let (stands, was) = (of.stands.figures.imported_wh.to_string(), of.first.as_ref().unwrap().figures.imported_wh);
+    assert_eq!([&rows[40][5], &rows[40][12], &rows[40][16]], [stands.as_str(), "2", was.to_string().as_str()]);
+}
+
+#[test]
+fn what_of_a_day_was_before_the_genesis_is_counted() {
+    // The genesis begins an hour after midnight of a day of 96 quarter hours.
+    let calendar = calendar();
+    for (date, before, extent) in
+        [("2026-02-28", 96, Extent::BeforeGenesis), ("2026-03-01", 4, Extent::Whole), ("2026-03-02", 0, Extent::Whole)]
+    {
+        let date = calendar.date(date).unwrap();
+        let range = calendar.day(date).unwrap();
+        let day = DayView::new(
+            &calendar,
+            date,
+            range,
+            "2026-04-01T00:00:00Z/PT15M".parse().unwrap(),
+            vec![],
+            BTreeMap::new(),
+        );
+        assert_eq!((day.before_genesis, day.expected, day.extent), (before, 96, extent), "{date}");
+    }
 }
 
 /// How the node of a test is: up to where it has settled, and what it was asked for.
 struct Ledger {
     next: Mutex<Interval>,
     asked: Mutex<Vec<(String, usize)>>,
+    /// What was corrected once.
+    corrected: Vec<Interval>,
 }
 
 #[derive(Deserialize)]
 struct Page {
     from: String,
     limit: usize,
+    #[serde(default)]
+    in_force: bool,
 }
 
 async fn node(ledger: Arc<Ledger>) -> LedgerNode {
@@ -167,12 +235,16 @@ async fn node(ledger: Arc<Ledger>) -> LedgerNode {
             balances_sum: Amount::ZERO,
         })
     };
-    let settlements = |State(ledger): State<Arc<Ledger>>, Query(Page { from, limit }): Query<Page>| async move {
+    let settlements = |State(ledger): State<Arc<Ledger>>, Query(Page { from, limit, in_force }): Query<Page>| async move {
         let start: Interval = format!("{from}/PT15M").parse().unwrap();
         let next = *ledger.next.lock().unwrap();
         ledger.asked.lock().unwrap().push((from, limit));
         let page = (0..limit).map(|number| start.offset(i64::try_from(number).unwrap()).unwrap());
-        Json(page.take_while(|interval| *interval < next).map(settled).collect::<Vec<_>>())
+        let shown = |interval| match ledger.corrected.contains(&interval) {
+            true if in_force => corrected(interval, 1),
+            is_corrected => Settled { corrections: is_corrected.into(), ..settled(interval) },
+        };
+        Json(page.take_while(|interval| *interval < next).map(shown).collect::<Vec<_>>())
     };
     let router = Router::new().route("/v1/status", get(status)).route("/v1/settlements", get(settlements));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -184,7 +256,8 @@ async fn node(ledger: Arc<Ledger>) -> LedgerNode {
 #[tokio::test]
 async fn a_day_comes_from_the_ledger_in_few_questions_and_says_how_much_of_it_there_is() {
     let next = "2026-03-29T12:00:00Z/PT15M".parse().unwrap();
-    let ledger = Arc::new(Ledger { next: Mutex::new(next), asked: Mutex::default() });
+    let corrected = ["2026-03-28T10:00:00Z/PT15M", "2026-03-28T12:00:00Z/PT15M"].map(|text| text.parse().unwrap());
+    let ledger = Arc::new(Ledger { next: Mutex::new(next), asked: Mutex::default(), corrected: corrected.to_vec() });
     let nodes = [node(ledger.clone()).await];
     let client = LedgerClient::new(Hash::ZERO, &nodes, usize::try_from(MEMBERS).unwrap()).unwrap();
     let history = History { ledger: client, calendar: calendar(), turn: Semaphore::new(1) };
@@ -200,8 +273,15 @@ async fn a_day_comes_from_the_ledger_in_few_questions_and_says_how_much_of_it_th
         ledger.asked.lock().unwrap().clear();
         let day = history.day(asked).await.unwrap();
         assert_eq!((day.date.as_str(), day.extent, day.intervals.len()), (date, extent, count));
-        let questions = usize::from(count > 0);
-        assert_eq!(ledger.asked.lock().unwrap().len(), questions, "{date}: no more than a page of a day");
+        let first: Vec<&IntervalOfDay> = day.intervals.iter().filter(|interval| interval.first.is_some()).collect();
+        let starts: Vec<&str> = first.iter().map(|interval| interval.start.as_str()).collect();
+        let is_corrected = date == "2026-03-28";
+        assert_eq!(starts, if is_corrected { &["2026-03-28T10:00:00Z", "2026-03-28T12:00:00Z"][..] } else { &[] });
+        assert!(first.iter().all(|interval| interval.stands.height == 9_001 && interval.corrections == 1), "{date}");
+        let asked = ledger.asked.lock().unwrap();
+        let questions = usize::from(count > 0) + usize::from(is_corrected);
+        assert_eq!(asked.len(), questions, "{date}: no more than a page of a day, and one of what was corrected");
+        assert!(!is_corrected || asked[1] == ("2026-03-28T10:00:00Z".into(), 9), "{asked:?}");
     }
 
     let _others = history.turn.acquire().await.unwrap();

@@ -1,0 +1,52 @@
+// What the parts of the history have in common: how they ask, and how they write figures, dates and rows.
+
+import { money as amount, nano, number } from './format.js';
+import { TEXTS } from './history-words.js';
+import { language, speaker } from './words.js';
+
+export const say = speaker(TEXTS);
+export const at = (id) => document.getElementById(id);
+
+export const kwh = (wh) => number(wh / 1000, 2);
+export const money = (text) => amount(nano(text), 2);
+export const small = (text) => amount(nano(text), 4);
+
+/** A date such as `2026-06-01`, as people write it. */
+export function day(date) {
+  const style = { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' };
+  return new Intl.DateTimeFormat(language, style).format(new Date(`${date}T00:00:00Z`));
+}
+
+/** `12:00 (+02:00)` of `2026-06-01T12:00:00+02:00`. */
+export const wall = (local) => `${local.slice(11, 16)} (${local.slice(19)})`;
+
+/** What the market answers; throws what is wrong with it, in words. */
+export async function ask(path) {
+  let answer;
+  let body;
+  try {
+    answer = await fetch(path, { headers: { accept: 'application/json' } });
+    if (answer.status === 401) {
+      location.assign('/sign-in'); // the token is older than it may be, or counts no longer
+      return new Promise(() => {});
+    }
+    body = await answer.json();
+  } catch {
+    throw new Error(say('away'));
+  }
+  if (!answer.ok) throw new Error(body.error);
+  return body;
+}
+
+/** A row of a table: the first cell is its head, those of `numbers` are numbers. */
+export function row(cells, numbers) {
+  const made = document.createElement('tr');
+  cells.forEach((text, column) => {
+    const cell = document.createElement(column === 0 ? 'th' : 'td');
+    if (column === 0) cell.scope = 'row';
+    if (numbers(column)) cell.className = 'number';
+    cell.append(text);
+    made.append(cell);
+  });
+  return made;
+}
