@@ -125,7 +125,7 @@ pub enum ReceiptFault {
         /// Sold.
         found: Energy,
     },
-    /// More traded than the own cap.
+    /// More traded than its own cap.
     #[error("{what} {found} with neighbours, expected at most the cap of {expected}")]
     AboveCap {
         /// Bought or sold.
@@ -147,8 +147,8 @@ pub enum ReceiptFault {
         /// What it is.
         found: Amount,
     },
-    /// Dearer than the own limit.
-    #[error("paid {found} for {energy}, expected at most {limit} per kWh, the own limit")]
+    /// Dearer than the limit of its order.
+    #[error("paid {found} for {energy}, expected at most {limit} per kWh, the limit of its order")]
     PaidAboveLimit {
         /// Own limit.
         limit: Price,
@@ -157,8 +157,8 @@ pub enum ReceiptFault {
         /// Paid.
         found: Amount,
     },
-    /// Cheaper than the own limit.
-    #[error("earned {found} for {energy}, expected at least {limit} per kWh, the own limit")]
+    /// Cheaper than the limit of its order.
+    #[error("earned {found} for {energy}, expected at least {limit} per kWh, the limit of its order")]
     EarnedBelowLimit {
         /// Own limit.
         limit: Price,

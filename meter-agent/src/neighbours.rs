@@ -1,4 +1,4 @@
-//! Whose roof it came from, and where the own went: with whom a household traded, by receipts that it verified.
+//! Whose roof the energy came from, and where the home's own went: with whom a household traded, by verified receipts.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 

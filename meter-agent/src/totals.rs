@@ -19,7 +19,7 @@ pub struct Totals {
     /// Produced, Wh; as far as the meter knows.
     #[n(2)]
     pub production_wh: u64,
-    /// Consumed from the own roof, Wh.
+    /// Consumed from its own roof, Wh.
     #[n(3)]
     pub self_consumed_wh: u64,
     /// Bought from neighbours, Wh.

@@ -520,7 +520,11 @@ async fn an_order_is_placed_before_the_readings_and_again_later_when_it_was_too_
     }
     market.forward(home.receipt(at, 40, 0, 40, 0).to_json()).await;
     until(&mut running, "too dear", |status| status.receipts_refused == 1).await;
-    assert!(running.status().alarms[0].contains("0.18 per kWh, the own limit"), "{:?}", running.status().alarms);
+    assert!(
+        running.status().alarms[0].contains("0.18 per kWh, the limit of its order"),
+        "{:?}",
+        running.status().alarms
+    );
     running.stop().await;
 
     // The same order is not placed twice; the outbox is sent all the same.
@@ -556,7 +560,11 @@ async fn prices_follow_the_time_of_day_and_each_receipt_is_checked_against_those
     // Neighbours get 0.19: too dear in the window, and not after it.
     market.forward(home.receipt(2, 40, 0, 40, 0).to_json()).await;
     until(&mut running, "too dear", |status| status.receipts_refused == 1).await;
-    assert!(running.status().alarms[0].contains("0.18 per kWh, the own limit"), "{:?}", running.status().alarms);
+    assert!(
+        running.status().alarms[0].contains("0.18 per kWh, the limit of its order"),
+        "{:?}",
+        running.status().alarms
+    );
     market.forward(home.receipt(3, 40, 0, 50, 0).to_json()).await;
     until(&mut running, "good", |status| status.settled_until == Some(interval(3))).await;
     let page = get(running.status_addr.unwrap(), "/").await;

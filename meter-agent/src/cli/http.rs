@@ -1,4 +1,4 @@
-//! The little HTTP that asking the own agent takes: one GET, one answer, on the household's own network.
+//! The little HTTP that it takes to ask the household's own agent: one GET, one answer, on the household's own network.
 
 use std::time::Duration;
 

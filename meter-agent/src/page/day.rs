@@ -19,7 +19,7 @@ pub(super) struct Day {
     pub(super) lines: Vec<StatementLine>,
     /// With whom was traded in them.
     pub(super) neighbours: Vec<NeighbourLine>,
-    /// What was used from the own roof, where the meter knows it, Wh.
+    /// What was used from its own roof, where the meter knows it, Wh.
     pub(super) own_roof: BTreeMap<Interval, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Whose roof it came from, and where the own went: of a day, or of an interval.
+//! Whose roof the energy came from, and where the home's own went: of a day, or of an interval.
 
 use maud::{Markup, html};
 use protocol::member::MemberId;

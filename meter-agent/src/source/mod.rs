@@ -41,7 +41,7 @@ pub struct Measurement {
 /// A household's consumption and production in one interval, before they are netted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gross {
-    /// Consumed, from the own roof or from the grid.
+    /// Consumed, from its own roof or from the grid.
     pub consumption: Energy,
     /// Produced, consumed at home or fed in.
     pub production: Energy,

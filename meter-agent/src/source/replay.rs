@@ -1,5 +1,5 @@
-//! A recording, replayed in market time: what is consumed beyond the own production was imported, what is produced
-//! beyond the own consumption was exported.
+//! A recording, replayed in market time: what is consumed beyond what the home produced was imported, what is produced
+//! beyond what it consumed was exported.
 
 use std::path::{Path, PathBuf};
 

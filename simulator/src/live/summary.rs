@@ -24,7 +24,7 @@ pub struct Summary {
     pub consumption_wh: u128,
     /// What everyone produced, Wh.
     pub production_wh: u128,
-    /// What each consumed from the own roof, Wh.
+    /// What each consumed from its own roof, Wh.
     pub self_consumed_alone_wh: u128,
     /// Traded between neighbours, Wh.
     pub traded_wh: u128,
@@ -101,7 +101,7 @@ impl Summary {
             ("participants", self.participants.to_string()),
             ("consumed", energy(self.consumption_wh)),
             ("produced", energy(self.production_wh)),
-            ("consumed from the own roof", energy(self.self_consumed_alone_wh)),
+            ("consumed from their own roofs", energy(self.self_consumed_alone_wh)),
             ("traded between neighbours", energy(self.traded_wh)),
             ("drawn from the supplier", energy(self.imported_wh)),
             ("fed in to the supplier", energy(self.exported_wh)),

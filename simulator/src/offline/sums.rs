@@ -12,9 +12,9 @@ pub struct MemberSums {
     pub consumption_wh: u64,
     /// Made, Wh.
     pub production_wh: u64,
-    /// Taken by the own battery, Wh.
+    /// Taken by the home's battery, Wh.
     pub charged_wh: u64,
-    /// Given by the own battery, Wh.
+    /// Given by the home's battery, Wh.
     pub discharged_wh: u64,
     /// Bought from neighbours, Wh.
     pub bought_wh: u64,
@@ -85,7 +85,7 @@ impl MemberSums {
         self.sold_wh + self.exported_wh
     }
 
-    /// Used of what the own roof made, at the time or from the own battery, Wh: what was not lacking. Less than nothing
+    /// Used of what its own roof made, at the time or from its battery, Wh: what was not lacking. Less than nothing
     /// where a battery was charged from the grid and has not given it back.
     pub fn self_wh(&self) -> i128 {
         i128::from(self.consumption_wh) - i128::from(self.deficit_wh())
