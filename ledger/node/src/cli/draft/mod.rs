@@ -226,14 +226,15 @@ impl ReplaceKey {
 #[derive(Args)]
 struct SetMarket {
     /// The market's new key, did:key:…
-    key: PublicKey,
+    #[arg(value_name = "KEY")]
+    market: PublicKey,
     #[command(flatten)]
     opening: Opening,
 }
 
 impl SetMarket {
     fn open(self) -> Result<(), Failure> {
-        let SetMarket { key, opening } = self;
+        let SetMarket { market: key, opening } = self;
         opening.open(|_, _| Ok(Action::SetMarket { key }))
     }
 }
