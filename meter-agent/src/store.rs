@@ -33,7 +33,7 @@ use protocol::{
     cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, money::Price,
     reading::ChainHead, receipt::Receipt, settlement::Tariffs,
 };
-use settings::owner_only;
+use settings::{owner_only, state_format};
 
 pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
@@ -64,6 +64,8 @@ const EVIDENCE_KEPT: u64 = 64;
 /// Pairs of receipts that contradict one another that are kept, however many were refused before.
 const CONTRADICTIONS_KEPT: u64 = 8;
 
+/// The format of all that is in the state directory: another number for any change that an older program would misread.
+const FORMAT: u32 = 1;
 /// The database, in the state directory.
 pub(crate) const DATABASE: &str = "db";
 const OWNER: &[u8] = b"owner";
@@ -86,6 +88,9 @@ pub enum StoreError {
         "the state in {0} is in use: another meter-agent runs on it; two agents with one key would be suspended as a clone"
     )]
     InUse(PathBuf),
+    /// A later version's, or one that does not say which format it has.
+    #[error("{0}; do not remove the state: it says what this device has signed")]
+    Format(#[from] state_format::FormatError),
     /// The disk or the database does not do what it should.
     #[error("the state in {path}: {error}; is the disk full, or damaged?")]
     Failed {
@@ -205,6 +210,7 @@ impl Store {
     pub(crate) fn open(dir: &Path, fsync: bool) -> Result<Store, StoreError> {
         let path = dir.join(DATABASE);
         let failed = |error: io::Error| StoreError::Failed { path: dir.into(), error: error.to_string() };
+        state_format::check(dir, FORMAT)?;
         owner_only::create_directory(dir).map_err(failed)?;
         let config = sled::Config::new()
             .path(&path)
@@ -225,6 +231,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         };
+        state_format::mark(dir, FORMAT, env!("CARGO_PKG_VERSION"))?;
         let file = if fsync { Some(File::open(path.join("db")).map_err(failed)?) } else { None };
         Ok(Store {
             db,
@@ -400,7 +407,7 @@ impl Store {
         self.assembled(self.db.range(from.min(to)..to))
     }
 
-    /// What was used from the own roof in the intervals whose readings are kept, Wh, where the meter knows it.
+    /// What was used from its own roof in the intervals whose readings are kept, Wh, where the meter knows it.
     pub(crate) fn own_roof(&self) -> Result<BTreeMap<Interval, u64>, StoreError> {
         let (readings, _) = self.scan::<ReadingRecord>(READING)?;
         let own = readings.into_iter().filter(|(_, record)| record.consecutive).filter_map(|(_, record)| {

@@ -16,6 +16,7 @@ use protocol::{
     limits::VALIDATORS_MAX,
     member::{AccountId, MemberId},
 };
+use settings::state_format::FORMAT_FILE;
 use support::Community;
 
 /// Several chunks, the last one short.
@@ -274,6 +275,30 @@ fn a_directory_of_another_chain_is_refused() {
     drop(SledStore::open(directory.path(), &Hash::ZERO).unwrap());
     let other = opened(directory.path(), &Hash::of(b"another"));
     assert!(matches!(other, Err(StoreError::OtherGenesis { .. })));
+}
+
+#[test]
+fn a_store_of_a_later_format_is_refused_by_name_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SledStore::open(directory.path(), &Hash::ZERO).unwrap());
+    let path = directory.path().join(FORMAT_FILE);
+    let own = fs::read(&path).unwrap();
+    fs::write(&path, "2\n0.9.0\n").unwrap();
+    let before = fs::read(directory.path().join("db")).unwrap();
+    let error = SledStore::open(directory.path(), &Hash::ZERO).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{}: expected a state of format 1 at most, found format 2, which version 0.9.0 wrote; start that version or a \
+             later one again; or move that directory away: with the same keys, the node fetches the ledger from the others",
+            path.display()
+        )
+    );
+    assert!(before == fs::read(directory.path().join("db")).unwrap());
+    // As it was before there were numbers.
+    fs::remove_file(&path).unwrap();
+    drop(SledStore::open(directory.path(), &Hash::ZERO).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), own);
 }
 
 #[test]

@@ -25,12 +25,14 @@ use protocol::{
     limits::MESSAGE_BYTES_MAX,
     reading::{Reading, SignedReading},
 };
-use settings::owner_only;
+use settings::{owner_only, state_format};
 
 use super::{book::Gone, conflict::Conflict};
 
 /// Most memory that sled uses for its cache.
 const CACHE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+/// The format of all that is in the state directory: another number for any change that an older program would misread.
+const FORMAT: u32 = 1;
 /// File in the state directory that names the chain that the state belongs to.
 pub const CHAIN_FILE: &str = "chain";
 /// The sled database in the state directory.
@@ -67,6 +69,9 @@ pub enum StoreError {
         /// What the file says.
         found: String,
     },
+    /// A later version's, or one that does not say which format it has.
+    #[error("{0}; or name an empty `state`: agents send again whatever has no receipt")]
+    Format(#[from] state_format::FormatError),
     /// Another process works in the directory.
     #[error("{path}: in use by another market; stop that one first")]
     InUse {
@@ -160,7 +165,9 @@ impl Index {
 impl Store {
     /// Opens the state in `directory`, or makes one for `chain`.
     pub(crate) fn open(directory: &Path, chain: &ChainId) -> Result<Store, StoreError> {
+        state_format::check(directory, FORMAT)?;
         check_chain(directory, chain)?;
+        state_format::mark(directory, FORMAT, env!("CARGO_PKG_VERSION"))?;
         let path = directory.join(STORE_DIRECTORY);
         let sled_error = |error| match error {
             sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
@@ -464,6 +471,23 @@ mod tests {
         let store = Store::open(directory.path(), &Hash::ZERO).unwrap();
         assert_eq!(store.readings(&Hash::ZERO).unwrap(), [reading(1, 0), reading(3, 0)]);
         assert_eq!(store.packs.len(), 2, "what holds no reading is of no use");
+    }
+
+    #[test]
+    fn a_state_of_a_later_format_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Store::open(directory.path(), &Hash::ZERO).unwrap());
+        let path = directory.path().join(state_format::FORMAT_FILE);
+        std::fs::write(&path, "2\n0.9.0\n").unwrap();
+        let error = Store::open(directory.path(), &Hash::ZERO).unwrap_err().to_string();
+        let expected = format!(
+            "{}: expected a state of format 1 at most, found format 2, which version 0.9.0 wrote; start that version or a \
+             later one again; or name an empty `state`: agents send again whatever has no receipt",
+            path.display()
+        );
+        assert_eq!(error, expected);
+        std::fs::remove_file(&path).unwrap();
+        Store::open(directory.path(), &Hash::ZERO).unwrap();
     }
 
     #[test]

@@ -246,6 +246,23 @@ fn a_state_in_use_or_of_another_is_refused() {
 }
 
 #[test]
+fn a_state_of_a_later_format_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path(), false));
+    let path = dir.path().join(settings::state_format::FORMAT_FILE);
+    fs::write(&path, "2\n0.9.0\n").unwrap();
+    let error = Store::open(dir.path(), false).err().unwrap().to_string();
+    let expected = format!(
+        "{}: expected a state of format 1 at most, found format 2, which version 0.9.0 wrote; start that version or a later \
+         one again; do not remove the state: it says what this device has signed",
+        path.display()
+    );
+    assert_eq!(error, expected);
+    fs::remove_file(&path).unwrap();
+    drop(open(dir.path(), false));
+}
+
+#[test]
 fn evidence_is_kept_and_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), false);

@@ -138,6 +138,9 @@ pub enum StoreError {
         /// The chain in the directory.
         found: Hash,
     },
+    /// A later version's, or one that does not say which format it has.
+    #[error("{0}; or move that directory away: with the same keys, the node fetches the ledger from the others")]
+    Format(#[from] settings::state_format::FormatError),
     /// A block that is not here.
     #[error("there is no block of height {height} here")]
     Missing {

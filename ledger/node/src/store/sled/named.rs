@@ -18,6 +18,7 @@ use protocol::{
     interval::Interval,
     member::{AccountId, MemberId},
 };
+use settings::state_format;
 
 use super::{
     Tree,
@@ -25,6 +26,9 @@ use super::{
 };
 use crate::store::{Commit, Pruning, Store, StoreError, StoredBlock, StoredCandidate};
 
+/// The format of the store, and of what a node keeps beside it: another number for any change that an older program
+/// would misread.
+const FORMAT: u32 = 1;
 /// The file with the height of the last block, in the store's directory.
 const HEIGHT_FILE: &str = "height";
 
@@ -38,7 +42,9 @@ impl SledStore {
     /// Opens the store in `directory`, or makes it there, for the ledger `chain`.
     pub fn open(directory: &Path, chain: &ChainId) -> Result<SledStore, StoreError> {
         named(directory, || {
+            state_format::check(directory, FORMAT)?;
             let tree = Tree::open(directory, chain)?;
+            state_format::mark(directory, FORMAT, env!("CARGO_PKG_VERSION"))?;
             let (expected, found) = (read_height(directory), tree.height()?);
             if expected.is_some_and(|expected| found < expected) {
                 let expected = expected.unwrap_or_default();
