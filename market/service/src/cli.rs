@@ -7,13 +7,13 @@ use std::{
     process::ExitCode,
 };
 
+use crate::Config;
 use clap::{Args, Parser, Subcommand};
 use market::{
     book::{BOOK_BYTES_MAX, BookError, clear_json_on},
     clearing::{self, Network, PictureKind, Terms, mechanisms, member_by_name},
 };
 use market_files as files;
-use market_service::{self, Config};
 use protocol::{interval::Interval, money::Price, parameters::Parameters};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -65,7 +65,7 @@ Example:
 /// The market of a neighbourhood: takes in signed meter readings, clears every interval, settles it on the ledger.
 #[derive(Parser)]
 #[command(name = "market", version, after_help = EXAMPLES)]
-struct Arguments {
+pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -142,12 +142,12 @@ fn failure(error: impl Display) -> Failure {
 }
 
 /// Runs what the command line says.
-pub(crate) fn run() -> ExitCode {
-    let arguments: Arguments = match usage::parse() {
-        Ok(arguments) => arguments,
+pub fn run() -> ExitCode {
+    let cli: Cli = match usage::parse() {
+        Ok(cli) => cli,
         Err(code) => return code,
     };
-    let done = match arguments.command {
+    let done = match cli.command {
         Command::Clear { book, mechanism, terms } => clear(&book, &mechanism, &terms),
         Command::Mechanisms => list_mechanisms(),
         Command::Init(init) => init.run(),
@@ -238,7 +238,7 @@ fn serve(path: &Path) -> Result<(), Failure> {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt()).map_err(failure)?, signal(SignalKind::terminate()).map_err(failure)?);
         let scheme = if config.console_tls.is_some() { "https" } else { "http" };
-        let mut market = market_service::start(config).await.map_err(bad_input)?;
+        let mut market = crate::start(config).await.map_err(bad_input)?;
         if let Some(address) = market.console_addr {
             tracing::info!("console: {scheme}://{address}");
         }

@@ -26,10 +26,12 @@
 //! | `snapshot.rs`, `ledger_client.rs`, `ledger_node.rs` | the validators: what they say, and how they are asked |
 //! | `tasks.rs` | what runs, and what it means that one of it ends |
 //! | `console/` | what the operator sees |
+//! | `cli/` | the command line of the program `market` |
 
 mod alarm;
 pub mod alarms;
 mod book;
+pub mod cli;
 mod community;
 pub mod config;
 mod conflict;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::node::{Config, read_genesis, read_key};
 use clap::Args;
 use ledger_client::api::Node;
-use ledger_node::node::{Config, read_genesis, read_key};
 use protocol::{api::OpenDraft, decision::Draft, envelope::ChainId, key::SecretKey};
 
 use super::{

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::node::{Config, DRAFTS_DIRECTORY, EVIDENCE_DIRECTORY, STORE_DIRECTORY};
 use backup::{BackupError, Kept};
 use clap::Args;
-use ledger_node::node::{Config, DRAFTS_DIRECTORY, EVIDENCE_DIRECTORY, STORE_DIRECTORY};
 
 use super::{Failure, bad_input, failed, print};
 

@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use calendar::{MonthError, Zone};
-use clap::Args;
-use ledger_node::{
+use crate::{
     audit,
     bill::{self, BillError, Billed, Names, decimal, in_currency},
     node,
 };
+use calendar::{MonthError, Zone};
+use clap::Args;
 
 use super::{Failure, bad_input, failed, names, paying::PayingArgs, print};
 

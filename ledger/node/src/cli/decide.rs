@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::node::{read_genesis, read_key};
 use clap::Args;
-use ledger_node::node::{read_genesis, read_key};
 use protocol::{
     api::Submitted,
     block::Transaction,

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::node::{self, evidence_files};
 use clap::Args;
 use ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, Statement};
-use ledger_node::node::{self, evidence_files};
 use protocol::genesis::Genesis;
 
 use super::{Failure, bad_input, failed, print};

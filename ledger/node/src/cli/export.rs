@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use ledger_node::{
+use crate::{
     audit,
     export::{ExportError, Format, Period, export},
 };
+use clap::{Args, ValueEnum};
 use protocol::interval::parse_utc;
 
 use super::{Failure, bad_input, failed, print, progress_bar};

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{consensus, node};
 use clap::Args;
-use ledger_node::{consensus, node};
 use protocol::key::{PublicKey, SecretKey};
 use settings::owner_only;
 

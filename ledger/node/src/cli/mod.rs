@@ -23,13 +23,13 @@ use std::{
     time::Duration,
 };
 
+use crate::{audit, node};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger_client::{
     Client,
     api::{ApiError, Node},
 };
-use ledger_node::{audit, node};
 use protocol::{
     interval::{Interval, IntervalLength, parse_utc},
     text::ParseError,
@@ -70,7 +70,7 @@ const LOG_DEFAULT: &str = "info,arc_malachitebft=warn,arc_malachitebft_network=o
 
 Exit codes: 0 in order, 1 not in order or failed, 2 bad input."
 )]
-struct Cli {
+pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -212,7 +212,8 @@ pub(crate) fn failed(error: impl ToString) -> Failure {
     Failure::Failed(error.to_string())
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Does what the command line says.
+pub fn main() -> ExitCode {
     let cli: Cli = match usage::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -269,7 +270,7 @@ fn serve(config: &Path) -> Result<(), Failure> {
         tracing::info!(name, api = %node.api, height = status.height, chain = %status.chain, "node started");
         tokio::select! {
             halt = node.failed() => Err(match halt {
-                ledger_node::consensus::Halt::BadAddress { .. } | ledger_node::consensus::Halt::Listen { .. } => bad_input(halt),
+                crate::consensus::Halt::BadAddress { .. } | crate::consensus::Halt::Listen { .. } => bad_input(halt),
                 _ => failed(halt),
             }),
             _ = interrupt.recv() => stop(node).await,
@@ -292,7 +293,7 @@ fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
     };
     let validator = node::read_key(key).map_err(bad_input)?.public();
     let failed = |error| bad_input(format!("{}: {error}; stop the node first", record.display()));
-    ledger_node::consensus::new_record(&record, validator, signed).map_err(failed)?;
+    crate::consensus::new_record(&record, validator, signed).map_err(failed)?;
     print(format_args!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1)))
 }
 

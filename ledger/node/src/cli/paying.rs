@@ -10,16 +10,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use calendar::Zone;
-use clap::Args;
-use jiff::civil::Date;
-use ledger_node::{
+use crate::{
     bill::{
         parties::{self, Account, Biller, BillerFile},
         payments::Paying,
     },
     node::one_line,
 };
+use calendar::Zone;
+use clap::Args;
+use jiff::civil::Date;
 use protocol::{interval::parse_utc, limits::GENESIS_BYTES_MAX, member::MemberId};
 
 use super::{Failure, bad_input, failed};

@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
+use crate::{audit, node};
 use clap::Args;
 use ledger::proof::Verifier;
-use ledger_node::{audit, node};
 use protocol::{limits::ANSWER_BYTES_MAX, member::MemberId, settlement::Line};
 
 use super::{

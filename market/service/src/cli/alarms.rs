@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
-use clap::{Args, Subcommand};
-use market_service::{
+use crate::{
     Config,
     alarms::{Alarm, AlarmName, Directory},
 };
+use clap::{Args, Subcommand};
 use protocol::interval::utc_text;
 
 use super::{Failure, bad_input, print};

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use backup::{BackupError, Kept};
 use clap::Args;
-use market_service::Config;
+use settings::state_format::FORMAT_FILE;
 
 use super::{Failure, bad_input, failure, print};
+use crate::{ALARMS_DIRECTORY, CHAIN_FILE, Config, STORE_DIRECTORY, read_genesis};
 
 const BACKUP_HELP: &str = "\
 The backup is a directory with the genesis and what the market keeps (readings that wait, evidence, how far receipts were sent), and
@@ -55,7 +56,7 @@ pub(super) struct Restore {
 impl Backup {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let config = Config::load(&self.config).map_err(bad_input)?;
-        let chain = market_service::read_genesis(&config).map_err(bad_input)?.chain();
+        let chain = read_genesis(&config).map_err(bad_input)?.chain();
         let made = backup::make(&kept(&config), chain, env!("CARGO_PKG_VERSION"), &self.to).map_err(refused)?;
         let left: Vec<String> = std::iter::once(&config.key)
             .chain(&config.directory)
@@ -68,8 +69,7 @@ impl Backup {
 impl Restore {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let config = Config::load(&self.config).map_err(bad_input)?;
-        let known =
-            config.genesis.exists().then(|| market_service::read_genesis(&config)).transpose().map_err(bad_input)?;
+        let known = config.genesis.exists().then(|| read_genesis(&config)).transpose().map_err(bad_input)?;
         let chain = known.map(|genesis| genesis.chain());
         let restored = backup::restore(&self.backup, &kept(&config), chain).map_err(refused)?;
         print(&restored.summary(&config.state))?;
@@ -87,10 +87,8 @@ impl Restore {
 /// What a market keeps that may be put back.
 fn kept(config: &Config) -> Kept {
     let part = |name: &'static str| (name, config.state.join(name));
-    let parts = [market_service::CHAIN_FILE, market_service::STORE_DIRECTORY, market_service::ALARMS_DIRECTORY]
-        .map(part)
-        .into();
-    let lock = config.state.join(market_service::STORE_DIRECTORY).join("db");
+    let parts = [FORMAT_FILE, CHAIN_FILE, STORE_DIRECTORY, ALARMS_DIRECTORY].map(part).into();
+    let lock = config.state.join(STORE_DIRECTORY).join("db");
     Kept { program: "market", genesis: config.genesis.clone(), parts, lock }
 }
 

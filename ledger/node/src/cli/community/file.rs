@@ -92,6 +92,6 @@ impl File {
             return Err(named(format!("expected at most {BYTES_MAX} bytes, found {length}")));
         }
         let text = fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| named(ledger_node::node::one_line(&error, &text)))
+        toml::from_str(&text).map_err(|error| named(crate::node::one_line(&error, &text)))
     }
 }

@@ -22,8 +22,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use crate::node::read_genesis;
 use clap::{Args, Subcommand};
-use ledger_node::node::read_genesis;
 use protocol::genesis::Genesis;
 use settings::owner_only;
 
