@@ -414,7 +414,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use protocol::hash::Hash;
+    use protocol::{energy::Energy, hash::Hash, money::Amount, settlement::Tariffs};
 
     use super::*;
 

@@ -147,9 +147,8 @@ fn found(settled: &[Settled]) -> Vec<Found> {
 /// The same interval, corrected so often: the first household drew so much more from the supplier.
 fn corrected(interval: Interval, corrections: u32) -> Settled {
     let mut settled = settled(interval);
-    let more = Energy::from_wh(1_000 * u64::from(corrections));
     let line = &mut settled.lines[1];
-    line.imported = line.imported + more;
+    line.imported = Energy::from_wh(line.imported.wh() + 1_000 * u64::from(corrections));
     line.supply_cost = settled.tariffs.retail_price.cost_of(line.imported).unwrap();
     Settled { corrections, height: 9_000 + u64::from(corrections), ..settled }
 }
