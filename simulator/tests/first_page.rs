@@ -33,6 +33,9 @@ const SCREENS: [(&str, Screen); 4] = [
     ("phone-dark", Screen { dark: true, ..PHONE }),
 ];
 
+/// Most that a browser that has nothing yet fetches before it shows the first picture, bytes.
+const FIRST_BYTES_MAX: u64 = 600_000;
+
 /// A browser on a console.
 struct Visitor {
     chromium: Chromium,
@@ -78,6 +81,24 @@ impl Visitor {
             assert_eq!(self.axe.faults(&mut self.chromium), [] as [String; 0], "{moment} on {name}");
             self.chromium.picture(&self.pictures.join(format!("{moment}-{name}.png")));
         }
+    }
+
+    /// Opens the page for the first time: what comes over the wire until its first picture is there, bytes. Each answer
+    /// counts whole that was asked for before.
+    fn first_picture(&mut self) -> u64 {
+        self.open(DESKTOP);
+        let drawn = "performance.getEntriesByName('first-picture').length";
+        self.chromium.wait_for(drawn, 1);
+        let at = "performance.timeOrigin + performance.getEntriesByName('first-picture')[0].startTime";
+        let at_ms = self.chromium.eval(at).as_f64().unwrap();
+        let picture = "document.getElementById('curves-first').naturalWidth";
+        assert_ne!(self.chromium.eval(picture), 0, "it is a picture");
+        let fetched = self.chromium.fetched();
+        let library = fetched.iter().find(|one| one.url.contains("/assets/plotly.js?")).expect("plotly.js comes too");
+        assert!(library.asked_ms > at_ms && library.bytes > FIRST_BYTES_MAX, "it is no part of this: {library:?}");
+        let before: Vec<_> = fetched.into_iter().filter(|one| one.asked_ms <= at_ms).collect();
+        assert!(before.iter().any(|one| one.url.ends_with("/curves.svg")), "{before:?}");
+        before.iter().map(|one| one.bytes).sum()
     }
 
     fn json(&self, path: &str) -> Option<Value> {
@@ -148,6 +169,9 @@ fn noon_is_in_order() {
     let arguments = [&arguments[..], &["--orders", orders.to_str().unwrap(), "--interval-ms", "2000"]].concat();
     let neighbourhood = Process::start(&program("simulator"), &arguments, &directory.path().join("log"));
     visitor.settled(3);
+    let first = visitor.first_picture();
+    println!("{first} bytes until the first picture");
+    assert!((1_000..=FIRST_BYTES_MAX).contains(&first), "{first} bytes until the first picture");
     visitor.check_everywhere("noon", "Live", &[]);
     assert_ne!(visitor.chromium.eval(&text("price")), "–");
     neighbourhood.stop();

@@ -1,4 +1,6 @@
-//! Files that a program carries and serves: a page's HTML, styles, scripts and icon.
+//! Files that a program carries and serves: a page's HTML, styles, scripts and icon. Packed once, for all who ask.
+
+use std::sync::OnceLock;
 
 use axum::{
     body::Bytes,
@@ -6,6 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::hash::Hash;
+
+use super::packing::Packing;
 
 /// The media type of scripts.
 pub const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -18,7 +22,8 @@ pub const SVG: &str = "image/svg+xml";
 
 /// Kept by the browser, but asked about each time: a new version of the program shows at once.
 const REVALIDATE: &str = "no-cache";
-const ONE_DAY: &str = "public, max-age=86400";
+/// Kept without asking, for a year: what is at that address never changes.
+const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 
 /// A file inside the program.
 #[derive(Debug, Clone)]
@@ -26,21 +31,30 @@ pub struct Asset {
     name: &'static str,
     content_type: &'static str,
     cache_control: &'static str,
-    etag: String,
+    hash: String,
     body: Bytes,
+    brotli: OnceLock<Option<Bytes>>,
+    gzip: OnceLock<Option<Bytes>>,
 }
 
 impl Asset {
     /// A file of this name, media type and content, about which a browser asks each time whether it has changed.
     pub fn new(name: &'static str, content_type: &'static str, body: impl Into<Bytes>) -> Asset {
         let body = body.into();
-        let etag = format!("\"{}\"", &Hash::of(&body).to_string()[..32]);
-        Asset { name, content_type, cache_control: REVALIDATE, etag, body }
+        let hash = Hash::of(&body).to_string()[..32].to_owned();
+        let cache_control = REVALIDATE;
+        Asset { name, content_type, cache_control, hash, body, brotli: OnceLock::new(), gzip: OnceLock::new() }
     }
 
-    /// The same, which a browser keeps for a day without asking: for what is large and changes only with the program.
-    pub fn kept_for_a_day(self) -> Asset {
-        Asset { cache_control: ONE_DAY, ..self }
+    /// The same, which a browser keeps without asking again: for what is large, and asked for by its
+    /// [address](Self::address).
+    pub fn kept(self) -> Asset {
+        Asset { cache_control: FOR_GOOD, ..self }
+    }
+
+    /// Where it is, with its hash: another content has another address.
+    pub fn address(&self) -> String {
+        format!("/assets/{}?{}", self.name, self.hash)
     }
 
     /// Its name, under `/assets/`.
@@ -53,13 +67,35 @@ impl Asset {
         &self.body
     }
 
-    /// The answer to a request with these headers: nothing but "not modified" to who has it already.
+    /// The answer to a request with these headers: packed as who asks can unpack it, and nothing but "not modified" to
+    /// who has it already. The first one that wants it packed waits for that: a second, where it is large.
     pub fn answer(&self, request: &HeaderMap) -> Response {
-        let headers = [(header::CACHE_CONTROL, self.cache_control), (header::ETAG, self.etag.as_str())];
-        if request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == self.etag.as_bytes()) {
+        // Weak: packed or not, it says the same.
+        let etag = format!("W/\"{}\"", self.hash);
+        let known = request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
+        let headers = [
+            (header::CACHE_CONTROL, self.cache_control.to_owned()),
+            (header::ETAG, etag),
+            (header::VARY, "accept-encoding".to_owned()),
+        ];
+        if known {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
-        (headers, [(header::CONTENT_TYPE, self.content_type)], self.body.clone()).into_response()
+        let content_type = [(header::CONTENT_TYPE, self.content_type)];
+        match Packing::accepted(request).and_then(|packing| Some((packing, self.packed(packing)?))) {
+            Some((packing, body)) => {
+                (headers, content_type, [(header::CONTENT_ENCODING, packing.name())], body).into_response()
+            }
+            None => (headers, content_type, self.body.clone()).into_response(),
+        }
+    }
+
+    fn packed(&self, packing: Packing) -> Option<Bytes> {
+        let packed = match packing {
+            Packing::Brotli => &self.brotli,
+            Packing::Gzip => &self.gzip,
+        };
+        packed.get_or_init(|| packing.pack(&self.body).map(Bytes::from)).clone()
     }
 }
 
@@ -79,8 +115,7 @@ mod tests {
 
     #[test]
     fn who_has_a_file_is_told_that_it_did_not_change_and_who_has_another_gets_it() {
-        let assets =
-            [Asset::new("page.js", JAVASCRIPT, "let a;"), Asset::new("page.css", CSS, "a {}").kept_for_a_day()];
+        let assets = [Asset::new("page.js", JAVASCRIPT, "let a;"), Asset::new("page.css", CSS, "a {}").kept()];
         let first = answer(&assets, "page.js", &HeaderMap::new());
         assert_eq!(
             (first.status(), &first.headers()[header::CONTENT_TYPE]),
@@ -93,8 +128,28 @@ mod tests {
         let other = answer(&assets, "page.css", &knowing(etag));
         assert_eq!(
             (other.status(), &other.headers()[header::CACHE_CONTROL]),
-            (StatusCode::OK, &ONE_DAY.parse().unwrap())
+            (StatusCode::OK, &FOR_GOOD.parse().unwrap())
         );
         assert_eq!(answer(&assets, "page", &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
+    }
+    #[test]
+    fn who_can_unpack_gets_less_and_who_cannot_gets_it_as_it_is() {
+        let content = "a { color: red }\n".repeat(100);
+        let asset = Asset::new("page.css", CSS, content.clone());
+        let asked = |coding: &'static str| {
+            let request = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(coding))]);
+            let answer = asset.answer(&request);
+            (answer.headers().get(header::CONTENT_ENCODING).cloned(), answer.headers()[header::ETAG].clone())
+        };
+        let (coding, etag) = asked("identity");
+        assert_eq!((coding, &etag), (None, &format!("W/\"{}\"", asset.hash).parse().unwrap()));
+        for name in ["br", "gzip"] {
+            let (coding, same) = asked(name);
+            assert_eq!((coding.unwrap(), same), (HeaderValue::from_static(name), etag.clone()));
+        }
+        for packed in [&asset.brotli, &asset.gzip] {
+            assert!(packed.get().unwrap().as_ref().unwrap().len() < content.len() / 10);
+        }
+        assert_ne!(asset.address(), Asset::new("page.css", CSS, "a {}").address());
     }
 }

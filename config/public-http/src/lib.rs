@@ -14,6 +14,7 @@
 //! | `tls.rs`, `tokens.rs` | how a server proves who it is; how a client does, and what it may |
 //! | `page.rs` | a door that asks nobody's name: what console and agent's page have |
 //! | `assets.rs` | files that a program carries and serves, with their media types and caching |
+//! | `packing.rs` | how files are packed for their way, by what a browser can unpack |
 //! | `words.rs` | a script that says the texts of a page in the reader's language |
 //! | `refusal.rs` | why a call or a connection is turned away |
 
@@ -23,6 +24,7 @@ mod client;
 mod door;
 mod host;
 mod limits;
+mod packing;
 mod page;
 mod refusal;
 mod serve;
@@ -36,6 +38,7 @@ pub use self::{
     client::Client,
     host::Names,
     limits::{ConnectionLimits, DESCRIPTORS_RESERVED, raise_descriptors},
+    packing::pack,
     page::{FORM_BYTES_MAX, Page, reaches_beyond},
     refusal::Refusal,
     serve::{Greeted, Keeper, Site, Stream, serve, whole_body},

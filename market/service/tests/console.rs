@@ -454,8 +454,10 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         assert!(script.contains("src=\"/assets/") && script.contains("></script>"), "an inline script: {script:.80}");
     }
 
-    let plotly = console.get("/assets/plotly.js").await;
-    assert_eq!(plotly.headers()[header::CACHE_CONTROL], "public, max-age=86400");
+    let charts = console.get("/assets/charts.js").await.text().await.unwrap();
+    let address = charts.split('\'').find(|text| text.starts_with("/assets/plotly.js?")).expect("by its hash");
+    let plotly = console.get(address).await;
+    assert_eq!(plotly.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
     let known = plotly.headers()[header::ETAG].clone();
     let again = reqwest::Client::new().get(format!("{}/assets/plotly.js", console.root));
     let again = again.header(header::IF_NONE_MATCH, known).send().await.unwrap();

@@ -2,6 +2,7 @@
 //! (`--remote-debugging-pipe`: JSON messages that end with a zero byte on its descriptors 3 and 4).
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
@@ -36,7 +37,19 @@ pub struct Chromium {
     session: Option<String>,
     calls: u64,
     complaints: Vec<String>,
+    fetched: BTreeMap<String, Fetched>,
     _profile: TempDir,
+}
+
+/// Something that a page asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// Where.
+    pub url: String,
+    /// When it was asked for, ms after the epoch.
+    pub asked_ms: f64,
+    /// What came over the wire for it so far, bytes; heads count too once it is whole.
+    pub bytes: u64,
 }
 
 impl Chromium {
@@ -63,8 +76,8 @@ impl Chromium {
             .unwrap();
         let to = File::options().write(true).open(to).unwrap();
         let from = messages(File::open(from).unwrap());
-        let (session, calls, complaints) = (None, 0, Vec::new());
-        let mut chromium = Chromium { process, to, from, session, calls, complaints, _profile: profile };
+        let (session, calls, complaints, fetched) = (None, 0, Vec::new(), BTreeMap::new());
+        let mut chromium = Chromium { process, to, from, session, calls, complaints, fetched, _profile: profile };
         let page = chromium.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = chromium.call("Target.attachToTarget", json!({"targetId": page, "flatten": true}));
         chromium.session = attached["sessionId"].as_str().map(str::to_owned);
@@ -82,6 +95,7 @@ impl Chromium {
         let scheme = json!([{"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }}]);
         self.call("Emulation.setEmulatedMedia", json!({"features": scheme}));
         self.complaints.clear();
+        self.fetched.clear();
         let opened = self.call("Page.navigate", json!({"url": url}));
         assert!(opened.get("errorText").is_none(), "{url}: {opened}");
     }
@@ -125,6 +139,11 @@ impl Chromium {
         &self.complaints
     }
 
+    /// What was asked for since the page was opened.
+    pub fn fetched(&self) -> Vec<&Fetched> {
+        self.fetched.values().collect()
+    }
+
     /// Takes a picture of the whole page.
     pub fn picture(&mut self, file: &Path) {
         let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
@@ -153,6 +172,7 @@ impl Chromium {
                     None => Ok(message["result"].clone()),
                 };
             }
+            self.count(&message);
             let complaint = match message["method"].as_str() {
                 Some("Runtime.exceptionThrown" | "Runtime.consoleAPICalled") => true,
                 Some("Log.entryAdded") => message["params"]["entry"]["level"] != "verbose",
@@ -164,6 +184,26 @@ impl Chromium {
             if complaint {
                 self.complaints.push(message["params"].to_string());
             }
+        }
+    }
+}
+
+impl Chromium {
+    /// Counts what an event says of the traffic.
+    fn count(&mut self, event: &Value) {
+        let parameters = &event["params"];
+        let Some(id) = parameters["requestId"].as_str() else { return };
+        let bytes = parameters["encodedDataLength"].as_f64().unwrap_or(0.0) as u64;
+        let known = self.fetched.entry(id.to_owned());
+        match event["method"].as_str() {
+            Some("Network.requestWillBeSent") => {
+                let url = parameters["request"]["url"].as_str().unwrap_or_default().to_owned();
+                let asked_ms = parameters["wallTime"].as_f64().unwrap_or_default() * 1_000.0;
+                *known.or_default() = Fetched { url, asked_ms, bytes: 0 };
+            }
+            Some("Network.dataReceived") => known.or_default().bytes += bytes,
+            Some("Network.loadingFinished") => known.or_default().bytes = bytes,
+            _ => {}
         }
     }
 }

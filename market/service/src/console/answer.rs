@@ -31,6 +31,8 @@ pub(crate) enum ApiError {
     Table(#[from] ::csv::Error),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error("no curves of {0} to draw: expected an interval whose orders are known")]
+    NotDrawn(String),
     #[error("the metrics could not be written: {0}")]
     Metrics(#[from] std::fmt::Error),
 }
@@ -47,7 +49,7 @@ impl IntoResponse for ApiError {
             ApiError::History(HistoryError::Ledger(_)) => StatusCode::BAD_GATEWAY,
             ApiError::History(HistoryError::NotSettled(_)) => StatusCode::NOT_FOUND,
             ApiError::History(_) => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::NotKept(_) => StatusCode::NOT_FOUND,
+            ApiError::NotKept(_) | ApiError::NotDrawn(_) => StatusCode::NOT_FOUND,
             ApiError::TooManyListeners => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Metrics(_) | ApiError::Table(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -43,7 +43,7 @@ pub(crate) fn router(board: Board) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Board>); 19] {
+fn documented() -> [(&'static str, MethodRouter<Board>); 20] {
     [
         ("/api/v1/health", get(health)),
         ("/api/v1/alarms", get(alarm_list)),
@@ -52,6 +52,7 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 19] {
         ("/api/v1/state", get(state)),
         ("/api/v1/intervals", get(intervals)),
         ("/api/v1/intervals/{start}/curves", get(looking_back::curves)),
+        ("/api/v1/intervals/{start}/curves.svg", get(looking_back::curves_drawn)),
         ("/api/v1/days/{date}", get(looking_back::day)),
         ("/api/v1/days/{date}/intervals.csv", get(looking_back::day_csv)),
         ("/api/v1/days/{date}/lines", get(looking_back::lines)),
@@ -83,6 +84,7 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 19] {
         state,
         intervals,
         looking_back::curves,
+        looking_back::curves_drawn,
         looking_back::day,
         looking_back::day_csv,
         looking_back::lines,

@@ -3,13 +3,16 @@
 use axum::{
     Json,
     extract::{Path, State},
-    response::Response,
+    http::header,
+    response::{IntoResponse, Response},
 };
 use protocol::member::MemberId;
+use public_http::SVG;
 
 use super::{
     Board,
     answer::{ApiError, parse_start, table},
+    first_picture,
     history::{self, DayView, HistoryError, HouseholdMonth, LinesOfDay},
     summary::{self, Summary},
     view::{CurvesView, Problem},
@@ -45,6 +48,17 @@ pub(super) async fn curves(
         (Err(HistoryError::NoLedger), None) => Err(ApiError::NotKept(interval)),
         (Err(error), None) => Err(error.into()),
     }
+}
+
+/// The same supply and demand, drawn: kWh to the right, prices per kWh upwards.
+#[utoipa::path(get, path = "/api/v1/intervals/{start}/curves.svg",
+    params(("start" = String, Path, description = "Start of the interval", example = "2026-06-01T12:00:00Z")),
+    responses((status = 200, content_type = "image/svg+xml", body = String), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn curves_drawn(board: State<Board>, Path(start): Path<String>) -> Result<Response, ApiError> {
+    let Json(view) = curves(board, Path(start.clone())).await?;
+    let drawn = view.curves.as_ref().and_then(first_picture::draw).ok_or(ApiError::NotDrawn(start))?;
+    Ok(([(header::CONTENT_TYPE, SVG)], drawn).into_response())
 }
 
 /// A day by the clock of the community, from the ledger: each settled interval as it stands, what it traded and what it

@@ -14,6 +14,7 @@
 //! | `answer.rs` | how the API says what is wrong, and gives files |
 //! | `looking_back.rs`, `history/` | days, months and intervals from the ledger |
 //! | `summary.rs` | a settled interval in one line, and what is drawn of it |
+//! | `first_picture.rs` | supply and demand as a small SVG, shown until the library of all charts has come |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
 //! | `sign_in.rs` | who may look, where the configuration knows tokens |
@@ -24,6 +25,7 @@ mod answer;
 mod api;
 mod board;
 mod events;
+mod first_picture;
 mod health;
 mod history;
 mod households;
@@ -42,6 +44,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
+use axum::middleware::from_fn;
 use protocol::{
     answer::Refusal,
     api::{MemberStatus, RulesInForce, Settled},
@@ -59,7 +62,7 @@ use board::Model;
 use history::{History, HistoryError};
 use market::settlement::Picture;
 use moment::Moment;
-use public_http::{Access, Names, Page, Site};
+use public_http::{Access, Names, Page, Site, pack};
 pub(crate) use view::Disk;
 
 use crate::ledger_client::LedgerClient;
@@ -336,7 +339,8 @@ impl Board {
     /// to be asked under these names.
     pub fn site(&self, names: Names, access: Access) -> Site<Page> {
         let tokens = Arc::new(access.tokens);
-        let (asks, router) = (!tokens.is_empty(), api::router(self.clone()));
+        // Answers are as long as the community is large.
+        let (asks, router) = (!tokens.is_empty(), api::router(self.clone()).layer(from_fn(pack)));
         self.model().sign_in(asks);
         let router = if asks { sign_in::guarded(router, &tokens) } else { router };
         let site = Page::site("the console", router, page::CONTENT_SECURITY_POLICY, names, "console_names");

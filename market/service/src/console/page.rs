@@ -3,8 +3,13 @@
 
 use std::sync::LazyLock;
 
-use axum::{extract::Path, http::HeaderMap, response::Response};
-use public_http::{Asset, CSS, HTML, JAVASCRIPT, SVG, answer};
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use public_http::{Asset, CSS, HTML, JAVASCRIPT, SVG, WORDS_JS, answer};
+use tokio::task::spawn_blocking;
 
 /// Scripts only from files of this server, and forms only to it. Styles may be inline, because plotly.js and Swagger UI
 /// set some that way.
@@ -17,24 +22,27 @@ static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", HTML, 
 static HISTORY: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("history.html", HTML, include_str!("assets/history.html")));
 
-static ASSETS: LazyLock<[Asset; 16]> = LazyLock::new(|| {
-    [
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    // By its hash: a browser that has it does not ask again.
+    let plotly = Asset::new("plotly.js", JAVASCRIPT, plotly()).kept();
+    let charts = include_str!("assets/charts.js").replace("/assets/plotly.js", &plotly.address());
+    vec![
         Asset::new("console.css", CSS, include_str!("assets/console.css")),
         Asset::new("console.js", JAVASCRIPT, include_str!("assets/console.js")),
-        Asset::new("charts.js", JAVASCRIPT, include_str!("assets/charts.js")),
+        Asset::new("charts.js", JAVASCRIPT, charts),
         Asset::new("mechanism.js", JAVASCRIPT, include_str!("assets/mechanism.js")),
         Asset::new("tables.js", JAVASCRIPT, include_str!("assets/tables.js")),
         Asset::new("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
         Asset::new("health.js", JAVASCRIPT, include_str!("assets/health.js")),
         Asset::new("format.js", JAVASCRIPT, include_str!("assets/format.js")),
-        Asset::new("words.js", JAVASCRIPT, public_http::WORDS_JS),
+        Asset::new("words.js", JAVASCRIPT, WORDS_JS),
         Asset::new("history.css", CSS, include_str!("assets/history.css")),
         Asset::new("history.js", JAVASCRIPT, include_str!("assets/history.js")),
         Asset::new("history-charts.js", JAVASCRIPT, include_str!("assets/history-charts.js")),
         Asset::new("history-parts.js", JAVASCRIPT, include_str!("assets/history-parts.js")),
         Asset::new("history-words.js", JAVASCRIPT, include_str!("assets/history-words.js")),
         Asset::new("icon.svg", SVG, include_str!("assets/icon.svg")),
-        Asset::new("plotly.js", JAVASCRIPT, plotly()).kept_for_a_day(),
+        plotly,
     ]
 });
 
@@ -47,22 +55,28 @@ fn plotly() -> String {
 
 /// `GET /`
 pub(crate) async fn index(request: HeaderMap) -> Response {
-    INDEX.answer(&request)
+    packed(move || INDEX.answer(&request)).await
 }
 
 /// `GET /history`
 pub(crate) async fn history(request: HeaderMap) -> Response {
-    HISTORY.answer(&request)
+    packed(move || HISTORY.answer(&request)).await
 }
 
 /// `GET /assets/NAME`
 pub(crate) async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
-    answer(&*ASSETS, &name, &request)
+    packed(move || answer(&ASSETS, &name, &request)).await
 }
 
 /// `GET /favicon.ico`: what browsers ask for beside everything that is not our page, such as the metrics.
 pub(crate) async fn icon(request: HeaderMap) -> Response {
-    answer(&*ASSETS, "icon.svg", &request)
+    packed(move || answer(&ASSETS, "icon.svg", &request)).await
+}
+
+/// Answers beside the market's own work: to pack a large file takes a second, the first time.
+async fn packed(answer: impl FnOnce() -> Response + Send + 'static) -> Response {
+    // It fails only where the answer panicked, or the program ends.
+    spawn_blocking(answer).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 #[cfg(test)]

@@ -9,15 +9,32 @@ export const keyed = (view) => view.picture === 'community_price';
 /** Whether the highest bids and the lowest offers were served, so that the gain lies between the curves. */
 const byPrice = (view) => view.picture === 'merit_order';
 
-const script = document.getElementById('plotly');
-export const loaded = window.Plotly
-  ? Promise.resolve()
-  : new Promise((resolve, reject) => {
-      script.addEventListener('load', resolve);
-      script.addEventListener('error', () => reject(new Error('plotly.js did not load')));
+// Large, and kept by the browser for as long as it is the same: the market writes its hash behind the name.
+const LIBRARY = '/assets/plotly.js';
+
+let library = null;
+
+function bring() {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = LIBRARY;
+    script.addEventListener('load', resolve);
+    script.addEventListener('error', () => {
+      script.remove();
+      library = null; // asked for again by whoever draws next
+      reject(new Error('plotly.js did not load'));
     });
-// Whoever waits for it tells; nobody waiting yet is no fault of the page.
-loaded.catch(() => {});
+    document.head.append(script);
+  });
+}
+
+/** The library of all charts, to be awaited: it is fetched when the first one waits for it, not before. */
+export const loaded = {
+  then(resolve, reject) {
+    library ??= bring();
+    return library.then(resolve, reject);
+  },
+};
 
 export const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
@@ -148,7 +165,7 @@ export async function drawCurves(element, view, currency) {
       traded(0),
     );
   }
-  element.setAttribute('aria-label', curvesText(view, demand, supply, currency));
+  element.setAttribute('aria-label', curvesText(view, currency));
   await window.Plotly.react(element, traces, layout(colour, {
     margin: { l: 8, r: 12, t: 26, b: 8 },
     hovermode: 'closest',
@@ -159,13 +176,16 @@ export async function drawCurves(element, view, currency) {
   }), CONFIG);
 }
 
-function curvesText(view, demand, supply, currency) {
+/** The curves of an interval in words. */
+export function curvesText(view, currency) {
+  const sum = (steps) => steps.reduce((wh, step) => wh + step.energy_wh, 0);
+  const [demand, supply] = [sum(view.curves.demand), sum(view.curves.supply)];
   const { start, price: clearing, average_price: average, traded_wh: tradedWh } = view.interval;
   // Where nothing was traded there is no price of any kind.
   const paid = clearing ?? average;
   const at = paid === null ? '' : `${clearing === null ? ', on average' : ''} at ${price(paid)} ${currency} per kWh`;
   const crossing = tradedWh > 0 ? `${kwh(tradedWh, 3)} kWh were traded${at}.` : 'Nothing was traded.';
-  return `Interval ${start}: ${kwh(demand.wh, 3)} kWh were asked for and ${kwh(supply.wh, 3)} kWh were offered. ${crossing}`;
+  return `Interval ${start}: ${kwh(demand, 3)} kWh were asked for and ${kwh(supply, 3)} kWh were offered. ${crossing}`;
 }
 
 /** Draws the price over the energy; `chosen` is the start of the interval to mark, `onChoose` is told of clicks. */

@@ -1,6 +1,6 @@
 // The operator's console: fetches the market's state once, then follows its events.
 
-import { drawCurves, drawHistory, keyed } from './charts.js';
+import { curvesText, drawCurves, drawHistory, keyed } from './charts.js';
 import { clock, counted, energy, kwh, money, nano, number, price } from './format.js';
 import { drawHealth } from './health.js';
 import { drawGrid, drawShares, heaviest, loading } from './mechanism.js';
@@ -236,6 +236,28 @@ async function uncover(chart, draw) {
   at(`${chart}-empty`).hidden = true;
 }
 
+/** Whether there are curves to draw of the interval looked at. */
+const hasCurves = () => Boolean(view?.curves) && view.curves.demand.length + view.curves.supply.length > 0;
+
+let first = null; // settled when the first picture of this page is there, or is not to be had
+
+/** Shows the curves as the market draws them, before anything is fetched that draws better. */
+function showFirst() {
+  const image = at('curves-first');
+  first ??= new Promise((resolve) => {
+    image.addEventListener('load', () => {
+      image.hidden = false;
+      at('curves-empty').hidden = true;
+      performance.mark('first-picture');
+      resolve();
+    });
+    image.addEventListener('error', resolve);
+    image.alt = curvesText(view, community.currency);
+    image.src = `/api/v1/intervals/${view.interval.start}/curves.svg`;
+  });
+  return first;
+}
+
 async function drawCurvesCard() {
   if (view === null) {
     blank('curves', intervals.length === 0 ? NONE_SETTLED : 'This interval is no longer kept');
@@ -243,10 +265,10 @@ async function drawCurvesCard() {
     return;
   }
   drawCrossing();
-  const { curves } = view;
-  if (!curves) blank('curves', 'Settled before this market started: its curves are not known here');
-  else if (curves.demand.length + curves.supply.length === 0) blank('curves', 'Nothing was asked for or offered');
+  if (!view.curves) blank('curves', 'Settled before this market started: its curves are not known here');
+  else if (!hasCurves()) blank('curves', 'Nothing was asked for or offered');
   else await uncover('curves', () => drawCurves(at('curves'), view, community.currency));
+  at('curves-first').hidden = true;
 }
 
 /** The grid, and who got how much by a key: of mechanisms and communities that have them. */
@@ -322,6 +344,7 @@ const refresh = paced('draw', async () => {
   if (view === null || !keyed(view)) of = [];
   else of = asked.scope === 'interval' ? households : await fetchHouseholds(start);
   drawHouseholds();
+  if (!document.hidden && hasCurves()) await showFirst();
   if (!document.hidden) await drawAll([drawCurvesCard, drawHistoryCard, drawMechanismCard]);
   rest();
 });
