@@ -101,6 +101,24 @@ impl Visitor {
         before.iter().map(|one| one.bytes).sum()
     }
 
+    /// Chooses a language of the page: `live` is what its badge says where all is well.
+    fn speaks(&mut self, language: &str, live: &str) {
+        self.open(DESKTOP);
+        self.chromium.wait_for(LIVE, "Live");
+        let choice = "document.getElementById('language')";
+        let choose = format!("{choice}.value = '{language}'; {choice}.dispatchEvent(new Event('change')); true");
+        self.chromium.eval(&choose);
+        self.chromium.wait_for("document.documentElement?.lang", language);
+        for (name, screen) in [("desktop", DESKTOP), ("phone", Screen { dark: true, ..PHONE })] {
+            self.open(screen);
+            let moment = format!("{language}-{name}");
+            self.check(&moment, live, &[]);
+            assert_eq!(self.axe.faults(&mut self.chromium), [] as [String; 0], "{moment}");
+            self.chromium.picture(&self.pictures.join(format!("{moment}.png")));
+        }
+        self.chromium.eval("localStorage.clear(); true");
+    }
+
     fn json(&self, path: &str) -> Option<Value> {
         spread::get(&format!("{}{path}", self.root))
     }
@@ -174,6 +192,8 @@ fn noon_is_in_order() {
     assert!((1_000..=FIRST_BYTES_MAX).contains(&first), "{first} bytes until the first picture");
     visitor.check_everywhere("noon", "Live", &[]);
     assert_ne!(visitor.chromium.eval(&text("price")), "–");
+    visitor.speaks("de", "Läuft");
+    visitor.speaks("fr", "En marche");
     neighbourhood.stop();
 }
 

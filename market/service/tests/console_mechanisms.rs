@@ -149,9 +149,10 @@ async fn a_browser_draws_every_mechanism_on_every_screen() {
             for (expression, expected) in [
                 (count("#curves .main-svg .scatterlayer .trace"), json!(traces)),
                 (count("#grid-card:not([hidden])"), json!(1)),
-                // A dot for each bus, and one in the middle of each line for who points at it.
-                (count("#grid .main-svg .scatterlayer .point"), json!(2 * street::plan().lines.len() + 3)),
-                (count("#grid .main-svg .infolayer .colorbar"), json!(usize::from(mechanism == "feeder"))),
+                // Each bus and each line, the transformer among them; and a row of the table for each line.
+                (count("#grid [role=option]"), json!(2 * street::plan().lines.len() + 3)),
+                (count("#grid-rows > tr"), json!(street::plan().lines.len() + 1)),
+                (count("#grid-legend .scale"), json!(usize::from(mechanism == "feeder"))),
                 (text("grid-note") + ".includes('nodal prices')", json!(mechanism == "feeder")),
                 (count("#shares-card:not([hidden])"), json!(usize::from(keyed))),
                 (count("#shares .main-svg .barlayer .trace"), json!(if keyed { 4 } else { 0 })),
@@ -192,7 +193,7 @@ async fn an_interval_without_a_trade_is_drawn_like_any_other() {
             (label("history") + ".endsWith('0.0 kWh traded between neighbours, no price.')", json!(true)),
             // Demand alone.
             (count("#curves .main-svg .scatterlayer .trace"), json!(1)),
-            (count("#grid .main-svg .scatterlayer .point"), json!(2 * street::plan().lines.len() + 3)),
+            (count("#grid [role=option]"), json!(2 * street::plan().lines.len() + 3)),
         ] {
             assert_eq!(chromium.eval(&expression), expected, "{mechanism}: {expression}");
         }
@@ -260,7 +261,8 @@ async fn a_name_is_text_whatever_it_says_and_pushes_nothing_away() {
         return said;
     })()";
     // Our own bold numbers are of no name.
-    let markup = "[...document.querySelectorAll('.plot a, .plot [style*=\"99px\"]')].length";
+    let markup = "[...document.querySelectorAll('.plot a, .plot [style*=\"99px\"], #grid a, #grid-rows a')].length";
+    let on_the_map = "[...document.querySelectorAll('#grid .bus')].at(-1).ariaLabel.includes('<a href=')";
     for mechanism in mechanisms().iter().map(|mechanism| mechanism.name()) {
         let console = Console::serve(hostile_morning(mechanism)).await;
         for (name, screen) in [("desktop", DESKTOP), ("phone", PHONE)] {
@@ -271,6 +273,7 @@ async fn a_name_is_text_whatever_it_says_and_pushes_nothing_away() {
             assert!(said.contains("<a href='https://evil.e…"), "{mechanism} on {name}: {said}");
             for (expression, expected) in [
                 (markup.into(), json!(0)),
+                (on_the_map.into(), json!(true)),
                 (count("a[href*=evil]"), json!(0)),
                 (text("alarm"), json!("")),
                 ("document.documentElement.scrollWidth".into(), json!(screen.width)),
@@ -293,6 +296,53 @@ async fn a_name_is_text_whatever_it_says_and_pushes_nothing_away() {
             }
             assert_eq!(chromium.complaints(), &[] as &[String], "{mechanism} on {name}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
+async fn every_line_and_bus_of_the_map_is_reached_with_the_arrow_keys_and_says_what_it_carries() {
+    let mut chromium = Chromium::start();
+    let console = Console::serve(morning("feeder")).await;
+    let shown = console.json(&format!("/api/v1/intervals/{}/curves", interval(NOON).start_text())).await;
+    let grid = shown["grid"].as_array().unwrap();
+    for screen in [DESKTOP, PHONE] {
+        chromium.open(&console.root, screen);
+        chromium.wait_for(DRAWN, "false");
+        assert_eq!(chromium.eval(&count("#grid [role=option][tabindex=\"0\"]")), 1, "one stop for who tabs");
+        // From the first to the last, by keys alone: what has the focus, one after the other.
+        let walk = "(() => {
+            const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+            document.querySelector('#grid [tabindex=\"0\"]').focus();
+            press('Home');
+            const said = [];
+            while (said.at(-1) !== document.activeElement.ariaLabel) {
+                said.push(document.activeElement.ariaLabel);
+                if (document.getElementById('grid-said').textContent !== said.at(-1)) return 'not said under the map';
+                press('ArrowRight');
+            }
+            press('ArrowUp');
+            return document.activeElement.ariaLabel === said.at(-2) ? said : 'no way back';
+        })()";
+        let walked = chromium.eval(walk);
+        let said: Vec<&str> = walked.as_array().expect("a list").iter().map(|text| text.as_str().unwrap()).collect();
+        assert_eq!(said.len(), 2 * grid.len() - 1, "{walked}");
+        for bus in grid {
+            let name = bus["bus"].as_str().unwrap();
+            let at_bus =
+                said.iter().find(|text| text.starts_with(&format!("{name}. "))).unwrap_or_else(|| panic!("{name}"));
+            assert!(at_bus.contains(" EUR/kWh. "), "{at_bus}");
+            let Some(line) = bus["line"].as_object() else { continue };
+            let start = format!("{} to {name}: ", line["line"].as_str().unwrap());
+            let on_line = said.iter().find(|text| text.starts_with(&start)).unwrap_or_else(|| panic!("{start}"));
+            let (flow, limit) = (line["flow_wh"].as_f64().unwrap(), line["capacity_wh"].as_f64().unwrap());
+            let loaded = format!("{:.1} % of {:.1} kWh, ", 100.0 * flow.abs() / limit, limit / 1_000.0);
+            assert!(on_line.contains(&loaded), "expected {loaded} in {on_line}");
+        }
+        // One household lives at each bus of the plan but few: each is named where it lives.
+        let first = neighbourhood::community().members[0].name.clone();
+        let lives = said.iter().find(|text| text.starts_with(&format!("{}. ", street::buses()[0]))).unwrap();
+        assert!(lives.contains(&first), "{first} in {lives}");
     }
 }
 

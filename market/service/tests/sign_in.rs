@@ -75,7 +75,15 @@ async fn each_token_opens_what_it_is_for_and_nothing_else() {
     for (token, expected) in [(None, 401), (Some("reader's"), 200), (Some("scraper's"), 200), (Some(""), 401)] {
         assert_eq!(status("/metrics", token).await, expected, "{token:?}");
     }
-    for path in ["/sign-in", "/assets/console.css", "/assets/icon.svg", "/favicon.ico"] {
+    for path in [
+        "/sign-in",
+        "/assets/console.css",
+        "/assets/icon.svg",
+        "/assets/language.js",
+        "/assets/sign-in.js",
+        "/assets/words.js",
+        "/favicon.ico",
+    ] {
         assert_eq!(status(path, None).await, 200, "{path}");
     }
     let refused = client.get(format!("{}/api/v1/state", console.root)).send().await.unwrap();
@@ -226,5 +234,22 @@ async fn a_person_signs_in_and_out_in_a_browser() {
         chromium.wait_for("String(document.getElementById('sign-out').hidden)", "false");
         chromium.eval(&click("#sign-out button"));
         chromium.wait_for("location.pathname", "/sign-in");
+    }
+
+    // In German, with what the market answers; and after signing in, too.
+    for (code, title, refused) in [
+        ("de", "Anmelden – Voisin-Markt", "Dieser Token ist hier nicht bekannt."),
+        ("fr", "Se connecter – Marché Voisin", "Ce jeton n’est pas connu ici."),
+    ] {
+        chromium.open(&format!("{}/sign-in", console.root), PHONE);
+        let choice = "document.getElementById('language')";
+        chromium.wait_for(&format!("{choice}?.length"), 3);
+        chromium.eval(&format!("{choice}.value = '{code}'; {choice}.dispatchEvent(new Event('change')); true"));
+        chromium.wait_for("document.title", title);
+        let submit = "document.getElementById('token').value = 'x'; document.forms[0].requestSubmit(); true";
+        chromium.eval(submit);
+        chromium.wait_for(&format!("document.querySelector('.alarm')?.textContent.startsWith('{refused}')"), true);
+        assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{code}");
+        chromium.picture(&pictures.join(format!("{code}-phone.png")));
     }
 }

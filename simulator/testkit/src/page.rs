@@ -39,6 +39,8 @@ pub const MISSING: &str = "(() => {
             const drawn = plot.querySelector('.scatterlayer .trace, .barlayer .point') !== null;
             if (!(shown(empty) ? empty.textContent : drawn)) miss('nothing is drawn, and nothing is said');
         }
+        const map = card.querySelector('#grid');
+        if (map && map.querySelector('[role=option]') === null) miss('no map');
         for (const list of card.querySelectorAll('tbody, dl.list')) {
             if (list.children.length === 0) miss('an empty list');
         }

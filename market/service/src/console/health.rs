@@ -104,7 +104,7 @@ impl TroubleKind {
     }
 
     /// What the badge says; of warnings, that the market lives.
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             TroubleKind::LedgerSilent => "No ledger",
             TroubleKind::NoQuorum => "Settlement stopped",

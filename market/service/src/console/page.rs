@@ -36,6 +36,15 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("health.js", JAVASCRIPT, include_str!("assets/health.js")),
         Asset::new("format.js", JAVASCRIPT, include_str!("assets/format.js")),
         Asset::new("words.js", JAVASCRIPT, WORDS_JS),
+        Asset::new("map.js", JAVASCRIPT, include_str!("assets/map.js")),
+        Asset::new("say.js", JAVASCRIPT, include_str!("assets/say.js")),
+        Asset::new("language.js", JAVASCRIPT, include_str!("assets/language.js")),
+        Asset::new("paced.js", JAVASCRIPT, include_str!("assets/paced.js")),
+        Asset::new("sign-in.js", JAVASCRIPT, include_str!("assets/sign-in.js")),
+        Asset::new("server-words.js", JAVASCRIPT, include_str!("assets/server-words.js")),
+        Asset::new("words-de.js", JAVASCRIPT, include_str!("assets/words-de.js")),
+        Asset::new("words-en.js", JAVASCRIPT, include_str!("assets/words-en.js")),
+        Asset::new("words-fr.js", JAVASCRIPT, include_str!("assets/words-fr.js")),
         Asset::new("history.css", CSS, include_str!("assets/history.css")),
         Asset::new("history.js", JAVASCRIPT, include_str!("assets/history.js")),
         Asset::new("history-charts.js", JAVASCRIPT, include_str!("assets/history-charts.js")),
@@ -80,23 +89,4 @@ async fn packed(answer: impl FnOnce() -> Response + Send + 'static) -> Response 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_knows_no_mechanism_by_its_name() {
-        for asset in ASSETS.iter().filter(|asset| asset.name() != "plotly.js").chain([&*INDEX, &*HISTORY]) {
-            let text = std::str::from_utf8(asset.body()).unwrap();
-            for known in market::clearing::mechanisms() {
-                assert!(!text.contains(known.name()), "{} names `{}`", asset.name(), known.name());
-            }
-        }
-    }
-
-    #[test]
-    fn plotly_is_bare_javascript() {
-        let plotly = plotly();
-        assert!(plotly.starts_with("/**\n* plotly.js"), "{}", &plotly[..80.min(plotly.len())]);
-        assert!(plotly.len() > 4_000_000 && !plotly.contains("<script"));
-    }
-}
+mod tests;

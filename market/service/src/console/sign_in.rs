@@ -40,9 +40,14 @@ pub(super) fn forms(tokens: Arc<KnownTokens>) -> Router {
     Router::new().route(SIGN_IN, post(sign_in)).route("/sign-out", post(sign_out)).with_state(tokens)
 }
 
+/// The files of the page on which one signs in.
+const OPEN_ASSETS: [&str; 5] = ["console.css", "icon.svg", "language.js", "sign-in.js", "words.js"];
+
 /// What everyone may see: how to sign in, and what that page looks like.
 fn is_open(path: &str) -> bool {
-    matches!(path, SIGN_IN | "/assets/console.css" | "/assets/icon.svg" | "/favicon.ico")
+    path == SIGN_IN
+        || path == "/favicon.ico"
+        || OPEN_ASSETS.iter().any(|name| path.strip_prefix("/assets/") == Some(name))
 }
 
 async fn let_through(State(tokens): State<Arc<KnownTokens>>, request: Request, next: Next) -> Response {
@@ -100,23 +105,27 @@ async fn page(State(tokens): State<Arc<KnownTokens>>, headers: HeaderMap) -> Res
 
 async fn sign_in(State(tokens): State<Arc<KnownTokens>>, form: Result<Form<SignIn>, FormRejection>) -> Response {
     let Ok(Form(SignIn { token })) = form else {
-        return shown_page(StatusCode::BAD_REQUEST, Some("Enter a token."));
+        return shown_page(StatusCode::BAD_REQUEST, Some(("no_token", "Enter a token.")));
     };
     let token = token.trim().as_bytes();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
-        return shown_page(StatusCode::BAD_REQUEST, Some("Enter a token: one line, as the operator gave it to you."));
+        return shown_page(
+            StatusCode::BAD_REQUEST,
+            Some(("not_one_line", "Enter a token: one line, as the operator gave it to you.")),
+        );
     }
     match tokens.check(Role::Read, Some(token)) {
         Ok(()) => let_in(&hex::encode(token), COOKIE_S_MAX, "/"),
         Err(refusal @ TokenRefusal::RoleInsufficient { .. }) => shown_page(
             refusal.status(),
-            Some("This token is for the counters alone; the console takes one that may read."),
+            Some(("counters_alone", "This token is for the counters alone; the console takes one that may read.")),
         ),
         Err(refusal) => shown_page(
             refusal.status(),
-            Some(
+            Some((
+                "not_known",
                 "This token is not known here. Ask the operator for one, or compare its SHA-256 with [console_tokens].",
-            ),
+            )),
         ),
     }
 }
@@ -136,9 +145,11 @@ fn let_in(value: &str, seconds: u32, to: &str) -> Response {
     response
 }
 
-/// The page, with what is wrong, one of the sentences of this file.
-fn shown_page(status: StatusCode, wrong: Option<&'static str>) -> Response {
-    let message = wrong.map(|wrong| format!("<p class=\"alarm\" role=\"alert\">{wrong}</p>")).unwrap_or_default();
+/// The page, with what is wrong: one of the sentences of this file, by the name by which the page has it in other
+/// languages.
+fn shown_page(status: StatusCode, wrong: Option<(&'static str, &'static str)>) -> Response {
+    let message = |(name, wrong)| format!("<p class=\"alarm\" role=\"alert\" data-say=\"{name}\">{wrong}</p>");
+    let message = wrong.map(message).unwrap_or_default();
     let page = include_str!("assets/sign-in.html").replace("<!-- what is wrong -->", &message);
     (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }

@@ -1,7 +1,14 @@
 // The list of alarms: what is on, and what was.
 
+import { moment, number } from './format.js';
+import { original } from './health.js';
+import { say } from './say.js';
+import { alarm } from './server-words.js';
+
 const EVERY_MS = 10_000;
 const HISTORY_SHOWN = 20; // the CSV has all
+
+const SEVERITIES = { warning: say('severity_warning'), critical: say('severity_critical') };
 
 const at = (id) => document.getElementById(id);
 
@@ -12,25 +19,18 @@ function element(tag, text, className = '') {
   return made;
 }
 
-function moment(text) {
-  const time = element('time', text);
-  time.dateTime = text;
-  return time;
-}
-
-/** An alarm in words: its name, since when and until when, the cause, and while it is on what to do. */
+/** An alarm in words: what, since when and until when, the cause, and while it is on what to do. */
 function item({ name, severity, since, cleared, cause, action, acknowledged }) {
   const made = document.createElement('li');
   made.dataset.alarm = name;
+  const known = alarm(name);
+  const times = { severity: SEVERITIES[severity] ?? severity, since: moment(since), cleared: cleared ? moment(cleared) : '' };
   const head = element('p', '', 'alarm-head');
-  head.append(element('b', name.replaceAll('_', ' ')), ` ${severity}, since `, moment(since));
-  if (cleared) head.append(' until ', moment(cleared));
-  made.append(head, element('p', cause));
-  if (!cleared) made.append(element('p', action));
+  head.append(element('b', known?.what ?? name.replaceAll('_', ' ')), ` ${say(cleared ? 'alarm_over' : 'alarm_on', times)}`);
+  made.append(head, known === null ? element('p', cause) : original([cause]));
+  if (!cleared) made.append(element('p', known?.action ?? action));
   if (acknowledged) {
-    const known = element('p', `Acknowledged by ${acknowledged.by}, `, 'note');
-    known.append(moment(acknowledged.at));
-    made.append(known);
+    made.append(element('p', say('acknowledged', { by: acknowledged.by, at: moment(acknowledged.at) }), 'note'));
   }
   return made;
 }
@@ -44,8 +44,8 @@ function draw(text) {
   at('alarms-on').replaceChildren(...on.map(item));
   at('alarms-history').replaceChildren(...history.slice(0, HISTORY_SHOWN).map(item));
   at('alarms-over').hidden = history.length === 0;
-  at('alarms-count').textContent = `Over: ${history.length}`;
-  at('alarms-note').textContent = on.length === 0 ? 'None is on.' : `${on.length} on`;
+  at('alarms-count').textContent = say('over_count', { n: number(history.length) });
+  at('alarms-note').textContent = on.length === 0 ? say('none_on') : say('some_on', { n: number(on.length) });
 }
 
 async function follow() {
@@ -55,7 +55,7 @@ async function follow() {
     draw(await answer.text());
   } catch {
     drawn = '';
-    at('alarms-note').textContent = 'Not known: the market does not answer.';
+    at('alarms-note').textContent = say('alarms_unknown');
   }
   setTimeout(follow, EVERY_MS);
 }

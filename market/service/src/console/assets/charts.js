@@ -1,6 +1,7 @@
 // Supply and demand, and the history, drawn with plotly.js, which this server hands out itself.
 
-import { kwh, plain, price } from './format.js';
+import { kwh, moment, plain, price, separators } from './format.js';
+import { say } from './say.js';
 
 // An interval says itself which picture it has; one that this page does not know has its curves and its grid.
 
@@ -22,7 +23,7 @@ function bring() {
     script.addEventListener('error', () => {
       script.remove();
       library = null; // asked for again by whoever draws next
-      reject(new Error('plotly.js did not load'));
+      reject(new Error(say('library_lost')));
     });
     document.head.append(script);
   });
@@ -57,6 +58,7 @@ export function layout(colour, more) {
     hoverlabel: { bgcolor: colour.card, bordercolor: colour.line, font: { family: FONT, size: 12, color: colour.ink } },
     legend: { orientation: 'h', x: 0, y: 1, xanchor: 'left', yanchor: 'bottom', font: legendFont(colour) },
     dragmode: false,
+    separators,
     showlegend: true,
     ...more,
   };
@@ -124,11 +126,12 @@ export async function drawCurves(element, view, currency) {
     const above = upTo(demand, quantity);
     const below = upTo(supply, quantity);
     traces.push({
-      x: [...above.x, ...below.x.reverse()], y: [...above.y, ...below.y.reverse()], name: narrow() || clearing === null ? 'Gain' : 'Gain from trade',
+      x: [...above.x, ...below.x.reverse()], y: [...above.y, ...below.y.reverse()], 
+      name: say(narrow() || clearing === null ? 'gain' : 'gain_from_trade'),
       type: 'scatter', mode: 'none', fill: 'toself', fillcolor: colour.traded, opacity: 0.16, hoverinfo: 'skip',
     });
   }
-  traces.push(line(demand, 'Demand', colour.demand), line(supply, 'Supply', colour.supply));
+  traces.push(line(demand, say('demand'), colour.demand), line(supply, say('supply'), colour.supply));
   const shapes = [];
   const annotations = [];
   const widest = Math.max(demand.wh, supply.wh) / 1000;
@@ -145,8 +148,8 @@ export async function drawCurves(element, view, currency) {
     const one = (steps, ascending, name, color) => ({
       ...line(stepped(steps, ascending), name, color), line: { color, width: 2, dash: 'dot' },
     });
-    traces.push(one(view.paid, false, kept ? 'Paid' : 'Trades', colour.ink));
-    if (kept) traces.push(one(view.received, true, 'Received', colour.traded));
+    traces.push(one(view.paid, false, say(kept ? 'paid' : 'trades'), colour.ink));
+    if (kept) traces.push(one(view.received, true, say('received'), colour.traded));
     shapes.push({ type: 'line', x0: quantity, x1: quantity, y0: 0, y1: 1, yref: 'paper', line: dotted });
     annotations.push(traded(0));
   }
@@ -157,7 +160,7 @@ export async function drawCurves(element, view, currency) {
       { type: 'line', x0: quantity, x1: quantity, y0: 0, y1: y, yref: 'y', line: dotted },
     );
     traces.push({
-      x: [quantity], y: [y], name: keyed(view) ? 'Price of the community' : 'Crossing', type: 'scatter', mode: 'markers', showlegend: false,
+      x: [quantity], y: [y], name: say(keyed(view) ? 'community_price' : 'crossing'), type: 'scatter', mode: 'markers', showlegend: false,
       marker: { size: 11, color: colour.ink, line: { color: colour.card, width: 2 } }, hovertemplate: hover,
     });
     annotations.push(
@@ -171,8 +174,8 @@ export async function drawCurves(element, view, currency) {
     hovermode: 'closest',
     shapes,
     annotations,
-    xaxis: axis(colour, 'Energy in the interval, kWh', { rangemode: 'tozero' }),
-    yaxis: axis(colour, `Limit price, ${perKwh}`, { rangemode: 'tozero', tickformat: '.2f' }),
+    xaxis: axis(colour, say('energy_axis'), { rangemode: 'tozero' }),
+    yaxis: axis(colour, say('limit_axis', { unit: perKwh }), { rangemode: 'tozero', tickformat: '.2f' }),
   }), CONFIG);
 }
 
@@ -182,10 +185,9 @@ export function curvesText(view, currency) {
   const [demand, supply] = [sum(view.curves.demand), sum(view.curves.supply)];
   const { start, price: clearing, average_price: average, traded_wh: tradedWh } = view.interval;
   // Where nothing was traded there is no price of any kind.
-  const paid = clearing ?? average;
-  const at = paid === null ? '' : `${clearing === null ? ', on average' : ''} at ${price(paid)} ${currency} per kWh`;
-  const crossing = tradedWh > 0 ? `${kwh(tradedWh, 3)} kWh were traded${at}.` : 'Nothing was traded.';
-  return `Interval ${start}: ${kwh(demand, 3)} kWh were asked for and ${kwh(supply, 3)} kWh were offered. ${crossing}`;
+  const figures = { kwh: kwh(tradedWh, 3), price: price(clearing ?? average ?? '0'), currency };
+  const traded = tradedWh === 0 ? say('nothing_traded') : say(clearing === null ? 'traded_on_average' : 'traded_at', figures);
+  return say('curves_text', { start: moment(start), asked: kwh(demand, 3), offered: kwh(supply, 3), traded });
 }
 
 /** Draws the price over the energy; `chosen` is the start of the interval to mark, `onChoose` is told of clicks. */
@@ -223,15 +225,15 @@ export async function drawHistory(element, intervals, community, chosen, onChoos
   };
   const traces = [
     {
-      ...clearing, name: 'Price', type: 'scatter', mode: 'lines', yaxis: 'y', xaxis: 'x', legend: 'legend',
+      ...clearing, name: say('price'), type: 'scatter', mode: 'lines', yaxis: 'y', xaxis: 'x', legend: 'legend',
       line: { color: colour.ink, width: 2 }, connectgaps: false,
-      hovertemplate: `Price %{y:.4f} ${perKwh}<extra></extra>`,
+      hovertemplate: `${say('price')} %{y:.4f} ${perKwh}<extra></extra>`,
     },
-    reference('Retail', 'retail_price', colour.retail),
-    reference('Feed-in', 'feed_in_price', colour.supply),
-    { ...bars('Traded', intervals.map((i) => i.traded_wh), colour.traded), legend: 'legend2' },
-    { ...bars(narrow() ? 'Drawn' : 'From supplier', intervals.map((i) => i.imported_wh), colour.imported), legend: 'legend2' },
-    { ...bars(narrow() ? 'Fed in' : 'To supplier', intervals.map((i) => -i.exported_wh), colour.exported), legend: 'legend2' },
+    reference(say('retail'), 'retail_price', colour.retail),
+    reference(say('feed_in'), 'feed_in_price', colour.supply),
+    { ...bars(say('traded'), intervals.map((i) => i.traded_wh), colour.traded), legend: 'legend2' },
+    { ...bars(say(narrow() ? 'drawn' : 'from_supplier'), intervals.map((i) => i.imported_wh), colour.imported), legend: 'legend2' },
+    { ...bars(say(narrow() ? 'fed_in' : 'to_supplier'), intervals.map((i) => -i.exported_wh), colour.exported), legend: 'legend2' },
   ];
   const mark = intervals.find((interval) => interval.start === chosen);
   const shapes = mark === undefined ? [] : [{
@@ -257,7 +259,7 @@ export async function drawHistory(element, intervals, community, chosen, onChoos
       ],
     }),
     yaxis: axis(colour, perKwh, { domain: [0.57, 1], rangemode: 'tozero', tickformat: '.2f', nticks: 5 }),
-    yaxis2: axis(colour, 'kWh per interval', { domain: [0, 0.45], nticks: 5, zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1 }),
+    yaxis2: axis(colour, say('per_interval'), { domain: [0, 0.45], nticks: 5, zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1 }),
   }), CONFIG);
   if (element.dataset.listening === undefined) {
     element.dataset.listening = 'true';
@@ -271,7 +273,8 @@ function historyText(intervals, community) {
   const low = priced.reduce((a, b) => (Number(b) < Number(a) ? b : a), priced[0]);
   const high = priced.reduce((a, b) => (Number(b) > Number(a) ? b : a), priced[0]);
   const traded = intervals.reduce((sum, interval) => sum + interval.traded_wh, 0);
-  const span = `${intervals[0].start} to ${intervals[intervals.length - 1].end}`;
-  const prices = priced.length ? `prices from ${price(low)} to ${price(high)} ${community.currency} per kWh` : 'no price';
-  return `${span}: ${kwh(traded, 1)} kWh traded between neighbours, ${prices}.`;
+  const prices = priced.length === 0 ? say('no_price')
+    : say('prices_from', { low: price(low), high: price(high), currency: community.currency });
+  const [from, to] = [intervals[0].start, intervals[intervals.length - 1].end];
+  return say('history_text', { from: moment(from), to: moment(to), kwh: kwh(traded, 1), prices });
 }

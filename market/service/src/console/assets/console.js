@@ -1,14 +1,16 @@
 // The operator's console: fetches the market's state once, then follows its events.
 
 import { curvesText, drawCurves, drawHistory, keyed } from './charts.js';
-import { clock, counted, energy, kwh, money, nano, number, price } from './format.js';
+import { clock, day, energy, kwh, moment, money, nano, number, price } from './format.js';
 import { drawHealth } from './health.js';
-import { drawGrid, drawShares, heaviest, loading } from './mechanism.js';
+import { drawGrid, heaviest, loading } from './map.js';
+import { drawShares } from './mechanism.js';
+import { paced } from './paced.js';
+import { begin, count, say } from './say.js';
 import { drawAccounts, drawNoted, drawRefusals, drawValidators, Households } from './tables.js';
 
 const INTERVALS_KEPT = 2000;
 const DETAILS_KEPT = 200; // as many as the market keeps
-const REDRAW_MS = 1000;
 const RETRY_MS = 3000;
 
 const at = (id) => document.getElementById(id);
@@ -35,51 +37,25 @@ function problem(where, text) {
   else problems.set(where, text);
   drawAlarm();
 }
-addEventListener('error', (event) => problem('page', `This page has a fault: ${event.message}`));
-addEventListener('unhandledrejection', (event) => problem('page', `This page has a fault: ${event.reason?.message ?? event.reason}`));
+addEventListener('error', (event) => problem('page', say('fault', { reason: event.message })));
+addEventListener('unhandledrejection', (event) => problem('page', say('fault', { reason: event.reason?.message ?? event.reason })));
 
 async function get(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' } });
   if (answer.status === 404) return null;
   if (answer.status === 401) location.assign('/sign-in'); // the token is older than it may be, or counts no longer
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  if (!answer.ok) throw new Error(say('not_answered', { path, status: answer.status }));
   return answer.json();
 }
 
 /** Nothing more is on its way: the page shows what there is, or says why not. */
 const rest = () => at('main').setAttribute('aria-busy', 'false');
 
-/**
- * Runs `work` at most every `REDRAW_MS`, never twice at once, and always once more after the last call. An urgent call
- * (somebody clicked) does not wait for the pause to end. What goes wrong is told under `name`, and tried again.
- */
-function paced(name, work) {
-  let state = 'idle';
-  let again = null; // null, or whether the next run is urgent
-  let pause = 0;
-  const run = async () => {
-    state = 'busy';
-    again = null;
-    let wait = REDRAW_MS;
-    try {
-      await work();
-      problem(name, null);
-    } catch (error) {
-      problem(name, `The market's figures could not be shown: ${error.message}`);
-      rest();
-      again ??= false;
-      wait = RETRY_MS;
-    }
-    state = 'pausing';
-    if (again) run();
-    else pause = setTimeout(() => { state = 'idle'; if (again !== null) run(); }, wait);
-  };
-  return (urgent = false) => {
-    if (state === 'idle') run();
-    else if (state === 'pausing' && urgent) { clearTimeout(pause); run(); }
-    else again = Boolean(again) || urgent;
-  };
-}
+/** Tells under `name` why the figures could not be shown. */
+const tell = (name) => (reason) => {
+  problem(name, reason === null ? null : say('not_shown', { reason }));
+  if (reason !== null) rest();
+};
 
 // --- what is shown ---------------------------------------------------------------------------------------------
 
@@ -89,7 +65,7 @@ const detailed = () => intervals.slice(-details);
 function drawCommunity() {
   const { community: name, chain, mechanism, currency, retail_price: retail, feed_in_price: feedIn, members, rules_from: from } = community;
   put('community', name);
-  document.title = `${name} · Voisin market`;
+  document.title = `${name} · ${say('brand')}`;
   const fact = (label, value, title = '') => {
     const span = document.createElement('span');
     const strong = document.createElement('b');
@@ -98,10 +74,10 @@ function drawCommunity() {
     span.append(`${label} `, strong);
     return span;
   };
+  const since = say('in_force', { from: moment(from.split('/')[0]) });
   at('facts').replaceChildren(
-    fact('Households', number(members)), fact('Mechanism', mechanism, `in force since ${from}`),
-    fact('Retail', price(retail), `in force since ${from}`),
-    fact('Feed-in', `${price(feedIn)} ${currency}/kWh`, `in force since ${from}`), fact('Chain', chain.slice(0, 12), chain));
+    fact(say('households'), number(members)), fact(say('mechanism'), mechanism, since), fact(say('retail'), price(retail), since),
+    fact(say('feed_in'), `${price(feedIn)} ${currency}/kWh`, since), fact(say('chain'), chain.slice(0, 12), chain));
   document.querySelectorAll('[data-unit]').forEach((unit) => {
     unit.textContent = unit.dataset.unit === 'price' ? `${currency}/kWh` : currency;
   });
@@ -113,10 +89,10 @@ function drawStatus() {
   const readings = at('readings');
   readings.hidden = status.phase !== 'open';
   if (status.phase === 'open') {
-    put('open-label', 'Open interval');
+    put('open-label', say('open_interval'));
     put('open', `${clock(status.open)}Z`);
     at('open').dateTime = status.open;
-    put('open-note', `${status.open.slice(0, 10)}, ${number(received)} of ${number(expected)} read`);
+    put('open-note', say('read_so_far', { date: day(status.open), received: number(received), expected: number(expected) }));
     readings.max = Math.max(expected, 1);
     readings.value = received;
   } else if (status.phase === 'running') {
@@ -126,18 +102,18 @@ function drawStatus() {
     const end = new Date(Date.parse(status.open) + community.interval_minutes * 60_000).toISOString();
     put('open-note', `${status.open.slice(0, 10)}, meters are read at ${clock(end)}Z`);
   } else if (status.phase === 'finished') {
-    put('open-label', 'Market');
-    put('open', 'Finished');
+    put('open-label', say('market'));
+    put('open', say('finished'));
     at('open').removeAttribute('datetime');
-    put('open-note', status.last ? `up to ${status.last.end}` : 'Nothing was settled');
+    put('open-note', status.last ? say('up_to', { end: moment(status.last.end) }) : say('nothing_settled'));
   }
 
   if (status.last_price) {
     put('price', price(status.last_price.price));
     at('price').value = status.last_price.price;
-    put('price-note', `in ${status.last_price.start}`);
+    put('price-note', say('in_interval', { start: moment(status.last_price.start) }));
   } else {
-    put('price-note', totals === null ? UNKNOWN : 'No trade yet');
+    put('price-note', totals === null ? UNKNOWN : say('no_trade_yet'));
   }
   drawTotals(totals);
   drawValidators(status.validators, performance.now() - statusAt);
@@ -148,7 +124,7 @@ function drawStatus() {
   showHealth();
 }
 
-const UNKNOWN = 'The ledger has not answered yet';
+const UNKNOWN = say('ledger_silent');
 
 function drawTotals(totals) {
   const figure = (id, text, value, note) => {
@@ -163,15 +139,15 @@ function drawTotals(totals) {
     if (status.phase === 'starting') put('open-note', UNKNOWN);
     return;
   }
-  if (status.phase === 'starting') put('open-note', 'Waiting for the first interval');
+  if (status.phase === 'starting') put('open-note', say('waiting_interval'));
   const traded = energy(totals.traded_wh);
   const drawn = totals.traded_wh + totals.imported_wh;
-  const share = drawn > 0 ? `${number((100 * totals.traded_wh) / drawn, 1)} % of demand` : 'Nothing drawn yet';
+  const share = drawn > 0 ? say('share_of_demand', { share: number((100 * totals.traded_wh) / drawn, 1) }) : say('nothing_drawn');
   figure('traded', traded.text, totals.traded_wh, share);
   put('traded-unit', traded.unit);
   const [from, to] = [energy(totals.imported_wh), energy(totals.exported_wh)];
-  figure('supplier', money(nano(totals.supplier), 2), totals.supplier, `${from.text} ${from.unit} from, ${to.text} ${to.unit} to`);
-  figure('settled', number(totals.intervals), totals.intervals, `${counted(totals.receipts_forwarded, 'receipt')} forwarded`);
+  figure('supplier', money(nano(totals.supplier), 2), totals.supplier, say('from_to', { from: `${from.text} ${from.unit}`, to: `${to.text} ${to.unit}` }));
+  figure('settled', number(totals.intervals), totals.intervals, count('receipts', totals.receipts_forwarded));
 }
 
 const showHealth = () => drawHealth(status, performance.now() - statusAt, connected);
@@ -188,7 +164,7 @@ function drawPicker() {
   at('picker').hidden = choices.length === 0;
   const known = select.options.length;
   if (known !== choices.length || select.options[0]?.value !== choices.at(-1)?.start) {
-    select.replaceChildren(...[...choices].reverse().map((interval) => new Option(interval.start, interval.start)));
+    select.replaceChildren(...[...choices].reverse().map((interval) => new Option(moment(interval.start), interval.start)));
   }
   const start = looked();
   if (start !== null) select.value = start;
@@ -211,17 +187,17 @@ function drawCrossing() {
     return box;
   };
   const sum = (steps) => steps.reduce((total, step) => total + step.energy_wh, 0);
-  const pairs = [pair('Traded', `${kwh(interval.traded_wh, 3)} kWh`)];
-  if (interval.price !== null) pairs.push(pair('Price', `${price(interval.price)} ${currency}/kWh`));
-  else if (interval.average_price !== null) pairs.push(pair('Average price', `${price(interval.average_price)} ${currency}/kWh`));
+  const pairs = [pair(say('traded'), `${kwh(interval.traded_wh, 3)} kWh`)];
+  if (interval.price !== null) pairs.push(pair(say('price'), `${price(interval.price)} ${currency}/kWh`));
+  else if (interval.average_price !== null) pairs.push(pair(say('average_price'), `${price(interval.average_price)} ${currency}/kWh`));
   if (curves) {
-    pairs.push(pair('Asked for', `${kwh(sum(curves.demand), 3)} kWh`), pair('Offered', `${kwh(sum(curves.supply), 3)} kWh`));
+    pairs.push(pair(say('asked_for'), `${kwh(sum(curves.demand), 3)} kWh`), pair(say('offered'), `${kwh(sum(curves.supply), 3)} kWh`));
   }
   at('crossing').replaceChildren(...pairs);
 }
 
-const LOADING = 'Loading…'; // as the page says before the market has answered
-const NONE_SETTLED = 'Waiting for the first settled interval';
+const LOADING = say('loading'); // as the page says before the market has answered
+const NONE_SETTLED = say('waiting_settled');
 
 /** Says over a chart why nothing is drawn. */
 function blank(chart, why) {
@@ -260,13 +236,13 @@ function showFirst() {
 
 async function drawCurvesCard() {
   if (view === null) {
-    blank('curves', intervals.length === 0 ? NONE_SETTLED : 'This interval is no longer kept');
+    blank('curves', intervals.length === 0 ? NONE_SETTLED : say('not_kept'));
     at('crossing').replaceChildren();
     return;
   }
   drawCrossing();
-  if (!view.curves) blank('curves', 'Settled before this market started: its curves are not known here');
-  else if (!hasCurves()) blank('curves', 'Nothing was asked for or offered');
+  if (!view.curves) blank('curves', say('before_start'));
+  else if (!hasCurves()) blank('curves', say('nothing_asked'));
   else await uncover('curves', () => drawCurves(at('curves'), view, community.currency));
   at('curves-first').hidden = true;
 }
@@ -278,17 +254,15 @@ async function drawMechanismCard() {
   at('mechanism').hidden = grid.length === 0 && !shares;
   at('grid-card').hidden = grid.length === 0;
   at('shares-card').hidden = !shares;
-  at('mechanism').classList.toggle('alone', grid.length === 0 || !shares);
   if (grid.length > 0) {
     const most = heaviest(grid);
-    const prices = grid.some((bus) => bus.price !== null) ? 'nodal prices and line loading' : 'line loading';
-    const loaded = most === null ? '' : `, most on ${most.line}: ${number(100 * loading(most), 1)} %`;
-    put('grid-note', `${prices}${loaded}`);
-    await drawGrid(at('grid'), view, shown.households, community.currency);
+    const what = say(grid.some((bus) => bus.price !== null) ? 'nodal_and_loading' : 'line_loading');
+    put('grid-note', most === null ? what : say('most_on', { what, line: most.line, percent: number(100 * loading(most), 1) }));
+    drawGrid(view, shown.households, community.currency);
   }
   if (shares) {
     const left = await drawShares(at('shares'), of, view);
-    put('shares-note', left > 0 ? `${view.mechanism}, without ${counted(left, 'household')} in the middle` : view.mechanism);
+    put('shares-note', left > 0 ? count('shares_left', left, { mechanism: view.mechanism }) : view.mechanism);
   }
 }
 
@@ -301,10 +275,10 @@ async function drawHistoryCard() {
 function drawHouseholds() {
   const total = shown.scope === 'total';
   const { totals } = status;
-  const count = table.draw(shown.households, total ? { energy: 1, money: 2 } : { energy: 3, money: 4 }, totals !== null);
-  const over = !total ? `in ${shown.start ?? 'no interval yet'}`
-    : totals === null ? 'nothing known of them yet' : `over ${counted(totals.intervals, 'settled interval')}`;
-  put('households-note', `${counted(count, 'household')}, ${over}`);
+  const found = table.draw(shown.households, total ? { energy: 1, money: 2 } : { energy: 3, money: 4 }, totals !== null);
+  const over = shown.start === null && !total ? say('no_interval_yet') : !total ? say('in_interval', { start: moment(shown.start) })
+    : totals === null ? say('nothing_known') : count('over', totals.intervals);
+  put('households-note', `${count('members', found)}, ${over}`);
 }
 
 // --- what is fetched -------------------------------------------------------------------------------------------
@@ -328,7 +302,7 @@ async function drawAll(cards) {
 }
 
 /** Brings charts and households up to date with the interval looked at. */
-const refresh = paced('draw', async () => {
+const refresh = paced(async () => {
   if (community === null) return;
   drawPicker();
   // Somebody may choose something else while these are on their way.
@@ -347,9 +321,9 @@ const refresh = paced('draw', async () => {
   if (!document.hidden && hasCurves()) await showFirst();
   if (!document.hidden) await drawAll([drawCurvesCard, drawHistoryCard, drawMechanismCard]);
   rest();
-});
+}, tell('draw'));
 
-const load = paced('load', async () => {
+const load = paced(async () => {
   const state = await get('/api/v1/state');
   ({ community, status, intervals, details } = state);
   statusAt = performance.now();
@@ -357,7 +331,7 @@ const load = paced('load', async () => {
   drawCommunity();
   drawStatus();
   refresh(true);
-});
+}, tell('load'));
 
 function listen() {
   const events = new EventSource('/api/v1/events');
@@ -431,4 +405,5 @@ setInterval(() => {
   if (status) drawValidators(status.validators, performance.now() - statusAt);
 }, 1000);
 
+begin();
 listen();

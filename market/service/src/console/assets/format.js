@@ -48,17 +48,32 @@ export function age(ms) {
 /** `12:00` of `2026-06-01T12:00:00Z`. */
 export const clock = (start) => start.slice(11, 16);
 
-/** `one interval`, `2 intervals`. */
-export const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+// English is written with the day before the month, or after it: therefore as ISO 8601 has it.
+const written = (options) => (language === 'en' ? null : new Intl.DateTimeFormat(language, { timeZone: 'UTC', ...options }));
+const DAY = written({ dateStyle: 'medium' });
+const MOMENT = written({ dateStyle: 'medium', timeStyle: 'short' });
+
+/** The day of `2026-06-01T12:00:00Z`. */
+export const day = (at) => DAY?.format(new Date(at)) ?? at.slice(0, 10);
+
+/** `2026-06-01T12:00:00Z` as the reader writes it, in UTC. */
+export const moment = (at) => (MOMENT === null ? at : `${MOMENT.format(new Date(at))} UTC`);
+
+/** What stands before decimals and between thousands, as plotly.js takes it. */
+export const separators = ['decimal', 'group'].map((type) => new Intl.NumberFormat(language, { useGrouping: 'always' })
+  .formatToParts(12_345.6).find((part) => part.type === type)?.value ?? '').join('');
 
 const LABEL_MAX = 24;
 
+/** Text from outside without the letters that turn the direction: they would turn what follows, too. */
+export const undirected = (text) => String(text).replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
+
 /**
  * Text from outside (names, buses, lines, currencies, mechanisms) as a chart shows it: as it is, and not too long. plotly.js
- * takes tags, entities and `%{…}` in every text for markup, and letters that turn the direction would turn what follows.
+ * takes tags, entities and `%{…}` in every text for markup.
  */
 export function plain(text, most = LABEL_MAX) {
-  const letters = Array.from(String(text).replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ''));
+  const letters = Array.from(undirected(text));
   const short = letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
   return short.replace(/[&<>%$]/g, (letter) => `&#${letter.codePointAt(0)};`);
 }

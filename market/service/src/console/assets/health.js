@@ -1,6 +1,8 @@
 // How the market is: what the badge says, what is the matter, and whether the figures stand still.
 
-import { age } from './format.js';
+import { age, moment } from './format.js';
+import { say } from './say.js';
+import { alarm, badge } from './server-words.js';
 
 const QUIET_MS = 15_000; // the market says how it is every few seconds
 
@@ -9,12 +11,12 @@ const LOOKS = { well: 'live', warning: 'live', waiting: 'waiting', stopped: 'los
 
 /** What the badge says, how it looks, and since when figures stand still (`null`: they are up to date). */
 function judge(status, heardMs, connected) {
-  if (connected === null) return { look: 'connecting', word: 'Connecting', stale: null };
-  if (!connected) return { look: 'lost', word: 'Disconnected, trying again', stale: status?.at ?? null };
-  if (status === null) return { look: 'connecting', word: 'Connected', stale: null };
-  if (heardMs > QUIET_MS) return { look: 'lost', word: 'The market does not answer', stale: status.at };
+  if (connected === null) return { look: 'connecting', word: say('connecting'), stale: null };
+  if (!connected) return { look: 'lost', word: say('disconnected'), stale: status?.at ?? null };
+  if (status === null) return { look: 'connecting', word: say('connected'), stale: null };
+  if (heardMs > QUIET_MS) return { look: 'lost', word: say('no_answer'), stale: status.at };
   const { level, word, stale_since: stale } = status.health;
-  return { look: word === 'Starting' ? 'waiting' : LOOKS[level], word, stale };
+  return { look: word === 'Starting' ? 'waiting' : LOOKS[level], word: badge(word), stale };
 }
 
 function paragraph(className, text) {
@@ -29,19 +31,28 @@ function trouble({ trouble: kind, level, since, what, means, action }) {
   const box = document.createElement('div');
   box.className = `trouble ${level}`;
   box.dataset.trouble = kind;
-  const head = paragraph('what', `${what} `);
+  const known = alarm(kind);
+  const head = paragraph('what', `${known?.what ?? what} `);
   const when = document.createElement('span');
   when.className = 'since';
-  const time = document.createElement('time');
-  time.dateTime = since;
-  time.textContent = since;
   const lasting = document.createElement('span');
   lasting.className = 'lasting';
   lasting.ariaHidden = 'true';
-  when.append('Since ', time, lasting);
+  when.append(say('since', { at: moment(since) }), lasting);
   head.append(when);
-  box.append(head, paragraph('means', means), paragraph('action', action));
+  box.append(head, paragraph('means', known?.means ?? means), paragraph('action', known?.action ?? action));
+  if (known !== null) box.append(original([what, action]));
   return box;
+}
+
+/** What the market says itself, with what only it knows. */
+export function original(sentences) {
+  const said = paragraph('original', `${say('program_says')} `);
+  const text = document.createElement('span');
+  text.lang = 'en';
+  text.textContent = sentences.join(' ');
+  said.append(text);
+  return said;
 }
 
 let drawn = '';
@@ -56,7 +67,7 @@ function drawTroubles(troubles, heardMs) {
     section.hidden = troubles.length === 0;
   }
   [...section.querySelectorAll('.lasting')].forEach((lasting, place) => {
-    lasting.textContent = `, for ${age(troubles[place].for_s * 1000 + heardMs)}`;
+    lasting.textContent = say('lasting', { age: age(troubles[place].for_s * 1000 + heardMs) });
   });
 }
 
@@ -69,7 +80,7 @@ export function drawHealth(status, heardMs, connected) {
   drawTroubles(status?.health.troubles ?? [], heardMs);
   const known = status !== null && status.totals !== null;
   const note = at('stale-note');
-  const text = stale === null ? '' : known ? `These figures are as they were at ${stale}: they stand still.` : '';
+  const text = stale === null ? '' : known ? say('stale', { at: moment(stale) }) : '';
   if (note.textContent !== text) note.textContent = text;
   note.hidden = text === '';
   at('main').classList.toggle('stale', text !== '');

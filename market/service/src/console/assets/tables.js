@@ -1,21 +1,23 @@
 // Households, validators, accounts, refusals and late readings as tables and lists.
 
-import { age, counted, kwh, money, nano, number } from './format.js';
+import { age, kwh, money, nano, number } from './format.js';
+import { count, say } from './say.js';
+import { language } from './words.js';
 
 const COLUMNS = [
-  { key: 'name', label: 'Household' },
-  { key: 'bought_wh', label: 'Bought', unit: 'kWh', edge: true },
-  { key: 'sold_wh', label: 'Sold', unit: 'kWh' },
-  { key: 'paid', label: 'Paid', unit: 'currency' },
-  { key: 'earned', label: 'Earned', unit: 'currency' },
-  { key: 'imported_wh', label: 'Drawn', unit: 'kWh', edge: true },
-  { key: 'exported_wh', label: 'Fed in', unit: 'kWh' },
-  { key: 'supply_cost', label: 'Cost', unit: 'currency' },
-  { key: 'supply_revenue', label: 'Revenue', unit: 'currency' },
-  { key: 'net', label: 'Net', unit: 'currency', edge: true, signed: true },
+  { key: 'name', label: say('household') },
+  { key: 'bought_wh', label: say('bought'), unit: 'kWh', edge: true },
+  { key: 'sold_wh', label: say('sold'), unit: 'kWh' },
+  { key: 'paid', label: say('paid'), unit: 'currency' },
+  { key: 'earned', label: say('earned'), unit: 'currency' },
+  { key: 'imported_wh', label: say('drawn'), unit: 'kWh', edge: true },
+  { key: 'exported_wh', label: say('fed_in'), unit: 'kWh' },
+  { key: 'supply_cost', label: say('cost'), unit: 'currency' },
+  { key: 'supply_revenue', label: say('revenue'), unit: 'currency' },
+  { key: 'net', label: say('net'), unit: 'currency', edge: true, signed: true },
 ];
 const ROWS_AT_ONCE = 200;
-const byName = new Intl.Collator('en', { numeric: true }).compare;
+const byName = new Intl.Collator(language, { numeric: true }).compare;
 
 /** An element with a class, text and children. */
 function make(tag, className = '', ...children) {
@@ -84,14 +86,14 @@ export class Households {
     });
     const rows = found.slice(0, this.shown).map((household) => this.row(household, digits, known));
     if (rows.length === 0) {
-      const none = make('td', 'none', this.filter ? 'No household of that name' : 'No household was read yet');
+      const none = make('td', 'none', say(this.filter ? 'no_such_household' : 'no_household_yet'));
       none.colSpan = COLUMNS.length;
       rows.push(make('tr', '', none));
     }
     document.getElementById('rows').replaceChildren(...rows);
     document.getElementById('sums').replaceChildren(this.sums(found, digits, known));
     document.getElementById('more').hidden = found.length <= this.shown;
-    document.getElementById('show-more').textContent = `Show more of ${counted(found.length, 'household')}`;
+    document.getElementById('show-more').textContent = count('show_more', found.length);
     return found.length;
   }
 
@@ -100,11 +102,11 @@ export class Households {
     const label = make('span', unnamed ? 'name unnamed' : 'name', household.name);
     const who = make('div', 'who', label);
     if (household.bus) who.append(make('small', 'bus', household.bus));
-    if (!household.metered) who.append(make('small', 'unmetered', 'no device'));
+    if (!household.metered) who.append(make('small', 'unmetered', say('no_device')));
     const name = make('th', '', who);
     name.scope = 'row';
     // Whole, however little of it has room.
-    name.title = [unnamed ? 'no name is listed' : household.name, household.member, household.bus].filter(Boolean).join('\n');
+    name.title = [unnamed ? say('no_name') : household.name, household.member, household.bus].filter(Boolean).join('\n');
     const cells = COLUMNS.slice(1).map((column) => {
       if (!known) return unknown(column);
       const found = household[column.key];
@@ -116,7 +118,7 @@ export class Households {
   }
 
   sums(households, digits, known) {
-    const head = make('th', '', 'Sum');
+    const head = make('th', '', say('sum'));
     head.scope = 'row';
     const cells = COLUMNS.slice(1).map((column) => {
       if (!known) return unknown(column);
@@ -146,17 +148,18 @@ export function drawValidators(validators, sinceMs) {
   const rows = validators.map((validator) => {
     const name = make('th', '', validator.url.replace(/^https?:\/\//, '').replace(/\/$/, ''));
     name.scope = 'row';
-    name.title = [validator.url, validator.key, validator.block && `block ${validator.block}`].filter(Boolean).join('\n');
+    name.title = [validator.url, validator.key, validator.block && say('block', { hash: validator.block })].filter(Boolean).join('\n');
     const height = validator.height === null ? '–' : number(validator.height);
     const old = validator.height_age_ms === null ? '–' : age(validator.height_age_ms + sinceMs);
     const lag = validator.lag === null ? '–' : number(validator.lag);
     name.title += validator.silence === null ? '' : `\n${validator.silence}`;
-    const [look, word] = validator.away ? ['bad', 'Down'] : !validator.reachable ? ['warn', 'Slow'] : validator.lag > 2 ? ['warn', 'Behind'] : ['good', 'Up'];
+    const [look, word] = validator.away ? ['bad', say('down')] : !validator.reachable ? ['warn', say('slow')]
+      : validator.lag > 2 ? ['warn', say('behind')] : ['good', say('up')];
     return make('tr', '', name, make('td', 'number', height), make('td', 'number', old),
       make('td', validator.lag === 0 ? 'number zero' : 'number', lag), make('td', '', make('span', `badge ${look}`, word)));
   });
   if (rows.length === 0) {
-    const none = make('td', 'none', 'None asked yet');
+    const none = make('td', 'none', say('none_asked'));
     none.colSpan = 5;
     rows.push(make('tr', '', none));
   }
@@ -172,22 +175,25 @@ function entry(name, text, look = '', title = '') {
 /** Refusals by name, zeros dimmed. */
 export function drawRefusals(refusals) {
   const total = refusals.reduce((sum, refusal) => sum + refusal.count, 0);
-  document.getElementById('refusals-note').textContent = total === 0 ? 'None' : `${number(total)} in all`;
+  document.getElementById('refusals-note').textContent = total === 0 ? say('none') : say('in_all', { n: number(total) });
   const entries = refusals.map(({ refusal, count }) => entry(refusal, number(count), count === 0 ? 'zero' : 'hit'));
   document.getElementById('refusals').replaceChildren(...entries);
 }
 
-const NOTED = { late: 'Late', provisional: 'Provisional' };
+const NOTED = {
+  late: (reason) => say('late', { reason }),
+  provisional: (reason) => say('provisional', { reason }),
+};
 
 /** Readings that were late or settled provisionally, by reason; a kind without any says so. */
 export function drawNoted(noted) {
   const total = noted.reduce((sum, { count }) => sum + count, 0);
-  document.getElementById('noted-note').textContent = total === 0 ? 'None' : `${number(total)} in all`;
+  document.getElementById('noted-note').textContent = total === 0 ? say('none') : say('in_all', { n: number(total) });
   const entries = Object.entries(NOTED).flatMap(([what, word]) => {
     const found = noted.filter((entry) => entry.what === what);
     return found.length === 0
-      ? [entry(`${word}: for any reason`, number(0), 'zero')]
-      : found.map(({ reason, count }) => entry(`${word}: ${reason}`, number(count), count === 0 ? 'zero' : 'hit'));
+      ? [entry(word(say('any_reason')), number(0), 'zero')]
+      : found.map(({ reason, count }) => entry(word(reason), number(count), count === 0 ? 'zero' : 'hit'));
   });
   document.getElementById('noted').replaceChildren(...entries);
 }
@@ -196,7 +202,7 @@ export function drawNoted(noted) {
 export function drawAccounts(totals, currency) {
   if (totals === null) {
     document.getElementById('accounts').replaceChildren(
-      ...['Households', 'Supplier', 'Grid operator', 'Sum of all accounts'].map((name) => entry(name, 'not known yet', 'zero')));
+      ...[say('households'), say('supplier'), say('grid_operator'), say('all_accounts')].map((name) => entry(name, say('not_known_yet'), 'zero')));
     return;
   }
   const amount = (name, text) => {
@@ -204,8 +210,9 @@ export function drawAccounts(totals, currency) {
     return entry(name, `${money(nanos, 2)} ${currency}`, nanos === 0n ? 'zero' : 'hit', text);
   };
   const balanced = nano(totals.accounts_sum) === 0n;
-  const sum = make('div', '', make('dt', '', 'Sum of all accounts'),
-    make('dd', '', make('span', `badge ${balanced ? 'good' : 'bad'}`, balanced ? 'exactly 0' : totals.accounts_sum)));
+  const sum = make('div', '', make('dt', '', say('all_accounts')),
+    make('dd', '', make('span', `badge ${balanced ? 'good' : 'bad'}`, balanced ? say('exactly_0') : totals.accounts_sum)));
   document.getElementById('accounts').replaceChildren(
-    amount('Households', totals.members), amount('Supplier', totals.supplier), amount('Grid operator', totals.operator), sum);
+    amount(say('households'), totals.members), amount(say('supplier'), totals.supplier),
+    amount(say('grid_operator'), totals.operator), sum);
 }
