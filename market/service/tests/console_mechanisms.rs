@@ -348,6 +348,32 @@ async fn every_line_and_bus_of_the_map_is_reached_with_the_arrow_keys_and_says_w
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium, which .ci/run installs"]
+async fn on_paper_tables_are_whole_and_nothing_is_to_be_pressed() {
+    let mut chromium = Chromium::start();
+    let console = Console::serve(morning("feeder")).await;
+    chromium.open(&console.root, Screen { dark: true, ..DESKTOP });
+    chromium.wait_for(DRAWN, "false");
+    chromium.wait_for(&count("#rows > tr"), 41);
+    let cut =
+        "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollHeight > box.clientHeight + 1).length";
+    assert_ne!(chromium.eval(cut), 0, "on a screen they scroll");
+    chromium.on_paper();
+    for (expression, expected) in [
+        (cut, json!(0)),
+        ("getComputedStyle(document.body).backgroundColor", json!("rgb(255, 255, 255)")),
+        ("getComputedStyle(document.body).color", json!("rgb(0, 0, 0)")),
+        (
+            "[...document.querySelectorAll('button, select, input, progress')]
+                .filter((one) => one.offsetParent !== null && !one.closest('#columns')).length",
+            json!(0),
+        ),
+    ] {
+        assert_eq!(chromium.eval(expression), expected, "{expression}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium, which .ci/run installs"]
 async fn the_page_follows_the_rules_and_the_members_of_the_ledger() {
     let board = Board::new(neighbourhood::community());
     let grid = Grid::from_plan(&street::plan()).unwrap();

@@ -100,6 +100,13 @@ impl Chromium {
         assert!(opened.get("errorText").is_none(), "{url}: {opened}");
     }
 
+    /// Shows the page as it is printed, by who prefers light letters on a dark ground on a screen.
+    #[allow(dead_code, reason = "each test file uses its own part of this")]
+    pub fn on_paper(&mut self) {
+        let dark = json!([{"name": "prefers-color-scheme", "value": "dark"}]);
+        self.call("Emulation.setEmulatedMedia", json!({"media": "print", "features": dark}));
+    }
+
     /// From now on, nothing is fetched from addresses like one of `patterns` (`*` is any text).
     #[allow(dead_code, reason = "each test file uses its own part of this")]
     pub fn block(&mut self, patterns: &[&str]) {

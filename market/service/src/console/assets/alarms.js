@@ -51,10 +51,14 @@ function draw(text) {
 async function follow() {
   try {
     const answer = await fetch('/api/v1/alarms');
+    if (answer.status === 401) location.assign('/sign-in');
     if (!answer.ok) throw new Error(String(answer.status));
     draw(await answer.text());
+    at('alarms-card').classList.remove('stale');
   } catch {
+    // What was heard last stays, and does not look as if it were of now.
     drawn = '';
+    at('alarms-card').classList.add('stale');
     at('alarms-note').textContent = say('alarms_unknown');
   }
   setTimeout(follow, EVERY_MS);

@@ -381,6 +381,7 @@ at('latest').addEventListener('click', () => { chosen = null; refresh(true); });
 at('interval').addEventListener('change', (event) => choose(event.target.value));
 at('filter').addEventListener('input', (event) => table.find(event.target.value));
 at('show-more').addEventListener('click', () => table.more());
+addEventListener('beforeprint', () => table.whole());
 
 function pressOne(buttons, pressed) {
   buttons.forEach((button) => button.setAttribute('aria-pressed', String(button === pressed)));

@@ -64,6 +64,12 @@ export class Households {
     this.onSort();
   }
 
+  /** Every row, as on paper. */
+  whole() {
+    this.shown = Infinity;
+    this.onSort();
+  }
+
   find(text) {
     this.filter = text.trim().toLowerCase();
     this.shown = ROWS_AT_ONCE;
