@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `POST /v1/transactions` | CBOR [`Transaction`](crate::block::Transaction) | [`Submitted`] |
 //! | `GET /v1/status` | | [`Status`] |
+//! | `GET /v1/community` | | [`Community`] |
+//! | `GET /v1/sums?from=INTERVAL&limit=N` | | list of [`IntervalSums`] |
 //! | `GET /v1/settlements?from=INTERVAL&limit=N&wait_ms=MS&in_force=BOOL&member=MEMBER` | | list of [`Settled`] |
 //! | `GET /v1/settlements/INTERVAL/receipts` | | list of [`Receipt`](crate::receipt::Receipt) |
 //! | `GET /v1/settlements/INTERVAL/corrections` | | list of [`Receipt`](crate::receipt::Receipt) of corrections |
@@ -22,6 +24,7 @@
 //! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
 
 mod decided;
+mod sums;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +45,10 @@ use crate::{
     settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
 };
 
-pub use self::decided::{Change, Decided, OtherGrid};
+pub use self::{
+    decided::{Change, Decided, OtherGrid},
+    sums::{Balances, Community, IntervalSums},
+};
 
 /// Most settlements in one answer.
 pub const SETTLEMENTS_PER_PAGE_MAX: usize = 200;

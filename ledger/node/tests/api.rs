@@ -11,8 +11,8 @@ use ledger_client::{Client, api::Node as Asked};
 use ledger_node::{api, node::Ledger, store::MemoryStore};
 use protocol::{
     api::{
-        BlockSummary, Change, Correctable, Decided, Event, Health, MemberStatus, Posting, RulesInForce, Settled,
-        Status, Submitted,
+        Balances, BlockSummary, Change, Community as Told, Correctable, Decided, Event, Health, IntervalSums,
+        MemberStatus, Posting, RulesInForce, Settled, Status, Submitted,
     },
     block::Transaction,
     cbor,
@@ -173,6 +173,35 @@ async fn decisions_are_told_in_their_order_with_who_approved_and_what_changed() 
     assert_eq!(json[0]["change"]["kind"], "transfer");
     let (status, text) = node.ask("/v1/decisions?from=first").await;
     assert!(status == StatusCode::BAD_REQUEST && text.contains("from"), "{text}");
+}
+
+#[tokio::test]
+async fn every_cent_of_an_interval_and_of_all_accounts_is_in_the_sums() {
+    let history = History::eventful();
+    let node = Node::serve(history.community, history.store, history.state, u64::MAX).await;
+    let community: Told = node.get("/v1/community").await;
+    let status: Status = node.get("/v1/status").await;
+    assert_eq!((community.settlements, community.settled, community.chain), (4, status.settled, status.chain));
+    assert_eq!((community.members, community.decisions), (5, 4));
+    assert_eq!(community.balances.sum, Amount::ZERO);
+
+    let sums: Vec<IntervalSums> = node.get("/v1/sums").await;
+    assert_eq!(sums.len(), 4);
+    // What moved beside settlements went from one member to another.
+    let all = |of: fn(&Balances) -> Amount| sums.iter().map(|sums| of(&sums.gained)).sum::<i128>();
+    assert_eq!(all(|gained| gained.supplier), community.balances.supplier.nano().into());
+    assert_eq!(all(|gained| gained.operator), community.balances.operator.nano().into());
+    assert_eq!(all(|gained| gained.members), community.balances.members.nano().into());
+    assert!(community.balances.supplier != Amount::ZERO && sums.iter().all(|sums| sums.gained.sum == Amount::ZERO));
+    let corrected: Vec<u32> = sums.iter().map(|sums| sums.corrections).collect();
+    assert_eq!(corrected, [0, 2, 0, 0]);
+    let start = sums[1].interval.start_text();
+    let receipts: Vec<Receipt> = node.get(&format!("/v1/settlements/{start}/corrections")).await;
+    let in_force = receipts.iter().filter(|receipt| receipt.entry.correction == 2);
+    let exported: u64 = in_force.map(|receipt| receipt.entry.line.exported.wh()).sum();
+    assert_eq!(sums[1].exported.wh(), exported);
+    assert_eq!(node.get::<Vec<IntervalSums>>(&format!("/v1/sums?from={start}&limit=2")).await, sums[1..3]);
+    assert!(node.ask("/v1/sums?from=noon").await.1.contains("found `noon`"));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 16] = [
+const CALLS: [(Method, &str, &[&str]); 19] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -44,12 +44,15 @@ const CALLS: [(Method, &str, &[&str]); 16] = [
     (Method::GET, "/v1/members", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/statement", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/registration", &["read", "submit"]),
+    (Method::GET, "/v1/community", &["read", "submit"]),
+    (Method::GET, "/v1/sums", &["read", "submit"]),
     (Method::GET, "/v1/settlements", &["read", "submit"]),
     (Method::GET, "/v1/settlements/{start}/receipts", &["read", "submit"]),
     (Method::GET, "/v1/settlements/{start}/corrections", &["read", "submit"]),
     (Method::GET, "/v1/settlements/{start}/inputs", &["read", "submit"]),
     (Method::GET, "/v1/certificates", &["read", "submit"]),
     (Method::GET, "/v1/rules", &["read", "submit"]),
+    (Method::GET, "/v1/decisions", &["read", "submit"]),
     (Method::GET, "/v1/drafts", &["read", "submit"]),
     (Method::GET, "/metrics", &["metrics"]),
 ];
@@ -125,6 +128,29 @@ async fn each_role_may_make_its_calls_and_no_others() {
     assert_eq!(documented.len(), CALLS.len());
     assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     assert!(document["components"]["schemas"]["Problem"]["properties"]["refusal"].is_object());
+}
+
+#[tokio::test]
+async fn a_public_page_is_for_everyone_and_shows_of_nobody_what_they_consume() {
+    let closed = Served::start(Settings { tokens: tokens(), ..Settings::default() }).await;
+    let public = Served::start(Settings { tokens: tokens(), public: true, ..Settings::default() }).await;
+    let start = "2026-06-01T12:00:00Z";
+    let page = ["/", "/assets/page.js", "/favicon.ico", "/v1/community", "/v1/sums", "/v1/decisions", "/v1/status"];
+    let member = public.ledger.members(None, 1)[0].member.to_string();
+    for path in page.into_iter().chain(["/v1/validators", "/v1/blocks/1"]) {
+        assert_refused(&closed.ask(HERE, path).await, 401, "token_missing");
+        let answer = reqwest::get(public.url(path)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert!(!answer.text().await.unwrap().contains(&member), "{path} names a member");
+    }
+    let rest =
+        ["/v1/members", "/v1/settlements", "/v1/rules", "/v1/drafts", "/v1/certificates", "/metrics", "/v1/nothing"];
+    let inputs = format!("/v1/settlements/{start}/inputs");
+    for path in rest.into_iter().chain([inputs.as_str()]) {
+        assert_refused(&public.ask(HERE, path).await, 401, "token_missing");
+    }
+    let posted = public.call(&client(HERE), Method::POST, "/", None).await;
+    assert_refused(&posted, 401, "token_missing");
 }
 
 #[tokio::test]

@@ -3,6 +3,15 @@
 use axum::http::Method;
 use public_http::Role;
 
+/// Whether a call is one of those that the page at `/` makes: of no member what it consumes. Where a configuration says
+/// `api_public`, they need no role.
+pub(super) fn is_of_the_page(method: &Method, path: &str) -> bool {
+    let read = [Method::GET, Method::HEAD].contains(method);
+    let one = ["/", "/favicon.ico", "/v1/community", "/v1/sums", "/v1/decisions", "/v1/status", "/v1/validators"];
+    let below = ["/assets/", "/v1/blocks/"];
+    read && (one.contains(&path) || below.iter().any(|folder| path.starts_with(folder)))
+}
+
 /// The role that a call needs; none for what everyone may know: whether the node is well, and how to ask it.
 ///
 /// A route that nobody thought of here needs `read`, or `submit` if it may change something.

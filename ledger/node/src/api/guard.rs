@@ -63,7 +63,9 @@ async fn check(guard: &Guard, request: Request) -> Result<Request, CallRefusal> 
     if let Some(client) = request.extensions().get::<Client>() {
         guard.take(*client)?;
     }
-    if let Some(needed) = auth::needed(request.method(), request.uri().path()) {
+    let (method, path) = (request.method(), request.uri().path());
+    let is_open = guard.opened.public && auth::is_of_the_page(method, path);
+    if let Some(needed) = auth::needed(method, path).filter(|_| !is_open) {
         guard.opened.access.tokens.check(needed, bearer(request.headers()))?;
     }
     check_content_type(request.method(), request.headers())?;

@@ -3,6 +3,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `routes.rs` | the calls, and nothing of who may make them |
+//! | `page.rs` | the page at `/`, and its files |
 //! | `settings.rs` | what a configuration says of TLS, tokens and limits |
 //! | `auth.rs` | the role that each call needs |
 //! | `rate.rs` | calls a second, of one address and of all |
@@ -16,6 +17,7 @@
 mod auth;
 mod guard;
 mod openapi;
+mod page;
 mod problem;
 mod rate;
 mod refusal;

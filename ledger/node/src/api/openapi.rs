@@ -32,7 +32,7 @@ impl Modify for Guarded {
         components.add_security_scheme(TOKEN, SecurityScheme::Http(scheme));
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
-                describe(operation, auth::needed(&method, path));
+                describe(operation, auth::needed(&method, path), auth::is_of_the_page(&method, path));
             }
         }
     }
@@ -45,13 +45,16 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-fn describe(operation: &mut Operation, needed: Option<Role>) {
+fn describe(operation: &mut Operation, needed: Option<Role>, is_of_the_page: bool) {
     let mut may_answer = vec![
         (429, "`rate_limited` or `too_many_connections_of_address`: ask again after `Retry-After` seconds"),
         (503, "`too_many_connections`: ask again after `Retry-After` seconds"),
         (421, "`host_unknown`: over plain HTTP, the call is addressed to a name that this node does not know"),
     ];
     if let Some(role) = needed {
+        if is_of_the_page {
+            operation.description = Some("Open to everyone where the node's configuration says `api_public`.".into());
+        }
         operation.security = Some(vec![SecurityRequirement::new(TOKEN, [role.to_string()])]);
         may_answer.push((401, "`token_missing` or `token_unknown`"));
         may_answer.push((403, "`role_insufficient`: the token is for other calls"));

@@ -15,8 +15,9 @@ use axum::{
 };
 use protocol::{
     api::{
-        BlockSummary, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, MEMBERS_PER_PAGE_MAX, MemberStatus,
-        OpenDraft, Posting, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
+        BlockSummary, Community, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
+        MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
+        Status, Submitted, WAIT_MS_MAX,
     },
     commit::Validator,
     interval::{Interval, parse_utc},
@@ -31,7 +32,7 @@ use tokio::sync::Semaphore;
 use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{openapi::Guarded, problem::Problem};
+use super::{openapi::Guarded, page as pages, problem::Problem};
 use crate::node::{Ledger, LedgerError};
 
 /// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old. It answers everyone: see
@@ -48,11 +49,12 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
         .layer(Extension(HeightAgeMax(height_age_ms_max)))
         .layer(Extension(Submissions(Arc::new(Semaphore::new(SUBMISSIONS_MAX)))))
         .with_state(ledger)
+        .merge(pages::router())
         .merge(swagger)
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 17] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 19] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -62,6 +64,8 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 17] {
         ("/v1/members", get(members)),
         ("/v1/members/{member}/statement", get(statement)),
         ("/v1/members/{member}/registration", get(registration)),
+        ("/v1/community", get(community)),
+        ("/v1/sums", get(sums)),
         ("/v1/settlements", get(settlements)),
         ("/v1/settlements/{start}/receipts", get(receipts)),
         ("/v1/settlements/{start}/corrections", get(corrections)),
@@ -92,6 +96,8 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 17] {
         members,
         statement,
         registration,
+        community,
+        sums,
         settlements,
         receipts,
         corrections,
@@ -324,6 +330,23 @@ async fn settlements(
         Ok(settled)
     })
     .await
+}
+
+/// The community and what its accounts have: sums, and of nobody what they consume.
+#[utoipa::path(get, path = "/v1/community", responses((status = 200, body = Community)))]
+async fn community(State(ledger): State<Arc<Ledger>>) -> Json<Community> {
+    Json(ledger.community())
+}
+
+/// Settled intervals in sums, in order, each as it was corrected last: of nobody what they consume.
+#[utoipa::path(get, path = "/v1/sums", params(Period),
+    responses((status = 200, body = Vec<IntervalSums>), (status = 400, body = Problem)))]
+async fn sums(
+    State(ledger): State<Arc<Ledger>>,
+    Query(Period { from, limit }): Query<Period>,
+) -> Result<Json<Vec<IntervalSums>>, ApiError> {
+    let (from, limit) = page(&ledger, from.as_deref(), limit)?;
+    blocking(move || ledger.sums(from, limit)).await
 }
 
 /// The receipts of a settled interval, one a member: each is proof enough, with the genesis.

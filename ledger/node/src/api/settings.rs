@@ -99,6 +99,8 @@ pub struct Settings {
     pub limits: CallLimits,
     /// Names, beside its addresses and `localhost`, under which it is asked over plain HTTP, as by a proxy.
     pub names: Vec<String>,
+    /// Whether everyone who reaches it sees the page at `/`, and what that asks for, without a token.
+    pub public: bool,
 }
 
 impl Settings {
@@ -113,7 +115,7 @@ impl Settings {
     pub fn open(self, address: SocketAddr) -> Result<Opened, SettingsError> {
         self.check_limits()?;
         let access = Access::open(KEY, address, self.tls.as_ref(), &self.tokens)?;
-        Ok(Opened { access, limits: self.limits, names: self.names })
+        Ok(Opened { access, limits: self.limits, names: self.names, public: self.public })
     }
 
     fn check_limits(&self) -> Result<(), SettingsError> {
@@ -130,6 +132,7 @@ pub struct Opened {
     pub(super) access: Access,
     pub(super) limits: CallLimits,
     pub(super) names: Vec<String>,
+    pub(super) public: bool,
 }
 
 #[cfg(test)]

@@ -77,6 +77,9 @@ pub struct Config {
     /// Names under which the API is asked over plain HTTP, as by a proxy, beside addresses and `localhost`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_names: Vec<String>,
+    /// Whether everyone who reaches the API sees the page at `/`, and what that asks for, without a token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api_public: bool,
     /// How long the steps of a round wait for the other validators.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -156,7 +159,7 @@ impl Config {
     /// Who may ask the API, and how much.
     pub(super) fn api_settings(&self) -> api::Settings {
         let (tls, tokens, limits) = (self.api_tls.clone(), self.api_tokens.clone(), self.api_limits.clone());
-        api::Settings { tls, tokens, limits, names: self.api_names.clone() }
+        api::Settings { tls, tokens, limits, names: self.api_names.clone(), public: self.api_public }
     }
 
     /// Reads the genesis file.

@@ -16,6 +16,7 @@ mod metrics;
 mod past;
 mod pool;
 mod retention;
+mod sums;
 mod taken;
 mod view;
 mod witness;
