@@ -98,6 +98,10 @@ fn a_household_that_was_offline_is_made_up_for() {
     market.stop();
     let market = neighbourhood.market();
     assert_eq!(history::day(&console, DATE), day, "after a restart");
+    let member = after[0].1[0]["member"].as_str().unwrap();
+    history::month_adds_up(&console, &DATE[..7], member, &after);
+    history::is_cleared_again(&console, FIRST);
+    history::was_decided(&console, corrections);
     history::is_looked_at(&console, DATE, INTERVALS, corrections);
     market.stop();
     let height = status["height"].as_u64().unwrap();

@@ -13,7 +13,7 @@ use ledger_client::{
     api::{ApiError, Node},
 };
 use protocol::{
-    api::{Correctable, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
+    api::{Correctable, Decided, MemberStatus, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted},
     block::Transaction,
     cbor,
     commit::Validator,
@@ -181,6 +181,20 @@ impl LedgerClient {
     /// The present members.
     pub(crate) async fn members(&self) -> Result<Vec<MemberStatus>, LedgerError> {
         self.ask_all(Node::members).await
+    }
+
+    /// At most so many decisions that were made, from a sequence number on; never empty.
+    pub(crate) async fn decisions(&self, from: u64, limit: usize) -> Result<Vec<Decided>, LedgerError> {
+        let page = async |node: usize| match self.ask(node, self.nodes[node].decisions(from, limit)).await {
+            Ok(page) if page.first().is_some_and(|first| first.sequence == from) => Ok(page),
+            Ok(page) => Err(LedgerError::Unexpected {
+                url: self.url(node),
+                expected: "decisions from the asked one on",
+                found: page.first().map_or("none".into(), |first| first.sequence.to_string()),
+            }),
+            Err(error) => Err(error),
+        };
+        first_good((0..self.nodes.len()).map(page)).await
     }
 
     /// What a settled interval was computed from; none where all nodes that answer have pruned its readings.

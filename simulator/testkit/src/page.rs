@@ -27,21 +27,21 @@ pub fn click(selector: &str) -> String {
     format!("document.querySelector('{selector}').click()")
 }
 
-/// What is missing on the page as it stands: nothing is busy, and every card shows something or says why it does not.
+/// What is missing on the page as it stands: nothing is busy, and what a card shows is not empty, or says why it is.
 pub const MISSING: &str = "(() => {
     const shown = (element) => element !== null && element.offsetParent !== null;
     const missing = [];
     for (const card of document.querySelectorAll('main .tile, main .card')) {
         if (!shown(card)) continue;
         const miss = (what) => missing.push(`${card.querySelector('h2').textContent}: ${what}`);
-        for (const plot of card.querySelectorAll('.plot')) {
+        for (const plot of [...card.querySelectorAll('.plot')].filter(shown)) {
             const empty = plot.parentElement.querySelector('.empty');
             const drawn = plot.querySelector('.scatterlayer .trace, .barlayer .point') !== null;
             if (!(shown(empty) ? empty.textContent : drawn)) miss('nothing is drawn, and nothing is said');
         }
         const map = card.querySelector('#grid');
         if (map && map.querySelector('[role=option]') === null) miss('no map');
-        for (const list of card.querySelectorAll('tbody, dl.list')) {
+        for (const list of [...card.querySelectorAll('tbody, dl.list')].filter(shown)) {
             if (list.children.length === 0) miss('an empty list');
         }
         for (const figure of card.querySelectorAll('.figure')) {

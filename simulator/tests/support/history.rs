@@ -72,6 +72,43 @@ pub(crate) fn adds_up(day: &Value, first: &Settled, in_force: &Settled) {
     }
 }
 
+/// A household's month adds up to its lines in force.
+pub(crate) fn month_adds_up(root: &str, month: &str, member: &str, in_force: &Settled) {
+    let found = get(&format!("{root}/api/v1/households/{member}/months/{month}")).unwrap();
+    let own = |line: &&Value| line["member"] == member;
+    let own: Vec<(Value, Vec<Value>)> = in_force
+        .iter()
+        .map(|(settled, lines)| (settled.clone(), lines.iter().filter(own).cloned().collect()))
+        .collect();
+    let sums = &found["sums"];
+    for field in ["bought", "sold", "imported", "exported"] {
+        assert_eq!(sums[format!("{field}_wh")], sum(&own, field), "{field}");
+    }
+    let [net, alone] = money(&own);
+    assert_eq!((nano(&sums["net"]), nano(&sums["saved"])), (net, net - alone));
+    assert_eq!(sums["settled"], in_force.len());
+    assert!(found["name"].as_str().unwrap().starts_with('d'), "{found}");
+    assert_eq!(found["days"].as_array().unwrap().len(), 1);
+}
+
+/// The curves of an interval that this market did not clear come from the ledger.
+pub(crate) fn is_cleared_again(root: &str, start: &str) {
+    let view = get(&format!("{root}/api/v1/intervals/{start}/curves")).unwrap();
+    assert_eq!(view["origin"], "recomputed", "{view}");
+    let steps = |side: &str| view["curves"][side].as_array().unwrap().len();
+    assert!(steps("demand") > 0 && steps("supply") > 0, "{view}");
+}
+
+/// The one decision that was made corrects so many intervals, and says who approved it.
+pub(crate) fn was_decided(root: &str, corrections: usize) {
+    let page = get(&format!("{root}/api/v1/decisions")).unwrap();
+    let decision = &page["decisions"][0];
+    assert_eq!((&decision["sequence"], &decision["change"]["kind"]), (&1.into(), &"correct".into()), "{page}");
+    assert_eq!(decision["change"]["intervals"].as_array().unwrap().len(), corrections);
+    assert_eq!(decision["approved_by"].as_array().unwrap().len(), 3);
+    assert_eq!((page["decisions"].as_array().unwrap().len(), &page["older"]), (1, &Value::Null));
+}
+
 /// The page of a day, of which so many intervals are settled and so many of these corrected, on every screen and in
 /// every language.
 pub(crate) fn is_looked_at(root: &str, date: &str, settled: usize, corrected: usize) {
@@ -80,10 +117,16 @@ pub(crate) fn is_looked_at(root: &str, date: &str, settled: usize, corrected: us
     fs::create_dir_all(&pictures).unwrap();
     let said = |text: &str| json!(format!("document.getElementById('said').textContent.includes('{text}')"));
     for (name, screen, language, title, words) in [
-        ("desktop-light", DESKTOP, "en", "History", "were before the community began"),
+        ("desktop-light", DESKTOP, "en", "History", "more intervals of the day were before the community began"),
         ("desktop-dark", Screen { dark: true, ..DESKTOP }, "de", "Rückblick", "vor dem Beginn der Gemeinschaft"),
         ("phone-light", PHONE, "fr", "Historique", "précèdent le début de la communauté"),
-        ("phone-dark", Screen { dark: true, ..PHONE }, "en", "History", "were before the community began"),
+        (
+            "phone-dark",
+            Screen { dark: true, ..PHONE },
+            "en",
+            "History",
+            "more intervals of the day were before the community began",
+        ),
     ] {
         chromium.open(&format!("{root}/history?date={date}"), screen);
         chromium.wait_for(DRAWN, "false");
@@ -114,5 +157,20 @@ pub(crate) fn is_looked_at(root: &str, date: &str, settled: usize, corrected: us
     assert_eq!(chromium.eval(MISSING), json!([]));
     chromium.eval(&click("#after"));
     chromium.wait_for(&count("#rows > tr"), settled + corrected);
+    // An interval of it, cleared again; a household's month; what was decided.
+    chromium.eval(&click("#rows .of"));
+    chromium.wait_for(&(text("interval-said") + ".startsWith('Cleared again from what the ledger has of it')"), true);
+    chromium.wait_for(&count("#curves-empty[hidden]"), 1);
+    chromium.wait_for(&(count("#curves .main-svg .scatterlayer .trace") + " > 1"), true);
+    chromium.eval(&click("#lines-show"));
+    chromium.wait_for(&text("lines-said"), "No grid is known of this day: there are no lines to show.");
+    chromium.eval(&click("#whose button"));
+    chromium.wait_for(&count("#household-rows > tr"), 1);
+    chromium.wait_for(&count("#decision-rows > tr"), 1);
+    assert_eq!(chromium.eval(MISSING), json!([]));
+    assert_eq!(chromium.eval("document.documentElement.scrollWidth - innerWidth"), 0);
+    assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "all cards");
+    chromium.picture(&pictures.join("all-cards.png"));
+    assert_eq!(chromium.complaints(), &[] as &[String]);
     println!("pictures are in {}", pictures.display());
 }

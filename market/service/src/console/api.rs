@@ -43,7 +43,7 @@ pub(crate) fn router(board: Board) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Board>); 20] {
+fn documented() -> [(&'static str, MethodRouter<Board>); 24] {
     [
         ("/api/v1/health", get(health)),
         ("/api/v1/alarms", get(alarm_list)),
@@ -53,6 +53,10 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 20] {
         ("/api/v1/intervals", get(intervals)),
         ("/api/v1/intervals/{start}/curves", get(looking_back::curves)),
         ("/api/v1/intervals/{start}/curves.svg", get(looking_back::curves_drawn)),
+        ("/api/v1/intervals/{start}/curves.csv", get(looking_back::curves_csv)),
+        ("/api/v1/intervals/{start}/grid.csv", get(looking_back::grid_csv)),
+        ("/api/v1/decisions", get(looking_back::decisions)),
+        ("/api/v1/decisions.csv", get(looking_back::decisions_csv)),
         ("/api/v1/days/{date}", get(looking_back::day)),
         ("/api/v1/days/{date}/intervals.csv", get(looking_back::day_csv)),
         ("/api/v1/days/{date}/lines", get(looking_back::lines)),
@@ -85,6 +89,10 @@ fn documented() -> [(&'static str, MethodRouter<Board>); 20] {
         intervals,
         looking_back::curves,
         looking_back::curves_drawn,
+        looking_back::curves_csv,
+        looking_back::grid_csv,
+        looking_back::decisions,
+        looking_back::decisions_csv,
         looking_back::day,
         looking_back::day_csv,
         looking_back::lines,

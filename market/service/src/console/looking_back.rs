@@ -2,18 +2,20 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::header,
     response::{IntoResponse, Response},
 };
 use protocol::member::MemberId;
 use public_http::SVG;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     Board,
     answer::{ApiError, parse_start, table},
     first_picture,
-    history::{self, DayView, HistoryError, HouseholdMonth, LinesOfDay},
+    history::{self, DayView, DecisionPage, HistoryError, HouseholdMonth, LinesOfDay},
     summary::{self, Summary},
     view::{CurvesView, Problem},
 };
@@ -27,13 +29,42 @@ pub(super) async fn curves(
     State(board): State<Board>,
     Path(start): Path<String>,
 ) -> Result<Json<CurvesView>, ApiError> {
+    Ok(Json(curves_of(&board, &start).await?))
+}
+
+/// The steps of the same curves as CSV, and what was paid and received.
+#[utoipa::path(get, path = "/api/v1/intervals/{start}/curves.csv",
+    params(("start" = String, Path, description = "Start of the interval", example = "2026-06-01T12:00:00Z")),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn curves_csv(State(board): State<Board>, Path(start): Path<String>) -> Result<Response, ApiError> {
+    let view = curves_of(&board, &start).await?;
+    Ok(table(&format!("curves-{}.csv", file_name(&view.interval.start)), history::curves_csv(&view)?))
+}
+
+/// The grid in the same interval as CSV, a line a bus.
+#[utoipa::path(get, path = "/api/v1/intervals/{start}/grid.csv",
+    params(("start" = String, Path, description = "Start of the interval", example = "2026-06-01T12:00:00Z")),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn grid_csv(State(board): State<Board>, Path(start): Path<String>) -> Result<Response, ApiError> {
+    let view = curves_of(&board, &start).await?;
+    Ok(table(&format!("grid-{}.csv", file_name(&view.interval.start)), history::grid_csv(&view)?))
+}
+
+/// A start as part of a file's name: without colons, which some systems do not allow there.
+fn file_name(start: &str) -> String {
+    start.replace(':', "")
+}
+
+async fn curves_of(board: &Board, start: &str) -> Result<CurvesView, ApiError> {
     let (interval, kept) = {
         let model = board.model();
-        let interval = parse_start(&start, model.interval_length())?;
+        let interval = parse_start(start, model.interval_length())?;
         (interval, model.curves(interval))
     };
     if let Some(kept) = kept.clone().filter(|kept| kept.curves.is_some()) {
-        return Ok(Json(kept));
+        return Ok(kept);
     }
     let again = match board.history() {
         Ok(history) => history.interval(interval).await,
@@ -42,9 +73,9 @@ pub(super) async fn curves(
     match (again, kept) {
         (Ok((settled, origin, picture)), _) => {
             let (summary, paid) = (Summary::of(&settled), summary::paid(&settled.trades));
-            Ok(Json(summary::curves(&summary, &settled.lines, &paid, picture.as_ref(), origin)))
+            Ok(summary::curves(&summary, &settled.lines, &paid, picture.as_ref(), origin))
         }
-        (Err(_), Some(kept)) => Ok(Json(kept)),
+        (Err(_), Some(kept)) => Ok(kept),
         (Err(HistoryError::NoLedger), None) => Err(ApiError::NotKept(interval)),
         (Err(error), None) => Err(error.into()),
     }
@@ -141,4 +172,38 @@ async fn month_of(board: &Board, (member, month): &(String, String)) -> Result<H
     let member: MemberId = member.parse().map_err(ApiError::NoMember)?;
     let name = board.model().name_of(member);
     Ok(board.history()?.month(member, month, name).await?)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecisionsQuery {
+    /// The sequence number of the last one wanted; without it, the latest.
+    #[param(example = 12)]
+    until: Option<u64>,
+}
+
+/// What the validators decided, the latest first: who approved, when, and what it changed.
+#[utoipa::path(get, path = "/api/v1/decisions", params(DecisionsQuery),
+    responses((status = 200, body = DecisionPage), (status = 400, body = Problem), (status = 502, body = Problem),
+        (status = 503, body = Problem)))]
+pub(super) async fn decisions(
+    State(board): State<Board>,
+    query: Result<Query<DecisionsQuery>, QueryRejection>,
+) -> Result<Json<DecisionPage>, ApiError> {
+    let Query(DecisionsQuery { until }) = query?;
+    Ok(Json(board.history()?.decisions(until).await?))
+}
+
+/// The same decisions as CSV.
+#[utoipa::path(get, path = "/api/v1/decisions.csv", params(DecisionsQuery),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem),
+        (status = 502, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn decisions_csv(
+    State(board): State<Board>,
+    query: Result<Query<DecisionsQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(DecisionsQuery { until }) = query?;
+    let page = board.history()?.decisions(until).await?;
+    Ok(table("decisions.csv", history::decisions_csv(&page)?))
 }

@@ -1,11 +1,16 @@
 // The history's charts, drawn with plotly.js as those of the console are.
 
 import { axis, colours, CONFIG, layout, legendFont, loaded, narrow } from './charts.js';
-import { kwh as wh, plain } from './format.js';
-import { day as written, kwh, say } from './history-parts.js';
+import { kwh as wh, number, plain } from './format.js';
+import { day as written, kwh, percent, say, wall } from './history-parts.js';
 import { language } from './words.js';
 
 const HOUR_MS = 3_600_000;
+const LINES_DRAWN = 5;
+const LINE_COLOURS = ['retail', 'demand', 'supply', 'traded', 'imported'];
+
+/** How plotly.js writes numbers in the page's language: the sign between ones and tenths, and that between thousands. */
+const separators = () => number(1.5, 1)[1] + (number(11_111).match(/[^0-9]/)?.[0] ?? '');
 
 /** The hour on the wall of a time zone, so many hours after the start of a day. */
 function hours(zone, start, end) {
@@ -60,6 +65,7 @@ export async function drawDay(element, day, other, currency) {
   const { count, ticks, texts } = hours(day.time_zone, day.start, day.end);
   const legend = { orientation: 'h', x: 0, xanchor: 'left', yanchor: 'bottom', font: legendFont(colour) };
   await window.Plotly.react(element, traces, layout(colour, {
+    separators: separators(),
     margin: { l: 8, r: 12, t: 26, b: 8 },
     barmode: 'relative',
     bargap: 0,
@@ -72,3 +78,29 @@ export async function drawDay(element, day, other, currency) {
   }), CONFIG);
 }
 
+
+/** Draws how the most loaded lines were loaded over a day. */
+export async function drawLines(element, day) {
+  await loaded;
+  const colour = colours();
+  const x = day.intervals.map((one) => (Date.parse(one.start) - Date.parse(day.start)) / HOUR_MS);
+  const local = day.intervals.map((one) => one.local.slice(11, 16));
+  const share = (flow, capacity) => (flow === null || !capacity ? null : (100 * Math.abs(flow)) / capacity);
+  const traces = day.lines.slice(0, LINES_DRAWN).map((of, place) => ({
+    x, y: of.flow_wh.map((flow, number) => share(flow, of.capacity_wh[number])), name: plain(of.line), type: 'scatter', mode: 'lines',
+    line: { color: colour[LINE_COLOURS[place]], width: 2, shape: 'hv' }, text: local,
+    hovertemplate: `%{text} ${plain(of.line)} %{y:.1f} &#37;<extra></extra>`,
+  }));
+  const [worst] = day.worst;
+  element.setAttribute('aria-label', say('lines_chart', {
+    date: written(day.date), line: worst.line, time: wall(worst.local), percent: percent(worst.carried_wh, worst.capacity_wh),
+  }));
+  const { count, ticks, texts } = hours(day.time_zone, day.start, day.end);
+  await window.Plotly.react(element, traces, layout(colour, {
+    separators: separators(),
+    margin: { l: 8, r: 12, t: narrow() ? 60 : 26, b: 8 },
+    hovermode: 'closest',
+    xaxis: axis(colour, '', { range: [0, count], tickmode: 'array', tickvals: ticks, ticktext: texts, tickangle: 0 }),
+    yaxis: axis(colour, say('loading_axis'), { rangemode: 'tozero', nticks: 6 }),
+  }), CONFIG);
+}

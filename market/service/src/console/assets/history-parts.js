@@ -50,3 +50,14 @@ export function row(cells, numbers) {
   });
   return made;
 }
+
+/** What was carried of what may be, in percent. */
+export const percent = (carried, capacity) => (
+  capacity > 0 ? say('percent', { value: number((100 * Math.abs(carried)) / capacity, 1) }) : '–'
+);
+
+/** The month of a date such as `2026-06`, as people write it. */
+export function monthName(month) {
+  const style = { month: 'long', year: 'numeric', timeZone: 'UTC' };
+  return new Intl.DateTimeFormat(language, style).format(new Date(`${month}-01T00:00:00Z`));
+}

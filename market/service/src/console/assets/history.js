@@ -2,6 +2,10 @@
 
 import { number, price } from './format.js';
 import { drawDay } from './history-charts.js';
+import { names, offerMonth } from './history-household.js';
+import { showDecisions } from './history-decisions.js';
+import { hideInterval, showInterval } from './history-interval.js';
+import { offerLines, redrawLines } from './history-lines.js';
 import { ask, at, day as written, kwh, money, row, say, small, wall } from './history-parts.js';
 import { speak } from './words.js';
 
@@ -46,7 +50,13 @@ const figures = (booked) => [
 function rows(interval) {
   const numbers = (column) => column >= 2 && column <= 7;
   const utc = `${interval.start.slice(11, 16)}Z`;
-  const made = [row([wall(interval.local), utc, ...figures(interval), remarks(interval, interval.corrections)], numbers)];
+  const open = document.createElement('button');
+  open.type = 'button';
+  open.className = 'of';
+  open.textContent = wall(interval.local);
+  open.title = say('show_interval', { time: wall(interval.local) });
+  open.addEventListener('click', () => showInterval(interval, currency));
+  const made = [row([open, utc, ...figures(interval), remarks(interval, interval.corrections)], numbers)];
   if (interval.first !== null) {
     const was = row([say('first_settled'), utc, ...figures(interval.first), remarks(interval.first, 0)], numbers);
     was.className = 'was';
@@ -86,6 +96,9 @@ function show(day, other) {
     at(`${id}-note`).textContent = notes.join('; ');
   }
   at('rows').replaceChildren(...day.intervals.flatMap(rows));
+  hideInterval();
+  offerLines(day);
+  offerMonth(day.date);
   return draw();
 }
 
@@ -106,7 +119,8 @@ function fail(reason) {
   shown = null;
   at('said').className = 'failed';
   at('said').textContent = say('failed', { reason });
-  for (const id of ['sums', 'energy', 'table']) at(id).hidden = true;
+  for (const id of ['sums', 'energy', 'table', 'lines']) at(id).hidden = true;
+  hideInterval();
 }
 
 let asked = 0;
@@ -149,11 +163,12 @@ for (const [id, days] of [['before', -1], ['after', 1]]) {
   at(id).addEventListener('click', () => { if (at('date').value) go(moved(at('date').value, days)); });
 }
 addEventListener('popstate', () => load(address()));
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { draw(); redrawLines(); });
 if (address().date !== 'latest') at('date').value = address().date;
-ask('/api/v1/community').then(({ currency: named }) => {
+const community = ask('/api/v1/community').then(({ currency: named }) => {
   currency = named;
   for (const unit of document.querySelectorAll('[data-unit=currency]')) unit.textContent = named;
   return draw();
 }).catch(() => {}); // the day says that the market is away
-load(address());
+// The ledger answers one question at a time: the day first.
+load(address()).then(() => Promise.all([names, community])).then(([named]) => showDecisions(named, currency));

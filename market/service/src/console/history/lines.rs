@@ -262,3 +262,68 @@ pub(crate) fn worst_csv(day: &LinesOfDay) -> Result<Vec<u8>, csv::Error> {
     };
     table(&["start", "local", "line", "carried_wh", "capacity_wh"], day.worst.iter().map(row))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn use_of(line: &str, flow_wh: i128, capacity_wh: u64) -> BusUse {
+        let line = LineUse { line: line.into(), above: 0, flow_wh, traded_wh: None, capacity_wh };
+        BusUse { bus: "b".into(), price: None, line: Some(line) }
+    }
+
+    /// The night in which clocks go back, in Zurich, with two lines: the first is loaded more from hour to hour.
+    fn day() -> LinesOfDay {
+        let first: Interval = "2026-10-01T00:00:00Z/PT15M".parse().unwrap();
+        let calendar = Calendar::new(Some("Europe/Zurich"), first);
+        let date = calendar.date("2026-10-25").unwrap();
+        let range = calendar.day(date).unwrap();
+        let mut adding = Adding::default();
+        for number in 0..100 {
+            let interval = range.first.offset(number).unwrap();
+            let flows = match number {
+                98 => Flows::Pruned,
+                99 => Flows::NoGrid,
+                _ => Flows::Known(vec![use_of("=a", i128::from(-10 * number), 2_000), use_of("b", 500, 1_000)]),
+            };
+            adding.add(&calendar, interval, flows);
+        }
+        adding.view(&calendar, date, range)
+    }
+
+    #[test]
+    fn the_worst_hours_are_those_of_the_clock_also_where_one_comes_twice() {
+        let day = day();
+        assert_eq!((day.settled, day.pruned, day.without_grid, day.lines_known), (100, 1, 1, 2));
+        assert_eq!(day.intervals.len(), 98);
+        // 970 of 2,000 Wh are less than 500 of 1,000.
+        assert_eq!(day.lines.iter().map(|of| of.line.as_str()).collect::<Vec<_>>(), ["b", "=a"]);
+        assert_eq!(day.lines[1].flow_wh[97], Some(-970));
+        assert_eq!(day.worst.len(), HOURS_MAX);
+        assert!(day.worst.iter().all(|of| of.line == "b"), "always half of what it may carry");
+        let hour = |local: &str| day.worst.iter().find(|of| of.local == local).unwrap();
+        for local in ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"] {
+            assert_eq!((hour(local).carried_wh, hour(local).capacity_wh), (2_000, 4_000), "{local}");
+        }
+    }
+
+    #[test]
+    fn the_most_loaded_comes_first_exactly() {
+        let load = |carried_wh, capacity_wh| Load { carried_wh, capacity_wh };
+        let mut loads = [load(1, 3), load(333_333, 1_000_000), load(5, 0), load(0, 0), load(2, 6), load(0, 9)];
+        loads.sort();
+        assert_eq!(loads, [load(0, 0), load(0, 9), load(333_333, 1_000_000), load(1, 3), load(2, 6), load(5, 0)]);
+    }
+
+    #[test]
+    fn a_name_is_no_formula_in_a_table() {
+        let text = String::from_utf8(csv(&day()).unwrap()).unwrap();
+        let rows: Vec<csv::StringRecord> =
+            csv::Reader::from_reader(text.as_bytes()).records().map(|row| row.unwrap()).collect();
+        assert_eq!(rows.len(), 2 * 98);
+        let last = &rows[2 * 98 - 1];
+        assert_eq!([&last[2], &last[3], &last[4]], ["'=a", "-970", "2000"]);
+        let text = String::from_utf8(worst_csv(&day()).unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 1 + HOURS_MAX);
+    }
+}

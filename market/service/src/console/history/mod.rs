@@ -9,11 +9,14 @@
 //! | `month.rs` | a household's month, a line a day |
 //! | `again.rs` | an interval cleared again |
 //! | `lines.rs` | the lines of the grid over a day, and their worst hours |
-//! | `table.rs` | CSV |
+//! | `decisions.rs` | what the validators decided |
+//! | `curves.rs`, `table.rs` | CSV |
 
 mod again;
 mod calendar;
+mod curves;
 mod day;
+mod decisions;
 mod lines;
 mod month;
 mod table;
@@ -33,7 +36,9 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use curves::{curves_csv, grid_csv};
 pub(crate) use day::{DayView, csv as day_csv};
+pub(crate) use decisions::{DecisionPage, csv as decisions_csv};
 pub(crate) use lines::{LinesOfDay, csv as lines_csv, worst_csv};
 pub(crate) use month::{HouseholdMonth, csv as month_csv};
 
@@ -188,6 +193,15 @@ impl History {
         let picture = tokio::task::spawn_blocking(move || again::picture(&of, &buses)).await.ok().flatten();
         let origin = if picture.is_some() { Origin::Recomputed } else { Origin::Different };
         Ok((settled, origin, picture))
+    }
+
+    /// What the validators decided, the latest first, up to a sequence number.
+    pub(crate) async fn decisions(&self, until: Option<u64>) -> Result<DecisionPage, HistoryError> {
+        let _turn = self.turn().await?;
+        let last = self.ledger.rules().await?.decision_sequence;
+        let (from, count) = decisions::page(until, last);
+        let decided = if count == 0 { Vec::new() } else { self.ledger.decisions(from, count).await? };
+        Ok(DecisionPage::new(&self.calendar, from, decided))
     }
 
     async fn in_force(&self, interval: Interval) -> Result<Settled, HistoryError> {

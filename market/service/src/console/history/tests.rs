@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::{
     day::{Extent, Figures, IntervalOfDay},
+    month::HouseholdFigures,
     *,
 };
 use crate::config::LedgerNode;
@@ -199,6 +200,32 @@ fn what_of_a_day_was_before_the_genesis_is_counted() {
         );
         assert_eq!((day.before_genesis, day.expected, day.extent), (before, 96, extent), "{date}");
     }
+}
+
+#[test]
+fn a_households_month_is_its_lines_added_up_day_by_day() {
+    let calendar = calendar();
+    let (month, range) = calendar.month("2026-03").unwrap();
+    let count = range.after.since(range.first).unwrap();
+    let all = || (4..count).map(|number| settled(range.first.offset(number).unwrap()));
+    let member = all().next().unwrap().lines[7].member;
+    let mut adding = Adding::of(member);
+    all().for_each(|settled| adding.add(&calendar, settled));
+    let view = adding.view(&calendar, month, Some("Ada".into()));
+
+    let own: Vec<Line> = all().flat_map(|settled| settled.lines).filter(|line| line.member == member).collect();
+    assert_eq!((view.days.len(), view.sums.settled, view.sums.read), (31, 31 * 96 - 8, 31 * 96 - 8));
+    assert_eq!(view.sums.sums.bought_wh, own.iter().map(|line| u128::from(line.bought.wh())).sum());
+    assert_eq!(view.sums.net.0, own.iter().map(|line| line.net().unwrap()).sum());
+    // It buys alone, so each Wh from a neighbour saves what lies between the price and retail.
+    assert_eq!(view.sums.saved.0, i128::try_from(view.sums.sums.bought_wh).unwrap() * (300_000 - 190_001));
+    let days = |of: fn(&HouseholdFigures) -> i128| view.days.iter().map(|day| of(&day.figures)).sum::<i128>();
+    assert_eq!(days(|of| of.saved.0), view.sums.saved.0);
+    assert_eq!(days(|of| of.net.0), view.sums.net.0);
+    let intervals: Vec<u64> = [0, 27, 28, 30].map(|day: usize| view.days[day].figures.settled).to_vec();
+    assert_eq!(intervals, [92, 96, 92, 96], "the first began at one o'clock, and clocks went forward on the 29th");
+    let text = String::from_utf8(month_csv(&view).unwrap()).unwrap();
+    assert_eq!(text.lines().count(), 32);
 }
 
 /// How the node of a test is: up to where it has settled, and what it was asked for.
