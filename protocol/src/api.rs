@@ -87,6 +87,12 @@ pub struct Status {
     pub settlements: u64,
     /// Sum of all account balances: zero, or it is a bug.
     pub balances_sum: Amount,
+    /// The node's clock, Unix seconds; none from a node of before it said so.
+    #[serde(default)]
+    pub clock_s: Option<i64>,
+    /// Pairs of contradicting messages of validators that the node has seen since it started.
+    #[serde(default)]
+    pub equivocations: u64,
 }
 
 /// The answer to a submitted transaction. A refusal by the state machine is an answer too: the transaction is not

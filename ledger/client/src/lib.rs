@@ -14,10 +14,10 @@ use std::{
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
-    Method, Request, StatusCode,
-    body::Bytes,
+    Method, Request,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
+pub use hyper::{StatusCode, body::Bytes};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use rustls::{
@@ -148,25 +148,26 @@ impl Client {
 
     /// Hands in CBOR at `path`, which starts with a slash.
     async fn post_cbor(&self, path: &str, body: Bytes, timeout: Duration) -> Result<(StatusCode, Bytes), AskError> {
-        self.ask(Method::POST, path, Some(body), timeout).await
+        self.ask(Method::POST, path, Some(("application/cbor", body)), timeout).await
+    }
+
+    /// Posts JSON to somebody who is no node, at `path`, which starts with a slash: the status of the answer, of which
+    /// nothing else is read.
+    pub async fn post_json(&self, path: &str, body: Bytes, timeout: Duration) -> Result<StatusCode, AskError> {
+        let request = self.request(Method::POST, path, Some(("application/json", body)))?;
+        let answer = tokio::time::timeout(timeout, self.http.request(request)).await;
+        let answer = answer.map_err(|_| AskError::TooSlow(timeout))?;
+        answer.map(|answer| answer.status()).map_err(|error| AskError::Unreachable(innermost(&error)))
     }
 
     async fn ask(
         &self,
         method: Method,
         path: &str,
-        body: Option<Bytes>,
+        body: Option<(&'static str, Bytes)>,
         timeout: Duration,
     ) -> Result<(StatusCode, Bytes), AskError> {
-        let url = format!("{}{path}", self.url);
-        let mut request = Request::builder().method(method).uri(&url);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/cbor");
-        }
-        let request = request.body(Full::new(body.unwrap_or_default())).map_err(|_| AskError::Address(url))?;
+        let request = self.request(method, path, body)?;
         let answer = async {
             let answer = self.http.request(request).await.map_err(|error| AskError::Unreachable(innermost(&error)))?;
             let status = answer.status();
@@ -178,10 +179,28 @@ impl Client {
         };
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(AskError::TooSlow(timeout)))
     }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Request<Full<Bytes>>, AskError> {
+        let url = format!("{}{path}", self.url);
+        let mut request = Request::builder().method(method).uri(&url);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some((content_type, _)) = &body {
+            request = request.header(CONTENT_TYPE, *content_type);
+        }
+        let body = body.map(|(_, body)| body).unwrap_or_default();
+        request.body(Full::new(body)).map_err(|_| AskError::Address(url))
+    }
 }
 
 /// Whether what is sent to `url` leaves this machine. A name may lead anywhere, but for the one that never does.
-fn on_this_machine(url: &str) -> bool {
+pub fn on_this_machine(url: &str) -> bool {
     let Ok(address) = url.parse::<hyper::Uri>() else { return false };
     let host = address.host().unwrap_or_default();
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();

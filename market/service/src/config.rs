@@ -1,6 +1,9 @@
 //! What `market serve` is told by its configuration file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use broker_login::BrokerLogin;
 use protocol::{
@@ -11,6 +14,7 @@ use public_http::{Tls, Tokens};
 use serde::Deserialize;
 use settings::{broker::BrokerAddress, listen::Listen};
 
+use super::alarms::notices::Notices;
 pub use super::ledger_node::{LedgerNode, LedgerUrl};
 
 /// Longest that the gate may wait for missing readings: a day, ms.
@@ -52,6 +56,12 @@ pub struct Config {
     /// Who may look at the console; needed beyond loopback.
     #[serde(default)]
     pub console_tokens: Tokens,
+    /// Who may also acknowledge alarms there: names, each with the SHA-256 of a token.
+    #[serde(default)]
+    pub console_operators: BTreeMap<String, String>,
+    /// Who is told of alarms.
+    #[serde(default)]
+    pub notices: Notices,
     /// How long the gate waits for missing readings, ms.
     #[serde(default = "gate_delay_default")]
     pub gate_delay_ms: GateDelay,
@@ -217,6 +227,7 @@ impl Config {
             tls.resolve(directory);
         }
         config.broker_login.resolve(directory);
+        config.notices.resolve(directory);
         config.directory = config.directory.map(|names| directory.join(names));
         Ok(config)
     }
@@ -319,6 +330,26 @@ until = "2026-06-01T12:00:00Z"
     }
 
     #[test]
+    fn the_notices_of_the_shipped_file_are_valid_and_their_files_are_beside_it() {
+        let text = include_str!("../../../config/market.toml");
+        let (before, rest) = text.split_once("# [notices]\n").unwrap();
+        let (notices, after) = rest.split_once("[clock]\n").unwrap();
+        let is_setting = |line: &&str| line.starts_with('[') || line.contains(" = ");
+        let lines = notices.lines().filter_map(|line| line.strip_prefix("# ").filter(is_setting));
+        let text = format!("{before}[notices]\n{}\n[clock]\n{after}", lines.collect::<Vec<_>>().join("\n"));
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("market.toml"), text).unwrap();
+        let notices = Config::load(&directory.path().join("market.toml")).unwrap().notices;
+        assert_eq!(notices.webhook.unwrap().token, Some(directory.path().join("webhook.token")));
+        let mail = notices.mail.unwrap();
+        assert_eq!((mail.server.as_str(), mail.to.len(), mail.user.is_some()), ("mail.example", 1, true));
+        assert_eq!(
+            mail.password_file.unwrap().to_string(),
+            directory.path().join("mail.password").display().to_string()
+        );
+    }
+
+    #[test]
     fn a_wrong_file_gets_one_line_that_says_where_and_what() {
         for (from, to, expected) in [
             ("gate_delay_ms = 2000", "gate_delay_ms = -1", "line 8 (`gate_delay_ms = -1`): expected 0 to 86400000"),
@@ -361,6 +392,18 @@ until = "2026-06-01T12:00:00Z"
                 "unread = [{ from = \"2026-06-01T12:00:00Z\", device = 1 }]\nuntil = ",
                 "unknown field `device`, expected `from` or `devices`",
             ),
+            (
+                "[clock]",
+                "[notices.webhook]\nurl = \"http://hooks.example/x\"\n[clock]",
+                "expected an address such as https://hooks.example/voisin: write https://",
+            ),
+            (
+                "[clock]",
+                "[notices.mail]\nserver = \"a\"\nfrom = \"ada\"\nto = []\n[clock]",
+                "expected an address of mail such as ada@example.org, found `ada`",
+            ),
+            ("[clock]", "[notices]\nmessages_an_hour = 0\n[clock]", "expected 1 to 1000 messages an hour, found 0"),
+            ("[clock]", "[notices]\nhook = 1\n[clock]", "unknown field `hook`, expected one of `messages_an_hour`"),
             (LEDGER, "[]", "ledger: expected at least one node"),
         ] {
             let text = GOOD.replace(from, to);

@@ -29,11 +29,14 @@ use tokio::{
 };
 
 use super::{
-    alarms::{self, Directory},
+    alarms::{
+        self, Directory,
+        notices::{Channels, NoticesError},
+    },
     community::{Community, CommunityError},
     config::{Clock, Config},
     conflicts,
-    console::{Board, CommunityInfo, MemberInfo},
+    console::{Board, CommunityInfo, MemberInfo, Operators, OperatorsError},
     desk,
     event_loop::{Market, Progress},
     ledger_client::{LedgerClient, LedgerError},
@@ -109,9 +112,15 @@ pub enum StartError {
     /// The console would be open to strangers, or cannot speak TLS.
     #[error(transparent)]
     ConsoleAccess(#[from] AccessError),
+    /// Those who may acknowledge alarms are not named as they must be.
+    #[error(transparent)]
+    Operators(#[from] OperatorsError),
     /// There is nothing to log in at the broker with.
     #[error(transparent)]
     Broker(#[from] LoginError),
+    /// Nobody can be told of alarms as the configuration says.
+    #[error(transparent)]
+    Notices(#[from] NoticesError),
     /// A ledger node cannot be asked as the configuration says.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -201,8 +210,11 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         None => names::Names::new(),
     };
     let board = Board::new(info(&config, &community, &known_as));
-    let console = listen(&config).await?;
+    let operators = Operators::new(&config.console_operators)?;
+    let console = listen(&config, &operators).await?;
+    board.operated_by(operators);
     let access = Access::new(&config.broker, &config.broker_login, USER)?;
+    let channels = Channels::open(&config.notices, &community.genesis.community)?;
     let ledger = LedgerClient::new(community.chain, &config.ledger, community.genesis.members.len())?;
     board.looks_back(ledger.clone(), &community.genesis);
     check_key(&config, &community, &ledger).await?;
@@ -230,8 +242,8 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
     tasks.spawn_endless("looking after the validators", watched);
     let directory = Directory::of(&config.state);
-    alarms::watch::restore(&board, &directory);
-    let watched = alarms::watch::watch(board.clone(), directory, config.state.clone());
+    let outbox = alarms::watch::restore(&board, &directory, &channels);
+    let watched = alarms::watch::watch(board.clone(), directory, config.state.clone(), outbox, channels);
     tasks.spawn_endless("looking after the alarms", watched);
     if let Some(path) = config.directory {
         let board = board.clone();
@@ -266,12 +278,16 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
 }
 
 /// Listens for the console, unless it is off; for whom its configuration lets in.
-async fn listen(config: &Config) -> Result<Option<(TcpListener, public_http::Access)>, StartError> {
+async fn listen(
+    config: &Config,
+    operators: &Operators,
+) -> Result<Option<(TcpListener, public_http::Access)>, StartError> {
     let Listen::At(address) = &config.console else { return Ok(None) };
     let error = |error| StartError::Console { address: address.clone(), error };
     let listener = TcpListener::bind((address.host(), address.port())).await.map_err(error)?;
     let found = listener.local_addr().map_err(error)?;
-    let access = public_http::Access::open("console", found, config.console_tls.as_ref(), &config.console_tokens)?;
+    let tokens = operators.among(config.console_tokens.clone());
+    let access = public_http::Access::open("console", found, config.console_tls.as_ref(), &tokens)?;
     Ok(Some((listener, access)))
 }
 

@@ -1,7 +1,10 @@
 //! Looking after the validators: once a second each is asked how it is, for the console, and for a market that missed
 //! that the ledger went on without it.
 
-use std::time::Duration;
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime},
+};
 
 use futures::future::join_all;
 use protocol::{api::Status, interval::Interval};
@@ -23,7 +26,8 @@ pub(crate) async fn watch(ledger: LedgerClient, board: Board, ahead: mpsc::Sende
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let answers = join_all((0..ledger.urls().count()).map(|node| ask(&ledger, node))).await;
+        let answers = join_all((0..ledger.urls().count()).map(|node| timed(ask(&ledger, node)))).await;
+        let (answers, clocks): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         if let Some(next) = agreed_next(&answers) {
             // One that waits already says as much.
             ahead.try_send(next).ok();
@@ -33,7 +37,7 @@ pub(crate) async fn watch(ledger: LedgerClient, board: Board, ahead: mpsc::Sende
         {
             board.voters(&voters);
         }
-        let views = ledger.urls().zip(&answers).map(|(url, answer)| view(url, answer));
+        let views = ledger.urls().zip(&answers).zip(clocks).map(|((url, answer), clock)| view(url, answer, clock));
         board.validators(views.collect());
     }
 }
@@ -49,13 +53,28 @@ async fn ask(ledger: &LedgerClient, node: usize) -> Result<Status, LedgerError> 
     answer
 }
 
+/// With the market's clock before and after it, Unix seconds.
+async fn timed<T>(asked: impl Future<Output = T>) -> (T, RangeInclusive<i64>) {
+    let now_s = || {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
+    };
+    let before = now_s();
+    (asked.await, before..=now_s())
+}
+
+/// How far a clock is ahead of what the market's could have been when it was read.
+fn ahead(clock_s: i64, market: &RangeInclusive<i64>) -> i64 {
+    clock_s.saturating_sub(clock_s.clamp(*market.start(), *market.end().max(market.start())))
+}
+
 fn agreed_next(answers: &[Result<Status, LedgerError>]) -> Option<Interval> {
     let mut next: Vec<Interval> = answers.iter().flatten().map(|status| status.next).collect();
     next.sort_unstable_by(|a, b| b.cmp(a));
     next.get(answers.len() / 3).copied()
 }
 
-fn view(url: &str, answer: &Result<Status, LedgerError>) -> ValidatorView {
+fn view(url: &str, answer: &Result<Status, LedgerError>, market: RangeInclusive<i64>) -> ValidatorView {
     let status = answer.as_ref().ok();
     ValidatorView {
         url: url.into(),
@@ -64,5 +83,7 @@ fn view(url: &str, answer: &Result<Status, LedgerError>) -> ValidatorView {
         height_age_ms: status.and_then(|status| status.height_age_ms),
         block: status.map(|status| status.block.to_string()),
         silence: answer.as_ref().err().map(ToString::to_string),
+        clock_off_s: status.and_then(|status| status.clock_s).map(|clock_s| ahead(clock_s, &market)),
+        equivocations: status.map_or(0, |status| status.equivocations),
     }
 }

@@ -11,7 +11,14 @@ use std::{
     process::Command,
 };
 
-use support::{process::Process, world::World};
+use protocol::hash::Hash;
+use reqwest::StatusCode;
+use serde_json::Value;
+use support::{
+    process::Process,
+    world::{World, until},
+};
+use testkit::agent::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Mosquitto, which .ci/run installs"]
@@ -64,6 +71,11 @@ async fn a_console_that_other_machines_reach_has_tls_and_tokens_or_does_not_star
             "console = \"127.0.0.1:0\"\nconsole_tls = { certificate_chain = \"a\", private_key = \"b\" }",
             "[console_tls] cannot read ",
         ),
+        (
+            "console = \"127.0.0.1:0\"\nconsole_operators = { ada = \"secret\" }",
+            "[console_operators] ada: expected the SHA-256 of a token as 64 lowercase hex digits",
+        ),
+        ("console = \"127.0.0.1:0\"\nconsole_operators = { \"\" = \"7\" }", "expected names of 1 to 80 printable"),
     ] {
         let (code, said) = started(console);
         assert_eq!(code, Some(2), "{said}");
@@ -72,4 +84,53 @@ async fn a_console_that_other_machines_reach_has_tls_and_tokens_or_does_not_star
         assert!(!said.contains("secret"), "{said}");
     }
     assert!(!world.directory.path().join("state").exists(), "nothing was done before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Mosquitto, which .ci/run installs"]
+async fn an_alarm_is_acknowledged_at_the_console_by_who_has_a_name_there() {
+    let world = World::new().await;
+    let digest = |token: &str| Hash::of(token.as_bytes());
+    let known = format!(
+        "console_operators = {{ ada = \"{}\" }}\nconsole_tokens = {{ read = [\"{}\"], submit = [\"{}\"] }}\n",
+        digest("ada's"),
+        digest("reader's"),
+        digest("nameless")
+    );
+    let market = Process::start(&world.write("market.toml", &(known + &world.config())));
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let at = |path: &str| format!("http://{}{path}", market.console);
+    let list = async |token: &str| -> Value {
+        client.get(at("/api/v1/alarms")).bearer_auth(token).send().await.unwrap().json().await.unwrap()
+    };
+    let acknowledge = async |token: Option<&str>, form: &'static str| {
+        let post = client.post(at("/alarms/acknowledge")).body(form);
+        let post = post.header("content-type", "application/x-www-form-urlencoded");
+        let post = if let Some(token) = token { post.bearer_auth(token) } else { post };
+        let answer = post.send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    // One of the two nodes is nobody's.
+    let alarm = async || list("ada's").await["on"].as_array().unwrap().first().cloned();
+    tokio::time::timeout(PATIENCE, async { while alarm().await.is_none() {} }).await.unwrap();
+    assert_eq!((&list("ada's").await["you"], &list("reader's").await["you"]), (&"ada".into(), &Value::Null));
+    for (token, form, status, expected) in [
+        (None, "alarm=no_quorum", StatusCode::UNAUTHORIZED, "found none"),
+        (Some("else's"), "alarm=no_quorum", StatusCode::UNAUTHORIZED, "not known here"),
+        (Some("reader's"), "alarm=no_quorum", StatusCode::FORBIDDEN, "of the role `submit`, found one of `read`"),
+        (Some("nameless"), "alarm=no_quorum", StatusCode::FORBIDDEN, "found one without a name"),
+        (Some("ada's"), "alarm=fire", StatusCode::BAD_REQUEST, "expected an alarm's name"),
+        (Some("ada's"), "name=no_quorum", StatusCode::UNPROCESSABLE_ENTITY, "unknown field"),
+        (Some("ada's"), "alarm=unfit", StatusCode::CONFLICT, "expected an alarm that is on and not acknowledged"),
+    ] {
+        let (found, said) = acknowledge(token, form).await;
+        assert_eq!(found, status, "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(alarm().await.unwrap()["acknowledged"].is_null());
+    assert_eq!(acknowledge(Some("ada's"), "alarm=no_quorum").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(alarm().await.unwrap()["acknowledged"]["by"], "ada");
+    assert_eq!(acknowledge(Some("ada's"), "alarm=no_quorum").await.0, StatusCode::CONFLICT, "once");
+    let kept = world.directory.path().join("state/alarms/alarms.json");
+    until(|| fs::read_to_string(&kept).unwrap().contains("\"by\":\"ada\""), true).await;
 }

@@ -1,6 +1,7 @@
 //! What a node counts, in Prometheus' text format.
 
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry};
+use settings::disk;
 
 use super::Ledger;
 
@@ -25,6 +26,13 @@ impl Ledger {
         gauge("drafts", "Decisions that wait for approvals", self.drafts_count() as u64);
         if let Some(age_ms) = status.height_age_ms {
             gauge("height_age_seconds", "Seconds since the last block was committed", age_ms / 1_000);
+        }
+        if let Some(clock_s) = status.clock_s.and_then(|clock_s| u64::try_from(clock_s).ok()) {
+            gauge("clock_seconds", "The node's clock; whole seconds, so up to one behind", clock_s);
+        }
+        if let Some(room) = self.lock_drafts().directory().and_then(disk::room) {
+            gauge("disk_free_bytes", "Room left on the disk with the node's state", room.free_bytes);
+            gauge("disk_size_bytes", "All of that disk", room.total_bytes);
         }
         let refusals = self.metrics.refusals.clone();
         registry.register("refusals", "Transactions and proposals refused, by name", refusals);

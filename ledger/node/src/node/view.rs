@@ -1,5 +1,7 @@
 //! What a node tells of its ledger: the answers of the API, from the head and the store.
 
+use std::time::SystemTime;
+
 use ledger::{
     chain,
     state::{Member, State, Version},
@@ -52,6 +54,8 @@ impl Ledger {
             settlements: head.state.settlements(),
             // Anything but zero is a bug, and one past the type's range not a smaller one.
             balances_sum: Amount::from_nano(i64::try_from(head.state.balances_sum()).unwrap_or(i64::MAX)),
+            clock_s: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|now| now.as_secs() as i64),
+            equivocations: self.metrics.consensus.equivocations.get(),
         }
     }
 

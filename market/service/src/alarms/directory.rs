@@ -6,9 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::list::{Acknowledged, AlarmName, Alarms};
+use super::{
+    list::{Acknowledged, AlarmName, Alarms, BY_CHARACTERS_MAX, is_a_name},
+    notices::outbox::Outbox,
+};
 
 /// Below the market's state directory.
 pub const ALARMS_DIRECTORY: &str = "alarms";
@@ -17,8 +21,6 @@ const LIST: &str = "alarms.json";
 const LIST_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
 /// Largest acknowledgement, bytes.
 const ACKNOWLEDGEMENT_BYTES_MAX: u64 = 1_024;
-/// Most characters of a name of somebody who acknowledges.
-const BY_CHARACTERS_MAX: usize = 80;
 
 /// Why the list of alarms cannot be read or written, or an alarm not be acknowledged. One line.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,15 @@ pub enum DirectoryError {
     Nobody(String),
 }
 
+/// What the list's file holds: the alarms, and in the same write what of them is not told yet.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    #[serde(flatten)]
+    pub(crate) alarms: Alarms,
+    #[serde(default)]
+    pub(crate) notices: Outbox,
+}
+
 /// Where the list of alarms is.
 #[derive(Debug, Clone)]
 pub struct Directory(PathBuf);
@@ -64,24 +75,29 @@ impl Directory {
 
     /// Reads the list; an empty one where there is none.
     pub fn read(&self) -> Result<Alarms, DirectoryError> {
+        Ok(self.restore()?.alarms)
+    }
+
+    /// Reads all that is kept.
+    pub(crate) fn restore(&self) -> Result<Kept, DirectoryError> {
         let path = self.0.join(LIST);
         let text = match read(&path, LIST_BYTES_MAX) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Alarms::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
             Err(error) => return Err(DirectoryError::Io { path, error }),
         };
         serde_json::from_slice(&text).map_err(|error| DirectoryError::NoList { path, found: error.to_string() })
     }
 
     /// Writes the list: afterwards the old one or the new one is there, also if the power fails.
-    pub(crate) fn write(&self, alarms: &Alarms) -> Result<(), DirectoryError> {
-        let text = serde_json::to_vec(alarms).map_err(|error| self.error(LIST, error.into()))?;
+    pub(crate) fn write(&self, kept: &Kept) -> Result<(), DirectoryError> {
+        let text = serde_json::to_vec(kept).map_err(|error| self.error(LIST, error.into()))?;
         self.replace(LIST, &text)
     }
 
     /// Leaves for the market that somebody knows of an alarm which is on. `at` is the time, seconds after the epoch.
     pub fn acknowledge(&self, name: AlarmName, by: &str, at: i64) -> Result<(), DirectoryError> {
-        if by.trim().is_empty() || by.chars().count() > BY_CHARACTERS_MAX || by.chars().any(char::is_control) {
+        if !is_a_name(by) {
             let found = by.chars().take(BY_CHARACTERS_MAX).collect::<String>().escape_debug().to_string();
             return Err(DirectoryError::Nobody(found));
         }
@@ -147,13 +163,18 @@ fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::list::Judgement, *};
+    use super::{
+        super::{list::Judgement, notices::Channel},
+        *,
+    };
 
-    fn with_one() -> Alarms {
-        let mut alarms = Alarms::default();
+    fn with_one() -> Kept {
+        let mut kept = Kept::default();
         let (cause, action) = ("c".into(), "a".into());
-        alarms.judged(vec![Judgement { name: AlarmName::NoBlock, since: 100, cause, action }], 100);
-        alarms
+        let raised = kept.alarms.judged(vec![Judgement { name: AlarmName::NoBlock, since: 100, cause, action }], 100);
+        kept.notices.go_on(&[Channel::Mail], 20, &[], 100);
+        kept.notices.take(&raised, 100);
+        kept
     }
 
     #[test]
@@ -166,7 +187,9 @@ mod tests {
         assert!(!directory.0.exists(), "nothing is written");
 
         directory.write(&with_one()).unwrap();
-        assert_eq!(directory.read().unwrap(), with_one());
+        let mut restored = directory.restore().unwrap();
+        restored.notices.go_on(&[Channel::Mail], 20, restored.alarms.on(), 101);
+        assert_eq!(restored, with_one(), "what waits to be told as well, and nothing twice");
         let error = directory.acknowledge(AlarmName::Unfit, "ada", 7).unwrap_err().to_string();
         assert_eq!(error, "expected an alarm that is on (no_block), found unfit");
         for nobody in ["", " ", "a\nb", &"a".repeat(81)] {

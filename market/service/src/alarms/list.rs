@@ -64,14 +64,24 @@ names! {
     NotSettled = "not_settled", Critical;
     /// There is little room left for the market's state.
     DiskLow = "disk_low", Critical;
+    /// A validator was seen to contradict itself.
+    Equivocation = "equivocation", Critical;
     /// The open interval waits, and no meter has been heard of.
     NoReadings = "no_readings", Warning;
+    /// Notices do not reach the webhook.
+    WebhookUndelivered = "webhook_undelivered", Warning;
+    /// Notices do not reach the mail server.
+    MailUndelivered = "mail_undelivered", Warning;
     /// Some validators do not answer; enough do.
     ValidatorsSilent = "validators_silent", Warning;
     /// Meters were not read for the last settled interval.
     MetersUnread = "meters_unread", Warning;
     /// The last settled interval does not add up to the transformer's meter.
     IntervalUnbalanced = "interval_unbalanced", Warning;
+    /// Many messages are refused for the same reason.
+    Refusals = "refusals", Warning;
+    /// The clocks of market and validators are apart.
+    Clock = "clock", Warning;
     /// The accounts do not sum to zero.
     Unbalanced = "unbalanced", Warning;
 }
@@ -148,6 +158,14 @@ pub struct Acknowledged {
     #[serde(with = "utc")]
     #[schema(value_type = String, example = "2026-06-01T12:05:00Z")]
     pub at: i64,
+}
+
+/// Most characters of a name of somebody who acknowledges.
+pub(crate) const BY_CHARACTERS_MAX: usize = 80;
+
+/// Whether somebody who acknowledges may be called so.
+pub(crate) fn is_a_name(by: &str) -> bool {
+    !by.trim().is_empty() && by.chars().count() <= BY_CHARACTERS_MAX && !by.chars().any(char::is_control)
 }
 
 /// Something is the matter now.
@@ -246,15 +264,15 @@ impl Alarms {
 }
 
 /// Seconds after the epoch, as UTC in ISO 8601.
-mod utc {
+pub(super) mod utc {
     use protocol::interval::{parse_utc, utc_text};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(moment: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(moment: &i64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&utc_text(*moment))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
         parse_utc(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 

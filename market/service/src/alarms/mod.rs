@@ -4,20 +4,23 @@
 //! and the program. A condition that comes and goes is one alarm, not many.
 //!
 //! The list is kept in one file of the state directory. An alarm is acknowledged by a file that the running market
-//! takes from the same directory: whoever may write there is the market's own user or root, and no stranger. On
-//! loopback the console asks nobody who they are, so that a request which changes something would be anybody's.
+//! takes from the same directory: whoever may write there is the market's own user or root, and no stranger. Or at the
+//! console, by who signed in there under a name; on loopback it asks nobody who they are, and takes nothing.
 //!
 //! | file | what |
 //! |---|---|
 //! | `list.rs` | the list: judgements and acknowledgements in, changes out; pure |
 //! | `directory.rs` | the list on disk, and acknowledgements on their way to the market |
-//! | `watch.rs` | once a second: what is the matter, who has acknowledged, what is new |
+//! | `notices/` | telling people, by a webhook and by mail |
+//! | `watch.rs` | once a second: what is the matter, who has acknowledged, what is new, who is told |
 
 pub(crate) mod list;
+pub mod notices;
 pub(crate) mod watch;
 
 mod directory;
 
+pub(crate) use self::list::is_a_name;
 pub use self::{
     directory::{ALARMS_DIRECTORY, Directory, DirectoryError},
     list::{Acknowledged, Alarm, AlarmName, Alarms, Severity},

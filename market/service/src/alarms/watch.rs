@@ -1,56 +1,99 @@
-//! Once a second: what is the matter, who has acknowledged, and what of it is new.
+//! Once a second: what is the matter, who has acknowledged, what of it is new, and who is to be told.
 
 use std::{path::PathBuf, time::Duration};
 
-use tokio::time::MissedTickBehavior;
+use settings::disk;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{
-    directory::{Directory, DirectoryError},
+    directory::{Directory, DirectoryError, Kept},
     list::{Alarm, Change, Severity},
+    notices::{Channel, Channels, message::Message, outbox::Outbox},
 };
 use crate::console::{Board, Disk};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The list as it was when the market stopped. One that cannot be read is said, and begins anew: no market stays down
-/// for it.
-pub(crate) fn restore(board: &Board, directory: &Directory) {
-    match directory.read() {
-        Ok(alarms) => board.restore_alarms(alarms),
-        Err(error) => tracing::error!(%error, "the list of alarms is lost"),
-    }
+/// The list as it was when the market stopped, and what of it is to be told. One that cannot be read is said, and
+/// begins anew: no market stays down for it.
+pub(crate) fn restore(board: &Board, directory: &Directory, channels: &Channels) -> Outbox {
+    let Kept { alarms, mut notices } = directory.restore().unwrap_or_else(|error| {
+        tracing::error!(%error, "the list of alarms is lost");
+        Kept::default()
+    });
+    notices.go_on(&channels.configured(), channels.an_hour(), alarms.on(), board.now_s());
+    board.restore_alarms(alarms);
+    notices
 }
 
 /// Watches for ever. `state` is on the disk that is looked at.
-pub(crate) async fn watch(board: Board, directory: Directory, state: PathBuf) {
+pub(crate) async fn watch(board: Board, directory: Directory, state: PathBuf, mut outbox: Outbox, channels: Channels) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // One message is under way by each channel at most.
+    let (tell, mut told) = mpsc::channel(1);
     let mut unwritten = false;
     let mut failed = false;
     loop {
-        every.tick().await;
-        board.disk(disk(&state));
-        let changes = board.watch_alarms(directory.take());
-        changes.iter().for_each(log);
-        unwritten |= !changes.is_empty();
-        if !unwritten {
-            continue;
-        }
-        match write(&directory, &board).await {
-            Ok(()) => (unwritten, failed) = (false, false),
-            // Once: on a full disk it is tried again each second.
-            Err(error) if !failed => {
-                failed = true;
-                tracing::error!(%error, "the list of alarms cannot be kept; it is tried again");
+        tokio::select! {
+            _ = every.tick() => {
+                board.disk(disk::room(&state).map(Disk::from));
+                let changes = board.watch_alarms(directory.take());
+                changes.iter().for_each(log);
+                outbox.take(&changes, board.now_s());
+                unwritten |= !changes.is_empty();
             }
-            Err(_) => {}
+            Some((channel, arrived)) = told.recv() => {
+                unwritten |= came_of(&mut outbox, channel, arrived, board.now_s());
+            }
+        }
+        if unwritten {
+            match write(&directory, &board, &outbox).await {
+                Ok(()) => (unwritten, failed) = (false, false),
+                // Once: on a full disk it is tried again each second.
+                Err(error) if !failed => {
+                    failed = true;
+                    tracing::error!(%error, "the list of alarms cannot be kept; it is tried again");
+                }
+                Err(_) => {}
+            }
+        }
+        // What is called delivered is on disk.
+        board.notices(outbox.states());
+        // Also where it could not be written: that the disk is full is told as well.
+        for (channel, message) in outbox.due(board.alarms().on(), board.now_s()) {
+            tokio::spawn(send(channels.clone(), channel, message, tell.clone()));
         }
     }
 }
 
-async fn write(directory: &Directory, board: &Board) -> Result<(), DirectoryError> {
-    let (directory, alarms) = (directory.clone(), board.alarms());
-    match tokio::task::spawn_blocking(move || directory.write(&alarms)).await {
+async fn send(
+    channels: Channels,
+    channel: Channel,
+    message: Message,
+    tell: mpsc::Sender<(Channel, Result<(), String>)>,
+) {
+    let arrived = channels.send(channel, &message).await;
+    // Nobody listens any more where the market stops.
+    tell.send((channel, arrived)).await.ok();
+}
+
+/// Notes what came of a message. Whether that is to be kept.
+fn came_of(outbox: &mut Outbox, channel: Channel, arrived: Result<(), String>, now: i64) -> bool {
+    match arrived {
+        Ok(()) => outbox.delivered(channel, now),
+        Err(reason) => {
+            tracing::warn!(%channel, reason, "a notice is not delivered; it is tried again");
+            outbox.failed(channel, &reason, now);
+            return false;
+        }
+    }
+    true
+}
+
+async fn write(directory: &Directory, board: &Board, outbox: &Outbox) -> Result<(), DirectoryError> {
+    let (directory, kept) = (directory.clone(), Kept { alarms: board.alarms(), notices: outbox.clone() });
+    match tokio::task::spawn_blocking(move || directory.write(&kept)).await {
         Ok(written) => written,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
@@ -77,17 +120,4 @@ fn log(change: &Change) {
     };
     let Alarm { name, cause, action, .. } = alarm;
     tracing::warn!(%name, cause, action, "{what}");
-}
-
-/// The room on the disk that `directory` is on; none where the system does not say.
-#[cfg(unix)]
-fn disk(directory: &std::path::Path) -> Option<Disk> {
-    let found = rustix::fs::statvfs(directory).ok()?;
-    let bytes = |blocks: u64| blocks.checked_mul(found.f_frsize);
-    Some(Disk { free_bytes: bytes(found.f_bavail)?, total_bytes: bytes(found.f_blocks)? })
-}
-
-#[cfg(not(unix))]
-fn disk(_: &std::path::Path) -> Option<Disk> {
-    None
 }

@@ -1,15 +1,19 @@
 //! `market alarms`: what is on and what was, and that somebody knows of it.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use crate::{
     Config,
-    alarms::{Alarm, AlarmName, Directory},
+    alarms::{Alarm, AlarmName, Directory, notices::Channels},
+    read_genesis,
 };
 use clap::{Args, Subcommand};
 use protocol::interval::utc_text;
 
-use super::{Failure, bad_input, print};
+use super::{Failure, bad_input, failure, print};
 
 #[derive(Args)]
 #[command(
@@ -20,7 +24,8 @@ the market's own user: the list is in the state directory, which nobody else may
 
 Examples:
   market alarms --config config/market.toml
-  market alarms acknowledge validators_silent --by ada --config config/market.toml"
+  market alarms acknowledge validators_silent --by ada --config config/market.toml
+  market alarms try --config config/market.toml"
 )]
 pub(super) struct Alarms {
     /// The configuration, a TOML file
@@ -43,24 +48,54 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Send a test by each channel of [notices], once, and say what came of it.
+    Try {
+        /// The configuration, a TOML file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 impl Alarms {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match (&self.action, &self.config) {
             (Some(Action::Acknowledge { name, by, config }), _) => {
-                let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let now = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
-                directory(config)?.acknowledge(*name, by, now).map_err(bad_input)?;
+                directory(config)?.acknowledge(*name, by, now()).map_err(bad_input)?;
                 print(&format!("{name} is acknowledged"))
             }
+            (Some(Action::Try { config }), _) => try_out(config),
             (None, Some(config)) => list(&directory(config)?),
             (None, None) => Err(bad_input("expected --config FILE, found none")),
         }
     }
 }
 
-fn directory(config: &std::path::Path) -> Result<Directory, Failure> {
+fn now() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Sends a test by each channel, also where one before it does not get through.
+fn try_out(config: &Path) -> Result<(), Failure> {
+    let config = Config::load(config).map_err(bad_input)?;
+    let genesis = read_genesis(&config).map_err(bad_input)?;
+    let channels = Channels::open(&config.notices, &genesis.community).map_err(bad_input)?;
+    let configured = channels.configured();
+    if configured.is_empty() {
+        return Err(bad_input("expected [notices.webhook] or [notices.mail] in the configuration, found neither"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failure)?;
+    let mut undelivered = Vec::new();
+    for channel in configured {
+        match runtime.block_on(channels.test(channel, now())) {
+            Ok(()) => print(&format!("{channel}: a test was delivered to {}", channels.place(channel)))?,
+            Err(reason) => undelivered.push(format!("{channel}: {reason}")),
+        }
+    }
+    if undelivered.is_empty() { Ok(()) } else { Err(failure(undelivered.join("; "))) }
+}
+
+fn directory(config: &Path) -> Result<Directory, Failure> {
     Ok(Directory::of(&Config::load(config).map_err(bad_input)?.state))
 }
 

@@ -1,26 +1,41 @@
 //! Which alarms are to be on, from what the console shows, and the list as others read it. Pure.
 
-use protocol::interval::utc_text;
+use protocol::interval::{parse_utc, utc_text};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     health::TroubleKind,
     provisional::ProvisionalInterval,
-    view::{Disk, Status},
+    recent::REFUSALS_MAX,
+    view::{Disk, NoticesView, Status, UndeliveredView},
 };
 use crate::alarms::{Alarm, AlarmName, Alarms, list::Judgement};
 
 /// Less room than this is too little, bytes. A community of a hundred keeps some megabytes of waiting readings.
 const DISK_FREE_BYTES_MIN: u64 = 512 * 1_024 * 1_024;
 
-/// What is the matter by this status, at `now`, seconds after the epoch.
-pub(crate) fn judge(status: &Status, now: i64) -> Vec<Judgement> {
+/// A clock that is farther from the market's is wrong, or the market's is, s.
+const CLOCK_OFF_S_MAX: u64 = 5;
+
+/// What the status does not show.
+#[derive(Debug)]
+pub(crate) struct Lately {
+    /// Names of which too many messages were refused.
+    pub(crate) refused: Vec<&'static str>,
+    /// Since when validators are known to have contradicted themselves, if that was lately.
+    pub(crate) contradicted: Option<i64>,
+    /// By how many seconds clocks of validators are ahead.
+    pub(crate) clocks: Vec<i64>,
+}
+
+/// What is the matter by this status, and by what happened lately, at `now`, seconds after the epoch.
+pub(crate) fn judge(status: &Status, lately: &Lately, now: i64) -> Vec<Judgement> {
     let mut found: Vec<Judgement> = Vec::new();
     for trouble in &status.health.troubles {
         found.push(Judgement {
             name: name(trouble.trouble),
-            since: protocol::interval::parse_utc(&trouble.since).unwrap_or(now),
+            since: parse_utc(&trouble.since).unwrap_or(now),
             cause: trouble.what.clone(),
             action: trouble.action.clone(),
         });
@@ -30,6 +45,10 @@ pub(crate) fn judge(status: &Status, now: i64) -> Vec<Judgement> {
         found.extend(unbalanced(last, now));
     }
     found.extend(status.disk.and_then(|disk| disk_low(disk, now)));
+    found.extend(lately.contradicted.map(equivocation));
+    found.extend(refusals(&lately.refused, now));
+    found.extend(clock(&lately.clocks, now));
+    found.extend(status.notices.iter().filter_map(|channel| undelivered(channel, now)));
     found
 }
 
@@ -90,6 +109,63 @@ fn disk_low(Disk { free_bytes, .. }: Disk, now: i64) -> Option<Judgement> {
     })
 }
 
+fn equivocation(since: i64) -> Judgement {
+    Judgement {
+        name: AlarmName::Equivocation,
+        since,
+        cause: "A validator has signed two messages that contradict one another: a key that runs twice, or worse.".into(),
+        action: "Check the files under `evidence/` of the validators' states with `ledger evidence`, ask that validator's owner, \
+                 and take it out of the validators."
+            .into(),
+    }
+}
+
+fn refusals(refused: &[&str], now: i64) -> Option<Judgement> {
+    if refused.is_empty() {
+        return None;
+    }
+    Some(Judgement {
+        name: AlarmName::Refusals,
+        since: now,
+        cause: format!("More than {REFUSALS_MAX} messages were refused within ten minutes as {}.", refused.join(", ")),
+        action: "docs/protocol.md says what each name means; the log of the agent that sends them says which.".into(),
+    })
+}
+
+fn clock(ahead: &[i64], now: i64) -> Option<Judgement> {
+    let off = ahead.iter().filter(|ahead| ahead.unsigned_abs() > CLOCK_OFF_S_MAX).count();
+    if off == 0 {
+        return None;
+    }
+    let (validators, whose) = match ahead.len() {
+        1 => ("the validator".to_owned(), "one of them is"),
+        many if 2 * off > many => (format!("{off} of {many} validators"), "the market's is probably"),
+        many => (format!("{off} of {many} validators"), "theirs is probably"),
+    };
+    Some(Judgement {
+        name: AlarmName::Clock,
+        since: now,
+        cause: format!(
+            "The market's clock and that of {validators} are more than {CLOCK_OFF_S_MAX} s apart; {whose} wrong."
+        ),
+        action: "Let these machines follow a time server.".into(),
+    })
+}
+
+fn undelivered(channel: &NoticesView, now: i64) -> Option<Judgement> {
+    let NoticesView { channel, undelivered, .. } = channel;
+    let UndeliveredView { since, reason, first } = undelivered.as_ref()?;
+    Some(Judgement {
+        name: channel.alarm(),
+        since: parse_utc(since).unwrap_or(now),
+        cause: format!("Notices by {channel} are not delivered: {reason}. The first that waits: {first}."),
+        action: format!(
+            "Correct [notices.{channel}] in the market's configuration, or its receiver; `market alarms try` sends a test. It \
+             is tried again by itself, at the latest after ten minutes."
+        ),
+    })
+}
+
 /// The list of alarms.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct AlarmsView {
@@ -97,11 +173,15 @@ pub(crate) struct AlarmsView {
     pub(crate) on: Vec<Alarm>,
     /// What is over, the latest first.
     pub(crate) history: Vec<Alarm>,
+    /// Under which name who asks may acknowledge alarms; none where they may not.
+    #[schema(example = "ada")]
+    pub(crate) you: Option<String>,
 }
 
-impl From<&Alarms> for AlarmsView {
-    fn from(alarms: &Alarms) -> AlarmsView {
-        AlarmsView { on: alarms.on().to_vec(), history: alarms.history().cloned().collect() }
+impl AlarmsView {
+    pub(crate) fn new(alarms: &Alarms, you: Option<&str>) -> AlarmsView {
+        let (on, history) = (alarms.on().to_vec(), alarms.history().cloned().collect());
+        AlarmsView { on, history, you: you.map(str::to_owned) }
     }
 }
 
@@ -160,6 +240,18 @@ mod tests {
         }
         let none = ProvisionalInterval { expected_wh: None, ..last(1, 0) };
         assert_eq!(unbalanced(&none, 7), None);
+    }
+
+    #[test]
+    fn whose_clock_is_wrong_is_what_most_say() {
+        let cause = |ahead: &[i64]| clock(ahead, 7).map(|judgement| judgement.cause);
+        assert_eq!(cause(&[]), None);
+        assert_eq!(cause(&[5, -5, 0]), None);
+        assert!(cause(&[6]).unwrap().ends_with("that of the validator are more than 5 s apart; one of them is wrong."));
+        assert!(
+            cause(&[-6, 0, 0, 1]).unwrap().contains("1 of 4 validators are more than 5 s apart; theirs is probably")
+        );
+        assert!(cause(&[60, 60, 60, 0]).unwrap().ends_with("the market's is probably wrong."));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
@@ -21,7 +21,7 @@ use super::{
     limits::{HOUSEHOLDS_PER_PAGE_MAX, INTERVALS_PER_PAGE_MAX},
     looking_back, metrics,
     moment::Moment,
-    page,
+    page, sign_in,
     view::{Community, HouseholdPage, IntervalPage, Problem, RefusalCount, State as PageState, Validator},
 };
 
@@ -120,8 +120,8 @@ async fn health(State(board): State<Board>) -> (StatusCode, Json<Health>) {
 
 /// The list of alarms: what is on and what was, since when, the cause, what to do, and who has acknowledged it.
 #[utoipa::path(get, path = "/api/v1/alarms", responses((status = 200, body = AlarmsView)))]
-async fn alarm_list(State(board): State<Board>) -> Json<AlarmsView> {
-    Json(AlarmsView::from(&board.alarms()))
+async fn alarm_list(State(board): State<Board>, headers: HeaderMap) -> Json<AlarmsView> {
+    Json(AlarmsView::new(&board.alarms(), board.operator(sign_in::shown(&headers).as_deref())))
 }
 
 /// The same as CSV: what is on first.

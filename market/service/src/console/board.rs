@@ -16,18 +16,22 @@ use protocol::{
 
 use market::settlement::{Curves, Picture};
 
+use crate::alarms::{list::Judgement, notices::outbox::ChannelState};
+
 use super::{
     CommunityInfo, Noted, SETTLED_LATER, ValidatorView,
+    alarms::{self, Lately},
     health::{Facts, Health, judge},
     households::Households,
     limits::{DETAIL_ITEMS_MAX, DETAILS_MAX, SUMMARIES_MAX},
     moment::Moment,
     provisional::Provisionals,
+    recent::{Recent, Refusals},
     signs::Signs,
     summary::{self, Summary},
     view::{
-        Community, CurvesView, Disk, HouseholdPage, IntervalPage, IntervalSummary, NotedCount, Origin, Phase,
-        PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
+        Community, CurvesView, Disk, HouseholdPage, IntervalPage, IntervalSummary, NotedCount, NoticesView, Origin,
+        Phase, PricePoint, RefusalCount, Status, Sums, Total, Totals, Validator,
     },
 };
 
@@ -48,7 +52,7 @@ pub(crate) struct Model {
     supplier: Total,
     operator: Total,
     households: Households,
-    refusals: [u64; Refusal::ALL.len()],
+    refusals: Refusals,
     noted: BTreeMap<(Noted, &'static str), u64>,
     rules_from: Interval,
     /// How often rules or members have changed: what a browser has to fetch anew for.
@@ -60,6 +64,8 @@ pub(crate) struct Model {
     signs: Signs,
     unbalanced_since: Option<Moment>,
     disk: Option<Disk>,
+    notices: Vec<ChannelState>,
+    recent: Recent,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +123,8 @@ impl Model {
             signs,
             unbalanced_since: None,
             disk: None,
+            notices: Vec::new(),
+            recent: Recent::default(),
             info,
         }
     }
@@ -218,6 +226,7 @@ impl Model {
 
     pub(crate) fn validators(&mut self, validators: Vec<ValidatorView>, now: Moment) {
         self.signs.validators(&validators, now);
+        self.recent.validators(&validators, now);
         self.validators = validators;
         self.validators_asked = Some(now);
     }
@@ -228,6 +237,21 @@ impl Model {
 
     pub(crate) fn disk(&mut self, disk: Option<Disk>) {
         self.disk = disk;
+    }
+
+    pub(crate) fn notices(&mut self, channels: Vec<ChannelState>) {
+        self.notices = channels;
+    }
+
+    /// What is the matter now.
+    pub(crate) fn judge_alarms(&mut self, now: Moment) -> Vec<Judgement> {
+        self.recent.sample(&self.refusals, now);
+        let lately = Lately {
+            refused: self.recent.refused(&self.refusals),
+            contradicted: self.recent.contradicted(now).map(Moment::utc_s),
+            clocks: self.validators.iter().filter_map(|validator| validator.clock_off_s).collect(),
+        };
+        alarms::judge(&self.status(now), &lately, now.utc_s())
     }
 
     /// Settled intervals so far: the listeners' cursor.
@@ -306,6 +330,7 @@ impl Model {
                 .map(|((what, reason), count)| NotedCount { what: *what, reason, count: *count })
                 .collect(),
             disk: self.disk,
+            notices: self.notices.iter().map(NoticesView::from).collect(),
         }
     }
 

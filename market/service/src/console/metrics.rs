@@ -78,6 +78,18 @@ fn market(registry: &mut Registry, community: &Community, status: &Status) {
             registry.register_with_unit(name, help, Unit::Bytes, gauge);
         }
     }
+    let (delivered, failed) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
+    let waiting = GaugeFamily::default();
+    for found in &status.notices {
+        let labels = vec![("channel", found.channel.to_string())];
+        delivered.get_or_create(&labels).inc_by(found.delivered);
+        failed.get_or_create(&labels).inc_by(found.failed);
+        waiting.get_or_create(&labels).set(found.waiting as f64);
+    }
+    registry.register("notices_delivered", "Messages about alarms that arrived since the market started", delivered);
+    registry.register("notices_failed", "Attempts to deliver one that failed since then", failed);
+    registry.register("notices_waiting", "Alarms raised or over that are not told yet", waiting);
+
     let unread = status.provisional.last.as_ref().filter(|_| status.provisional.alarm).map_or(0, |last| last.unread);
     let unread = ConstGauge::new(i64::try_from(unread).unwrap_or(i64::MAX));
     registry.register("meters_unread", "Meters that were not read for the last settled interval", unread);

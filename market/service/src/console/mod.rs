@@ -1,14 +1,16 @@
 //! The operator's console: what the market does, in a browser, as JSON and as Prometheus metrics.
 //!
 //! The service tells the [`Board`] what happens; whoever looks (page, API, scraper) reads from the board. The console
-//! changes nothing in the market: no request here writes. Everything it holds is bounded
-//! ([`limits`]), and everything it shows is exact: sums are integers, prices and amounts travel as decimal text.
+//! changes nothing in the market: no request here writes, but that somebody knows of an alarm. Everything it holds is
+//! bounded ([`limits`]), and everything it shows is exact: sums are integers, prices and amounts travel as decimal
+//! text.
 //!
 //! | file | what |
 //! |---|---|
 //! | `board.rs` | the model behind the page: pure, told of events, asked for views |
 //! | `view.rs` | the JSON that is shown |
 //! | `signs.rs`, `health.rs` | what was heard of ledger and broker, and what it means; pure |
+//! | `recent.rs` | what happened within minutes, to be judged; pure |
 //! | `alarms.rs` | which alarms are to be on, by what is shown; pure |
 //! | `api.rs` | `/api/v1`, OpenAPI, Swagger UI |
 //! | `answer.rs` | how the API says what is wrong, and gives files |
@@ -17,6 +19,7 @@
 //! | `first_picture.rs` | supply and demand as a small SVG, shown until the library of all charts has come |
 //! | `events.rs` | server-sent events: what is new since the browser last heard |
 //! | `metrics.rs` | `/metrics` |
+//! | `operators.rs` | who may acknowledge alarms here |
 //! | `sign_in.rs` | who may look, where the configuration knows tokens |
 //! | `page.rs` | the page and its files, all served from here: nothing comes from outside |
 
@@ -32,8 +35,10 @@ mod households;
 mod looking_back;
 mod metrics;
 mod moment;
+mod operators;
 mod page;
 mod provisional;
+mod recent;
 mod sign_in;
 mod signs;
 mod summary;
@@ -57,13 +62,15 @@ use protocol::{
 };
 use tokio::sync::{Semaphore, watch};
 
-use crate::alarms::{Acknowledged, AlarmName, Alarms, list::Change};
+use crate::alarms::{Acknowledged, AlarmName, Alarms, list::Change, notices::outbox::ChannelState};
 use board::Model;
 use history::{History, HistoryError};
 use market::settlement::Picture;
 use moment::Moment;
 use public_http::{Access, Names, Page, Site, pack};
 pub(crate) use view::Disk;
+
+pub use self::operators::{Operators, OperatorsError};
 
 use crate::ledger_client::LedgerClient;
 
@@ -145,6 +152,10 @@ pub struct ValidatorView {
     pub block: Option<String>,
     /// Why it did not answer the last time; none where it did.
     pub silence: Option<String>,
+    /// By how many seconds its clock is ahead of the market's; none where it does not say.
+    pub clock_off_s: Option<i64>,
+    /// Pairs of contradicting messages that it has seen since it started.
+    pub equivocations: u64,
 }
 
 /// One of the market's two connections to its broker.
@@ -198,6 +209,9 @@ pub struct Board(Arc<Shared>);
 struct Shared {
     model: Mutex<Model>,
     alarms: Mutex<Alarms>,
+    /// What became of the list outside of the [watch](Board::watch_alarms).
+    acknowledged: Mutex<Vec<Change>>,
+    operators: OnceLock<Operators>,
     /// Wakes the listeners. A watch, not a queue: a slow browser skips states instead of piling them up.
     pulse: watch::Sender<Pulse>,
     listeners: Arc<Semaphore>,
@@ -216,6 +230,8 @@ impl Board {
         Board(Arc::new(Shared {
             model: Mutex::new(Model::new(info)),
             alarms: Mutex::default(),
+            acknowledged: Mutex::default(),
+            operators: OnceLock::new(),
             pulse: watch::Sender::new(Pulse::default()),
             listeners: Arc::new(Semaphore::new(limits::LISTENERS_MAX)),
             history: OnceLock::new(),
@@ -305,6 +321,16 @@ impl Board {
         self.model().disk(disk);
     }
 
+    /// How it goes with telling people of alarms.
+    pub(crate) fn notices(&self, channels: Vec<ChannelState>) {
+        self.model().notices(channels);
+    }
+
+    /// The time, seconds after the epoch.
+    pub(crate) fn now_s(&self) -> i64 {
+        Moment::now().utc_s()
+    }
+
     /// The list of alarms as it was when the market stopped.
     pub(crate) fn restore_alarms(&self, alarms: Alarms) {
         *self.list() = alarms;
@@ -313,11 +339,30 @@ impl Board {
     /// Judges what is the matter now, with what was acknowledged meanwhile: what of it is new.
     pub(crate) fn watch_alarms(&self, acknowledged: Vec<(AlarmName, Acknowledged)>) -> Vec<Change> {
         let now = Moment::now();
-        let found = alarms::judge(&self.model().status(now), now.utc_s());
+        let found = self.model().judge_alarms(now);
         let mut list = self.list();
         let mut changes = list.judged(found, now.utc_s());
         changes.extend(acknowledged.into_iter().filter_map(|(name, known)| list.acknowledge(name, known)));
+        changes.append(&mut self.0.acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
         changes
+    }
+
+    /// Who may acknowledge alarms at the console; nobody, unless this was said.
+    pub fn operated_by(&self, operators: Operators) {
+        self.0.operators.get_or_init(|| operators);
+    }
+
+    /// Whose token it is, among those who may acknowledge alarms.
+    fn operator(&self, token: Option<&[u8]>) -> Option<&str> {
+        self.0.operators.get()?.name(token?)
+    }
+
+    /// Somebody knows of an alarm. Whether it is on, and nobody had said so before.
+    fn acknowledge(&self, name: AlarmName, by: &str) -> bool {
+        let known = Acknowledged { by: by.into(), at: self.now_s() };
+        let Some(change) = self.list().acknowledge(name, known) else { return false };
+        self.0.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        true
     }
 
     /// The list of alarms.
@@ -344,7 +389,8 @@ impl Board {
         self.model().sign_in(asks);
         let router = if asks { sign_in::guarded(router, &tokens) } else { router };
         let site = Page::site("the console", router, page::CONTENT_SECURITY_POLICY, names, "console_names");
-        let site = if asks { site.with_forms(sign_in::forms(tokens)) } else { site };
+        let forms = |tokens| operators::forms(self.clone(), Arc::clone(&tokens)).merge(sign_in::forms(tokens));
+        let site = if asks { site.with_forms(forms(tokens)) } else { site };
         site.over(access.tls)
     }
 

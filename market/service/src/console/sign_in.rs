@@ -74,14 +74,14 @@ fn is_navigation(request: &Request) -> bool {
     *request.method() == Method::GET && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-fn refused(refusal: TokenRefusal) -> Response {
+pub(super) fn refused(refusal: TokenRefusal) -> Response {
     tracing::debug!(%refusal, "the console turns somebody away");
     let challenge = [(header::WWW_AUTHENTICATE, refusal.challenge("voisin-market"))];
     (refusal.status(), challenge, Json(Problem { error: refusal.to_string() })).into_response()
 }
 
 /// The token that a request shows: in its head, or in the cookie.
-fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
+pub(super) fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
     bearer(headers).map(<[u8]>::to_vec).or_else(|| cookie(headers))
 }
 

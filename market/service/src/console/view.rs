@@ -9,12 +9,15 @@ use market::{
 use protocol::{
     energy::Energy,
     envelope::ChainId,
-    interval::Interval,
+    interval::{Interval, utc_text},
     member::MemberId,
     money::{Amount, Price},
 };
 use serde::{Serialize, Serializer};
+use settings::disk::Room;
 use utoipa::ToSchema;
+
+use crate::alarms::notices::{Channel, outbox::ChannelState};
 
 use super::{Noted, health::Health, provisional::ProvisionalView};
 
@@ -127,6 +130,47 @@ pub(crate) struct Status {
     pub(crate) noted: Vec<NotedCount>,
     /// The disk with the market's state, where the system says how full it is.
     pub(crate) disk: Option<Disk>,
+    /// How it goes with telling people of alarms; empty where nobody is told.
+    pub(crate) notices: Vec<NoticesView>,
+}
+
+/// How it goes with a channel by which people are told.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct NoticesView {
+    /// Which one.
+    pub(crate) channel: Channel,
+    /// Alarms raised or over that are not told yet.
+    pub(crate) waiting: u64,
+    /// Messages delivered since the market started.
+    pub(crate) delivered: u64,
+    /// Attempts that failed since then.
+    pub(crate) failed: u64,
+    /// What does not arrive, and why.
+    pub(crate) undelivered: Option<UndeliveredView>,
+}
+
+/// Notices that do not arrive.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct UndeliveredView {
+    /// Since when, UTC.
+    #[schema(example = "2026-06-01T12:00:00Z")]
+    pub(crate) since: String,
+    /// Why, as it was found the last time.
+    pub(crate) reason: String,
+    /// The first that waits.
+    pub(crate) first: String,
+}
+
+impl From<&ChannelState> for NoticesView {
+    fn from(state: &ChannelState) -> NoticesView {
+        let undelivered = state.undelivered.as_ref().map(|undelivered| UndeliveredView {
+            since: utc_text(undelivered.since),
+            reason: undelivered.reason.clone(),
+            first: undelivered.first.clone(),
+        });
+        let (delivered, failed) = (state.counts.delivered, state.counts.failed);
+        NoticesView { channel: state.channel, waiting: state.waiting, delivered, failed, undelivered }
+    }
 }
 
 /// The room on a disk.
@@ -136,6 +180,12 @@ pub(crate) struct Disk {
     pub(crate) free_bytes: u64,
     /// All of it, bytes.
     pub(crate) total_bytes: u64,
+}
+
+impl From<Room> for Disk {
+    fn from(Room { free_bytes, total_bytes }: Room) -> Disk {
+        Disk { free_bytes, total_bytes }
+    }
 }
 
 /// How many readings were late, or settled provisionally, for one reason.

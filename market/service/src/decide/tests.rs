@@ -205,6 +205,8 @@ impl Scene {
             tie_seed: self.state.tie_seed(),
             settlements: self.state.settlements(),
             balances_sum: Amount::ZERO,
+            clock_s: None,
+            equivocations: 0,
         };
         let (version, _) = self.state.rules_at(open);
         let rules = RulesInForce {

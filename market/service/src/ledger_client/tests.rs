@@ -72,6 +72,8 @@ fn status() -> Status {
         tie_seed: Hash::ZERO,
         settlements: 0,
         balances_sum: Amount::ZERO,
+        clock_s: None,
+        equivocations: 0,
     }
 }
 

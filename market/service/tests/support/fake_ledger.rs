@@ -412,6 +412,8 @@ async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
         tie_seed: chain.tie_seed,
         settlements: chain.settled.len() as u64,
         balances_sum: Amount::ZERO,
+        clock_s: None,
+        equivocations: 0,
     })
 }
 

@@ -57,5 +57,7 @@ pub(crate) fn validator(port: u16, height: u64, reachable: bool) -> ValidatorVie
         height_age_ms: Some(1_400),
         block: Some(Hash::of(&height.to_be_bytes()).to_string()),
         silence: (!reachable).then(|| format!("http://127.0.0.1:{port}: connection refused")),
+        clock_off_s: reachable.then_some(0),
+        equivocations: 0,
     }
 }

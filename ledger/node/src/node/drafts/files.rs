@@ -37,6 +37,10 @@ impl Files {
         Ok(Files(directory))
     }
 
+    pub(super) fn directory(&self) -> &Path {
+        &self.0
+    }
+
     /// Writes a draft. Where that fails it is kept in memory alone, and the log says so.
     pub(super) fn write(&self, id: &Hash, kept: &Kept) {
         let file = self.file(kept.draft.decision.sequence, id);

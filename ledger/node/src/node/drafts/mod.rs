@@ -8,7 +8,10 @@ mod files;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use protocol::{
     block::Transaction,
@@ -175,6 +178,11 @@ impl Drafts {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.kept.len()
+    }
+
+    /// Where they are kept; nowhere but in memory until [`keep_in`](Self::keep_in) says.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.files.as_ref().map(Files::directory)
     }
 
     /// From now on keeps them in files as well; returns those that were kept there before.

@@ -19,18 +19,36 @@ function element(tag, text, className = '') {
   return made;
 }
 
+/** A button that says: I know of it. */
+function acknowledge(name, called) {
+  const form = document.createElement('form');
+  form.method = 'post';
+  form.action = '/alarms/acknowledge';
+  const field = document.createElement('input');
+  field.type = 'hidden';
+  field.name = 'alarm';
+  field.value = name;
+  const button = element('button', say('acknowledge'));
+  button.setAttribute('aria-label', `${say('acknowledge')}: ${called}`);
+  form.append(field, button);
+  return form;
+}
+
 /** An alarm in words: what, since when and until when, the cause, and while it is on what to do. */
-function item({ name, severity, since, cleared, cause, action, acknowledged }) {
+function item({ name, severity, since, cleared, cause, action, acknowledged }, you) {
   const made = document.createElement('li');
   made.dataset.alarm = name;
   const known = alarm(name);
+  const called = known?.what ?? name.replaceAll('_', ' ');
   const times = { severity: SEVERITIES[severity] ?? severity, since: moment(since), cleared: cleared ? moment(cleared) : '' };
   const head = element('p', '', 'alarm-head');
-  head.append(element('b', known?.what ?? name.replaceAll('_', ' ')), ` ${say(cleared ? 'alarm_over' : 'alarm_on', times)}`);
+  head.append(element('b', called), ` ${say(cleared ? 'alarm_over' : 'alarm_on', times)}`);
   made.append(head, known === null ? element('p', cause) : original([cause]));
   if (!cleared) made.append(element('p', known?.action ?? action));
   if (acknowledged) {
     made.append(element('p', say('acknowledged', { by: acknowledged.by, at: moment(acknowledged.at) }), 'note'));
+  } else if (you && !cleared) {
+    made.append(acknowledge(name, called));
   }
   return made;
 }
@@ -40,9 +58,9 @@ let drawn = '';
 function draw(text) {
   if (text === drawn) return;
   drawn = text;
-  const { on, history } = JSON.parse(text);
-  at('alarms-on').replaceChildren(...on.map(item));
-  at('alarms-history').replaceChildren(...history.slice(0, HISTORY_SHOWN).map(item));
+  const { on, history, you } = JSON.parse(text);
+  at('alarms-on').replaceChildren(...on.map((one) => item(one, you)));
+  at('alarms-history').replaceChildren(...history.slice(0, HISTORY_SHOWN).map((one) => item(one, null)));
   at('alarms-over').hidden = history.length === 0;
   at('alarms-count').textContent = say('over_count', { n: number(history.length) });
   at('alarms-note').textContent = on.length === 0 ? say('none_on') : say('some_on', { n: number(on.length) });

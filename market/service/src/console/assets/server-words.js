@@ -89,6 +89,31 @@ export const ALARMS = {
       means: 'Auf einer vollen Platte endet der Markt, und startet wieder, wenn Platz ist.',
       action: 'Platz schaffen.',
     },
+    equivocation: {
+      what: 'Ein Validator hat zwei Nachrichten signiert, die einander widersprechen.',
+      means: 'Ein Schlüssel läuft zweimal, oder Schlimmeres.',
+      action: 'Die Dateien unter `evidence/` der Validatoren mit `ledger evidence` prüfen, den Betreiber fragen und den Validator herausnehmen.',
+    },
+    webhook_undelivered: {
+      what: 'Meldungen kommen beim Webhook nicht an.',
+      means: 'Warnungen werden nicht gemeldet; es wird weiter versucht.',
+      action: '[notices.webhook] in der Konfiguration oder den Empfänger richtigstellen; `market alarms try` sendet einen Test.',
+    },
+    mail_undelivered: {
+      what: 'Meldungen kommen beim Mailserver nicht an.',
+      means: 'Warnungen werden nicht gemeldet; es wird weiter versucht.',
+      action: '[notices.mail] in der Konfiguration oder den Mailserver richtigstellen; `market alarms try` sendet einen Test.',
+    },
+    refusals: {
+      what: 'Viele Nachrichten werden aus demselben Grund abgewiesen.',
+      means: 'Mehr als zehn in zehn Minuten.',
+      action: 'docs/protocol.md sagt, was jeder Name bedeutet; das Protokoll des Agenten, der sie sendet, welche es sind.',
+    },
+    clock: {
+      what: 'Die Uhren von Markt und Validatoren gehen auseinander.',
+      means: 'Mehr als fünf Sekunden.',
+      action: 'Diese Rechner einem Zeitserver folgen lassen.',
+    },
     meters_unread: {
       what: 'Zähler wurden für das letzte abgerechnete Intervall nicht abgelesen.',
       means: 'Was ihre Agenten behalten haben, wird später abgerechnet.',
@@ -155,6 +180,31 @@ export const ALARMS = {
       what: 'Il reste peu de place sur le disque du marché.',
       means: 'Sur un disque plein le marché s’arrête, et redémarre quand il y a de la place.',
       action: 'Faire de la place.',
+    },
+    equivocation: {
+      what: 'Un validateur a signé deux messages qui se contredisent.',
+      means: 'Une clé qui tourne deux fois, ou pire.',
+      action: 'Vérifier les fichiers sous `evidence/` des validateurs avec `ledger evidence`, interroger son propriétaire et retirer le validateur.',
+    },
+    webhook_undelivered: {
+      what: 'Les avis n’arrivent pas au webhook.',
+      means: 'Les alertes ne sont pas annoncées ; les essais continuent.',
+      action: 'Corriger [notices.webhook] dans la configuration, ou le destinataire ; `market alarms try` envoie un essai.',
+    },
+    mail_undelivered: {
+      what: 'Les avis n’arrivent pas au serveur de courrier.',
+      means: 'Les alertes ne sont pas annoncées ; les essais continuent.',
+      action: 'Corriger [notices.mail] dans la configuration, ou le serveur de courrier ; `market alarms try` envoie un essai.',
+    },
+    refusals: {
+      what: 'Beaucoup de messages sont refusés pour la même raison.',
+      means: 'Plus de dix en dix minutes.',
+      action: 'docs/protocol.md dit ce que chaque nom signifie ; le journal de l’agent qui les envoie dit lesquels.',
+    },
+    clock: {
+      what: 'Les horloges du marché et des validateurs s’écartent.',
+      means: 'De plus de cinq secondes.',
+      action: 'Faire suivre un serveur de temps à ces machines.',
     },
     meters_unread: {
       what: 'Des compteurs n’ont pas été relevés pour le dernier intervalle réglé.',

@@ -204,6 +204,7 @@ export default {
   severity_critical: 'kritisch',
   alarm_on: '{severity}, seit {since}',
   alarm_over: '{severity}, von {since} bis {cleared}',
+  acknowledge: 'Quittieren',
   acknowledged: 'Quittiert von {by}, {at}',
   over_count: 'Vorbei: {n}',
   none_on: 'Keine besteht.',

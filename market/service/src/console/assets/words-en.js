@@ -204,6 +204,7 @@ export default {
   severity_critical: 'critical',
   alarm_on: '{severity}, since {since}',
   alarm_over: '{severity}, since {since} until {cleared}',
+  acknowledge: 'Acknowledge',
   acknowledged: 'Acknowledged by {by}, {at}',
   over_count: 'Over: {n}',
   none_on: 'None is on.',

@@ -204,6 +204,7 @@ export default {
   severity_critical: 'critique',
   alarm_on: '{severity}, depuis le {since}',
   alarm_over: '{severity}, du {since} au {cleared}',
+  acknowledge: 'Acquitter',
   acknowledged: 'Acquittée par {by}, {at}',
   over_count: 'Terminées : {n}',
   none_on: 'Aucune n’est active.',

@@ -18,6 +18,8 @@ fn node(number: u8, height: Option<u64>) -> ValidatorView {
         height_age_ms: height.map(|_| 100),
         block: None,
         silence: height.is_none().then(|| format!("{url}: connection refused")),
+        clock_off_s: None,
+        equivocations: 0,
         url,
     }
 }

@@ -259,6 +259,8 @@ async fn node(ledger: Arc<Ledger>) -> LedgerNode {
             tie_seed: Hash::ZERO,
             settlements: 0,
             balances_sum: Amount::ZERO,
+            clock_s: None,
+            equivocations: 0,
         })
     };
     let settlements = |State(ledger): State<Arc<Ledger>>, Query(Page { from, limit, in_force }): Query<Page>| async move {
