@@ -20,6 +20,13 @@ impl Disk {
         Disk(at)
     }
 
+    /// Has it have so many megabytes from now on.
+    #[allow(dead_code, reason = "not every disk grows")]
+    pub(crate) fn grow(&self, megabytes: u64) {
+        let size = format!("remount,size={megabytes}m");
+        assert!(Command::new("mount").args(["-o", &size]).arg(&self.0).status().unwrap().success());
+    }
+
     /// Leaves no more than a few bytes, another number in each run.
     pub(crate) fn fill(&self) {
         let mut filling = fs::File::create(self.filling()).unwrap();
