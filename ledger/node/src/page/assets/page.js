@@ -125,7 +125,9 @@ async function attempt(work) {
     document.body.classList.remove('stale');
   } catch (error) {
     const isAway = error instanceof TypeError || error.name === 'TimeoutError';
-    at('alarm').textContent = isAway ? say(community ? 'gone' : 'never_answered') : error.message;
+    const text = isAway ? say(community ? 'gone' : 'never_answered') : error.message;
+    // What stays true is said aloud once.
+    if (at('alarm').hidden || at('alarm').textContent !== text) at('alarm').textContent = text;
     at('alarm').hidden = false;
     document.body.classList.add('stale');
   }
