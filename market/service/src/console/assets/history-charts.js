@@ -1,16 +1,13 @@
 // The history's charts, drawn with plotly.js as those of the console are.
 
 import { axis, colours, CONFIG, layout, legendFont, loaded, narrow } from './charts.js';
-import { kwh as wh, number, plain } from './format.js';
+import { kwh as wh, plain } from './format.js';
 import { day as written, kwh, percent, say, wall } from './history-parts.js';
 import { language } from './words.js';
 
 const HOUR_MS = 3_600_000;
 const LINES_DRAWN = 5;
 const LINE_COLOURS = ['retail', 'demand', 'supply', 'traded', 'imported'];
-
-/** How plotly.js writes numbers in the page's language: the sign between ones and tenths, and that between thousands. */
-const separators = () => number(1.5, 1)[1] + (number(11_111).match(/[^0-9]/)?.[0] ?? '');
 
 /** The hour on the wall of a time zone, so many hours after the start of a day. */
 function hours(zone, start, end) {
@@ -65,7 +62,6 @@ export async function drawDay(element, day, other, currency) {
   const { count, ticks, texts } = hours(day.time_zone, day.start, day.end);
   const legend = { orientation: 'h', x: 0, xanchor: 'left', yanchor: 'bottom', font: legendFont(colour) };
   await window.Plotly.react(element, traces, layout(colour, {
-    separators: separators(),
     margin: { l: 8, r: 12, t: 26, b: 8 },
     barmode: 'relative',
     bargap: 0,
@@ -97,7 +93,6 @@ export async function drawLines(element, day) {
   }));
   const { count, ticks, texts } = hours(day.time_zone, day.start, day.end);
   await window.Plotly.react(element, traces, layout(colour, {
-    separators: separators(),
     margin: { l: 8, r: 12, t: narrow() ? 60 : 26, b: 8 },
     hovermode: 'closest',
     xaxis: axis(colour, '', { range: [0, count], tickmode: 'array', tickvals: ticks, ticktext: texts, tickangle: 0 }),
