@@ -281,7 +281,7 @@ async fn ask(ledger: &LedgerClient, board: &Board, question: Question) -> Snapsh
         let answer = async {
             let snapshot = ledger.snapshot(expected, avoid).await?;
             while shown_to < snapshot.next {
-                for settled in ledger.settlements(shown_to, SETTLEMENTS_PER_PAGE_MAX).await? {
+                for settled in ledger.settlements_in_force(shown_to, SETTLEMENTS_PER_PAGE_MAX, None).await? {
                     board.settled(&settled, None);
                     shown_to = settled.interval.next().unwrap_or(snapshot.next);
                 }

@@ -143,7 +143,22 @@ impl Forwarder {
             if count > 0 {
                 tracing::info!(%interval, height, receipts = count, "an interval was corrected");
                 self.board.receipts_forwarded(count);
+                self.show_corrected(interval, &receipts).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Shows what an interval came to in the place of what it was. `receipts` are those of its corrections.
+    async fn show_corrected(&self, interval: Interval, receipts: &[Receipt]) -> Result<(), LedgerError> {
+        let Some(counted) = self.board.corrections(interval) else { return Ok(()) };
+        let lines = |receipts: &[Receipt]| {
+            let shown = receipts.iter().filter(|receipt| receipt.entry.correction == counted);
+            shown.map(|receipt| receipt.entry.line).collect::<Vec<_>>()
+        };
+        let before = if counted == 0 { lines(&self.ledger.receipts(interval).await?) } else { lines(receipts) };
+        for stands in self.ledger.settlements_in_force(interval, 1, None).await? {
+            self.board.corrected(&stands, &before);
         }
         Ok(())
     }

@@ -74,7 +74,7 @@ async fn every_number_is_exact() {
     assert_eq!(
         curves,
         json!({
-            "interval": summary, "mechanism": "uniform", "picture": "merit_order", "grid": [],
+            "interval": summary, "origin": "kept", "mechanism": "uniform", "picture": "merit_order", "grid": [],
             "paid": [{"price": "0.190001", "energy_wh": 1001}], "received": [{"price": "0.190001", "energy_wh": 1001}],
             "curves": {
                 "demand": [{"price": "0.3", "energy_wh": 1011}], "supply": [{"price": "0.080001", "energy_wh": 1006}],

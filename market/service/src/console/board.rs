@@ -44,6 +44,8 @@ pub(crate) struct Model {
     received: usize,
     expected: usize,
     summaries: VecDeque<Summary>,
+    /// How often those intervals were corrected that ever were, as far as the sums tell.
+    corrections: BTreeMap<Interval, u32>,
     details: VecDeque<Detail>,
     detail_items: usize,
     last_price: Option<(Interval, Price)>,
@@ -85,6 +87,15 @@ struct Detail {
 }
 
 impl Detail {
+    fn of(settled: &Settled, picture: Option<Picture>) -> Detail {
+        Detail {
+            interval: settled.interval,
+            lines: settled.lines.clone(),
+            paid: summary::paid(&settled.trades),
+            picture,
+        }
+    }
+
     fn items(&self) -> usize {
         let drawn = |picture: &Picture| {
             let Curves { demand, supply } = &picture.curves;
@@ -104,6 +115,7 @@ impl Model {
             received: 0,
             expected: info.members.len(),
             summaries: VecDeque::new(),
+            corrections: BTreeMap::new(),
             details: VecDeque::new(),
             detail_items: 0,
             last_price: None,
@@ -171,18 +183,52 @@ impl Model {
         while self.summaries.len() > SUMMARIES_MAX {
             self.summaries.pop_front();
         }
-        let detail = Detail {
-            interval: settled.interval,
-            lines: settled.lines.clone(),
-            paid: summary::paid(&settled.trades),
-            picture: picture.cloned(),
-        };
+        if settled.corrections > 0 {
+            self.corrections.insert(settled.interval, settled.corrections);
+        }
+        let detail = Detail::of(settled, picture.cloned());
         self.detail_items += detail.items();
         self.details.push_back(detail);
         while self.details.len() > DETAILS_MAX || (self.detail_items > DETAIL_ITEMS_MAX && self.details.len() > 1) {
             let gone = self.details.pop_front().map_or(0, |detail| detail.items());
             self.detail_items -= gone;
         }
+    }
+
+    /// How often an interval was corrected, as far as its figures here tell; `None` if it was not shown yet.
+    pub(crate) fn corrections(&self, interval: Interval) -> Option<u32> {
+        let shown = self.summaries.back().is_some_and(|last| interval <= last.interval);
+        shown.then(|| self.corrections.get(&interval).copied().unwrap_or(0))
+    }
+
+    /// An interval stands corrected; its lines were `before`, as its figures here tell. Told of twice, it counts once.
+    pub(crate) fn corrected(&mut self, stands: &Settled, before: &[Line]) {
+        let interval = stands.interval;
+        if before.is_empty() || self.corrections(interval).is_none_or(|counted| stands.corrections <= counted) {
+            return;
+        }
+        self.corrections.insert(interval, stands.corrections);
+        for line in before {
+            self.sums.take_out(line);
+            self.households.take_out(line);
+            self.supplier.0 -= i128::from(line.supply_cost.nano()) - i128::from(line.supply_revenue.nano());
+            self.operator.0 -= i128::from(line.paid.nano()) - i128::from(line.earned.nano());
+        }
+        for line in &stands.lines {
+            self.sums.add(line);
+            self.households.settled(line);
+        }
+        self.supplier.add(stands.supplier);
+        self.operator.add(stands.operator);
+        if let Ok(place) = self.summaries.binary_search_by_key(&interval, |summary| summary.interval) {
+            self.summaries[place] = Summary::of(stands);
+        }
+        if let Ok(place) = self.details.binary_search_by_key(&interval, |detail| detail.interval) {
+            self.detail_items -= self.details[place].items();
+            self.details[place] = Detail::of(stands, None);
+            self.detail_items += self.details[place].items();
+        }
+        self.version += 1;
     }
 
     pub(crate) fn refused(&mut self, refusal: Refusal) {
@@ -525,6 +571,46 @@ mod tests {
         assert_eq!(model.totals().intervals, count as u64);
         assert_eq!(model.totals().traded_wh, 2 * count as u128);
         assert_eq!(model.intervals(0, 1).intervals[0].start, first.offset(3).unwrap().start_text());
+    }
+
+    #[test]
+    fn a_correction_takes_the_place_of_what_it_corrects_once() {
+        let mut model = model("2026-06-01T00:00:00Z/PT15M");
+        let first = model.info.first_interval;
+        let cost = |wh: u64| Amount::from_nano(300_000 * wh as i64);
+        let drawn = |wh| Line { imported: Energy::from_wh(wh), supply_cost: cost(wh), ..line(1, 0, 0) };
+        let of = |wh, corrections| {
+            let lines = vec![drawn(wh), line(2, 7, 0)];
+            Settled { supplier: cost(wh), corrections, ..settled(first, lines) }
+        };
+        let shown = |model: &Model| {
+            let Totals { imported_wh, supplier, members, accounts_sum, .. } = model.totals();
+            let summary = &model.latest(1)[0];
+            (imported_wh, supplier.0, members.0, accounts_sum.0, u128::from(summary.imported_wh))
+        };
+        let as_of = |wh: u64| {
+            let nano = i128::from(cost(wh).nano());
+            (u128::from(wh), nano, -nano, 0, u128::from(wh))
+        };
+        assert_eq!(model.corrections(first), None);
+        model.corrected(&of(5, 1), &of(9, 0).lines);
+        model.settled(&of(9, 0), None, Moment::now());
+        assert_eq!(
+            (model.corrections(first), shown(&model)),
+            (Some(0), as_of(9)),
+            "what is not shown is not corrected"
+        );
+        for _ in 0..2 {
+            model.corrected(&of(5, 2), &of(9, 0).lines);
+            assert_eq!((model.corrections(first), shown(&model)), (Some(2), as_of(5)));
+        }
+        assert_eq!(model.households_of(first, 0, 1).unwrap().households[0].sums.imported_wh, 5);
+        assert_eq!(model.households(0, 1).households[0].sums.imported_wh, 5);
+        assert_eq!(model.totals().intervals, 1);
+        // A market that is started later takes over what stands.
+        let second = first.next().unwrap();
+        model.settled(&Settled { interval: second, ..of(3, 4) }, None, Moment::now());
+        assert_eq!(model.corrections(second), Some(4));
     }
 
     #[test]

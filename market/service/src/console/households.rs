@@ -40,6 +40,11 @@ impl Households {
         self.of(line.member).1.add(line);
     }
 
+    /// A line that a correction has taken the place of.
+    pub(super) fn take_out(&mut self, line: &Line) {
+        self.of(line.member).1.take_out(line);
+    }
+
     /// Takes over what the ledger says of the members. Whether that is anything new.
     pub(super) fn members(&mut self, members: &[MemberStatus]) -> bool {
         let mut changed = false;

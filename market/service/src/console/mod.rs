@@ -59,6 +59,7 @@ use protocol::{
     interval::Interval,
     member::MemberId,
     money::Price,
+    settlement::Line,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -287,6 +288,16 @@ impl Board {
     /// An interval is settled on the ledger. In order of interval, the history first; one told of twice counts once.
     pub fn settled(&self, settled: &Settled, picture: Option<&Picture>) {
         self.change(|model| model.settled(settled, picture, Moment::now()));
+    }
+
+    /// How often an interval was corrected, as far as its figures here tell; `None` if it is not shown yet.
+    pub(crate) fn corrections(&self, interval: Interval) -> Option<u32> {
+        self.model().corrections(interval)
+    }
+
+    /// An interval stands corrected; its lines were `before`, as its figures here tell. Told of twice, it counts once.
+    pub(crate) fn corrected(&self, stands: &Settled, before: &[Line]) {
+        self.change(|model| model.corrected(stands, before));
     }
 
     /// This many readings were late or settled provisionally, for this reason.

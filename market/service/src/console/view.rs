@@ -487,6 +487,18 @@ impl Sums {
         self.supply_revenue.add(line.supply_revenue);
     }
 
+    /// Takes a line out again that was added.
+    pub(crate) fn take_out(&mut self, line: &protocol::settlement::Line) {
+        self.bought_wh -= u128::from(line.bought.wh());
+        self.sold_wh -= u128::from(line.sold.wh());
+        self.imported_wh -= u128::from(line.imported.wh());
+        self.exported_wh -= u128::from(line.exported.wh());
+        self.paid.0 -= i128::from(line.paid.nano());
+        self.earned.0 -= i128::from(line.earned.nano());
+        self.supply_cost.0 -= i128::from(line.supply_cost.nano());
+        self.supply_revenue.0 -= i128::from(line.supply_revenue.nano());
+    }
+
     /// What the account gained.
     pub(crate) fn net(&self) -> Total {
         Total(self.earned.0 + self.supply_revenue.0 - self.paid.0 - self.supply_cost.0)

@@ -122,7 +122,7 @@ fn more_than_fit_into_an_hour_become_one_summary() {
     scene.outbox.delivered(Channel::Mail, scene.now);
     assert_eq!((scene.deliver(Channel::Mail), scene.waiting()), (vec![], vec![0]));
     scene.once(AlarmName::Unfit);
-    assert_eq!(scene.deliver(Channel::Mail), ["unfit (critical)", "unfit is over"]);
+    assert_eq!(scene.deliver(Channel::Mail), ["unfit (critical)", "disk_low is over", "unfit is over"]);
 }
 
 #[test]
