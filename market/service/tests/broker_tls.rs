@@ -127,5 +127,5 @@ async fn a_password_lets_the_market_in_and_is_in_no_line_of_its_log() {
     process.wait().unwrap();
     let said = said.expect("the market does not connect").unwrap();
     assert!(said.contains("connected to the broker"), "{said}");
-    assert!(!said.contains("secret"), "{said}");
+    assert!(!said.contains("market-secret"), "{said}");
 }

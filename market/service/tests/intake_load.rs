@@ -166,7 +166,7 @@ struct Market {
 impl Market {
     fn start(config: &Path) -> Market {
         let mut command = Command::new(env!("CARGO_BIN_EXE_market"));
-        command.arg("serve").arg("--config").arg(config).env("RUST_LOG", "warn,market::cli=info");
+        command.arg("serve").arg("--config").arg(config).env("RUST_LOG", "warn,market_service::cli=info");
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
         let console = log.find_map(|line| Some(line.split_once("console: ")?.1.to_owned()));

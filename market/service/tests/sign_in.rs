@@ -224,7 +224,7 @@ async fn a_person_signs_in_and_out_in_a_browser() {
         chromium.wait_for("String(document.getElementById('sign-out').hidden)", "false");
         // Whose token counts no longer is sent to sign in, by the history too.
         chromium.open(&format!("{}/history", console.root), screen);
-        let without = "document.getElementById('said').textContent.includes('expected a ledger to look back on')";
+        let without = "document.getElementById('said')?.textContent.includes('expected a ledger to look back on')";
         chromium.wait_for(without, true);
         assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}");
         chromium.eval("fetch('/sign-out', {method: 'POST', redirect: 'manual'}).then(() => { document.getElementById('date').value = '2026-06-01'; document.getElementById('after').click(); })");

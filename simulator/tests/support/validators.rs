@@ -4,11 +4,11 @@
 #[allow(dead_code, reason = "the validators are started one by one here")]
 mod nodes;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use ledger_node::{
     node::{Config, Running, STORE_DIRECTORY, start},
-    store::{SledStore, Store},
+    store::{SledStore, Store, StoreError},
 };
 use nodes::NodeFiles;
 use protocol::{genesis::Genesis, key::SecretKey};
@@ -58,7 +58,13 @@ impl Validators {
     /// The bytes of every block, as the store of a validator that was stopped has them.
     pub(crate) fn blocks(&self, number: u8, directory: &Path) -> Vec<Vec<u8>> {
         let path = directory.join(format!("node-{number}/state")).join(STORE_DIRECTORY);
-        let store = SledStore::open(&path, &self.community.genesis.chain()).unwrap();
+        let store = loop {
+            match SledStore::open(&path, &self.community.genesis.chain()) {
+                // An answer of its API that was under way when it stopped still reads.
+                Err(StoreError::InUse(_)) => std::thread::sleep(Duration::from_millis(50)),
+                store => break store.unwrap(),
+            }
+        };
         (1..=store.height().unwrap()).map(|height| store.block(height).unwrap().unwrap().body).collect()
     }
 }
