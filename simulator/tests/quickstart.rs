@@ -116,7 +116,17 @@ impl Drop for Town {
 fn a_community_runs_on_one_machine_by_the_commands_of_the_page() {
     let blocks = blocks("Five minutes, on one machine");
     assert_eq!(blocks.len(), 5, "keys, founding, handing out, start, look");
-    let said = Town::start(&blocks.concat(), &[]).done();
+    let [keys, founding, handing_out, start, look]: [String; 5] = blocks.try_into().unwrap();
+    // While the first interval runs, another household is taken in.
+    let [init, draft, approve, broker, run]: [String; 5] =
+        self::blocks("Take in a household").try_into().expect("five steps");
+    let nodes: String = (0..4).map(|node| until_it_listens(&format!("127.0.0.1/2600{node}"))).collect();
+    let arrived = "until ledger drafts --url http://127.0.0.1:26002 | grep register_member; do sleep 0.1; done\n";
+    let decided = "until ledger drafts | grep 'no decision waits'; do sleep 0.1; done\n";
+    let join = [&*init, &nodes, &draft, arrived, &approve, decided, &broker, &run].concat();
+    let said = Town::start(&[keys, founding, handing_out, start, join, look].concat(), &[]).done();
+    assert!(said.contains("draft 1: 1 of 4 voting power approve"), "{said}");
+    assert!(said.contains("wait   not registered yet") || said.contains("ok     registered"), "the check\n{said}");
     assert!(said.lines().any(|line| line.starts_with("20") && line.contains("/PT5M ")), "a receipt\n{said}");
     assert!(said.contains("\nin order"), "the audit\n{said}");
     assert!(said.contains(", every clearing computed again"), "{said}");
