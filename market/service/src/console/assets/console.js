@@ -96,11 +96,11 @@ function drawStatus() {
     readings.max = Math.max(expected, 1);
     readings.value = received;
   } else if (status.phase === 'running') {
-    put('open-label', 'Running interval');
+    put('open-label', say('running_interval'));
     put('open', `${clock(status.open)}Z`);
     at('open').dateTime = status.open;
     const end = new Date(Date.parse(status.open) + community.interval_minutes * 60_000).toISOString();
-    put('open-note', `${status.open.slice(0, 10)}, meters are read at ${clock(end)}Z`);
+    put('open-note', say('read_at', { date: day(status.open), end: `${clock(end)}Z` }));
   } else if (status.phase === 'finished') {
     put('open-label', say('market'));
     put('open', say('finished'));

@@ -9,6 +9,8 @@ export default {
   glance: 'At a glance',
   loading: 'Loading…',
   open_interval: 'Open interval',
+  running_interval: 'Running interval',
+  read_at: '{date}, meters are read at {end}',
   readings_label: 'Readings taken for the open interval',
   market: 'Market',
   finished: 'Finished',
