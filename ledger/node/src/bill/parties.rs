@@ -112,13 +112,17 @@ pub struct Vat {
     pub note: Option<String>,
 }
 
+/// Least rate, hundredths of a percent: less, EN 16931 takes for no rate, and refuses a tax on it (BR-CO-17).
+const RATE_MIN: i64 = 50;
+
 impl Vat {
     fn check(&self, table: &'static str) -> Result<(), PartyError> {
         let refused = |expected| Err(PartyError::Vat { table, category: self.category, expected });
         let has_rate = !self.rate.is_zero();
-        let in_range = self.rate > Decimal::ZERO && self.rate < Decimal::ONE_HUNDRED && self.rate.scale() <= 2;
+        let least = Decimal::new(RATE_MIN, 2);
+        let in_range = self.rate >= least && self.rate < Decimal::ONE_HUNDRED && self.rate.scale() <= 2;
         match self.category {
-            Category::S if !in_range => refused("a rate from \"0.01\" to \"99.99\""),
+            Category::S if !in_range => refused("a rate from \"0.50\" to \"99.99\""),
             Category::Z | Category::E | Category::O if has_rate => refused("no rate"),
             Category::E | Category::O if self.reason.is_none() => refused("a reason"),
             Category::S | Category::Z if self.reason.is_some() => refused("no reason"),

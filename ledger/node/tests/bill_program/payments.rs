@@ -270,6 +270,7 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
     biller("prefix.toml", "\"V-\"", "\"ä\"");
     biller("prefix-long.toml", "\"V-\"", "\"12345678901234567\"");
     biller("rate.toml", "rate = \"19\"", "rate = \"0\"");
+    biller("rate-small.toml", "rate = \"19\"", "rate = \"0.49\"");
     biller("untaxed.toml", "category = \"O\"\nreason", "category = \"E\"\nreason");
     biller("reason.toml", "reason = ", "# reason = ");
     let (first, debtor) = (world.members[0].to_string(), world.members[debtor].to_string());
@@ -301,7 +302,12 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
         ("--biller", "no-creditor.toml", "expected creditor_id in the biller's file, as members owe".into()),
         ("--biller", "prefix.toml", "number_prefix: ".into()),
         ("--biller", "prefix-long.toml", "number_prefix: ".into()),
-        ("--biller", "rate.toml", "[supplied]: expected a rate from \"0.01\" to \"99.99\" with category S".into()),
+        ("--biller", "rate.toml", "[supplied]: expected a rate from \"0.50\" to \"99.99\" with category S".into()),
+        (
+            "--biller",
+            "rate-small.toml",
+            "[supplied]: expected a rate from \"0.50\" to \"99.99\" with category S".into(),
+        ),
         ("--biller", "reason.toml", "[received]: expected a reason with category O".into()),
         ("--biller", "untaxed.toml", "-S: BR-E-02: ".into()),
         ("--biller", "gone.toml", "gone.toml: ".into()),
