@@ -10,8 +10,9 @@ use ledger_client::api::Node;
 use protocol::{
     api::{OpenDraft, RulesInForce},
     decision::{Action, Decision, Draft},
+    envelope::ChainId,
     genesis::Technology,
-    key::{DeviceId, PublicKey},
+    key::{DeviceId, PublicKey, SecretKey},
     member::{AccountId, MemberId},
     money::Amount,
     reading::Registers,
@@ -90,20 +91,17 @@ struct Opening {
 impl Opening {
     /// Drafts two actions, the second under the next free number, and opens both at the node.
     fn open_both(mut self, actions: [Action; 2]) -> Result<(), Failure> {
-        let Some((chain, key)) = self.approver.open(&mut self.node)? else {
+        let Some(approver) = self.approver.open(&mut self.node)? else {
             return Err(bad_input(
                 "expected a validator's key, found none, and two decisions are not written to one file: name its \
                  configuration with --config",
             ));
         };
-        let in_force = self.node.ask(Node::rules)?;
-        let open = self.node.ask(Node::drafts)?;
+        let (in_force, open) = self.known()?;
         let first = number(&in_force, &open, self.instead_of)?;
         let second = number(&in_force, &open, None)?.max(first + 1);
         for (sequence, action) in [first, second].into_iter().zip(actions) {
-            let mut draft = Draft { decision: Decision { sequence, action }, approvals: Vec::new() };
-            draft.approve(&chain, &key);
-            send_draft(&self.node, &draft)?;
+            send_draft(&self.node, &approved(Decision { sequence, action }, Some(&approver)))?;
         }
         Ok(())
     }
@@ -111,19 +109,26 @@ impl Opening {
     /// Drafts what `action` makes of the rules in force, and opens it at the node, or writes it to stdout.
     fn open(mut self, action: impl FnOnce(&RulesInForce, &Asked) -> Result<Action, Failure>) -> Result<(), Failure> {
         let approver = self.approver.open(&mut self.node)?;
-        let in_force = self.node.ask(Node::rules)?;
-        let open = self.node.ask(Node::drafts)?;
+        let (in_force, open) = self.known()?;
         let sequence = number(&in_force, &open, self.instead_of)?;
         let decision = Decision { sequence, action: action(&in_force, &self.node)? };
-        let mut draft = Draft { decision, approvals: Vec::new() };
-        match approver {
-            Some((chain, key)) => {
-                draft.approve(&chain, &key);
-                send_draft(&self.node, &draft)
-            }
-            None => print_json(&draft),
-        }
+        let draft = approved(decision, approver.as_ref());
+        if approver.is_some() { send_draft(&self.node, &draft) } else { print_json(&draft) }
     }
+
+    /// What is in force, and what waits.
+    fn known(&self) -> Result<(RulesInForce, Vec<OpenDraft>), Failure> {
+        Ok((self.node.ask(Node::rules)?, self.node.ask(Node::drafts)?))
+    }
+}
+
+/// A draft, with the approval of whoever drafts it, if they can give one.
+fn approved(decision: Decision, approver: Option<&(ChainId, SecretKey)>) -> Draft {
+    let mut draft = Draft { decision, approvals: Vec::new() };
+    if let Some((chain, key)) = approver {
+        draft.approve(chain, key);
+    }
+    draft
 }
 
 /// The next number that no decision and no draft has, unless one is to be taken again.

@@ -15,7 +15,7 @@ use protocol::{
 };
 
 use super::{Failure, Meter, Opening};
-use crate::cli::{bad_input, failed};
+use crate::cli::{bad_input, failed, names};
 
 #[derive(Args)]
 #[command(after_help = "Both keys of the household have to have signed the request. Whose it is, the request does not
@@ -102,20 +102,14 @@ impl Entry<'_> {
     fn new<'a>(member: MemberId, name: &str, file: &'a Path) -> Result<Entry<'a>, Failure> {
         check_name(name).map_err(|error| bad_input(format!("--name: {error}")))?;
         let named = |error: String| bad_input(format!("{}: {error}", file.display()));
-        let text = fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
-        if text.lines().next().is_none_or(|head| head.trim() != "member,name") {
-            return Err(named("expected a CSV file with the columns member,name".into()));
-        }
-        let quoted = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.into() };
-        let twice = text.lines().skip(1).find_map(|line| {
-            let (member, known) = line.split_once(',')?;
-            (known == quoted || known == format!("\"{name}\"")).then_some(member)
-        });
-        if let Some(member) = twice {
+        let twice = names::read(file)?.into_iter().find(|(_, known)| known == name);
+        if let Some((member, _)) = twice {
             return Err(named(format!(
                 "expected a name that nobody has, found {name} of {member}: say which one, as in “{name}, 2nd floor”"
             )));
         }
+        let text = fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
+        let quoted = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.into() };
         let line_end = if text.ends_with('\n') { "" } else { "\n" };
         Ok(Entry { line: format!("{line_end}{member},{quoted}\n"), file })
     }
