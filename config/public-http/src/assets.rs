@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::hash::Hash;
+use tokio::task::spawn_blocking;
 
 use super::packing::Packing;
 
@@ -68,8 +69,9 @@ impl Asset {
     }
 
     /// The answer to a request with these headers: packed as who asks can unpack it, and nothing but "not modified" to
-    /// who has it already. The first one that wants it packed waits for that: a second, where it is large.
-    pub fn answer(&self, request: &HeaderMap) -> Response {
+    /// who has it already. The first one that wants it packed waits for that, a second where it is large; nobody else
+    /// does.
+    pub async fn answer(&'static self, request: &HeaderMap) -> Response {
         // Weak: packed or not, it says the same.
         let etag = format!("W/\"{}\"", self.hash);
         let known = request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
@@ -82,27 +84,32 @@ impl Asset {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         let content_type = [(header::CONTENT_TYPE, self.content_type)];
-        match Packing::accepted(request).and_then(|packing| Some((packing, self.packed(packing)?))) {
-            Some((packing, body)) => {
-                (headers, content_type, [(header::CONTENT_ENCODING, packing.name())], body).into_response()
-            }
-            None => (headers, content_type, self.body.clone()).into_response(),
+        if let Some(packing) = Packing::accepted(request)
+            && let Some(body) = self.packed(packing).await
+        {
+            return (headers, content_type, [(header::CONTENT_ENCODING, packing.name())], body).into_response();
         }
+        (headers, content_type, self.body.clone()).into_response()
     }
 
-    fn packed(&self, packing: Packing) -> Option<Bytes> {
+    async fn packed(&'static self, packing: Packing) -> Option<Bytes> {
         let packed = match packing {
             Packing::Brotli => &self.brotli,
             Packing::Gzip => &self.gzip,
         };
-        packed.get_or_init(|| packing.pack(&self.body).map(Bytes::from)).clone()
+        if let Some(packed) = packed.get() {
+            return packed.clone();
+        }
+        let pack = move || packed.get_or_init(|| packing.pack(&self.body).map(Bytes::from)).clone();
+        // It fails only where packing panicked, or the program ends.
+        spawn_blocking(pack).await.ok().flatten()
     }
 }
 
 /// The answer of the file of this name among others; "not found" where there is none.
-pub fn answer(assets: &[Asset], name: &str, request: &HeaderMap) -> Response {
+pub async fn answer(assets: &'static [Asset], name: &str, request: &HeaderMap) -> Response {
     match assets.iter().find(|asset| asset.name == name) {
-        Some(asset) => asset.answer(request),
+        Some(asset) => asset.answer(request).await,
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -113,10 +120,11 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn who_has_a_file_is_told_that_it_did_not_change_and_who_has_another_gets_it() {
-        let assets = [Asset::new("page.js", JAVASCRIPT, "let a;"), Asset::new("page.css", CSS, "a {}").kept()];
-        let first = answer(&assets, "page.js", &HeaderMap::new());
+    #[tokio::test]
+    async fn who_has_a_file_is_told_that_it_did_not_change_and_who_has_another_gets_it() {
+        let assets =
+            &*[Asset::new("page.js", JAVASCRIPT, "let a;"), Asset::new("page.css", CSS, "a {}").kept()].to_vec().leak();
+        let first = answer(assets, "page.js", &HeaderMap::new()).await;
         assert_eq!(
             (first.status(), &first.headers()[header::CONTENT_TYPE]),
             (StatusCode::OK, &JAVASCRIPT.parse().unwrap())
@@ -124,27 +132,28 @@ mod tests {
         assert_eq!(first.headers()[header::CACHE_CONTROL], "no-cache");
         let etag = first.headers()[header::ETAG].clone();
         let knowing = |etag: HeaderValue| HeaderMap::from_iter([(header::IF_NONE_MATCH, etag)]);
-        assert_eq!(answer(&assets, "page.js", &knowing(etag.clone())).status(), StatusCode::NOT_MODIFIED);
-        let other = answer(&assets, "page.css", &knowing(etag));
+        assert_eq!(answer(assets, "page.js", &knowing(etag.clone())).await.status(), StatusCode::NOT_MODIFIED);
+        let other = answer(assets, "page.css", &knowing(etag)).await;
         assert_eq!(
             (other.status(), &other.headers()[header::CACHE_CONTROL]),
             (StatusCode::OK, &FOR_GOOD.parse().unwrap())
         );
-        assert_eq!(answer(&assets, "page", &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer(assets, "page", &HeaderMap::new()).await.status(), StatusCode::NOT_FOUND);
     }
-    #[test]
-    fn who_can_unpack_gets_less_and_who_cannot_gets_it_as_it_is() {
+
+    #[tokio::test]
+    async fn who_can_unpack_gets_less_and_who_cannot_gets_it_as_it_is() {
         let content = "a { color: red }\n".repeat(100);
-        let asset = Asset::new("page.css", CSS, content.clone());
-        let asked = |coding: &'static str| {
+        let asset: &Asset = Box::leak(Box::new(Asset::new("page.css", CSS, content.clone())));
+        let asked = async |coding: &'static str| {
             let request = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(coding))]);
-            let answer = asset.answer(&request);
+            let answer = asset.answer(&request).await;
             (answer.headers().get(header::CONTENT_ENCODING).cloned(), answer.headers()[header::ETAG].clone())
         };
-        let (coding, etag) = asked("identity");
+        let (coding, etag) = asked("identity").await;
         assert_eq!((coding, &etag), (None, &format!("W/\"{}\"", asset.hash).parse().unwrap()));
         for name in ["br", "gzip"] {
-            let (coding, same) = asked(name);
+            let (coding, same) = asked(name).await;
             assert_eq!((coding.unwrap(), same), (HeaderValue::from_static(name), etag.clone()));
         }
         for packed in [&asset.brotli, &asset.gzip] {

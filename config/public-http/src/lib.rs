@@ -15,7 +15,7 @@
 //! | `page.rs` | a door that asks nobody's name: what console and agent's page have |
 //! | `assets.rs` | files that a program carries and serves, with their media types and caching |
 //! | `packing.rs` | how files are packed for their way, by what a browser can unpack |
-//! | `words.rs` | a script that says the texts of a page in the reader's language |
+//! | `shared.rs` | what pages that browsers draw have in common: texts by language, figures, looks |
 //! | `refusal.rs` | why a call or a connection is turned away |
 
 mod access;
@@ -28,9 +28,9 @@ mod packing;
 mod page;
 mod refusal;
 mod serve;
+mod shared;
 mod tls;
 mod tokens;
-mod words;
 
 pub use self::{
     access::{Access, AccessError},
@@ -42,7 +42,7 @@ pub use self::{
     page::{FORM_BYTES_MAX, Page, reaches_beyond},
     refusal::Refusal,
     serve::{Greeted, Keeper, Site, Stream, serve, whole_body},
+    shared::{BASE_CSS, ICON_SVG, shared},
     tls::{Tls, TlsError, greet},
     tokens::{KnownTokens, Role, TokenRefusal, Tokens, TokensError, bearer},
-    words::WORDS_JS,
 };

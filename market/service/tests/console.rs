@@ -413,7 +413,7 @@ async fn there_is_an_end_to_listeners() {
 #[tokio::test]
 async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
     let console = Console::serve(Board::new(neighbourhood::community())).await;
-    for path in [
+    let page = [
         "/",
         "/assets/console.css",
         "/assets/console.js",
@@ -430,6 +430,13 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         "/assets/language.js",
         "/assets/sign-in.js",
         "/assets/health.js",
+        "/assets/ask.js",
+        "/assets/base.css",
+        "/assets/element.js",
+        "/assets/figures.js",
+        "/assets/words.js",
+    ];
+    let others = [
         "/assets/format.js",
         "/assets/icon.svg",
         "/assets/plotly.js",
@@ -439,31 +446,15 @@ async fn the_page_and_the_documentation_need_nothing_from_elsewhere() {
         "/api/openapi.json",
         "/metrics",
         "/api/v1/state",
-    ] {
+    ];
+    for path in page.into_iter().chain(others) {
         let answer = console.get(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
         assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
     }
-    for path in [
-        "/",
-        "/assets/console.css",
-        "/assets/console.js",
-        "/assets/charts.js",
-        "/assets/mechanism.js",
-        "/assets/tables.js",
-        "/assets/map.js",
-        "/assets/paced.js",
-        "/assets/say.js",
-        "/assets/server-words.js",
-        "/assets/words-de.js",
-        "/assets/words-en.js",
-        "/assets/words-fr.js",
-        "/assets/language.js",
-        "/assets/sign-in.js",
-        "/assets/health.js",
-    ] {
+    for path in page {
         let text = console.get(path).await.text().await.unwrap();
         assert!(!text.contains("//cdn") && !text.contains("https://"), "{path} names another server");
     }

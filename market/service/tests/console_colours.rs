@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-const CSS: &str = include_str!("../src/console/assets/console.css");
+use public_http::BASE_CSS;
 
 type Colours = BTreeMap<String, [u8; 3]>;
 
@@ -18,7 +18,7 @@ fn colours(block: &str) -> Colours {
 
 /// By day, and by night: what the night does not change is as by day.
 fn schemes() -> [(&'static str, Colours); 2] {
-    let mut blocks = CSS.split(":root {").skip(1).map(|rest| colours(rest.split('}').next().unwrap()));
+    let mut blocks = BASE_CSS.split(":root {").skip(1).map(|rest| colours(rest.split('}').next().unwrap()));
     let day = blocks.next().unwrap();
     let night = day.clone().into_iter().chain(blocks.next().unwrap()).collect();
     [("day", day), ("night", night)]

@@ -15,6 +15,7 @@ use protocol::{
     interval::{Interval, parse_utc},
     receipt::Receipt,
 };
+use public_http::{ICON_SVG, SVG};
 use serde::Deserialize;
 
 use super::{
@@ -38,7 +39,6 @@ use crate::{
 
 const STYLE: &str = include_str!("assets/page.css");
 const SCRIPT: &str = include_str!("assets/page.js");
-const ICON: &str = include_str!("assets/icon.svg");
 
 /// The pages and their files.
 pub(crate) fn router() -> Router<Shown> {
@@ -60,7 +60,7 @@ pub(super) fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/page.css", file("text/css; charset=utf-8", STYLE))
         .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
-        .route("/icon.svg", file("image/svg+xml", ICON))
+        .route("/icon.svg", file(SVG, ICON_SVG))
 }
 
 /// The sums of the month that was shown last, as long as no receipt has come since: the first page asks for them every

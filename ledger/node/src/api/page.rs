@@ -4,14 +4,14 @@
 use std::sync::LazyLock;
 
 use axum::{Router, extract::Path, http::HeaderMap, response::Response, routing::get};
-use public_http::{Asset, CSS, HTML, JAVASCRIPT, SVG, WORDS_JS, answer};
+use public_http::{Asset, CSS, HTML, JAVASCRIPT, answer, shared};
 
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("index.html", HTML, include_str!("../page/assets/index.html")));
 
 /// The light client's files, which know nothing of a page, and the page's own.
-static ASSETS: LazyLock<[Asset; 18]> = LazyLock::new(|| {
-    [
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    let own = [
         Asset::new("block.js", JAVASCRIPT, include_str!("../page/assets/block.js")),
         Asset::new("cbor.js", JAVASCRIPT, include_str!("../page/assets/cbor.js")),
         Asset::new("genesis.js", JAVASCRIPT, include_str!("../page/assets/genesis.js")),
@@ -23,24 +23,23 @@ static ASSETS: LazyLock<[Asset; 18]> = LazyLock::new(|| {
         Asset::new("shape.js", JAVASCRIPT, include_str!("../page/assets/shape.js")),
         Asset::new("card.js", JAVASCRIPT, include_str!("../page/assets/card.js")),
         Asset::new("decided.js", JAVASCRIPT, include_str!("../page/assets/decided.js")),
-        Asset::new("figures.js", JAVASCRIPT, include_str!("../page/assets/figures.js")),
+        Asset::new("format.js", JAVASCRIPT, include_str!("../page/assets/format.js")),
         Asset::new("page.js", JAVASCRIPT, include_str!("../page/assets/page.js")),
         Asset::new("page-words.js", JAVASCRIPT, include_str!("../page/assets/page-words.js")),
         Asset::new("check-words.js", JAVASCRIPT, include_str!("../page/assets/check-words.js")),
-        Asset::new("words.js", JAVASCRIPT, WORDS_JS),
         Asset::new("page.css", CSS, include_str!("../page/assets/page.css")),
-        Asset::new("icon.svg", SVG, include_str!("../page/assets/icon.svg")),
-    ]
+    ];
+    own.into_iter().chain(shared()).collect()
 });
 
 /// The page at `/`, and what it loads.
 pub(super) fn router() -> Router {
     Router::new()
-        .route("/", get(async |request: HeaderMap| INDEX.answer(&request)))
+        .route("/", get(async |request: HeaderMap| INDEX.answer(&request).await))
         .route("/assets/{name}", get(file))
-        .route("/favicon.ico", get(async |request: HeaderMap| answer(&*ASSETS, "icon.svg", &request)))
+        .route("/favicon.ico", get(async |request: HeaderMap| answer(&ASSETS, "icon.svg", &request).await))
 }
 
 async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
-    answer(&*ASSETS, &name, &request)
+    answer(&ASSETS, &name, &request).await
 }

@@ -3,6 +3,7 @@
 //! are no words in it, so that it is of every language.
 
 use plotters::prelude::*;
+use public_http::BASE_CSS;
 
 use super::view::{CurveStep, CurveSteps};
 
@@ -91,7 +92,7 @@ fn stepped(steps: &[CurveStep], order: impl Fn(i64, i64) -> std::cmp::Ordering) 
 
 /// The colours by name, by day and by night, as the page's style has them.
 fn style() -> String {
-    let blocks = include_str!("assets/console.css").split(":root {").skip(1);
+    let blocks = BASE_CSS.split(":root {").skip(1);
     let of = |block: &str| {
         let declared = block.split('}').next().unwrap_or_default().split(';').map(str::trim);
         let wanted = declared.filter(|line| NAMES.iter().any(|(_, name)| line.starts_with(&name[4..name.len() - 1])));

@@ -3,13 +3,8 @@
 
 use std::sync::LazyLock;
 
-use axum::{
-    extract::Path,
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
-};
-use public_http::{Asset, CSS, HTML, JAVASCRIPT, SVG, WORDS_JS, answer};
-use tokio::task::spawn_blocking;
+use axum::{extract::Path, http::HeaderMap, response::Response};
+use public_http::{Asset, CSS, HTML, JAVASCRIPT, answer, shared};
 
 /// Scripts only from files of this server, and forms only to it. Styles may be inline, because plotly.js and Swagger UI
 /// set some that way.
@@ -26,7 +21,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     // By its hash: a browser that has it does not ask again.
     let plotly = Asset::new("plotly.js", JAVASCRIPT, plotly()).kept();
     let charts = include_str!("assets/charts.js").replace("/assets/plotly.js", &plotly.address());
-    vec![
+    let own = [
         Asset::new("console.css", CSS, include_str!("assets/console.css")),
         Asset::new("console.js", JAVASCRIPT, include_str!("assets/console.js")),
         Asset::new("charts.js", JAVASCRIPT, charts),
@@ -35,10 +30,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("alarms.js", JAVASCRIPT, include_str!("assets/alarms.js")),
         Asset::new("health.js", JAVASCRIPT, include_str!("assets/health.js")),
         Asset::new("format.js", JAVASCRIPT, include_str!("assets/format.js")),
-        Asset::new("words.js", JAVASCRIPT, WORDS_JS),
         Asset::new("map.js", JAVASCRIPT, include_str!("assets/map.js")),
         Asset::new("say.js", JAVASCRIPT, include_str!("assets/say.js")),
-        Asset::new("language.js", JAVASCRIPT, include_str!("assets/language.js")),
+        Asset::new("ask.js", JAVASCRIPT, include_str!("assets/ask.js")),
         Asset::new("paced.js", JAVASCRIPT, include_str!("assets/paced.js")),
         Asset::new("sign-in.js", JAVASCRIPT, include_str!("assets/sign-in.js")),
         Asset::new("server-words.js", JAVASCRIPT, include_str!("assets/server-words.js")),
@@ -54,9 +48,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("history-lines.js", JAVASCRIPT, include_str!("assets/history-lines.js")),
         Asset::new("history-parts.js", JAVASCRIPT, include_str!("assets/history-parts.js")),
         Asset::new("history-words.js", JAVASCRIPT, include_str!("assets/history-words.js")),
-        Asset::new("icon.svg", SVG, include_str!("assets/icon.svg")),
         plotly,
-    ]
+    ];
+    own.into_iter().chain(shared()).collect()
 });
 
 /// plotly.js as the crate carries it: the first of the scripts that it embeds in a page.
@@ -68,28 +62,22 @@ fn plotly() -> String {
 
 /// `GET /`
 pub(crate) async fn index(request: HeaderMap) -> Response {
-    packed(move || INDEX.answer(&request)).await
+    INDEX.answer(&request).await
 }
 
 /// `GET /history`
 pub(crate) async fn history(request: HeaderMap) -> Response {
-    packed(move || HISTORY.answer(&request)).await
+    HISTORY.answer(&request).await
 }
 
 /// `GET /assets/NAME`
 pub(crate) async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
-    packed(move || answer(&ASSETS, &name, &request)).await
+    answer(&ASSETS, &name, &request).await
 }
 
 /// `GET /favicon.ico`: what browsers ask for beside everything that is not our page, such as the metrics.
 pub(crate) async fn icon(request: HeaderMap) -> Response {
-    packed(move || answer(&ASSETS, "icon.svg", &request)).await
-}
-
-/// Answers beside the market's own work: to pack a large file takes a second, the first time.
-async fn packed(answer: impl FnOnce() -> Response + Send + 'static) -> Response {
-    // It fails only where the answer panicked, or the program ends.
-    spawn_blocking(answer).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    answer(&ASSETS, "icon.svg", &request).await
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(super) fn forms(tokens: Arc<KnownTokens>) -> Router {
 }
 
 /// The files of the page on which one signs in.
-const OPEN_ASSETS: [&str; 5] = ["console.css", "icon.svg", "language.js", "sign-in.js", "words.js"];
+const OPEN_ASSETS: [&str; 6] = ["base.css", "console.css", "icon.svg", "language.js", "sign-in.js", "words.js"];
 
 /// What everyone may see: how to sign in, and what that page looks like.
 fn is_open(path: &str) -> bool {

@@ -1,6 +1,7 @@
 // The card that checks a receipt. The two files are read here, and nothing of them is sent.
 
-import { amount, kwh, make, moment, price } from './figures.js';
+import { make } from './element.js';
+import { amount, kwh, moment, price } from './format.js';
 import { TEXTS } from './check-words.js';
 import { hex, needCryptography } from './hash.js';
 import { readGenesis } from './genesis.js';

@@ -1,6 +1,7 @@
 // What a decision changed, as names and values to be read.
 
-import { amount, make, moment, nano, number, price } from './figures.js';
+import { make } from './element.js';
+import { amount, moment, nano, number, price } from './format.js';
 
 const account = (say, id) => (typeof id === 'string' ? say(id) : `${say('member')} ${id.member}`);
 

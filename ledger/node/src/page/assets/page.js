@@ -1,9 +1,11 @@
 // The node's page: sums, decisions and checkpoints, asked of this node and nobody else.
 
-import { amount, kwh, later, make, moment, nano, number, price } from './figures.js';
+import { make } from './element.js';
+import { amount, kwh, later, moment, nano, number, price } from './format.js';
+import { offer } from './language.js';
 import { TEXTS } from './page-words.js';
 import { decision } from './decided.js';
-import { choose, language, speak, speaker } from './words.js';
+import { speak, speaker } from './words.js';
 
 const say = speaker(TEXTS);
 const at = (id) => document.getElementById(id);
@@ -155,8 +157,7 @@ async function live() {
 }
 
 speak(say);
-at('language').value = language;
-at('language').addEventListener('change', ({ target }) => choose(target.value));
+offer();
 for (const name of Object.keys(DRAWN)) {
   for (const [button, by] of [['older', 1], ['newer', -1]]) {
     at(`${name}-${button}`).disabled = true;

@@ -1,5 +1,6 @@
 // The list of alarms: what is on, and what was.
 
+import { ask } from './ask.js';
 import { moment, number } from './format.js';
 import { original } from './health.js';
 import { say } from './say.js';
@@ -68,8 +69,7 @@ function draw(text) {
 
 async function follow() {
   try {
-    const answer = await fetch('/api/v1/alarms');
-    if (answer.status === 401) location.assign('/sign-in');
+    const answer = await ask('/api/v1/alarms');
     if (!answer.ok) throw new Error(String(answer.status));
     draw(await answer.text());
     at('alarms-card').classList.remove('stale');

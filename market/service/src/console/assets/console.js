@@ -1,5 +1,6 @@
 // The operator's console: fetches the market's state once, then follows its events.
 
+import { ask } from './ask.js';
 import { curvesText, drawCurves, drawHistory, keyed } from './charts.js';
 import { clock, day, energy, kwh, moment, money, nano, number, price } from './format.js';
 import { drawHealth } from './health.js';
@@ -41,9 +42,8 @@ addEventListener('error', (event) => problem('page', say('fault', { reason: even
 addEventListener('unhandledrejection', (event) => problem('page', say('fault', { reason: event.reason?.message ?? event.reason })));
 
 async function get(path) {
-  const answer = await fetch(path, { headers: { accept: 'application/json' } });
+  const answer = await ask(path);
   if (answer.status === 404) return null;
-  if (answer.status === 401) location.assign('/sign-in'); // the token is older than it may be, or counts no longer
   if (!answer.ok) throw new Error(say('not_answered', { path, status: answer.status }));
   return answer.json();
 }

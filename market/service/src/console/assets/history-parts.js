@@ -1,5 +1,6 @@
 // What the parts of the history have in common: how they ask, and how they write figures, dates and rows.
 
+import { ask as asked } from './ask.js';
 import { money as amount, nano, number } from './format.js';
 import { TEXTS } from './history-words.js';
 import { language, speaker } from './words.js';
@@ -25,11 +26,7 @@ export async function ask(path) {
   let answer;
   let body;
   try {
-    answer = await fetch(path, { headers: { accept: 'application/json' } });
-    if (answer.status === 401) {
-      location.assign('/sign-in'); // the token is older than it may be, or counts no longer
-      return new Promise(() => {});
-    }
+    answer = await asked(path);
     body = await answer.json();
   } catch {
     throw new Error(say('away'));

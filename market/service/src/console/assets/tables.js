@@ -1,5 +1,6 @@
 // Households, validators, accounts, refusals and late readings as tables and lists.
 
+import { make } from './element.js';
 import { age, kwh, money, nano, number } from './format.js';
 import { count, say } from './say.js';
 import { language } from './words.js';
@@ -18,14 +19,6 @@ const COLUMNS = [
 ];
 const ROWS_AT_ONCE = 200;
 const byName = new Intl.Collator(language, { numeric: true }).compare;
-
-/** An element with a class, text and children. */
-function make(tag, className = '', ...children) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
 
 /** The table of households: sortable, filtered by name, a bounded number of rows at once. */
 export class Households {
