@@ -39,9 +39,12 @@ use rand_chacha::{
 };
 use support::{Community, nodes::NodeFiles, ports::free_port};
 use tempfile::TempDir;
+use testkit::prometheus::Prometheus;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::block_in_place,
+    time::{error::Elapsed, timeout},
 };
 
 const HONEST: usize = 3;
@@ -148,81 +151,108 @@ fn order(sequence: u64, community: &Community, buy: &str) -> Order {
     Order { sequence, valid_from, buy, sell: None, buy_cap: None, sell_cap: None }
 }
 
-async fn run(seed: u64) {
-    println!("seed {seed}");
-    let community = Community::new(1, HONEST + 1);
-    let directory = TempDir::new().unwrap();
-    let weather = Arc::new(Weather::default());
-    let ports: Vec<u16> = (0..HONEST + TWINS.len()).map(|_| free_port()).collect();
-    let mut relays = Vec::new();
-    for (port, number) in ports.iter().zip(0..) {
-        relays.push(relay(*port, seed.wrapping_add(number), weather.clone()).await);
-    }
-    let (mut nodes, mut configs) = (Vec::new(), Vec::new());
-    for index in 0..ports.len() {
-        // Honest nodes reach each other in fair weather; all else passes through relays, and the twins never meet.
-        let peers = (0..ports.len()).filter(|peer| *peer != index && (*peer < HONEST || index < HONEST));
-        let port = |peer: usize| if peer < HONEST && index < HONEST { ports[peer] } else { relays[peer] };
-        let peers: Vec<_> = peers.map(|peer| format!("/ip4/127.0.0.1/tcp/{}", port(peer))).collect();
-        let files = NodeFiles {
-            number: index as u8,
-            validator: Some(index.min(HONEST)),
-            listen: &format!("/ip4/127.0.0.1/tcp/{}", ports[index]),
-            peers: &peers,
-            gossip_listen: &format!("/ip4/127.0.0.1/tcp/{}", free_port()),
-            // Nobody hears of a transaction but in a proposal: so the twins go on knowing different ones.
-            gossip_peers: &[],
-            api: "127.0.0.1:0",
-            heartbeat_ms: HEARTBEAT_MS,
-            propose_ms: 1_000,
-        };
-        let config = Config::load(&files.write(directory.path(), &community)).unwrap();
-        nodes.push(start(config.clone()).await.unwrap());
-        configs.push(config);
+/// Three honest nodes and the twins, in bad weather.
+struct Storm {
+    community: Community,
+    directory: TempDir,
+    weather: Arc<Weather>,
+    honest: Vec<Running>,
+    twins: Vec<Running>,
+    configs: Vec<Config>,
+}
+
+impl Storm {
+    async fn start(seed: u64) -> Storm {
+        println!("seed {seed}");
+        let community = Community::new(1, HONEST + 1);
+        let directory = TempDir::new().unwrap();
+        let weather = Arc::new(Weather::default());
+        let ports: Vec<u16> = (0..HONEST + TWINS.len()).map(|_| free_port()).collect();
+        let mut relays = Vec::new();
+        for (port, number) in ports.iter().zip(0..) {
+            relays.push(relay(*port, seed.wrapping_add(number), weather.clone()).await);
+        }
+        let (mut honest, mut configs) = (Vec::new(), Vec::new());
+        for index in 0..ports.len() {
+            // Honest nodes reach each other in fair weather; all else passes through relays, and the twins never meet.
+            let peers = (0..ports.len()).filter(|peer| *peer != index && (*peer < HONEST || index < HONEST));
+            let port = |peer: usize| if peer < HONEST && index < HONEST { ports[peer] } else { relays[peer] };
+            let peers: Vec<_> = peers.map(|peer| format!("/ip4/127.0.0.1/tcp/{}", port(peer))).collect();
+            let files = NodeFiles {
+                number: index as u8,
+                validator: Some(index.min(HONEST)),
+                listen: &format!("/ip4/127.0.0.1/tcp/{}", ports[index]),
+                peers: &peers,
+                gossip_listen: &format!("/ip4/127.0.0.1/tcp/{}", free_port()),
+                // Nobody hears of a transaction but in a proposal: so the twins go on knowing different ones.
+                gossip_peers: &[],
+                api: "127.0.0.1:0",
+                heartbeat_ms: HEARTBEAT_MS,
+                propose_ms: 1_000,
+            };
+            let config = Config::load(&files.write(directory.path(), &community)).unwrap();
+            honest.push(start(config.clone()).await.unwrap());
+            configs.push(config);
+        }
+        let twins = honest.split_off(HONEST);
+        Storm { community, directory, weather, honest, twins, configs }
     }
 
-    let (mut twins, twin_configs) = (nodes.split_off(HONEST), &configs[HONEST..]);
-    let honest = &nodes;
-    let mut told = None;
-    let bad_enough = async {
-        while !(honest.iter().all(|node| node.ledger.status().height >= BLOCKS)
-            && honest.iter().any(|node| equivocations(node) > 0)
-            && weather.has_been_bad())
-        {
+    fn is_bad_enough(&self) -> bool {
+        self.honest.iter().all(|node| node.ledger.status().height >= BLOCKS)
+            && self.honest.iter().any(|node| equivocations(node) > 0)
+            && self.weather.has_been_bad()
+    }
+
+    /// Until there are blocks, evidence and bad weather.
+    async fn rage(&mut self) {
+        let mut told = None;
+        while !self.is_bad_enough() {
             // A twin that finds a vote of the other in the ledger keeps silent. Its owner lies that it is in order.
-            for (index, config) in twin_configs.iter().enumerate() {
-                if count(&twins[index], "consensus_silent ") > 0 {
-                    lie(&mut twins, index, config, community.validators[HONEST].public()).await;
+            for (index, config) in self.configs[HONEST..].iter().enumerate() {
+                if count(&self.twins[index], "consensus_silent ") > 0 {
+                    lie(&mut self.twins, index, config, self.community.validators[HONEST].public()).await;
                 }
             }
-            let height = honest[0].ledger.status().height;
+            let height = self.honest[0].ledger.status().height;
             if told.replace(height) != Some(height) {
-                for (twin, buy) in twins.iter().zip(["0.10", "0.20"]) {
+                for (twin, buy) in self.twins.iter().zip(["0.10", "0.20"]) {
                     // Refused where the other order came first: then the twins agree for once.
-                    let _ = twin.ledger.submit(community.order(0, order(height + 1, &community, buy)));
+                    let order = order(height + 1, &self.community, buy);
+                    let _ = twin.ledger.submit(self.community.order(0, order));
                 }
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    };
-    let waited = tokio::time::timeout(PATIENCE, bad_enough).await;
-    let evidence: Vec<_> = honest.iter().map(equivocations).collect();
-    nodes.extend(twins);
-    let heights: Vec<_> = nodes.iter().map(|node| node.ledger.status().height).collect();
-    println!("heights {heights:?}, evidence {evidence:?}, {weather:?}");
-    // Agreement is looked at first, whether or not the nodes got on.
-    let chains: Vec<_> = nodes.iter().map(blocks).collect();
-    for (index, chain) in chains.iter().enumerate() {
-        let common = chain.len().min(chains[0].len());
-        assert!(chain[..common] == chains[0][..common], "node {index} forked from node 0");
     }
-    waited.expect("waited in vain for blocks, evidence and bad weather");
-    for node in nodes {
-        node.stop().await.unwrap();
+
+    /// Stops all, and looks whether they agree and what the honest have seen; `waited` is why it is over.
+    async fn end(self, waited: Result<(), Elapsed>) {
+        let evidence: Vec<_> = self.honest.iter().map(equivocations).collect();
+        let nodes: Vec<_> = self.honest.into_iter().chain(self.twins).collect();
+        let heights: Vec<_> = nodes.iter().map(|node| node.ledger.status().height).collect();
+        println!("heights {heights:?}, evidence {evidence:?}, {:?}", self.weather);
+        // Agreement is looked at first, whether or not the nodes got on.
+        let chains: Vec<_> = nodes.iter().map(blocks).collect();
+        for (index, chain) in chains.iter().enumerate() {
+            let common = chain.len().min(chains[0].len());
+            assert!(chain[..common] == chains[0][..common], "node {index} forked from node 0");
+        }
+        waited.expect("waited in vain for blocks, evidence and bad weather");
+        for node in nodes {
+            node.stop().await.unwrap();
+        }
+        for (config, seen) in self.configs[..HONEST].iter().zip(evidence) {
+            check_evidence(&config.state, &self.community, seen);
+        }
+        drop(self.directory);
     }
-    for (config, seen) in configs[..HONEST].iter().zip(evidence) {
-        check_evidence(&config.state, &community, seen);
-    }
+}
+
+async fn run(seed: u64) {
+    let mut storm = Storm::start(seed).await;
+    let waited = timeout(PATIENCE, storm.rage()).await;
+    storm.end(waited).await;
 }
 
 /// What a node has seen is kept as files, which anybody can check with the genesis alone, and nobody can make up.
@@ -297,4 +327,21 @@ fn one_byzantine_validator_of_four_forks_nothing_stops_nothing_and_is_seen() {
             resume_unwind(panic);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Prometheus, which .ci/run installs"]
+async fn whoever_runs_the_community_is_told_of_a_key_that_runs_twice() {
+    let mut storm = Storm::start(getrandom::u64().unwrap()).await;
+    let apis: Vec<_> = storm.honest.iter().map(|node| node.api.to_string()).collect();
+    let prometheus = Prometheus::start("127.0.0.1:1", &apis);
+    // An increase is one over what was seen before.
+    block_in_place(|| prometheus.has_series("voisin_ledger_consensus_equivocations_total", HONEST));
+    let waited = timeout(PATIENCE, storm.rage()).await;
+    block_in_place(|| prometheus.fire(&["VoisinEquivocation"]));
+    for twin in storm.twins.drain(..) {
+        twin.stop().await.unwrap();
+    }
+    block_in_place(|| prometheus.clear(&["VoisinEquivocation"]));
+    storm.end(waited).await;
 }

@@ -9,6 +9,7 @@
 //! | `chromium.rs`, `page.rs`, `axe.rs` | a real browser, the console's page in it, and what axe-core finds |
 //! | `ports.rs` | ports for nodes that have to be told of each other before they run |
 //! | `mosquitto.rs` | a real broker of a test's own |
+//! | `prometheus.rs` | a real Prometheus with the alert rules that are shipped |
 //! | `secure_broker.rs` | the same with TLS, logins and access rules, as it is shipped |
 //! | `certificates.rs` | certificates of a test's own |
 //! | `descriptors.rs` | how many files a process has open |
@@ -26,4 +27,5 @@ pub mod households;
 pub mod mosquitto;
 pub mod page;
 pub mod ports;
+pub mod prometheus;
 pub mod secure_broker;
