@@ -12,7 +12,6 @@ mod truth;
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -24,6 +23,7 @@ use testkit::{
     chromium::{Chromium, Screen},
     mosquitto::Mosquitto,
     page::{DESKTOP, DRAWN, LIVE, MISSING, PHONE, count, text},
+    ports::free_port,
 };
 
 const SCREENS: [(&str, Screen); 4] = [
@@ -132,9 +132,9 @@ impl Visitor {
     }
 }
 
-/// An address that is free now; a program that is told it listens there before another test finds it.
+/// An address for a console, which it has again after a restart.
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 #[test]

@@ -4,12 +4,13 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use testkit::ports::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const SCENARIO: &str =
@@ -30,10 +31,6 @@ impl Drop for Slurm {
             let _ = daemon.wait();
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Slurm {

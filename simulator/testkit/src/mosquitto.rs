@@ -10,12 +10,13 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
+
+use crate::ports::free_port;
 
 const MOSQUITTO: &str = "/usr/sbin/mosquitto";
 /// Other tests open ports at the same time, so a free one may be taken when the broker asks for it.
@@ -45,9 +46,7 @@ impl Mosquitto {
         assert!(Path::new(MOSQUITTO).exists(), "expected {MOSQUITTO}, found nothing: apt-get install mosquitto");
         let directory = tempfile::tempdir().expect("a directory");
         for _ in 0..ATTEMPTS {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let port = free.local_addr().expect("its number").port();
-            drop(free);
+            let port = free_port();
             if let Ok(process) = listen(directory.path(), port, config) {
                 return Mosquitto { port, directory, config: config.into(), process: Some(process) };
             }

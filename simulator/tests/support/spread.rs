@@ -5,7 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread::sleep,
+    thread::{panicking, sleep},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,9 @@ use serde_json::Value;
 
 /// Only so that a hang fails: nothing here is measured against it.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How much of a log is worth reading in the output of a test.
+const SHOWN_LINES: usize = 20;
 
 /// The agents' configurations, in the order of the participants' names.
 pub(crate) fn agents(run: &Path) -> Vec<PathBuf> {
@@ -22,47 +25,57 @@ pub(crate) fn agents(run: &Path) -> Vec<PathBuf> {
     configs
 }
 
-/// A process that dies with its test.
-pub(crate) struct Process(Child);
+/// A process that dies with its test; a test that fails shows the end of what it said.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
 
 impl Process {
     pub(crate) fn start(program: &Path, arguments: &[&str], log: &Path) -> Process {
-        let log = fs::File::options().create(true).append(true).open(log).unwrap();
+        let said = fs::File::options().create(true).append(true).open(log).unwrap();
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Process(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())))
+        command.args(arguments).stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        Process { child, log: log.to_owned() }
     }
 
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The exit code, once it has ended by itself.
     pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
-        self.0.try_wait().unwrap().map(|status| status.code())
+        self.child.try_wait().unwrap().map(|status| status.code())
     }
 
     /// Asks it to stop, and waits for its exit code.
     pub(crate) fn stopped(mut self) -> Option<i32> {
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
-        self.0.wait().unwrap().code()
+        self.child.wait().unwrap().code()
     }
 
     pub(crate) fn stop(mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
-        let status = self.0.wait().unwrap();
+        let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let ended = self.child.try_wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if panicking() {
+            let said = fs::read_to_string(&self.log).unwrap_or_default();
+            let last = said.lines().skip(said.lines().count().saturating_sub(SHOWN_LINES));
+            eprintln!("{}, {ended:?}:\n{}", self.log.display(), last.collect::<Vec<_>>().join("\n"));
+        }
     }
 }
 
