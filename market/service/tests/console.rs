@@ -154,21 +154,32 @@ async fn pages_and_memory_are_bounded() {
     assert_eq!(kept["households"].as_array().unwrap().len(), 2);
 
     let refused = [
-        ("/api/v1/intervals?limit=0".to_owned(), 400, "expected a limit from 1 to 1000, found 0"),
-        ("/api/v1/intervals?limit=1001".into(), 400, "expected a limit from 1 to 1000, found 1001"),
-        ("/api/v1/intervals?limit=-1".into(), 400, "invalid digit"),
-        ("/api/v1/intervals?until=now".into(), 400, "unknown field `until`"),
-        ("/api/v1/intervals?from=yesterday".into(), 400, "expected a UTC time such as 2026-06-01T12:00:00Z"),
-        ("/api/v1/intervals/2026-06-01T00:01:00Z/curves".into(), 400, "a multiple of 15 minutes"),
-        (format!("/api/v1/intervals/{forgotten}/curves"), 404, "no curves or lines of"),
-        (format!("/api/v1/households?interval={forgotten}"), 404, "expected one of the intervals settled last"),
-        ("/api/v1/households?limit=5000".into(), 400, "expected a limit from 1 to 1000, found 5000"),
+        ("/api/v1/intervals?limit=0".to_owned(), 400, "bad_limit", "expected a limit from 1 to 1000, found 0"),
+        ("/api/v1/intervals?limit=1001".into(), 400, "bad_limit", "expected a limit from 1 to 1000, found 1001"),
+        ("/api/v1/intervals?limit=-1".into(), 400, "bad_query", "invalid digit"),
+        ("/api/v1/intervals?until=now".into(), 400, "bad_query", "unknown field `until`"),
+        (
+            "/api/v1/intervals?from=yesterday".into(),
+            400,
+            "bad_time",
+            "expected a UTC time such as 2026-06-01T12:00:00Z",
+        ),
+        ("/api/v1/intervals/2026-06-01T00:01:00Z/curves".into(), 400, "not_a_start", "a multiple of 15 minutes"),
+        (format!("/api/v1/intervals/{forgotten}/curves"), 404, "not_kept", "no curves or lines of"),
+        (
+            format!("/api/v1/households?interval={forgotten}"),
+            404,
+            "not_kept",
+            "expected one of the intervals settled last",
+        ),
+        ("/api/v1/households?limit=5000".into(), 400, "bad_limit", "expected a limit from 1 to 1000, found 5000"),
     ];
-    for (path, status, words) in refused {
+    for (path, status, refusal, words) in refused {
         let answer = console.get(&path).await;
         assert_eq!(answer.status().as_u16(), status, "{path}");
-        let error = answer.json::<Value>().await.unwrap()["error"].as_str().unwrap().to_owned();
-        assert!(error.contains(words), "{path}: {error}");
+        let said: Value = answer.json().await.unwrap();
+        assert_eq!(said["refusal"], refusal, "{path}");
+        assert!(said["error"].as_str().unwrap().contains(words), "{path}: {said}");
     }
 }
 

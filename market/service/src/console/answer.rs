@@ -37,6 +37,25 @@ pub(crate) enum ApiError {
     Metrics(#[from] std::fmt::Error),
 }
 
+impl ApiError {
+    /// One word for it.
+    fn name(&self) -> &'static str {
+        match self {
+            ApiError::BadQuery(_) => "bad_query",
+            ApiError::BadLimit { .. } => "bad_limit",
+            ApiError::BadTime(_) => "bad_time",
+            ApiError::NotAStart { .. } => "not_a_start",
+            ApiError::NotKept(_) => "not_kept",
+            ApiError::NoMember(_) => "no_member",
+            ApiError::TooManyListeners => "too_many_listeners",
+            ApiError::Table(_) => "table",
+            ApiError::History(error) => error.name(),
+            ApiError::NotDrawn(_) => "not_drawn",
+            ApiError::Metrics(_) => "metrics",
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
@@ -57,7 +76,7 @@ impl IntoResponse for ApiError {
             ApiError::BadQuery(rejection) => rejection.body_text(),
             error => error.to_string(),
         };
-        (status, Json(Problem { error })).into_response()
+        (status, Json(Problem { error, refusal: Some(self.name()) })).into_response()
     }
 }
 

@@ -80,7 +80,7 @@ async fn acknowledge(
     headers: HeaderMap,
     form: Result<Form<Acknowledge>, FormRejection>,
 ) -> Response {
-    let problem = |status: StatusCode, error: String| (status, Json(Problem { error })).into_response();
+    let problem = |status: StatusCode, error: String| (status, Json(Problem { error, refusal: None })).into_response();
     let token = shown(&headers);
     if let Err(refusal) = tokens.check(Role::Submit, token.as_deref()) {
         return refused(refusal);

@@ -77,7 +77,7 @@ fn is_navigation(request: &Request) -> bool {
 pub(super) fn refused(refusal: TokenRefusal) -> Response {
     tracing::debug!(%refusal, "the console turns somebody away");
     let challenge = [(header::WWW_AUTHENTICATE, refusal.challenge("voisin-market"))];
-    (refusal.status(), challenge, Json(Problem { error: refusal.to_string() })).into_response()
+    (refusal.status(), challenge, Json(Problem { error: refusal.to_string(), refusal: None })).into_response()
 }
 
 /// The token that a request shows: in its head, or in the cookie.

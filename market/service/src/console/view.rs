@@ -570,6 +570,9 @@ pub(crate) struct State {
 pub(crate) struct Problem {
     /// What was expected and what was found.
     pub(crate) error: String,
+    /// Which of the refusals it is, for programs and for pages in other languages: one word, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<&'static str>,
 }
 
 #[cfg(test)]

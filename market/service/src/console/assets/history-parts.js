@@ -31,7 +31,7 @@ export async function ask(path) {
   } catch {
     throw new Error(say('away'));
   }
-  if (!answer.ok) throw new Error(body.error);
+  if (!answer.ok) throw new Error(TEXTS[language][`problem_${body.refusal}`] ?? body.error);
   return body;
 }
 

@@ -79,6 +79,21 @@ pub(crate) enum HistoryError {
     NoLedger,
 }
 
+impl HistoryError {
+    /// One word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            HistoryError::Calendar(CalendarError::NoDate(_)) => "bad_date",
+            HistoryError::Calendar(CalendarError::Month(_)) => "bad_month",
+            HistoryError::Calendar(CalendarError::NotWhole { .. }) => "uneven_day",
+            HistoryError::Ledger(_) => "ledger_away",
+            HistoryError::NotSettled(_) => "not_settled",
+            HistoryError::Busy => "busy",
+            HistoryError::NoLedger => "no_ledger",
+        }
+    }
+}
+
 /// How a settlement is wanted.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {

@@ -325,4 +325,5 @@ async fn a_ledger_that_is_away_is_said_to_be() {
     let history = History { ledger: client, calendar: calendar(), turn: Semaphore::new(1) };
     let error = history.day("latest").await.unwrap_err();
     assert!(error.to_string().starts_with("the ledger does not answer: http://127.0.0.1:"), "{error}");
+    assert_eq!(error.name(), "ledger_away");
 }
