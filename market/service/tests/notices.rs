@@ -6,6 +6,7 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
@@ -50,7 +51,8 @@ impl Told {
     }
 
     fn next(&self) -> Value {
-        self.received.recv_timeout(PATIENCE).unwrap()
+        // An alarm is over when it has been quiet for a minute.
+        self.received.recv_timeout(4 * PATIENCE).unwrap()
     }
 
     /// What the webhook was told next: how, and of which alarm.
@@ -203,10 +205,26 @@ async fn killed_and_started_again_the_market_tells_nothing_twice_and_forgets_not
     let broker = world.config().lines().find(|line| line.starts_with("broker")).unwrap().to_owned();
     let without = world.config().replace(&broker, "broker = \"mqtt://127.0.0.1:1\"");
     let mails = Told::start("mail", port, &world);
-    let _market = Process::start(&world.write("market.toml", &(without + &notices)));
+    let market = Process::start(&world.write("market.toml", &(without + &notices)));
     assert_eq!(webhook.notice(), raised("broker_lost"));
     let letters: Vec<Value> = (0..2).map(|_| mails.next()).collect();
     assert_eq!(letters[0]["subject"], "Test: no_quorum (critical)");
     assert_eq!(letters[1]["subject"], "Test: broker_lost (critical)");
     assert!(letters[1]["text"].as_str().unwrap().contains("What to do: Start the broker"), "{}", letters[1]);
+
+    // The mail arrives again, and the broker is back: what has been over for a while is told as such, but for what is
+    // the matter with a channel by that channel itself.
+    for (channel, notices) in [("webhook", 1.0), ("mail", 2.0)] {
+        while metric(&market, &format!("delivered_total{{channel=\"{channel}\"}}")).await < notices {}
+    }
+    drop(market);
+    let _market = Process::start(&world.write("market.toml", &(world.config() + &notices)));
+    let over = |name: &str| ("cleared".to_owned(), name.to_owned());
+    assert_eq!(
+        BTreeSet::from([webhook.notice(), webhook.notice()]),
+        ["mail_undelivered", "broker_lost"].map(over).into()
+    );
+    let letter = mails.next();
+    assert_eq!(letter["subject"], "Test: broker_lost is over");
+    assert!(letter["text"].as_str().unwrap().contains("The alarm broker_lost is over. It was on from"), "{letter}");
 }
