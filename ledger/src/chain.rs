@@ -379,7 +379,7 @@ fn header(
     transactions: &[Transaction],
     booked: &[Booked],
 ) -> Header {
-    let ids: MerkleTree = transactions.iter().map(|transaction| transaction.id().as_bytes().to_vec()).collect();
+    let ids = ids(transactions);
     let entries = MerkleTree::of_encoded(booked.iter().flat_map(Booked::entries));
     Header {
         chain: state.chain(),
@@ -391,6 +391,11 @@ fn header(
         entries: entries.root(),
         state: root,
     }
+}
+
+/// The tree over the ids of a block's transactions.
+pub(crate) fn ids(transactions: &[Transaction]) -> MerkleTree {
+    transactions.iter().map(|transaction| transaction.id().as_bytes().to_vec()).collect()
 }
 
 /// The receipts of a committed block, in the order of its tree of entries. `steps` lead from the genesis' validators to

@@ -1,18 +1,20 @@
-//! Receipts and registrations, verified offline against nothing but the genesis.
+//! Receipts, registrations and retired certificates, verified offline against nothing but the genesis.
 
 use protocol::{
     block::{Header, validators_hash},
     commit::{CommitCertificate, CommitError, Validator},
-    envelope::ChainId,
+    envelope::{ChainId, EnvelopeError},
     genesis::Genesis,
     hash::Hash,
+    instruction::Instruction,
     key::{Claim, all_hold},
     neighbour::neighbours_hash,
     receipt::{Receipt, ValidatorStep},
     registration::ProvedRegistration,
+    retirement::ProvedRetirement,
 };
 
-/// Why a receipt or a registration proves nothing. In the order of the checks.
+/// Why a proof proves nothing. In the order of the checks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// It is of another ledger.
@@ -67,6 +69,12 @@ pub enum ProofError {
     /// The registration is not in the state after the block.
     #[error("the registration is not under the header's root of the state")]
     NotInState,
+    /// The instruction that retires is not in the block.
+    #[error("the instruction is not under the header's root of transactions")]
+    NotTransacted,
+    /// The instruction is in the block, and nobody signed it so.
+    #[error("the instruction: {0}")]
+    Instruction(EnvelopeError),
     /// The neighbours are others than the entry's.
     #[error("expected neighbours of the hash {}, found {}", or_none(*expected), or_none(*found))]
     OtherNeighbours {
@@ -113,6 +121,19 @@ impl Verifier {
         let ProvedRegistration { member: _, registration: _, proof, header, certificate, steps } = proved;
         self.check(header, certificate, steps, || {
             if proof.proves(&proved.leaf(), &header.state) { Ok(()) } else { Err(ProofError::NotInState) }
+        })
+    }
+
+    /// Checks that a member retired certificates so in a block that the validators committed. They commit no
+    /// instruction of certificates that its signer does not hold, or that were retired before.
+    pub fn verify_retirement(&self, proved: &ProvedRetirement) -> Result<(), ProofError> {
+        let ProvedRetirement { proof, header, certificate, steps, .. } = proved;
+        self.check(header, certificate, steps, || {
+            let message = proved.message();
+            if !proof.proves(message.hash().as_bytes(), &header.transactions) {
+                return Err(ProofError::NotTransacted);
+            }
+            message.open::<Instruction>(&self.chain, |_| true).map(|_| ()).map_err(ProofError::Instruction)
         })
     }
 

@@ -365,7 +365,12 @@ fn certificates_follow_the_trade_and_are_retired_once() {
     }
     let portion = |first, wh| Portion { interval, device: issues[0].device, first, energy: Energy::from_wh(wh) };
     let own = portion(first, bundle.energy.wh());
-    let retire = |certificates| MemberAction::RetireCertificates { certificates, purpose: "own consumption".into() };
+    let retire_for = |certificates, beneficiary: Option<&str>| MemberAction::RetireCertificates {
+        certificates,
+        purpose: "own consumption".into(),
+        beneficiary: beneficiary.map(str::to_owned),
+    };
+    let retire = |certificates| retire_for(certificates, None);
     let give = |certificates| MemberAction::TransferCertificates { certificates, to: community.members[other].id };
 
     assert_eq!(apply(&mut state, &community.instruct(other, 1, retire(own))), Err("certificates_not_held".into()));
@@ -384,7 +389,11 @@ fn certificates_follow_the_trade_and_are_retired_once() {
         Err("certificates_retired".into())
     );
     let rest = portion(first + 10, bundle.energy.wh() - 10);
-    assert_eq!(apply(&mut state, &community.instruct(holder, 2, retire(rest))), Ok(()));
+    for nobody in ["", " ", "a\nb", &"x".repeat(141)] {
+        let refused = apply(&mut state, &community.instruct(holder, 2, retire_for(rest, Some(nobody))));
+        assert_eq!(refused, Err("bad_text".into()), "{nobody:?}");
+    }
+    assert_eq!(apply(&mut state, &community.instruct(holder, 2, retire_for(rest, Some("Café am Eck")))), Ok(()));
     let after = state.record(interval).unwrap().issues;
     let still: u64 = after.iter().flat_map(|issue| &issue.bundles).map(|bundle| bundle.energy.wh()).sum();
     assert_eq!(still, minted);

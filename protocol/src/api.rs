@@ -13,6 +13,7 @@
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
 //! | `GET /v1/members/MEMBER/registration` | | [`ProvedRegistration`](crate::registration::ProvedRegistration) |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
+//! | `GET /v1/retirements/INTERVAL/DEVICE/NUMBER` | | [`RetiredCertificate`], by the certificate's name |
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
 //! | `GET /v1/decisions?from=SEQUENCE&limit=N` | | list of [`Decided`], by number |
 //! | `GET /v1/drafts` | | list of [`OpenDraft`], by number |
@@ -24,6 +25,7 @@
 //! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
 
 mod decided;
+mod retired;
 mod sums;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,7 @@ use crate::{
 
 pub use self::{
     decided::{Change, Decided, OtherGrid},
+    retired::RetiredCertificate,
     sums::{Balances, Community, IntervalSums},
 };
 

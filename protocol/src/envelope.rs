@@ -354,6 +354,14 @@ impl<T> Signed<T> {
         self.signer
     }
 
+    /// What the signer's key made of it.
+    pub fn signature(&self) -> Signature {
+        match Wire::read(&self.sealed.bytes).and_then(|(wire, _)| wire.signature()) {
+            Ok(signature) => signature,
+            Err(error) => unreachable!("it was read when it was opened, or written here: {error}"),
+        }
+    }
+
     /// The whole message, as it travels.
     pub fn bytes(&self) -> &[u8] {
         &self.sealed.bytes
@@ -417,6 +425,18 @@ impl Sealed {
     /// The hash of the message: its name.
     pub fn hash(&self) -> Hash {
         self.hash
+    }
+
+    /// The message that has these parts. Whether the signature is the signer's shows when it is opened.
+    pub fn of_parts<T: Payload>(payload: &T, signer: &PublicKey, signature: &Signature) -> Sealed {
+        let (protected, payload) = ([&PROTECTED[..], signer.as_bytes()].concat(), cbor::encode(payload));
+        let wire = Wire {
+            protected: protected.as_slice().into(),
+            unprotected: NoHeader,
+            payload: payload.as_slice().into(),
+            signature: signature.as_bytes().as_slice().into(),
+        };
+        Sealed::from(cbor::encode(&wire))
     }
 
     /// Opens it as [`Signed::open`] does its bytes.

@@ -84,6 +84,10 @@ pub enum MemberAction {
         /// What they are claimed for, such as `own consumption`; may be empty.
         #[n(1)]
         purpose: String,
+        /// Who may say that it used this energy, such as a tenant or a firm; without one, the holder.
+        #[n(2)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beneficiary: Option<String>,
     },
 }
 

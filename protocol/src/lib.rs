@@ -35,6 +35,7 @@ pub mod reading;
 pub mod receipt;
 pub mod refusal;
 pub mod registration;
+pub mod retirement;
 pub mod settlement;
 pub mod technology;
 pub mod text;

@@ -236,6 +236,56 @@ fn registration_leaf(proved: &Value) -> Option<Bytes> {
     Some(array([Some(bytes(&key)), Some(bytes(&sha256(&value)))]))
 }
 
+/// Checks that certificates were retired.
+fn check_retirement(proved: &Value, genesis: &Value) -> Result<(), &'static str> {
+    let header = check_way(proved, genesis)?;
+    let message = instruction_message(proved).ok_or("retirement")?;
+    check_leaf(&proved["proof"], &header["transactions"], &sha256(&message).to_vec())?;
+    let (signer, signature) = (key(&proved["key"]).ok_or("key")?, hex(&proved["signature"], 64).ok_or("signature")?);
+    let signed = array([
+        Some(text("Signature1")),
+        Some(bytes(&protected(&signer))),
+        Some(bytes(&array([Some(text("voisin/instruction/v1")), Some(bytes(&chain(genesis)))]))),
+        Some(bytes(&instruction(proved).ok_or("retirement")?)),
+    ]);
+    let signature = Signature::from_slice(&signature).map_err(|_| "signature")?;
+    let signer = VerifyingKey::from_bytes(&signer).map_err(|_| "key")?;
+    signer.verify_strict(&signed, &signature).map_err(|_| "signature")
+}
+
+/// The instruction that retires, as its member signed it.
+fn instruction(proved: &Value) -> Option<Bytes> {
+    let of = &proved["retirement"];
+    let it = &of["certificates"];
+    let certificates =
+        array([interval(&it["interval"]), public_key(&it["device"]), number(&it["first"]), number(&it["energy"])]);
+    let fields = array([Some(certificates), name(&of["purpose"]), name(&of["beneficiary"])]);
+    Some(array([member(&of["member"]), number(&of["sequence"]), Some(array([Some(unsigned(5)), Some(fields)]))]))
+}
+
+fn protected(key: &[u8; 32]) -> Bytes {
+    [&[0xa2, 0x01, 0x27, 0x04][..], &bytes(key)].concat()
+}
+
+fn instruction_message(proved: &Value) -> Option<Bytes> {
+    Some(array([
+        Some(bytes(&protected(&key(&proved["key"])?))),
+        Some(vec![0xa0]),
+        Some(bytes(&instruction(proved)?)),
+        Some(bytes(&hex(&proved["signature"], 64)?)),
+    ]))
+}
+
+/// The UUID by which EnergyTag's bundles name something.
+fn uuid(genesis: &Value, kind: &str, value: Bytes) -> String {
+    let name = array([Some(text("voisin/energytag/v1")), Some(bytes(&chain(genesis))), Some(text(kind)), Some(value)]);
+    let mut id = sha256(&name);
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    let digits = hex::encode(&id[..16]);
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
 /// Goes from the genesis' validators to those who committed a block.
 fn check_way<'a>(of: &'a Value, genesis: &Value) -> Result<&'a Value, &'static str> {
     let chain = chain(genesis);
@@ -446,6 +496,41 @@ fn a_client_written_from_the_documentation_believes_the_registrations_and_none_t
         }
     }
     assert!(changes > 30, "{changes}");
+}
+
+#[test]
+fn a_client_written_from_the_documentation_believes_what_was_retired_and_nothing_that_was_changed() {
+    let mut changes = 0;
+    for vector in vectors("bundles.json").as_array().unwrap() {
+        let genesis = &vector["genesis"];
+        let retirements = vector["retirements"].as_array().unwrap();
+        for ((proved, message), cancellation) in retirements
+            .iter()
+            .zip(vector["messages"].as_array().unwrap())
+            .zip(vector["cancellations"].as_array().unwrap())
+        {
+            assert_eq!(hex::encode(instruction_message(proved).unwrap()), *message);
+            assert_eq!(check_retirement(proved, genesis), Ok(()));
+            for path in leaves(proved, "") {
+                let mut changed = proved.clone();
+                change(changed.pointer_mut(&path).unwrap());
+                assert_ne!(check_retirement(&changed, genesis), Ok(()), "{path}");
+                changes += 1;
+            }
+            let (of, action) = (&proved["retirement"], sha256(&hex::decode(message.as_str().unwrap()).unwrap()));
+            let it = &of["certificates"];
+            let issuance = array([interval(&it["interval"]), public_key(&it["device"])]);
+            for (key, expected) in [
+                ("action_id", uuid(genesis, "action", bytes(&action))),
+                ("source_id", uuid(genesis, "account", member(&of["member"]).unwrap())),
+                ("id", uuid(genesis, "device", public_key(&it["device"]).unwrap())),
+                ("source_certificate_issuance_id", uuid(genesis, "issuance", issuance)),
+            ] {
+                assert_eq!(cancellation[key], expected, "{key}");
+            }
+        }
+    }
+    assert!(changes > 60, "{changes}");
 }
 
 /// JSON pointers to all that is neither an object nor a list.

@@ -50,8 +50,9 @@ impl State {
             MemberAction::TransferCertificates { certificates, to } => {
                 self.transfer_certificates(id, certificates, *to)?;
             }
-            MemberAction::RetireCertificates { certificates, purpose } => {
+            MemberAction::RetireCertificates { certificates, purpose, beneficiary } => {
                 check_text(purpose)?;
+                beneficiary.as_deref().map_or(Ok(()), check_beneficiary)?;
                 self.retire_certificates(id, certificates, hash)?;
             }
         }
@@ -92,6 +93,11 @@ impl State {
         }
         self.schedule(Change::Device(id, None))
     }
+}
+
+/// Checks who certificates are retired for. Nobody is said by leaving it out, so that it is said in one way.
+fn check_beneficiary(name: &str) -> Result<(), Refusal> {
+    if name.trim().is_empty() { Err(Refusal::BadText { found_bytes: name.len() }) } else { check_text(name) }
 }
 
 /// Checks a text of people for people: short, and nothing that a terminal or a page would act on.

@@ -45,7 +45,10 @@ impl Submit {
 `instruction_sequence` of GET /v1/members:
   {\"member\": \"<32 hex digits>\", \"sequence\": 1, \"action\": {\"transfer\":
     {\"to\": {\"member\": \"<32 hex digits>\"}, \"amount\": \"1.50\", \"reference\": \"for the ladder\"}}}
-The other actions are rotate_key, rotate_device, \"revoke_device\", transfer_certificates and retire_certificates.")]
+The other actions are rotate_key, rotate_device, \"revoke_device\", transfer_certificates and retire_certificates:
+  {\"member\": \"<32 hex digits>\", \"sequence\": 2, \"action\": {\"retire_certificates\": {\"certificates\":
+    {\"interval\": \"2026-07-04T12:00:00Z/PT15M\", \"device\": \"did:key:z6Mk...\", \"first\": 0, \"energy\": 150},
+    \"purpose\": \"baking\", \"beneficiary\": \"Corner Bakery\"}}}    beneficiary may be left out: the member itself")]
 pub(super) struct Instruct {
     /// The instruction; - for standard input
     instruction: PathBuf,

@@ -129,7 +129,8 @@ enum Command {
     Backup(backup::Backup),
     /// Put back from a backup what a node has lost
     Restore(backup::Restore),
-    /// Write accounts, settlements, lines and trades as CSV or Parquet, from a stopped node's state directory
+    /// Write accounts, settlements, lines and trades as CSV or Parquet, or certificates as EnergyTag has them, from a
+    /// stopped node's state directory
     Export(export::Export),
     /// Write each member's bill of a month as a page and as CSV, from a stopped node's state directory
     Bill(bill::Bill),
@@ -137,9 +138,9 @@ enum Command {
     Receipt(receipt::Receipt),
     /// Check what a node has kept against validators that signed two contradicting messages, offline
     Evidence(evidence::Kept),
-    /// Check a receipt, offline, against nothing but the genesis
+    /// Check a receipt, or the proof that certificates were retired, offline, against nothing but the genesis
     Verify {
-        /// The receipt
+        /// The receipt, or a line of an export's receipts.jsonl or retirements.jsonl
         receipt: PathBuf,
         /// The genesis to trust
         #[arg(long, value_name = "FILE")]

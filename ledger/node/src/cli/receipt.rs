@@ -9,7 +9,13 @@ use std::{
 use crate::{audit, node};
 use clap::Args;
 use ledger::proof::Verifier;
-use protocol::{limits::ANSWER_BYTES_MAX, member::MemberId, settlement::Line};
+use protocol::{
+    instruction::Portion,
+    limits::ANSWER_BYTES_MAX,
+    member::MemberId,
+    retirement::{ProvedRetirement, Retirement},
+    settlement::Line,
+};
 
 use super::{
     Failure, bad_input, failed,
@@ -86,6 +92,12 @@ pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
         return Err(named(&format!("expected a receipt of at most {ANSWER_BYTES_MAX} bytes, found {length}")));
     }
     let json = fs::read(receipt).map_err(|error| named(&error))?;
+    if json.starts_with(RETIREMENT) {
+        let proved = ProvedRetirement::from_json(&json).map_err(|error| named(&error))?;
+        let verified = Verifier::new(&genesis).verify_retirement(&proved);
+        verified.map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
+        return print_retirement(&proved);
+    }
     let parsed = protocol::receipt::Receipt::from_json(&json).map_err(|error| named(&error))?;
     Verifier::new(&genesis).verify(&parsed).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
     let (entry, interval) = (&parsed.entry, parsed.entry.interval);
@@ -108,5 +120,26 @@ pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
         parsed.header.height,
         parsed.certificate.signatures.len(),
         genesis.validators.len()
+    ))
+}
+
+/// How a proved retirement begins, and no receipt.
+const RETIREMENT: &[u8] = b"{\"retirement\":";
+
+fn print_retirement(proved: &ProvedRetirement) -> Result<(), Failure> {
+    let Retirement { member, certificates, purpose, beneficiary, .. } = &proved.retirement;
+    let Portion { interval, device, first, energy } = certificates;
+    print(format_args!(
+        "member     {member}\n\
+         retired    {energy} from number {first} on\n\
+         fed in     {interval}\n\
+         by         {device}\n\
+         for        {}\n\
+         purpose    {purpose}\n\
+         block      {} at height {}\n\
+         proved",
+        beneficiary.as_deref().unwrap_or("the member itself"),
+        proved.header.hash(),
+        proved.header.height,
     ))
 }

@@ -4,6 +4,7 @@
 //! on the way. An export believes what is stored; [the audit](crate::audit) is what checks it.
 
 mod csv;
+pub mod energytag;
 mod parquet;
 mod table;
 
@@ -19,12 +20,21 @@ use ledger::{
     state::State,
 };
 use protocol::{
-    block::Block, cbor, energy::Energy, envelope::ChainId, genesis::Genesis, interval::Interval, member::AccountId,
+    block::Block,
+    cbor,
+    energy::Energy,
+    envelope::ChainId,
+    genesis::Genesis,
+    interval::Interval,
+    member::{AccountId, MemberId},
     money::Amount,
 };
 
 use self::table::{ACCOUNTS, CERTIFICATES, LINES, SETTLEMENTS, TRADES, Table, Value};
-use crate::store::{Store, StoreError, damaged};
+use crate::{
+    node::LedgerError,
+    store::{Store, StoreError, damaged},
+};
 
 /// What the files are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +94,23 @@ pub enum ExportError {
         /// What the system, or the library that writes it, says.
         reason: String,
     },
+    /// What is said of a device that the ledger does not have.
+    #[error(transparent)]
+    Registry(#[from] energytag::RegistryError),
+    /// Certificates whose producer is no member, or did not take part in the interval.
+    #[error(
+        "expected {producer}, who has certificates of {interval}, among those that were settled, found no such member; \
+         `ledger audit` finds out more"
+    )]
+    NoProducer {
+        /// When they were minted.
+        interval: Interval,
+        /// Who is not there.
+        producer: MemberId,
+    },
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The store failed or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -95,43 +122,67 @@ trait Rows {
     fn finish(self: Box<Self>) -> Result<(), String>;
 }
 
-/// A table being written, under a name that nobody takes for the whole.
-struct Output {
+/// A file being written, under a name that nobody takes for the whole.
+struct Draft {
     path: PathBuf,
     partial: PathBuf,
+}
+
+impl Draft {
+    /// A new file of this name, whose directory is made if there is none.
+    fn create(directory: &Path, name: &str) -> Result<(Draft, File), ExportError> {
+        let unwritable =
+            |path: &Path, error: io::Error| ExportError::Write { path: path.into(), reason: error.to_string() };
+        fs::create_dir_all(directory).map_err(|error| unwritable(directory, error))?;
+        let path = directory.join(name);
+        if path.exists() {
+            return Err(ExportError::Exists(path));
+        }
+        let partial = directory.join(format!("{name}.partial"));
+        let file = File::create(&partial).map_err(|error| unwritable(&partial, error))?;
+        Ok((Draft { path, partial }, file))
+    }
+
+    fn write<T>(&self, written: Result<T, String>) -> Result<T, ExportError> {
+        written.map_err(|reason| ExportError::Write { path: self.partial.clone(), reason })
+    }
+
+    /// All of it is written.
+    fn finish(self, rows: u64) -> Result<Written, ExportError> {
+        self.write(fs::rename(&self.partial, &self.path).map_err(|error| error.to_string()))?;
+        Ok(Written { path: self.path, rows })
+    }
+}
+
+/// A table being written.
+struct Output {
+    draft: Draft,
     rows: Box<dyn Rows>,
     count: u64,
 }
 
 impl Output {
     fn create(directory: &Path, table: &'static Table, format: Format) -> Result<Output, ExportError> {
-        let path = directory.join(format!("{}.{}", table.name, format.extension()));
-        if path.exists() {
-            return Err(ExportError::Exists(path));
-        }
-        let partial = path.with_extension(format!("{}.partial", format.extension()));
+        let (draft, file) = Draft::create(directory, &format!("{}.{}", table.name, format.extension()))?;
         let open = || -> Result<Box<dyn Rows>, String> {
-            let file = File::create(&partial).map_err(|error: io::Error| error.to_string())?;
             Ok(match format {
                 Format::Csv => Box::new(csv::Writer::new(file, table)?),
                 Format::Parquet => Box::new(parquet::Writer::new(file, table)?),
             })
         };
-        let rows = open().map_err(|reason| ExportError::Write { path: partial.clone(), reason })?;
-        Ok(Output { path, partial, rows, count: 0 })
+        let rows = draft.write(open())?;
+        Ok(Output { draft, rows, count: 0 })
     }
 
     fn row(&mut self, values: &[Value]) -> Result<(), ExportError> {
         self.count += 1;
-        self.rows.row(values).map_err(|reason| ExportError::Write { path: self.partial.clone(), reason })
+        self.draft.write(self.rows.row(values))
     }
 
     fn finish(self) -> Result<Written, ExportError> {
-        let Output { path, partial, rows, count } = self;
-        rows.finish()
-            .and_then(|()| fs::rename(&partial, &path).map_err(|error| error.to_string()))
-            .map_err(|reason| ExportError::Write { path: partial, reason })?;
-        Ok(Written { path, rows: count })
+        let Output { draft, rows, count } = self;
+        draft.write(rows.finish())?;
+        draft.finish(count)
     }
 }
 
@@ -145,8 +196,6 @@ pub fn export(
     period: Period,
     progress: &ProgressBar,
 ) -> Result<Vec<Written>, ExportError> {
-    let unwritable = |error: io::Error| ExportError::Write { path: directory.into(), reason: error.to_string() };
-    fs::create_dir_all(directory).map_err(unwritable)?;
     let mut outputs = Vec::new();
     for table in [&ACCOUNTS, &SETTLEMENTS, &LINES, &TRADES, &CERTIFICATES] {
         outputs.push(Output::create(directory, table, format)?);
@@ -201,19 +250,17 @@ fn write_accounts(genesis: &Genesis, state: &State, output: &mut Output) -> Resu
 fn write_certificates(state: &State, period: Period, output: &mut Output) -> Result<(), ExportError> {
     for interval in state.recorded().filter(|interval| period.holds(*interval)) {
         for issue in state.record(interval).map(|record| record.issues).unwrap_or_default() {
-            let mut first = Energy::ZERO;
-            for bundle in &issue.bundles {
+            for (first, bundle) in issue.numbered() {
                 output.row(&[
                     Value::Time(interval),
                     Value::Text(issue.device.to_string()),
                     Value::Text(issue.technology.name().into()),
                     Value::Text(issue.producer.to_string()),
-                    energy(first),
+                    energy(Energy::from_wh(first)),
                     energy(bundle.energy),
                     Value::Text(bundle.holder.to_string()),
                     bundle.retired.map_or(Value::Missing, |instruction| Value::Text(instruction.to_string())),
                 ])?;
-                first = Energy::from_wh(first.wh() + bundle.energy.wh());
             }
         }
     }

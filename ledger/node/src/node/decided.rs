@@ -49,7 +49,7 @@ impl Ledger {
 
     /// The interval that was open when the block of a height began: intervals are settled one after the other, so it is
     /// the first that was not settled below.
-    fn open_before(&self, height: u64) -> Result<Interval, LedgerError> {
+    pub(super) fn open_before(&self, height: u64) -> Result<Interval, LedgerError> {
         let first = self.genesis().first_interval;
         let after = |count: u64| i64::try_from(count).ok().and_then(|count| first.offset(count)).unwrap_or(first);
         let (mut low, mut high) = (0, self.head().state.settlements());

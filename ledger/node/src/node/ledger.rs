@@ -33,6 +33,7 @@ use super::{
     head::Head,
     metrics::Metrics,
     pool::Pool,
+    retirements::Retirements,
     taken::Taken,
 };
 use crate::store::{Store, StoreError, StoredBlock, damaged};
@@ -67,6 +68,7 @@ pub struct Ledger {
     head: RwLock<Arc<Head>>,
     pool: Mutex<Pool>,
     drafts: Mutex<Drafts>,
+    retirements: Mutex<Retirements>,
     /// What the settlement that was checked last leads to, so that no block has to apply it again.
     foreseen: Mutex<Option<Arc<Foreseen>>>,
     /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify
@@ -98,6 +100,7 @@ impl Ledger {
             store,
             pool: Mutex::default(),
             drafts: Mutex::default(),
+            retirements: Mutex::default(),
             foreseen: Mutex::default(),
             settling: Mutex::default(),
             work: Notify::new(),
@@ -191,6 +194,11 @@ impl Ledger {
     /// The decisions that wait for approvals.
     pub(super) fn lock_drafts(&self) -> MutexGuard<'_, Drafts> {
         lock(&self.drafts)
+    }
+
+    /// Where instructions of members are.
+    pub(super) fn lock_retirements(&self) -> MutexGuard<'_, Retirements> {
+        lock(&self.retirements)
     }
 
     /// Whether a transaction waits here for a block.

@@ -16,6 +16,7 @@ mod metrics;
 mod past;
 mod pool;
 mod retention;
+mod retirements;
 mod sums;
 mod taken;
 mod view;

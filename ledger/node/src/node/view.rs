@@ -1,6 +1,6 @@
 //! What a node tells of its ledger: the answers of the API, from the head and the store.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use ledger::{
     chain,
@@ -32,7 +32,7 @@ use crate::store::{StoreError, damaged};
 /// A committed block, opened.
 pub(super) struct Opened {
     pub(super) block: Block,
-    certificate: CommitCertificate,
+    pub(super) certificate: CommitCertificate,
     pub(super) settled: Vec<chain::Settled>,
 }
 
@@ -193,6 +193,13 @@ impl Ledger {
         self.receipts_at(height, |entry| entry.interval == interval && entry.correction == 0)
     }
 
+    /// The receipts of an interval as it stands, by member.
+    pub fn receipts_in_force(&self, interval: Interval) -> Result<BTreeMap<MemberId, Receipt>, LedgerError> {
+        // Each takes the place of the one before.
+        let all = self.receipts(interval)?.into_iter().chain(self.correction_receipts(interval)?);
+        Ok(all.map(|receipt| (receipt.entry.line.member, receipt)).collect())
+    }
+
     /// The receipts of an interval's corrections, in their order, then in ascending order of member.
     pub fn correction_receipts(&self, interval: Interval) -> Result<Vec<Receipt>, LedgerError> {
         let heights = self.store.corrections(interval)?;
@@ -217,7 +224,7 @@ impl Ledger {
     }
 
     /// How the genesis' validators became those of a height.
-    fn steps_before(&self, height: u64) -> Result<Vec<ValidatorStep>, LedgerError> {
+    pub(super) fn steps_before(&self, height: u64) -> Result<Vec<ValidatorStep>, LedgerError> {
         let changed = self.store.validator_changes()?.into_iter().take_while(|changed| *changed < height);
         changed.map(|changed| self.step(changed)).collect()
     }
@@ -305,10 +312,8 @@ impl Ledger {
         let mut found = Vec::new();
         for interval in recorded {
             for issue in head.state.record(interval).map(|record| record.issues).unwrap_or_default() {
-                let mut first = 0;
-                for bundle in issue.bundles {
+                for (first, bundle) in issue.numbered() {
                     let portion = Portion { interval, device: issue.device, first, energy: bundle.energy };
-                    first += bundle.energy.wh();
                     if holder.is_none_or(|holder| holder == bundle.holder) {
                         found.push(Certificates {
                             portion,

@@ -7,14 +7,9 @@ use std::{
     process::{Command, Output},
 };
 
-use ledger::chain::{Readings, Tip, execute};
-use ledger_node::{
-    node::{GENESIS_FILE, STORE_DIRECTORY, commit_of},
-    store::{SledStore, Store},
-};
 use protocol::{
-    block::Block, cbor, correction::Values, energy::Energy, genesis::Genesis, instruction::MemberAction,
-    interval::Interval, member::AccountId, member::MemberId, money::Amount,
+    correction::Values, energy::Energy, genesis::Genesis, instruction::MemberAction, interval::Interval,
+    member::AccountId, member::MemberId, money::Amount,
 };
 use tempfile::TempDir;
 
@@ -69,11 +64,8 @@ impl World {
         let genesis = history.community.genesis.clone();
         let members = history.community.members.iter().map(|member| member.id).collect();
         let world = World { directory, members, genesis };
-        let json = serde_json::to_string(&world.genesis).unwrap();
-        fs::create_dir(world.path("node")).unwrap();
-        fs::write(world.path("node").join(GENESIS_FILE), &json).unwrap();
-        world.write("genesis.json", &json);
-        store(&history, &world.path("node").join(STORE_DIRECTORY));
+        world.write("genesis.json", &serde_json::to_string(&world.genesis).unwrap());
+        history.keep(&world.path("node"));
         world
     }
 
@@ -128,22 +120,6 @@ fn miss_one(history: &mut History) -> Interval {
     let settlement = history.community.settlement(&history.state, &readings);
     history.block(vec![history.community.transaction(settlement, &readings)]);
     interval
-}
-
-/// Brings a ledger to the disk, block by block.
-fn store(history: &History, directory: &Path) {
-    let genesis = &history.community.genesis;
-    let disk = SledStore::open(directory, &genesis.chain()).unwrap();
-    let mut state = history.community.state();
-    let mut tip = Tip { height: 0, block: genesis.chain() };
-    for height in 1..=history.store.height().unwrap() {
-        let stored = history.store.block(height).unwrap().unwrap();
-        let block: Block = cbor::decode(&stored.body).unwrap();
-        let executed = execute(&state, tip, &block, Readings::Sealed).unwrap();
-        disk.commit(&commit_of(&state, &block, &stored, &executed)).unwrap();
-        tip = Tip { height, block: block.header.hash() };
-        state = executed.state;
-    }
 }
 
 pub(crate) fn number(row: &BTreeMap<String, String>, column: &str) -> i128 {

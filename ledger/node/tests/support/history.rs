@@ -1,13 +1,15 @@
 //! A ledger in which everything happens that can: settlements, transfers, retired certificates, corrections, two
 //! changes of the validators, and a device that contradicts itself.
 
+use std::{fs, path::Path};
+
 use ledger::{
-    chain::{Tip, build},
+    chain::{Readings, Tip, build, execute},
     state::State,
 };
 use ledger_node::{
-    node::commit_of,
-    store::{MemoryStore, Store, StoredBlock},
+    node::{GENESIS_FILE, STORE_DIRECTORY, commit_of},
+    store::{MemoryStore, SledStore, Store, StoredBlock},
 };
 use protocol::{
     block::{Block, Transaction},
@@ -21,9 +23,13 @@ use protocol::{
     key::SecretKey,
     member::AccountId,
     money::Amount,
+    origin::{Bundle, Issue},
 };
 
 use super::{Community, settled};
+
+/// For whom certificates are claimed.
+pub(crate) const BAKERY: &str = "Café am Eck";
 
 /// The community, its ledger, and the state after the last block.
 pub(crate) struct History {
@@ -62,7 +68,8 @@ impl History {
         let bundle = &issue.bundles[0];
         let holder = history.community.members.iter().position(|member| member.id == bundle.holder).unwrap();
         let certificates = Portion { interval: first, device: issue.device, first: 0, energy: bundle.energy };
-        let retire = MemberAction::RetireCertificates { certificates, purpose: "own consumption".into() };
+        let retire =
+            MemberAction::RetireCertificates { certificates, purpose: "own consumption".into(), beneficiary: None };
         history.block(vec![history.community.instruct(holder, if holder == 0 { 2 } else { 1 }, retire)]);
         history.correct(2, second, 1, &[(giver, Values { export: Energy::from_wh(400), ..Values::default() })]);
         history.replace_validator(3, 202);
@@ -73,6 +80,33 @@ impl History {
         let reading = history.community.read(4, history.state.next(), 100);
         let other = history.community.contradict(4, &reading);
         history.block(vec![Transaction::report_conflict(reading.sealed(), Some(other.sealed()))]);
+        history
+    }
+
+    /// An eventful ledger in which somebody gave certificates that it had bought away, and the receiver claimed four of
+    /// them for a bakery.
+    pub(crate) fn claimed() -> History {
+        let mut history = History::eventful();
+        let interval = history.community.genesis.first_interval;
+        let issues = history.state.record(interval).unwrap().issues;
+        let bundles =
+            issues.iter().flat_map(|issue| issue.numbered().map(move |(first, bundle)| (issue, first, bundle)));
+        let given = |(issue, _, bundle): &(&Issue, u64, &Bundle)| {
+            bundle.retired.is_none() && bundle.holder != issue.producer && bundle.energy.wh() > 20
+        };
+        let (issue, first, bundle) = bundles.into_iter().find(given).unwrap();
+        let portion = |first, wh| Portion { interval, device: issue.device, first, energy: Energy::from_wh(wh) };
+        let giver = history.community.members.iter().position(|member| member.id == bundle.holder).unwrap();
+        let receiver = (giver + 1) % history.community.members.len();
+        let to = history.community.members[receiver].id;
+        let give = MemberAction::TransferCertificates { certificates: portion(first + 5, 10), to };
+        let claim = MemberAction::RetireCertificates {
+            certificates: portion(first + 7, 4),
+            purpose: "bread of \"June\"".into(),
+            beneficiary: Some(BAKERY.into()),
+        };
+        history.instruct(giver, give);
+        history.instruct(receiver, claim);
         history
     }
 
@@ -138,6 +172,31 @@ impl History {
     ) {
         let correction = self.correction(interval, number, values);
         self.block(vec![self.community.decide(decision, Action::Correct(Box::new(correction)))]);
+    }
+
+    /// Brings the ledger to the disk, block by block: the state directory of a stopped node.
+    pub(crate) fn keep(&self, directory: &Path) {
+        let genesis = &self.community.genesis;
+        fs::create_dir(directory).unwrap();
+        fs::write(directory.join(GENESIS_FILE), serde_json::to_string(genesis).unwrap()).unwrap();
+        let disk = SledStore::open(&directory.join(STORE_DIRECTORY), &genesis.chain()).unwrap();
+        let (mut state, mut tip) = (self.community.state(), Tip { height: 0, block: genesis.chain() });
+        for height in 1..=self.tip.height {
+            let stored = self.store.block(height).unwrap().unwrap();
+            let block: Block = cbor::decode(&stored.body).unwrap();
+            let executed = execute(&state, tip, &block, Readings::Sealed).unwrap();
+            disk.commit(&commit_of(&state, &block, &stored, &executed)).unwrap();
+            tip = Tip { height, block: block.header.hash() };
+            state = executed.state;
+        }
+    }
+
+    /// A block with the next instruction of a member, by its place in the community.
+    pub(crate) fn instruct(&mut self, member: usize, action: MemberAction) {
+        let id = self.community.members[member].id;
+        let (_, before) = self.state.members().find(|(other, _)| **other == id).unwrap();
+        let sequence = before.instruction_sequence() + 1;
+        self.block(vec![self.community.instruct(member, sequence, action)]);
     }
 
     fn in_force(
