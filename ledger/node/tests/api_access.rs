@@ -35,7 +35,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 19] = [
+const CALLS: [(Method, &str, &[&str]); 20] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -51,6 +51,7 @@ const CALLS: [(Method, &str, &[&str]); 19] = [
     (Method::GET, "/v1/settlements/{start}/corrections", &["read", "submit"]),
     (Method::GET, "/v1/settlements/{start}/inputs", &["read", "submit"]),
     (Method::GET, "/v1/certificates", &["read", "submit"]),
+    (Method::GET, "/v1/retirements/{start}/{device}/{number}", &["read", "submit"]),
     (Method::GET, "/v1/rules", &["read", "submit"]),
     (Method::GET, "/v1/decisions", &["read", "submit"]),
     (Method::GET, "/v1/drafts", &["read", "submit"]),
@@ -137,11 +138,20 @@ async fn a_public_page_is_for_everyone_and_shows_of_nobody_what_they_consume() {
     let start = "2026-06-01T12:00:00Z";
     let page = ["/", "/assets/page.js", "/favicon.ico", "/v1/community", "/v1/sums", "/v1/decisions", "/v1/status"];
     let member = public.ledger.members(None, 1)[0].member.to_string();
-    for path in page.into_iter().chain(["/v1/validators", "/v1/blocks/1"]) {
+    for path in page.into_iter().chain(["/v1/validators", "/v1/blocks/1", "/certificate"]) {
         assert_refused(&closed.ask(HERE, path).await, 401, "token_missing");
         let answer = reqwest::get(public.url(path)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         assert!(!answer.text().await.unwrap().contains(&member), "{path} names a member");
+    }
+    // Certificates that nobody has claimed are as those that there are not: who holds them says who consumed what.
+    let held = public.ledger.certificates(None, public.ledger.genesis().first_interval, 1).remove(0).portion;
+    for number in [held.first, 1_000_000] {
+        let path = format!("/v1/retirements/{start}/{}/{number}", held.device);
+        assert_refused(&closed.ask(HERE, &path).await, 401, "token_missing");
+        let answer = reqwest::get(public.url(&path)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.text().await.unwrap().contains("nobody has claimed it yet"), "{path}");
     }
     let rest =
         ["/v1/members", "/v1/settlements", "/v1/rules", "/v1/drafts", "/v1/certificates", "/metrics", "/v1/nothing"];

@@ -10,8 +10,12 @@ use ledger_node::{
     api::{self, Settings},
     node::Ledger,
 };
+use protocol::origin::{Bundle, Issue};
 use serde_json::json;
-use support::{Community, history::History};
+use support::{
+    Community,
+    history::{BAKERY, History},
+};
 use testkit::{
     axe::Axe,
     chromium::{Chromium, Screen},
@@ -214,4 +218,119 @@ async fn a_receipt_is_checked_without_the_node_and_a_changed_one_is_refused_by_n
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public");
     std::fs::create_dir_all(&pictures).unwrap();
     chromium.picture(&pictures.join("gone.png"));
+}
+
+/// The certificates of the first interval that were claimed for somebody, and one that nobody has claimed: the names by
+/// which the page shows them.
+fn names(history: &History) -> [String; 2] {
+    let first = history.community.genesis.first_interval;
+    let issues = history.state.record(first).unwrap().issues;
+    let named = |wanted: fn(&Bundle) -> bool| {
+        let of = |issue: &Issue| {
+            let (number, _) = issue.numbered().find(|(_, bundle)| wanted(bundle))?;
+            Some(format!("{}/{}/{number}", first.start_text(), issue.device))
+        };
+        issues.iter().find_map(of).unwrap()
+    };
+    [named(|bundle| bundle.retired.is_some() && bundle.energy.wh() == 4), named(|bundle| bundle.retired.is_none())]
+}
+
+const WAY: &str = "document.getElementById('stations').textContent";
+const SAID: &str = "document.getElementById('said').textContent";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium and axe-core, which .ci/run installs"]
+async fn a_claimed_certificates_way_is_shown_and_checked_and_nothing_of_others() {
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public");
+    std::fs::create_dir_all(&pictures).unwrap();
+    let mut chromium = Chromium::start();
+    let axe = Axe::installed(env!("CARGO_TARGET_TMPDIR"));
+    let history = History::claimed();
+    let [claimed, held] = names(&history);
+    let node = Node::serve(history).await;
+    let page = format!("{}certificate", node.root);
+    for (name, screen) in SCREENS {
+        chromium.open(&page, screen);
+        chromium.wait_for(DRAWN, "false");
+        chromium.wait_for(&count("main .card:not([hidden])"), 1);
+        assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}, empty");
+
+        chromium.open(&format!("{page}#{claimed}"), screen);
+        chromium.wait_for(DRAWN, "false");
+        chromium.wait_for(&count("#stations > li"), 4);
+        for said in
+            ["1 Wh, number", "sun", BAKERY, "bread of \"June\"", ": 4 Wh", "A neighbour held it", "In block 13, while"]
+        {
+            assert_eq!(chromium.eval(&format!("{WAY}.includes({})", json!(said))), true, "{name}: {said}");
+        }
+        choose(&mut chromium, "genesis", &node.genesis);
+        chromium.wait_for(VERDICT, "This claim is proved.");
+        for (expression, expected) in [
+            (count("#checked .passed"), json!(6)),
+            ("document.documentElement.scrollWidth".into(), json!(screen.width)),
+            (MISSING.into(), json!([])),
+        ] {
+            assert_eq!(chromium.eval(&expression), expected, "{name}: {expression}");
+        }
+        assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}");
+        chromium.picture(&pictures.join(format!("certificate-{name}.png")));
+        assert_eq!(chromium.complaints(), &[] as &[String], "{name}");
+    }
+    for (language, said) in [("de", "Dieser Anspruch ist bewiesen."), ("fr", "Cette revendication est prouvée.")] {
+        speak(&mut chromium, language);
+        chromium.wait_for(&count("#stations > li"), 4);
+        choose(&mut chromium, "genesis", &node.genesis);
+        chromium.wait_for(VERDICT, said);
+        assert_eq!(chromium.eval("document.documentElement.scrollWidth"), SMALL_PHONE.width);
+        assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{language}");
+    }
+    speak(&mut chromium, "en");
+    chromium.wait_for(&count("#stations > li"), 4);
+    chromium.on_paper();
+    assert_eq!(chromium.eval("getComputedStyle(document.getElementById('which')).display"), "none");
+    chromium.picture(&pictures.join("certificate-paper.png"));
+    let other = node.genesis.replacen("\"community\":\"", "\"community\":\"Another ", 1);
+    for (genesis, name) in [(&other, "another_chain"), (&"{}".to_owned(), "malformed_genesis")] {
+        choose(&mut chromium, "genesis", genesis);
+        chromium.wait_for(VERDICT, format!("This claim is refused: {name}"));
+        assert_eq!(chromium.eval(&count("#checked .refused")), 1, "{name}");
+    }
+
+    // Asked by the form. One that is held is not told from one that there is not.
+    let (start, rest) = claimed.split_once('/').unwrap();
+    let (device, _) = rest.split_once('/').unwrap();
+    let unknown = format!("{start}/{device}/1000000");
+    let not_claimed = "There is no such certificate that anyone has claimed";
+    let no_name = "This is no certificate’s name";
+    for (name, said) in [
+        (held.as_str(), not_claimed),
+        (unknown.as_str(), not_claimed),
+        ("2026-06-01/did:key:z6Mk/0", no_name),
+        ("2026-06-01T12:00:00Z/did:key:z6Mk/0", no_name),
+        (format!("{start}/{device}/-1").as_str(), no_name),
+        (format!("{start}/{device}/99999999999999999999").as_str(), no_name),
+    ] {
+        let fields: Vec<&str> = name.split('/').collect();
+        chromium.eval(&format!(
+            "for (const [at, id] of ['start', 'device', 'number'].entries()) document.getElementById(id).value = {}[at];
+             document.querySelector('#which button').click()",
+            json!(fields)
+        ));
+        chromium.wait_for(
+            &format!(
+                "{SAID}.startsWith({}) && document.getElementById('start').value === {}",
+                json!(said),
+                json!(fields[0])
+            ),
+            true,
+        );
+        chromium.wait_for(DRAWN, "false");
+        assert_eq!(chromium.eval(&count("main .card:not([hidden])")), 1, "{name}");
+    }
+    chromium.eval(&format!("location.hash = {}", json!(claimed)));
+    chromium.wait_for(&count("main .card:not([hidden])"), 3);
+    node.stop().await;
+    chromium.eval(&format!("location.hash = {}", json!(held)));
+    chromium.wait_for(&text("alarm"), "The node does not answer. Try again later.");
+    assert_eq!(chromium.eval(&count("main .card:not([hidden])")), 1, "what was asked for before is gone");
 }

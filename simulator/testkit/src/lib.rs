@@ -13,6 +13,7 @@
 //! | `secure_broker.rs` | the same with TLS, logins and access rules, as it is shipped |
 //! | `certificates.rs` | certificates of a test's own |
 //! | `descriptors.rs` | how many files a process has open |
+//! | `words.rs` | what pages say, in every language |
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests use this, and may panic")]
 
@@ -29,3 +30,4 @@ pub mod page;
 pub mod ports;
 pub mod prometheus;
 pub mod secure_broker;
+pub mod words;

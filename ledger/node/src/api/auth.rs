@@ -3,12 +3,21 @@
 use axum::http::Method;
 use public_http::Role;
 
-/// Whether a call is one of those that the page at `/` makes: of no member what it consumes. Where a configuration says
-/// `api_public`, they need no role.
+/// Whether a call is one of those that the node's pages make: of no member what it consumes, but for what it has
+/// claimed itself. Where a configuration says `api_public`, they need no role.
 pub(super) fn is_of_the_page(method: &Method, path: &str) -> bool {
     let read = [Method::GET, Method::HEAD].contains(method);
-    let one = ["/", "/favicon.ico", "/v1/community", "/v1/sums", "/v1/decisions", "/v1/status", "/v1/validators"];
-    let below = ["/assets/", "/v1/blocks/"];
+    let one = [
+        "/",
+        "/favicon.ico",
+        "/v1/community",
+        "/v1/sums",
+        "/v1/decisions",
+        "/v1/status",
+        "/v1/validators",
+        "/certificate",
+    ];
+    let below = ["/assets/", "/v1/blocks/", "/v1/retirements/"];
     read && (one.contains(&path) || below.iter().any(|folder| path.starts_with(folder)))
 }
 

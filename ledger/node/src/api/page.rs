@@ -1,5 +1,5 @@
-//! The node's page and its files: what was settled and decided, where the money went, and a receipt checked in the
-//! visitor's own browser. All are inside the program.
+//! The node's pages and their files: what was settled and decided, where the money went, one certificate's way, and
+//! receipts and claims checked in the visitor's own browser. All are inside the program.
 
 use std::sync::LazyLock;
 
@@ -8,6 +8,8 @@ use public_http::{Asset, CSS, HTML, JAVASCRIPT, answer, shared};
 
 static INDEX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("index.html", HTML, include_str!("../page/assets/index.html")));
+static CERTIFICATE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("certificate.html", HTML, include_str!("../page/assets/certificate.html")));
 
 /// The light client's files, which know nothing of a page, and the page's own.
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
@@ -20,22 +22,28 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("merkle.js", JAVASCRIPT, include_str!("../page/assets/merkle.js")),
         Asset::new("receipt.js", JAVASCRIPT, include_str!("../page/assets/receipt.js")),
         Asset::new("refused.js", JAVASCRIPT, include_str!("../page/assets/refused.js")),
+        Asset::new("retirement.js", JAVASCRIPT, include_str!("../page/assets/retirement.js")),
         Asset::new("shape.js", JAVASCRIPT, include_str!("../page/assets/shape.js")),
+        Asset::new("spelled.js", JAVASCRIPT, include_str!("../page/assets/spelled.js")),
         Asset::new("card.js", JAVASCRIPT, include_str!("../page/assets/card.js")),
+        Asset::new("certificate.js", JAVASCRIPT, include_str!("../page/assets/certificate.js")),
+        Asset::new("certificate-words.js", JAVASCRIPT, include_str!("../page/assets/certificate-words.js")),
         Asset::new("decided.js", JAVASCRIPT, include_str!("../page/assets/decided.js")),
         Asset::new("format.js", JAVASCRIPT, include_str!("../page/assets/format.js")),
         Asset::new("page.js", JAVASCRIPT, include_str!("../page/assets/page.js")),
         Asset::new("page-words.js", JAVASCRIPT, include_str!("../page/assets/page-words.js")),
         Asset::new("check-words.js", JAVASCRIPT, include_str!("../page/assets/check-words.js")),
+        Asset::new("verdict.js", JAVASCRIPT, include_str!("../page/assets/verdict.js")),
         Asset::new("page.css", CSS, include_str!("../page/assets/page.css")),
     ];
     own.into_iter().chain(shared()).collect()
 });
 
-/// The page at `/`, and what it loads.
+/// The pages at `/` and `/certificate`, and what they load.
 pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async |request: HeaderMap| INDEX.answer(&request).await))
+        .route("/certificate", get(async |request: HeaderMap| CERTIFICATE.answer(&request).await))
         .route("/assets/{name}", get(file))
         .route("/favicon.ico", get(async |request: HeaderMap| answer(&ASSETS, "icon.svg", &request).await))
 }
@@ -43,3 +51,6 @@ pub(super) fn router() -> Router {
 async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
     answer(&ASSETS, &name, &request).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,11 +16,12 @@ use axum::{
 use protocol::{
     api::{
         BlockSummary, Community, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
-        MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RulesInForce, SETTLEMENTS_PER_PAGE_MAX, Settled,
-        Status, Submitted, WAIT_MS_MAX,
+        MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RetiredCertificate, RulesInForce,
+        SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
     commit::Validator,
     interval::{Interval, parse_utc},
+    key::DeviceId,
     limits::TRANSACTION_BYTES_MAX,
     member::MemberId,
     origin::Certificates,
@@ -54,7 +55,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 19] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 20] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -71,6 +72,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 19] {
         ("/v1/settlements/{start}/corrections", get(corrections)),
         ("/v1/settlements/{start}/inputs", get(inputs)),
         ("/v1/certificates", get(certificates)),
+        ("/v1/retirements/{start}/{device}/{number}", get(retirement)),
         ("/v1/rules", get(rules)),
         ("/v1/decisions", get(decisions)),
         ("/v1/drafts", get(drafts)),
@@ -103,6 +105,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 19] {
         corrections,
         inputs,
         certificates,
+        retirement,
         rules,
         decisions,
         drafts,
@@ -129,6 +132,11 @@ enum ApiError {
     NoBlock { last: u64, found: u64 },
     #[error("{0} is no member")]
     NoMember(MemberId),
+    #[error(
+        "expected a retired certificate, found none: there is no such one of {0} on record, or nobody has claimed it yet, \
+         and who holds it is not said"
+    )]
+    NotRetired(Interval),
     #[error("{0} is no member, or there is no block yet that proves it")]
     NotProved(MemberId),
     #[error(transparent)]
@@ -143,6 +151,7 @@ impl IntoResponse for ApiError {
             ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
             ApiError::NotSettled(_)
             | ApiError::NotProved(_)
+            | ApiError::NotRetired(_)
             | ApiError::NothingToCorrect(_)
             | ApiError::NoBlock { .. }
             | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
@@ -443,6 +452,26 @@ async fn certificates(
     let bad = |error| ApiError::BadRequest(format!("{error}"));
     let holder: Option<MemberId> = holder.map(|holder| holder.parse().map_err(bad)).transpose()?;
     blocking(move || Ok(ledger.certificates(holder, from, limit))).await
+}
+
+/// One certificate of origin that its holder has retired: who claimed it, for whom, with the proof. Everyone may ask
+/// where the page is public, so of certificates that nobody has claimed nothing is said.
+#[utoipa::path(get, path = "/v1/retirements/{start}/{device}/{number}",
+    params(("start" = String, Path, description = "Start of the interval in which the energy was fed in"),
+        ("device" = String, Path, description = "The device that measured it, did:key:z6Mk…"),
+        ("number" = u64, Path, description = "The certificate's number, from 0 on")),
+    responses((status = 200, body = RetiredCertificate), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn retirement(
+    State(ledger): State<Arc<Ledger>>,
+    Path((start, device, number)): Path<(String, String, String)>,
+) -> Result<Json<RetiredCertificate>, ApiError> {
+    let interval = interval(&ledger, &start)?;
+    let device: DeviceId = device.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let number: u64 = number.parse().map_err(|_| {
+        ApiError::BadRequest("expected the number of a certificate, from 0 on, as the last part".into())
+    })?;
+    let Json(retired) = blocking(move || ledger.retired_certificate(interval, device, number)).await?;
+    retired.map(Json).ok_or(ApiError::NotRetired(interval))
 }
 
 /// The interval that starts at `start`, in the length that the community trades in.

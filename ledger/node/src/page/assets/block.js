@@ -6,6 +6,9 @@ import { VALIDATORS_MAX, validators } from './genesis.js';
 import { hex, same, sha256, verifies } from './hash.js';
 import { Refused } from './refused.js';
 
+const STEPS_MAX = 1_000_000;
+const PATH_MAX = 64;
+
 const root = shape.record({ leaves: shape.unsigned(), hash: shape.hash });
 
 /** A block's header. */
@@ -44,6 +47,12 @@ export const vote = (chain, height, round, block) =>
 
 /** The hash of validators, as a header has it. */
 export const validatorsHash = (present) => sha256(validators.cbor(present));
+
+/** The way from a leaf to a root of a header. */
+export const proof = shape.record({ index: shape.unsigned(), path: shape.list(shape.hash, PATH_MAX) });
+
+/** How the validators of the genesis became those of a header. */
+export const steps = shape.list(shape.record({ header, certificate, validators }), STEPS_MAX);
 
 const isBefore = (one, other) => hex(one) < hex(other);
 
@@ -84,4 +93,27 @@ export async function checkBlock({ header: found, certificate: signed }, chain, 
     throw new Refused('too_few_signatures', `${at}: ${power} of ${total} is not more than two thirds`);
   }
   return { height: found.height, signers: signed.signatures.map(({ validator }) => validator.text), power, total };
+}
+
+/**
+ * Checks the steps of a proof and its own block, beginning with the validators of a genesis. Gives the blocks that were
+ * checked, in their order; throws a `Refused` with the first thing that is wrong.
+ */
+export async function checkBlocks(read, genesis) {
+  const blocks = [];
+  let present = genesis.validators;
+  let height = 0n;
+  for (const step of read.steps) {
+    blocks.push(await checkBlock(step, genesis.chain, present, height));
+    if (same(step.header.next_validators, step.header.validators)) {
+      throw new Refused('nothing_changes', `block ${step.header.height} changes no validators`);
+    }
+    if (!same(step.header.next_validators, await validatorsHash(step.validators))) {
+      throw new Refused('other_validators', `block ${step.header.height} leads to other validators than the step's`);
+    }
+    present = step.validators;
+    height = step.header.height;
+  }
+  blocks.push(await checkBlock(read, genesis.chain, present, height));
+  return blocks;
 }

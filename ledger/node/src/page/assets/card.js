@@ -6,8 +6,8 @@ import { TEXTS } from './check-words.js';
 import { hex, needCryptography } from './hash.js';
 import { readGenesis } from './genesis.js';
 import { checkReceipt, readReceipt } from './receipt.js';
-import { Refused } from './refused.js';
 import { decimalText } from './shape.js';
+import { line, paragraph, refusal, signers } from './verdict.js';
 import { speaker } from './words.js';
 
 const say = speaker(TEXTS);
@@ -27,32 +27,21 @@ const STEP_OF = {
 const files = { genesis: null, receipt: null };
 let asked = 0;
 
-/** A line of the list: what was checked, and what came of it. */
-function line(look, what, ...details) {
-  return make('li', look, make('span', 'verdict', say(look)), make('div', '', make('b', '', what), ...details));
-}
-
-const paragraph = (text) => make('p', 'note', text);
-
 function believed(genesis, read, blocks) {
-  const signed = blocks.flatMap(({ height, signers, power, total }) => [
-    paragraph(say('block_signed', { height, power, total })),
-    make('ul', 'keys', ...signers.map((key) => make('li', '', key))),
-  ]);
   const { entry } = read;
   const neighbours = read.neighbours === undefined
     ? say(entry.neighbours ? 'neighbours_held_back' : 'neighbours_none') : say('neighbours_add_up', { count: read.neighbours.length });
   return [
-    line('passed', say('genesis'), paragraph(say('genesis_of', { community: genesis.community })), make('code', '', hex(genesis.chain))),
-    line('passed', say('receipt'), paragraph(say('receipt_of', { member: hex(entry.line.member) }))),
-    line('passed', say('blocks'), ...signed),
-    line('passed', say('entry'), paragraph(say('entry_in', { height: read.header.height }))),
-    line('passed', say('tariffs'), paragraph(say('tariffs_are', {
+    line(say, 'passed', say('genesis'), paragraph(say('genesis_of', { community: genesis.community })), make('code', '', hex(genesis.chain))),
+    line(say, 'passed', say('receipt'), paragraph(say('receipt_of', { member: hex(entry.line.member) }))),
+    line(say, 'passed', say('blocks'), ...signers(say, blocks)),
+    line(say, 'passed', say('entry'), paragraph(say('entry_in', { height: read.header.height }))),
+    line(say, 'passed', say('tariffs'), paragraph(say('tariffs_are', {
       retail: price(decimalText(entry.tariffs.retail_price, 6)),
       feed_in: price(decimalText(entry.tariffs.feed_in_price, 6)),
       currency: genesis.currency,
     }))),
-    line('passed', say('neighbours'), paragraph(neighbours)),
+    line(say, 'passed', say('neighbours'), paragraph(neighbours)),
   ];
 }
 
@@ -78,20 +67,6 @@ function figures({ entry }, { currency, time_zone: zone }) {
   return [list, ...remarks];
 }
 
-function refused(error) {
-  const isKnown = error instanceof Refused;
-  const name = isKnown ? error.name : 'unreadable';
-  const failed = STEPS.indexOf(STEP_OF[name] ?? 'blocks');
-  // Without cryptography, or without a file's bytes, nothing was checked at all.
-  const before = ['no_secure_context', 'no_ed25519', 'unreadable'].includes(name);
-  const steps = before ? [] : STEPS.map((step, number) => {
-    if (number !== failed) return line(number < failed ? 'passed' : 'not_reached', say(step));
-    return line('refused', say(step), make('p', '', make('code', 'name', name), ` ${say(name)}`), paragraph(error.detail));
-  });
-  const said = before ? `${say('cannot_check')} ${say(name)}` : say('is_refused', { name });
-  return [make('p', 'verdict-line bad', said), make('ol', 'steps', ...steps)];
-}
-
 async function check() {
   if (!files.genesis || !files.receipt) {
     const missing = files.genesis ? 'give_receipt' : files.receipt ? 'give_genesis' : 'give_both';
@@ -109,7 +84,7 @@ async function check() {
     const blocks = await checkReceipt(read, genesis);
     shown = [make('p', 'verdict-line good', say('is_proved')), ...figures(read, genesis), make('ol', 'steps', ...believed(genesis, read, blocks))];
   } catch (error) {
-    shown = refused(error);
+    shown = refusal(say, error, STEPS, STEP_OF);
   }
   // A file that was chosen meanwhile is checked by a later call.
   if (own === asked) at('checked').replaceChildren(...shown);

@@ -2,17 +2,13 @@
 
 import * as cbor from './cbor.js';
 import * as shape from './shape.js';
-import { certificate, checkBlock, header, validatorsHash } from './block.js';
-import { validators } from './genesis.js';
+import { certificate, checkBlocks, header, proof, steps } from './block.js';
 import { same, sha256 } from './hash.js';
-import { readJson } from './json.js';
 import { includes } from './merkle.js';
 import { Refused } from './refused.js';
+import { readSpelled } from './spelled.js';
 
-const BYTES_MAX = 64 * 1024 * 1024;
 const NEIGHBOURS_MAX = 1_000;
-const STEPS_MAX = 1_000_000;
-const PATH_MAX = 64;
 
 const line = shape.record({
   member: shape.member,
@@ -49,27 +45,17 @@ const neighbours = shape.list(
 
 const receipt = shape.record({
   entry,
-  proof: shape.record({ index: shape.unsigned(), path: shape.list(shape.hash, PATH_MAX) }),
+  proof,
   header,
   certificate,
-  steps: shape.list(shape.record({ header, certificate, validators }), STEPS_MAX),
+  steps,
   neighbours: shape.optional(neighbours),
 });
 
 /** Reads a receipt (bytes of a file) in its one spelling, a newline at the end allowed. */
 export function readReceipt(file) {
-  const refused = (detail) => new Refused('malformed_receipt', detail);
-  if (file.length > BYTES_MAX) throw refused(`more than ${BYTES_MAX} bytes`);
-  let text;
-  let read;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(file).replace(/\n$/, '');
-    read = receipt.read(readJson(text));
-    if (read.neighbours?.length === 0) throw new TypeError('neighbours: an empty list, which is left out');
-  } catch (error) {
-    throw refused(error.message);
-  }
-  if (receipt.json(read) !== text) throw refused('the same values in another spelling than the canonical one');
+  const read = readSpelled(receipt, file, 'malformed_receipt');
+  if (read.neighbours?.length === 0) throw new Refused('malformed_receipt', 'neighbours: an empty list, which is left out');
   return read;
 }
 
@@ -84,25 +70,6 @@ export async function checkReceipt(read, genesis) {
   }
   checkTariffs(read.entry);
   await checkNeighbours(read);
-  return blocks;
-}
-
-async function checkBlocks(read, genesis) {
-  const blocks = [];
-  let present = genesis.validators;
-  let height = 0n;
-  for (const step of read.steps) {
-    blocks.push(await checkBlock(step, genesis.chain, present, height));
-    if (same(step.header.next_validators, step.header.validators)) {
-      throw new Refused('nothing_changes', `block ${step.header.height} changes no validators`);
-    }
-    if (!same(step.header.next_validators, await validatorsHash(step.validators))) {
-      throw new Refused('other_validators', `block ${step.header.height} leads to other validators than the step's`);
-    }
-    present = step.validators;
-    height = step.header.height;
-  }
-  blocks.push(await checkBlock(read, genesis.chain, present, height));
   return blocks;
 }
 

@@ -9,6 +9,7 @@ import { readGenesis } from '../assets/genesis.js';
 import { hex, needCryptography, sha256, verifies } from '../assets/hash.js';
 import { readJson } from '../assets/json.js';
 import { checkReceipt, entry, readReceipt } from '../assets/receipt.js';
+import { checkRetirement, message, readAnswer, readRetirement } from '../assets/retirement.js';
 import { hash, hexadecimal, key } from '../assets/shape.js';
 
 // Older versions of Node.js have it, and not as a global.
@@ -19,10 +20,10 @@ const encode = (text) => new TextEncoder().encode(text);
 const genesisOf = (vector) => readGenesis(encode(JSON.stringify(vector.genesis)));
 
 /** The fields of each object in the order of the one spelling, as docs/protocol.md has it; the vectors sort them. */
-const ORDER = `entry proof header certificate steps interval price line correction tariffs retail_price feed_in_price
-  member key power index path chain height round previous block validator signature validators
-  next_validators transactions entries state leaves hash signatures bought sold imported exported paid earned supply_cost
-  supply_revenue neighbours provisional technology`.split(/\s+/);
+const ORDER = `entry validator retirement key signature proof header certificate steps interval device first energy price line
+  correction tariffs retail_price feed_in_price member sequence certificates purpose beneficiary power index path chain height
+  round previous block validators next_validators transactions entries state leaves hash signatures bought sold imported
+  exported paid earned supply_cost supply_revenue neighbours provisional technology`.split(/\s+/);
 
 function spell(value) {
   if (Array.isArray(value)) return `[${value.map(spell).join(',')}]`;
@@ -31,9 +32,9 @@ function spell(value) {
   return `{${names.map((name) => `${JSON.stringify(name)}:${spell(value[name])}`).join(',')}}`;
 }
 
-async function outcome(file, genesis) {
+async function outcome(file, genesis, read = readReceipt, check = checkReceipt) {
   try {
-    await checkReceipt(readReceipt(file), genesis);
+    await check(read(file), genesis);
     return 'believed';
   } catch (error) {
     return error.name;
@@ -86,6 +87,34 @@ test('receipts are believed, and none of which any byte was changed', async () =
   }
 });
 
+test('retired certificates are believed, and nothing of which any byte was changed', async () => {
+  const names = new Set();
+  for (const vector of vectors('bundles.json')) {
+    const genesis = await genesisOf(vector);
+    for (const [at, proved] of vector.retirements.entries()) {
+      const file = encode(spell(proved));
+      const read = readRetirement(file);
+      assert.equal(hex(message(read)), vector.messages[at]);
+      const blocks = await checkRetirement(read, genesis);
+      assert.equal(blocks.length, proved.steps.length + 1);
+      // Every byte of one of them: to check a proof takes a while.
+      for (let byte = 0; byte < file.length && proved.retirement.beneficiary; byte += 1) {
+        const changed = file.slice();
+        changed[byte] ^= 1;
+        const name = await outcome(changed, genesis, readRetirement, checkRetirement);
+        assert.match(name, /^[a-z]+(_[a-z]+)+$/, `byte ${byte}`);
+        names.add(name);
+      }
+      const answer = { producer: proved.retirement.member, technology: 'solar', bus: null, open: '2026-06-01T12:30:00Z/PT15M', proved };
+      assert.equal(hex(message(readAnswer(JSON.stringify(answer)).proved)), vector.messages[at]);
+      assert.throws(() => readAnswer(JSON.stringify({ ...answer, technology: 'coal' })), { name: 'malformed_retirement' });
+    }
+  }
+  for (const name of ['malformed_retirement', 'another_chain', 'other_validators', 'bad_signature', 'not_in_block']) {
+    assert.ok(names.has(name), `${name} in ${[...names]}`);
+  }
+});
+
 test('what no changed byte leads to is refused by its name', async () => {
   const [vector] = vectors('receipts.json').filter(({ receipt }) => receipt.steps.length > 0);
   const genesis = await genesisOf(vector);
@@ -108,16 +137,16 @@ test('what no changed byte leads to is refused by its name', async () => {
 });
 
 /** What is said of a receipt, changed, that a validator of its own did sign; after a step that changes nothing, if so asked. */
-async function outcomeOfSigned(read, genesis, { change = () => {}, isStep = false }) {
+async function outcomeOfSigned(read, genesis, { change = () => {}, isStep = false, leafOf = null, check = checkReceipt }) {
   const { publicKey, privateKey } = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
   const signer = { text: 'did:key:zOurs', bytes: new Uint8Array(await crypto.subtle.exportKey('raw', publicKey)) };
   const validators = [{ key: signer, power: 1n }];
   const ours = await validatorsHash(validators);
   const changed = structuredClone(read);
   change(changed);
-  const leaf = await sha256(new Uint8Array([0, ...entry.cbor(changed.entry)]));
+  const leaf = await sha256(new Uint8Array([0, ...(leafOf ? await leafOf(changed) : entry.cbor(changed.entry))]));
   const signed = async (height) => {
-    const of = { ...read.header, height, validators: ours, next_validators: ours, entries: { leaves: 1n, hash: leaf } };
+    const of = { ...read.header, height, validators: ours, next_validators: ours, [leafOf ? 'transactions' : 'entries']: { leaves: 1n, hash: leaf } };
     const block = await sha256(header.cbor(of));
     const message = vote(genesis.chain, height, 0n, block);
     const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', privateKey, message));
@@ -125,7 +154,7 @@ async function outcomeOfSigned(read, genesis, { change = () => {}, isStep = fals
   };
   const steps = isStep ? [{ ...(await signed(1n)), validators }] : [];
   const receipt = { ...changed, ...(await signed(2n)), proof: { index: 0n, path: [] }, steps };
-  return checkReceipt(receipt, { ...genesis, validators }).then(() => 'believed', (error) => error.name);
+  return check(receipt, { ...genesis, validators }).then(() => 'believed', (error) => error.name);
 }
 
 test('what validators signed and still cannot be is refused by its name', async () => {
@@ -138,6 +167,16 @@ test('what validators signed and still cannot be is refused by its name', async 
   assert.equal(await signed({ change: (it) => (it.entry.line.supply_cost += 1n) }), 'other_tariff');
   assert.equal(await signed({ change: (it) => (it.entry.line.exported += 1n) }), 'other_tariff');
   assert.equal(await signed({ change: (it) => (it.entry.line.bought += 1n) }), 'neighbours_do_not_add_up');
+});
+
+test('a claim that validators took in and nobody signed is refused by its name', async () => {
+  const [vector] = vectors('bundles.json');
+  const genesis = await genesisOf(vector);
+  const read = readRetirement(encode(spell(vector.retirements[0])));
+  const how = { leafOf: (it) => sha256(message(it)), check: checkRetirement };
+  assert.equal(await outcomeOfSigned(read, genesis, how), 'believed');
+  assert.equal(await outcomeOfSigned(read, genesis, { ...how, change: (it) => (it.retirement.purpose += '!') }), 'not_signed');
+  assert.equal(await outcomeOfSigned(read, genesis, { ...how, change: (it) => (it.signature[9] ^= 1) }), 'not_signed');
 });
 
 test('JSON is read strictly and exactly', () => {

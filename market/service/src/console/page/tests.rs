@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use testkit::words::{LANGUAGES, by_language, speaks_alike, texts, written_in};
+
 use super::*;
 use crate::{alarms::AlarmName, console::health::TroubleKind};
-
-const LANGUAGES: [&str; 3] = ["en", "de", "fr"];
 
 fn script(name: &str) -> &'static str {
     let asset = ASSETS.iter().find(|asset| asset.name() == name).unwrap_or_else(|| panic!("no {name}"));
@@ -27,34 +27,6 @@ fn plotly_is_bare_javascript_and_asked_for_by_its_hash() {
     assert!(plotly.len() > 4_000_000 && !plotly.contains("<script"));
     let address = ASSETS.iter().find(|asset| asset.name() == "plotly.js").unwrap().address();
     assert!(script("charts.js").contains(&format!("'{address}'")), "{address}");
-}
-
-/// The texts of a block of `key: 'text',`.
-fn texts(block: &str) -> BTreeMap<&str, &str> {
-    let lines = block.lines().filter_map(|line| line.trim().split_once(": "));
-    lines
-        .filter_map(|(key, text)| {
-            let text = text.strip_suffix(',')?;
-            let quote = text.chars().next().filter(|quote| "'\"".contains(*quote))?;
-            Some((key, text.strip_prefix(quote)?.strip_suffix(quote)?))
-        })
-        .collect()
-}
-
-/// What stands in braces in a text.
-fn values(text: &str) -> BTreeSet<&str> {
-    text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
-}
-
-fn speaks_alike(whose: &str, languages: &[BTreeMap<&str, &str>]) {
-    for (language, texts) in LANGUAGES.iter().zip(languages).skip(1) {
-        for (key, english) in &languages[0] {
-            let text = texts.get(key).unwrap_or_else(|| panic!("{whose}: `{key}` is missing in {language}"));
-            assert_eq!(values(text), values(english), "{whose}: `{key}` in {language}");
-        }
-        let unknown = texts.keys().find(|key| !languages[0].contains_key(*key));
-        assert_eq!(unknown, None, "{whose}: only in {language}");
-    }
 }
 
 /// The keys that are said in a script or a page: whole ones, and the beginnings of those that go on.
@@ -104,23 +76,30 @@ fn every_text_is_there_in_all_languages_and_none_is_left_over() {
 }
 
 #[test]
+fn the_history_says_the_same_in_every_language() {
+    let languages = by_language(script("history-words.js"));
+    assert!(languages[0].len() > 90, "{}", languages[0].len());
+    speaks_alike("the history", &languages);
+    let page = std::str::from_utf8(HISTORY.body()).unwrap();
+    let mut checked = 0;
+    for (key, written) in written_in(page) {
+        assert_eq!(languages[0].get(key), Some(&written), "`{key}`");
+        checked += 1;
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+#[test]
 fn what_stands_in_the_page_is_what_its_script_says() {
     let english = texts(script("words-en.js"));
     let sign_in = script("sign-in.js");
-    let blocks: Vec<_> = LANGUAGES
-        .iter()
-        .map(|language| {
-            texts(sign_in.split(&format!("  {language}: {{")).nth(1).unwrap().split("  },").next().unwrap())
-        })
-        .collect();
+    let blocks = by_language(sign_in);
     speaks_alike("the page on which one signs in", &blocks);
     let sources = [include_str!("../assets/sign-in.html"), include_str!("../sign_in.rs")];
     let page = std::str::from_utf8(INDEX.body()).unwrap();
     for (text, words) in [(page, &english), (sources[0], &blocks[0])] {
         let mut checked = 0;
-        for element in text.split("data-say=\"").skip(1) {
-            let (key, rest) = element.split_once('"').unwrap();
-            let written = rest.split_once('>').unwrap().1.split('<').next().unwrap();
+        for (key, written) in written_in(text) {
             assert_eq!(words.get(key), Some(&written), "`{key}`");
             checked += 1;
         }
