@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::SystemTime,
 };
 
 use crate::Config;
@@ -20,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 mod alarms;
 mod backup;
+mod credential;
 mod erase;
 mod init;
 
@@ -31,7 +33,8 @@ const EXAMPLES: &str = "Examples:
   market clear book.json --mechanism uniform
   market mechanisms
   market init market
-  market erase ada --names market/members.csv
+  market erase ada --names market/members.csv --cards cards
+  market credential issue ada --office cards --holder ada.jwk
   market serve --config config/market.toml
   market backup --config config/market.toml --to backups/2026-12-01
   market alarms --config config/market.toml
@@ -87,6 +90,8 @@ enum Command {
     Mechanisms,
     /// Make the market's key, and what whoever founds the community has to know of it.
     Init(init::Init),
+    /// Issue members' cards, say how each stands; and verify one.
+    Credential(credential::Credential),
     /// Take a member's name out of the directory of names, for good.
     Erase(erase::Erase),
     /// Copy what a stopped market keeps into a backup; its key and the names stay where they are.
@@ -151,6 +156,7 @@ pub fn run() -> ExitCode {
         Command::Clear { book, mechanism, terms } => clear(&book, &mechanism, &terms),
         Command::Mechanisms => list_mechanisms(),
         Command::Init(init) => init.run(),
+        Command::Credential(credential) => credential.run(),
         Command::Erase(erase) => erase.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
@@ -216,6 +222,12 @@ fn list_mechanisms() -> Result<(), Failure> {
     let width = mechanisms().iter().map(|mechanism| mechanism.name().len()).max().unwrap_or_default();
     let line = |mechanism: &&dyn clearing::Mechanism| format!("{:width$}  {}", mechanism.name(), mechanism.summary());
     print(&mechanisms().iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Seconds since 1970, UTC.
+fn now() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Prints a line; a reader that went away (`| head`) is no failure.

@@ -31,6 +31,7 @@
 mod alarm;
 pub mod alarms;
 mod book;
+mod cards;
 pub mod cli;
 mod community;
 pub mod config;

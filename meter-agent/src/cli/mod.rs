@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod credential;
 mod devices;
 mod enrolment;
 mod home_assistant;
@@ -86,6 +87,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         genesis: PathBuf,
     },
+    /// Cards that show others of your membership what you choose.
+    #[command(subcommand)]
+    Credential(credential::Credential),
     /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from
     /// the ledger, each verified. The agent must not run.
     Recover(recover::Recover),
@@ -156,6 +160,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run { config } => run_agent(&config.config).await,
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
+        Command::Credential(command) => credential::credential(&command),
         Command::Recover(args) => recover::recover(args).await,
         Command::Rotate(command) => rotate::rotate(command).await,
         Command::RemoveFromHomeAssistant { config } => home_assistant::remove(&config.config).await,

@@ -1,9 +1,6 @@
 //! `market alarms`: what is on and what was, and that somebody knows of it.
 
-use std::{
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     Config,
@@ -13,7 +10,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use protocol::interval::utc_text;
 
-use super::{Failure, bad_input, failure, print};
+use super::{Failure, bad_input, failure, now, print};
 
 #[derive(Args)]
 #[command(
@@ -68,11 +65,6 @@ impl Alarms {
             (None, None) => Err(bad_input("expected --config FILE, found none")),
         }
     }
-}
-
-fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Sends a test by each channel, also where one before it does not get through.

@@ -12,6 +12,7 @@ use protocol::member::MemberId;
 use tempfile::NamedTempFile;
 
 use super::{Failure, bad_input, failure, print};
+use crate::cards::Office;
 
 #[derive(Args)]
 pub(super) struct Erase {
@@ -20,6 +21,10 @@ pub(super) struct Erase {
     /// The directory of names, `member,name` as CSV: what `directory` in the market's configuration names
     #[arg(long, value_name = "FILE")]
     names: PathBuf,
+    /// The office that issued the member's cards: what leads from their places in the list to the member is deleted,
+    /// and they count no more
+    #[arg(long, value_name = "DIR")]
+    cards: Option<PathBuf>,
 }
 
 impl Erase {
@@ -38,10 +43,20 @@ impl Erase {
             };
             return Err(named(&reason));
         };
+        // First, since the other step cannot be done again.
+        let cards = match &self.cards {
+            Some(office) => {
+                let erased = Office::change_register(office, |register| register.erase(*member)).map_err(bad_input)?;
+                format!(
+                    "\nOf {erased} cards nothing says any more whose they were; they are revoked with the next status list."
+                )
+            }
+            None => String::new(),
+        };
         replace(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
         print(&format!(
             "{member} has no name any more in {}. Its settlements and receipts stand.\n\
-             Start the market again, and delete the name from your backups and your bills.",
+             Start the market again, and delete the name from your backups and your bills.{cards}",
             self.names.display()
         ))
     }

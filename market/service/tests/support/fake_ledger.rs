@@ -22,7 +22,9 @@ use market::{
     settlement::{IntervalInput, settle, tie_seed_after},
 };
 use protocol::{
-    api::{BlockSummary, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted},
+    api::{
+        BlockSummary, Change, Decided, MEMBERS_PER_PAGE_MAX, MemberStatus, RulesInForce, Settled, Status, Submitted,
+    },
     block::{Header, Transaction},
     cbor,
     commit::CommitCertificate,
@@ -80,6 +82,10 @@ struct Chain {
     /// Heights of corrections, and what is in force from there on.
     corrected: Vec<(u64, Settlement)>,
     refused: Vec<String>,
+    /// Devices that are others than the genesis has.
+    devices_now: BTreeMap<MemberId, Option<DeviceId>>,
+    /// What was decided.
+    decided: Vec<Decided>,
     /// What it refuses every order for.
     refuses_orders: Option<LedgerRefusal>,
     /// Ids of the transactions that were handed in, whatever became of them.
@@ -108,6 +114,8 @@ impl FakeLedger {
             settled: Vec::new(),
             corrected: Vec::new(),
             refused: Vec::new(),
+            devices_now: BTreeMap::new(),
+            decided: Vec::new(),
             refuses_orders: None,
             handed_in: Vec::new(),
             reported: Vec::new(),
@@ -121,6 +129,7 @@ impl FakeLedger {
             .route("/v1/status", get(status))
             .route("/v1/members", get(members))
             .route("/v1/rules", get(rules))
+            .route("/v1/decisions", get(decisions))
             .route("/v1/settlements", get(settlements))
             .route("/v1/settlements/{start}/receipts", get(receipts))
             .route("/v1/settlements/{start}/corrections", get(corrections))
@@ -176,6 +185,26 @@ impl FakeLedger {
     pub(crate) fn commit_to(&self, reading: &SignedReading) {
         let transaction = Transaction::CommitReading(Sealed::from(reading));
         self.chain.lock().unwrap().apply(&transaction).unwrap();
+    }
+
+    /// Gives a member another device, or none; by a decision of this kind, or by itself.
+    #[allow(dead_code, reason = "not every test changes who measures")]
+    pub(crate) fn set_device(&self, member: MemberId, device: Option<DeviceId>, change: Option<Change>) {
+        let mut chain = self.chain.lock().unwrap();
+        chain.devices_now.insert(member, device);
+        let sequence = chain.decided.len() as u64 + 1;
+        let open = chain.next;
+        let made = |change| Decided {
+            sequence,
+            id: Hash::ZERO,
+            height: 1,
+            open,
+            approvals: Vec::new(),
+            signed: 1,
+            total: 1,
+            change,
+        };
+        chain.decided.extend(change.map(made));
     }
 
     /// Every settlement, in order.
@@ -431,7 +460,7 @@ async fn members(
         debits: Amount::ZERO,
         credits: Amount::ZERO,
         key: member.key,
-        device: Some(member.device),
+        device: chain.devices_now.get(&member.member).copied().unwrap_or(Some(member.device)),
         rated_power_w: member.rated_power_w,
         bus: member.bus.clone(),
         technology: member.technology,
@@ -456,8 +485,13 @@ async fn rules(State(ledger): State<FakeLedger>) -> Json<RulesInForce> {
         rules: chain.genesis.rules.clone(),
         grid: chain.genesis.grid.clone(),
         market: chain.genesis.market,
-        decision_sequence: 0,
+        decision_sequence: chain.decided.len() as u64,
     })
+}
+
+async fn decisions(State(ledger): State<FakeLedger>, Query(query): Query<BTreeMap<String, u64>>) -> Json<Vec<Decided>> {
+    let chain = ledger.chain.lock().unwrap();
+    Json(chain.decided.iter().filter(|decided| decided.sequence >= query["from"]).cloned().collect())
 }
 
 async fn settlements(
