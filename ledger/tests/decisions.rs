@@ -10,13 +10,15 @@ use protocol::{
     correction::inputs_hash,
     decision::Action,
     energy::Energy,
-    genesis::{GenesisMember, GridLine, GridPlan, Rules, Technology},
+    genesis::{Genesis, GenesisMember, GridLine, GridPlan, Rules, Technology},
+    hash::Hash,
     instruction::{MemberAction, Portion},
     key::SecretKey,
     member::{AccountId, MemberId},
     money::Amount,
     order::PriceLimits,
-    parameters::{Fees, LineFee, Parameters},
+    pack::{NetworkDiscount, RulePack},
+    parameters::{Fees, LineFee, Parameters, Share},
     reading::{ChainHead, Registers},
     settlement::Settlement,
 };
@@ -263,6 +265,81 @@ fn rules_hold_from_their_interval_on() {
         settle_next(&mut community, &mut state);
     }
     assert_eq!(seen, ["0.3", "0.3", "0.4", "0.4"]);
+}
+
+#[test]
+fn rules_follow_a_rule_pack_that_fits_them_and_no_other() {
+    let (mut community, mut state) = one_interval();
+    let open = state.next();
+    let from = open.offset(1).unwrap();
+    let network = NetworkDiscount { price: "0.07".parse().unwrap(), ppm: 570_000 };
+    let pack = RulePack {
+        id: "at-eeg-local-2026".into(),
+        hash: Hash::of(b"its file"),
+        currency: "EUR".into(),
+        first: from,
+        last: open.offset(2).unwrap(),
+        mechanisms: vec!["dynamic_key".into(), "static_key".into()],
+        network: Some(network),
+    };
+    let rules = |pack: RulePack| {
+        let (mechanism, pack) = ("dynamic_key".to_owned(), Some(Box::new(pack)));
+        Rules { mechanism, pack, ..community.genesis.rules.clone() }
+    };
+    let set = |from, rules: Rules| Action::SetRules { from, rules, grid: None };
+    let refused = |from, rules| apply(&mut state.clone(), &community.decide(1, set(from, rules))).unwrap_err();
+    let [hour, next_hour] =
+        ["2026-06-01T13:00:00Z/PT1H", "2026-06-01T14:00:00Z/PT1H"].map(|text| text.parse().unwrap());
+    assert_eq!(refused(open.offset(3).unwrap(), rules(pack.clone())), "pack_ended");
+    assert_eq!(refused(from, rules(RulePack { first: pack.last, ..pack.clone() })), "pack_not_begun");
+    let hourly = RulePack { first: hour, last: next_hour, ..pack.clone() };
+    assert_eq!(refused(from, rules(hourly)), "pack_other_interval");
+    assert_eq!(refused(from, rules(RulePack { currency: "CHF".into(), ..pack.clone() })), "pack_other_currency");
+    let uniform = Rules { mechanism: "uniform".into(), ..rules(pack.clone()) };
+    assert_eq!(refused(from, uniform), "pack_other_mechanism");
+    let nothing = RulePack { mechanisms: Vec::new(), ..pack.clone() };
+    assert_eq!(refused(from, rules(nothing)), "bad_rules");
+    let genesis = Genesis {
+        rules: rules(RulePack { first: open.offset(-9).unwrap(), currency: "CHF".into(), ..pack.clone() }),
+        ..community.genesis.clone()
+    };
+    assert_eq!(
+        genesis.check().unwrap_err().to_string(),
+        "rules: expected rule pack at-eeg-local-2026 to be in EUR, found CHF"
+    );
+
+    assert_eq!(apply(&mut state, &community.decide(1, set(from, rules(pack.clone())))), Ok(()));
+    // It ends by itself: the rules go on, without its discount.
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let next = state.next();
+        let followed = state.rules_at(next).0.rules.pack.as_ref();
+        seen.push(followed.map(|pack| pack.network_in(next)));
+        settle_next(&mut community, &mut state);
+    }
+    assert_eq!(seen, [None, Some(Some(network)), Some(Some(network)), Some(None)]);
+}
+
+#[test]
+fn a_market_that_forgets_who_takes_part_with_a_part_is_refused() {
+    let (mut community, mut state) = one_interval();
+    let mut forgetful = state.clone();
+    let half = community.members.iter().map(|member| Share { member: member.id, ppm: 500_000 }).collect();
+    let parameters = Some(Parameters { participation: Some(half), ..Parameters::default() });
+    let rules = Rules { parameters, ..community.genesis.rules.clone() };
+    let from = state.next().offset(1).unwrap();
+    assert_eq!(apply(&mut state, &community.decide(1, Action::SetRules { from, rules, grid: None })), Ok(()));
+    let readings = community.read_all(state.next());
+    let before = community.transaction(community.settlement(&state, &readings), &readings);
+    for state in [&mut state, &mut forgetful] {
+        assert_eq!(apply(state, &before), Ok(()));
+    }
+    let readings = community.read_all(from);
+    let [honest, other] = [&state, &forgetful].map(|state| community.settlement(state, &readings));
+    let bought = |settlement: &Settlement| settlement.lines.iter().map(|line| line.bought.wh()).sum::<u64>();
+    assert!(bought(&honest) > 0 && bought(&honest) < bought(&other));
+    assert_eq!(apply(&mut state, &community.transaction(other, &readings)), Err("clearing_differs".into()));
+    assert_eq!(apply(&mut state, &community.transaction(honest, &readings)), Ok(()));
 }
 
 #[test]

@@ -69,6 +69,7 @@ mod tests {
             mechanism: "uniform".into(),
             parameters: None,
             transformer: tolerance.map(meter),
+            pack: None,
         }
     }
 

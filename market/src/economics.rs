@@ -14,7 +14,7 @@ use protocol::{
     member::{AccountId, MemberId},
     money::{Amount, Price},
     order::PriceLimits,
-    parameters::Parameters,
+    parameters::{Parameters, WHOLE_PPM},
     reading::Flow,
     settlement::{Line, Minted, Trade},
 };
@@ -156,9 +156,13 @@ impl<'a> Position<'a> {
     /// What the member wants, if it has anything to trade.
     pub(crate) fn wish(&self, rules: &Rules) -> Option<Wish> {
         let PriceLimits { buy, sell, buy_cap, sell_cap } = self.of.limits;
-        let capped = |energy: Energy, cap: Option<Energy>| cap.map_or(energy, |cap| cap.min(energy));
-        let to_buy = capped(self.deficit, buy_cap);
-        let to_sell = capped(self.surplus, sell_cap);
+        let part_ppm = rules.parameters.as_ref().map_or(WHOLE_PPM, |said| said.participation_ppm(self.of.member));
+        let brought = |energy: Energy, cap: Option<Energy>| {
+            let part = energy.part(part_ppm);
+            cap.map_or(part, |cap| cap.min(part))
+        };
+        let to_buy = brought(self.deficit, buy_cap);
+        let to_sell = brought(self.surplus, sell_cap);
         if !to_buy.is_zero() {
             Some(Wish::Buy(buy.unwrap_or(rules.retail_price), to_buy))
         } else if !to_sell.is_zero() {

@@ -264,7 +264,7 @@ proptest! {
 
     #[test]
     fn allocation_keys_serve_nobody_whose_limit_excludes_their_price(wishes in wishes_on_terms()) {
-        for name in ["mid_market_rate", "static_key", "dynamic_key", "priority_key"] {
+        for name in ["mid_market_rate", "static_key", "dynamic_key", "cascading_key", "priority_key"] {
             let clearing = wishes.clear(name);
             let Some(price) = clearing.price else { continue };
             prop_assert!(wishes.parameters.community_price.is_none_or(|said| said == price));
@@ -281,6 +281,8 @@ proptest! {
                         prop_assert!(u128::from(fill.wh()) <= supply * share / 1_000_000 + 1);
                     }
                 }
+                // Whoever is not named is entitled to nothing.
+                "cascading_key" if wishes.parameters.shares.is_some() => prop_assert!(clearing.quantity <= supply),
                 // All that is offered is allocated as long as someone consumes.
                 _ => prop_assert_eq!(clearing.quantity, supply.min(demand)),
             }

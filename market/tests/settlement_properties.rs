@@ -49,7 +49,7 @@ proptest! {
     fn price_takers_trade_all_that_both_have(neighbourhood in neighbourhood(true)) {
         let settlement = neighbourhood.settle();
         check_settlement(&neighbourhood, &settlement);
-        for mechanism in ["pay_as_bid", "feeder", "mid_market_rate", "dynamic_key", "priority_key"] {
+        for mechanism in ["pay_as_bid", "feeder", "mid_market_rate", "dynamic_key", "cascading_key", "priority_key"] {
             let other = neighbourhood.under(mechanism, &Parameters::default());
             // With the whole ratings and no late energy the lines of this grid carry all of a usual neighbourhood.
             let traded = |settlement: &Settlement| settlement.lines.iter().map(|line| line.bought.wh()).sum::<u64>();
@@ -119,8 +119,8 @@ proptest! {
         parameters in parameters(),
     ) {
         // The dual of the linear program: at any price, what every order would gain by it if all of it were traded.
-        let orders: Vec<Wish> =
-            neighbourhood.members.iter().filter_map(|member| wish(member, &neighbourhood.rules)).collect();
+        let rules = neighbourhood.under("uniform", &parameters).rules;
+        let orders: Vec<Wish> = neighbourhood.members.iter().filter_map(|member| wish(member, &rules)).collect();
         let limit = |order: &Wish| match order {
             Wish::Buy(price, _) | Wish::Sell(price, _) => i128::from(price.micro()),
         };

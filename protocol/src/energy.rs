@@ -54,6 +54,13 @@ impl Energy {
         Energy(self.0.saturating_sub(other.0))
     }
 
+    /// A part of it, in parts per million, in whole Wh: rounded down.
+    pub const fn part(self, ppm: u32) -> Energy {
+        let part = self.0 as u128 * ppm as u128 / 1_000_000;
+        // More than it all is nothing that anyone asks for.
+        if part > u64::MAX as u128 { Energy(u64::MAX) } else { Energy(part as u64) }
+    }
+
     /// Whether there is none.
     pub const fn is_zero(self) -> bool {
         self.0 == 0

@@ -14,6 +14,7 @@ use crate::{
     limits::{ENERGY_WH_MAX, GRID_LINES_MAX, MEMBERS_MAX, NAME_BYTES_MAX, VALIDATORS_MAX},
     member::{MemberId, check_name},
     money::Price,
+    pack::{PackError, PackUnfit, RulePack},
     parameters::{Parameters, ParametersError, WHOLE_PPM, twice},
     reading::Registers,
     settlement::Tariffs,
@@ -45,12 +46,23 @@ pub struct Rules {
     #[n(4)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformer: Option<TransformerMeter>,
+    /// The rule pack of the country's law that they follow, where they follow one.
+    #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<Box<RulePack>>,
 }
 
 impl Rules {
-    /// Rules without parameters and without a transformer's meter.
+    /// Rules without parameters, without a transformer's meter and without a rule pack.
     pub fn new(retail_price: Price, feed_in_price: Price, mechanism: impl Into<String>) -> Rules {
-        Rules { retail_price, feed_in_price, mechanism: mechanism.into(), parameters: None, transformer: None }
+        Rules {
+            retail_price,
+            feed_in_price,
+            mechanism: mechanism.into(),
+            parameters: None,
+            transformer: None,
+            pack: None,
+        }
     }
 }
 
@@ -80,6 +92,12 @@ impl Rules {
         Tariffs { retail_price: self.retail_price, feed_in_price: self.feed_in_price }
     }
 
+    /// Checks that the rule pack, where there is one, is for rules that begin with `from` in a community that counts in
+    /// `currency`.
+    pub fn check_pack(&self, currency: &str, from: Interval) -> Result<(), PackUnfit> {
+        self.pack.as_ref().map_or(Ok(()), |pack| pack.check_fit(currency, from, &self.mechanism))
+    }
+
     /// Checks what rules can get wrong by themselves.
     pub fn check(&self) -> Result<(), GenesisError> {
         let (retail, feed_in) = (self.retail_price, self.feed_in_price);
@@ -87,6 +105,7 @@ impl Rules {
             return Err(GenesisError::FeedInAboveRetail { retail, feed_in });
         }
         self.parameters.as_ref().map_or(Ok(()), Parameters::check)?;
+        self.pack.as_ref().map_or(Ok(()), |pack| pack.check())?;
         match self.transformer {
             Some(TransformerMeter { tolerance_wh: found, .. }) if found > ENERGY_WH_MAX => {
                 Err(GenesisError::BadTolerance { unit: "Wh", max: ENERGY_WH_MAX, found })
@@ -278,6 +297,12 @@ pub enum GenesisError {
     /// A parameter of a mechanism that makes no sense.
     #[error("rules: parameters: {0}")]
     Parameters(#[from] ParametersError),
+    /// A rule pack that makes no sense.
+    #[error("rules: pack: {0}")]
+    Pack(#[from] PackError),
+    /// A rule pack that is not for this community.
+    #[error("rules: {0}")]
+    PackUnfit(#[from] PackUnfit),
     /// The transformer's meter may be anywhere.
     #[error("rules: transformer: expected a tolerance of at most {max} {unit}, found {found}")]
     BadTolerance {
@@ -324,6 +349,7 @@ impl Genesis {
         // A community may begin with none, and take them in by decisions.
         check_count("members", 0, self.members.len(), MEMBERS_MAX)?;
         self.rules.check()?;
+        self.rules.check_pack(&self.currency, self.first_interval)?;
         if let Some(validator) = self.validators.iter().find(|v| v.power == 0 || v.power > 1 << 32) {
             return Err(GenesisError::BadPower(validator.key));
         }
@@ -370,6 +396,7 @@ mod tests {
             mechanism: "uniform".into(),
             parameters: None,
             transformer,
+            pack: None,
         }
     }
 

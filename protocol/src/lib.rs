@@ -30,6 +30,7 @@ mod names;
 pub mod neighbour;
 pub mod order;
 pub mod origin;
+pub mod pack;
 pub mod parameters;
 pub mod reading;
 pub mod receipt;

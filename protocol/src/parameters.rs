@@ -17,6 +17,8 @@ use crate::{
 
 /// The whole, in parts per million.
 pub const WHOLE_PPM: u32 = 1_000_000;
+/// Least part of its energy that a member brings to the community: a hundredth, in parts per million.
+pub const PARTICIPATION_PPM_MIN: u32 = 10_000;
 
 /// Parameters of the mechanisms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -50,6 +52,13 @@ pub struct Parameters {
     #[n(4)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fees: Option<Fees>,
+    /// Under every mechanism: which part of its energy a member brings to the community, from a hundredth to all of it,
+    /// in ascending order of member; the rest goes to and comes from the supplier. Who is not named brings all.
+    #[n(5)]
+    #[cbor(decode_with = "cbor::optional_list::<_, _, MEMBERS_MAX>")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "json::optional_list::<_, _, MEMBERS_MAX>")]
+    pub participation: Option<Vec<Share>>,
 }
 
 /// A member's part of all that is offered.
@@ -132,6 +141,20 @@ pub enum ParametersError {
         /// The sum.
         found: u64,
     },
+    /// A member takes part with next to nothing, or with more than it has.
+    #[error("participation: expected {PARTICIPATION_PPM_MIN} to {WHOLE_PPM} ppm of {member}, found {found}")]
+    Participation {
+        /// Whose.
+        member: MemberId,
+        /// What was found.
+        found: u32,
+    },
+    /// Members are not in their order.
+    #[error("{list}: expected members in ascending order")]
+    NotAscending {
+        /// Which list.
+        list: &'static str,
+    },
     /// More than the rating.
     #[error("derate_ppm: expected at most {WHOLE_PPM}, found {found}")]
     DerateAboveWhole {
@@ -161,10 +184,28 @@ impl Parameters {
         if let Some(priority) = &self.priority {
             check_members("priority", priority.iter().copied())?;
         }
+        if let Some(participation) = &self.participation {
+            check_members("participation", participation.iter().map(|part| part.member))?;
+            if !participation.is_sorted_by_key(|part| part.member) {
+                return Err(ParametersError::NotAscending { list: "participation" });
+            }
+            let possible = PARTICIPATION_PPM_MIN..=WHOLE_PPM;
+            if let Some(Share { member, ppm: found }) = participation.iter().find(|part| !possible.contains(&part.ppm))
+            {
+                return Err(ParametersError::Participation { member: *member, found: *found });
+            }
+        }
         if let Some(found) = self.derate_ppm.filter(|found| *found > WHOLE_PPM) {
             return Err(ParametersError::DerateAboveWhole { found });
         }
         self.fees.as_ref().map_or(Ok(()), Fees::check)
+    }
+
+    /// The part of its energy that a member brings to the community, in parts per million.
+    pub fn participation_ppm(&self, member: MemberId) -> u32 {
+        let Some(participation) = &self.participation else { return WHOLE_PPM };
+        let found = participation.binary_search_by_key(&member, |part| part.member);
+        found.map_or(WHOLE_PPM, |at| participation[at].ppm)
     }
 }
 
@@ -201,7 +242,7 @@ pub(crate) fn twice<T: Ord + ToString>(mut items: impl Iterator<Item = T>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cbor, genesis::Rules};
+    use crate::{cbor, energy::Energy, genesis::Rules};
 
     fn price(text: &str) -> Price {
         text.parse().unwrap()
@@ -226,6 +267,7 @@ mod tests {
                 transformer: Some(price("0.02")),
                 lines: vec![LineFee { line: "line_1".into(), fee: price("0.003") }],
             }),
+            participation: Some(vec![share(1, 10_000), share(2, 1_000_000)]),
         }
     }
 
@@ -235,6 +277,7 @@ mod tests {
         assert_eq!(all().check(), Ok(()));
         assert_eq!(Parameters::default().check(), Ok(()));
         let shares = |shares: &[Share]| Parameters { shares: Some(shares.to_vec()), ..all() };
+        let participation = |parts: &[Share]| Parameters { participation: Some(parts.to_vec()), ..all() };
         let fees = |fees: Fees| Parameters { fees: Some(fees), ..all() };
         let line = |fee: &str| LineFee { line: "line_1".into(), fee: price(fee) };
         let negative = |what: &str| NegativeFee { what: what.into(), fee: price("-0.01") };
@@ -247,6 +290,14 @@ mod tests {
                 Parameters { priority: Some(vec![member(3), member(3)]), ..all() },
                 Duplicate { list: "priority", name: member(3).to_string() },
             ),
+            (participation(&[]), Empty { list: "participation" }),
+            (
+                participation(&[share(1, 10_000), share(1, 10_000)]),
+                Duplicate { list: "participation", name: member(1).to_string() },
+            ),
+            (participation(&[share(2, 10_000), share(1, 10_000)]), NotAscending { list: "participation" }),
+            (participation(&[share(1, 9_999)]), Participation { member: member(1), found: 9_999 }),
+            (participation(&[share(1, 1_000_001)]), Participation { member: member(1), found: 1_000_001 }),
             (Parameters { derate_ppm: Some(1_000_001), ..all() }, DerateAboveWhole { found: 1_000_001 }),
             (
                 fees(Fees { lines: vec![line("0"), line("0")], ..Fees::default() }),
@@ -259,6 +310,16 @@ mod tests {
         for (parameters, expected) in cases {
             assert_eq!(parameters.check(), Err(expected));
         }
+    }
+
+    #[test]
+    fn whoever_is_not_named_takes_part_with_all_of_its_energy() {
+        let parameters = all();
+        let parts = [1, 2, 3].map(|id| parameters.participation_ppm(member(id)));
+        assert_eq!(parts, [10_000, WHOLE_PPM, WHOLE_PPM]);
+        assert_eq!(Parameters::default().participation_ppm(member(1)), WHOLE_PPM);
+        assert_eq!(Energy::from_wh(199).part(10_000), Energy::from_wh(1), "rounded down");
+        assert_eq!(Energy::from_wh(u64::MAX).part(WHOLE_PPM), Energy::from_wh(u64::MAX));
     }
 
     #[test]
@@ -280,6 +341,7 @@ mod tests {
             mechanism: "feeder".into(),
             parameters: Some(all()),
             transformer: None,
+            pack: None,
         };
         assert_eq!(cbor::decode::<Rules>(&cbor::encode(&rules)).unwrap(), rules);
         assert_eq!(serde_json::from_str::<Rules>(&serde_json::to_string(&rules).unwrap()).unwrap(), rules);

@@ -78,6 +78,16 @@ names! {
         RulesTooEarly = "rules_too_early",
         /// Rules that contradict themselves.
         BadRules = "bad_rules",
+        /// Rules by a rule pack that has ended before them.
+        PackEnded = "pack_ended",
+        /// Rules by a rule pack that begins after them.
+        PackNotBegun = "pack_not_begun",
+        /// Rules by a rule pack for intervals of another length.
+        PackOtherInterval = "pack_other_interval",
+        /// Rules by a rule pack in another currency.
+        PackOtherCurrency = "pack_other_currency",
+        /// Rules whose mechanism their rule pack does not allow.
+        PackOtherMechanism = "pack_other_mechanism",
         /// Rules with a mechanism that the validators' program does not have.
         UnknownMechanism = "unknown_mechanism",
         /// Rules with parameters that do not fit the grid.
@@ -178,6 +188,11 @@ impl LedgerRefusal {
             | LedgerRefusal::TooManyMembers
             | LedgerRefusal::RulesTooEarly
             | LedgerRefusal::BadRules
+            | LedgerRefusal::PackEnded
+            | LedgerRefusal::PackNotBegun
+            | LedgerRefusal::PackOtherInterval
+            | LedgerRefusal::PackOtherCurrency
+            | LedgerRefusal::PackOtherMechanism
             | LedgerRefusal::UnknownMechanism
             | LedgerRefusal::BadTerms
             | LedgerRefusal::BadGrid

@@ -182,6 +182,7 @@ fn rules_cbor(rules: &Value) -> Bytes {
             given(&parameters["priority"], list(&parameters["priority"], member)),
             number(&parameters["derate_ppm"]),
             fees,
+            given(&parameters["participation"], list(&parameters["participation"], share)),
         ])
     });
     let meter = &rules["transformer"];
@@ -192,7 +193,22 @@ fn rules_cbor(rules: &Value) -> Bytes {
             number_or_zero(&meter["tolerance_ppm"]),
         ])
     });
-    array([price(&rules["retail_price"]), price(&rules["feed_in_price"]), name(&rules["mechanism"]), parameters, meter])
+    let pack = &rules["pack"];
+    let network = &pack["network"];
+    let network = network.is_object().then(|| array([price(&network["price"]), number(&network["ppm"])]));
+    let pack = pack.is_object().then(|| {
+        array([
+            name(&pack["id"]),
+            hash(&pack["hash"]),
+            name(&pack["currency"]),
+            interval(&pack["first"]),
+            interval(&pack["last"]),
+            list(&pack["mechanisms"], name),
+            network,
+        ])
+    });
+    let prices = [price(&rules["retail_price"]), price(&rules["feed_in_price"])];
+    array([prices[0].clone(), prices[1].clone(), name(&rules["mechanism"]), parameters, meter, pack])
 }
 
 fn validators(value: &Value) -> Option<Validators> {

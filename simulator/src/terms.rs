@@ -24,8 +24,8 @@ pub(crate) struct TermsOptions {
     /// --feed-in]
     #[arg(long, value_name = "PRICE", allow_hyphen_values = true)]
     price: Option<Price>,
-    /// Participants of the keys, a CSV: `id,share` for `static_key` (shares as decimals, in all at most 1); `id` in the
-    /// order in which `priority_key` serves them [default: equal shares, no order]
+    /// Participants of the keys, a CSV: `id,share` for `static_key` and `cascading_key` (shares as decimals, in all at
+    /// most 1); `id` in the order in which `priority_key` serves them [default: equal shares, no order]
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Fees of `feeder`, decimal per kWh, a CSV: `line_id,fee`, the transformer by its `trafo_id`; or `class,fee`, all
@@ -124,6 +124,7 @@ impl Terms {
             priority,
             derate_ppm: self.derate_ppm,
             fees: self.fees.clone(),
+            participation: None,
         };
         (parameters != Parameters::default()).then_some(parameters)
     }

@@ -27,6 +27,7 @@ use protocol::{
     interval::Interval,
     key::SecretKey,
     member::MemberId,
+    parameters::{Parameters, Share},
 };
 use support::{Community, history::History, write_secret};
 use tempfile::TempDir;
@@ -337,4 +338,145 @@ async fn a_member_gives_an_instruction() {
     assert!(id.trim().parse::<Hash>().is_ok(), "{id}");
     world.write_key("member.key", &world.community.members[1].key);
     world.refuses(&instruct("small.json"), "refused as unknown_signer").await;
+}
+
+fn pack(name: &str) -> String {
+    format!("{}/../../config/rules/{name}.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_pack_is_chosen_by_a_decision_and_what_does_not_fit_is_refused_by_name() {
+    let world = World::start().await;
+    let [austria, spain, switzerland] = ["at-eeg-local", "es-colectivo", "ch-leg"].map(pack);
+    let hash = Hash::of(&fs::read(&austria).unwrap());
+    let members: Vec<MemberId> = world.community.members.iter().map(|member| member.id).collect();
+    let rows: String = members[..2].iter().zip([80, 40]).map(|(id, weight)| format!("{id},{weight},50\n")).collect();
+    world.write("participants.csv", &format!("member,weight,participation\n{rows}"));
+    let from = "2026-06-01T14:00:00Z";
+    let draft = ["draft", "set-rules", "--url", &world.url, "--from"];
+    let with = |more: &[&str]| -> Vec<String> { draft.iter().chain(more).map(|it| (*it).to_owned()).collect() };
+    let stated = with(&[
+        from,
+        "--mechanism",
+        "static_key",
+        "--pack",
+        &austria,
+        "--network-price",
+        "0.07",
+        "--participants",
+        "participants.csv",
+    ]);
+    let stated: Vec<&str> = stated.iter().map(String::as_str).collect();
+    let drafted: serde_json::Value = serde_json::from_str(&world.succeeds(&stated).await).unwrap();
+    let rules = &drafted["decision"]["action"]["set_rules"]["rules"];
+    assert_eq!(rules["pack"]["hash"], hash.to_string());
+    assert_eq!(rules["pack"]["network"], serde_json::json!({"price": "0.07", "ppm": 570_000}));
+    let ppm = |list: &str| -> Vec<u64> {
+        rules["parameters"][list].as_array().unwrap().iter().map(|part| part["ppm"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((ppm("shares"), ppm("participation")), (vec![666_666, 333_333], vec![500_000; 2]));
+    // Without a mechanism the pack's first takes the place of one that it does not allow.
+    let plain = with(&[from, "--pack", &austria]);
+    let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
+    assert!(world.succeeds(&plain).await.contains("\"mechanism\": \"dynamic_key\""));
+
+    for (more, said) in [
+        (vec![from, "--pack", &austria, "--pack", &spain], "expected one rule pack"),
+        (vec!["2027-01-01T00:00:00Z", "--pack", &austria], "ends with 2026-12-31T22:45:00Z/PT15M"),
+        (vec!["2026-06-01T15:00:00Z", "--pack", &spain], "intervals of 15 minutes, found 60"),
+        (
+            vec![from, "--pack", &austria, "--network-price", "0.07", "--discount", "regional"],
+            "(local), found `regional`",
+        ),
+        (vec![from, "--pack", &austria, "--participants", "participants.csv"], "expected no column `weight`"),
+        (vec![from, "--pack", "participants.csv"], "participants.csv: line 1: "),
+    ] {
+        let more = with(&more);
+        world.refuses(&more.iter().map(String::as_str).collect::<Vec<_>>(), said).await;
+    }
+    // Of the currency a node knows.
+    let francs = with(&[from, "--pack", &switzerland]);
+    let francs = world.succeeds(&francs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world.write("francs.json", &francs);
+    world.approve(&world.path("francs.json"), &[0, 1, 2]).await;
+    world.refuses(&["submit", "francs.json", "--url", &world.url], "pack_other_currency").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_limit_excludes_is_named_and_whom_it_does_not_is_not() {
+    let world = World::start().await;
+    let austria = pack("at-eeg-local");
+    let read = market_files::pack::Pack::read(Path::new(&austria)).unwrap();
+    let mut genesis = world.community.genesis.clone();
+    genesis.rules.mechanism = "dynamic_key".into();
+    genesis.rules.pack = Some(Box::new(read.in_rules(None)));
+    world.write("follows.json", &genesis.to_json());
+    let members: Vec<MemberId> = world.community.members.iter().map(|member| member.id).collect();
+    let sites = |of_last: &str| -> String {
+        let (last, others) = members.split_last().unwrap();
+        let others: String = others.iter().map(|id| format!("{id},T1,Netz\n")).collect();
+        format!("member,transformer,grid_operator\n{others}{last},{of_last},Netz\n")
+    };
+    let check = ["rules", "check", &austria, "--genesis", "follows.json", "--sites", "sites.csv"];
+    world.write("sites.csv", &sites("T1"));
+    let said = world.succeeds(&check).await;
+    assert!(said.contains(&format!("hash         {}", read.hash)) && said.ends_with("in order\n"), "{said}");
+
+    for (of_last, kind, counted) in [
+        ("T2", "excluded", "0 of the rules, 1 beyond a limit, 0 not known"),
+        ("", "not known", "0 of the rules, 0 beyond a limit, 1 not known"),
+    ] {
+        world.write("sites.csv", &sites(of_last));
+        let output = world.ledger(&check).await;
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(err.contains(counted) && err.lines().count() == 1, "{err}");
+        let named: Vec<bool> = members.iter().map(|id| out.contains(&format!("{kind:<12} {id}"))).collect();
+        assert_eq!(named, [false, false, false, false, true], "{out}");
+    }
+    // Spain's file of coefficients, there and back.
+    genesis.rules.mechanism = "static_key".into();
+    let share = |member: &MemberId, ppm| Share { member: *member, ppm };
+    let shares = vec![share(&members[0], 333_333), share(&members[1], 666_667)];
+    genesis.rules.parameters = Some(Parameters { shares: Some(shares), ..Parameters::default() });
+    world.write("shares.json", &genesis.to_json());
+    let cups = ["ES0031000000000001JN0F", "ES0031000000000002JN0F"];
+    world.write(
+        "points.csv",
+        &format!("member,metering_points\n{},{}\n{},{}\n", members[0], cups[0], members[1], cups[1]),
+    );
+    let cau = "ES0031000000000009JN0FA000";
+    let write =
+        ["rules", "cau", cau, "--year", "2027", "--genesis", "shares.json", "--sites", "points.csv", "--out", "."];
+    world.succeeds(&write).await;
+    let text = fs::read_to_string(world.path(&format!("{cau}_2027.txt"))).unwrap();
+    assert_eq!(text, format!("{};0,333333\r\n{};0,666667\r\n", cups[0], cups[1]));
+    world.refuses(&write, &format!("{cau}_2027.txt: ")).await;
+    let read = [
+        "draft",
+        "set-rules",
+        "--url",
+        &world.url,
+        "--from",
+        "2026-06-01T14:00:00Z",
+        "--mechanism",
+        "static_key",
+        "--pack",
+        &austria,
+        "--sites",
+        "points.csv",
+        "--cau",
+    ];
+    let drafted = world.succeeds(&[&read[..], &[&format!("{cau}_2027.txt")]].concat()).await;
+    assert!(drafted.contains("\"ppm\": 333333") && drafted.contains("\"ppm\": 666667"), "{drafted}");
+    world.write("point.txt", &text);
+    world.refuses(&[&read[..], &["point.txt"]].concat(), "expected a file named CAU_YYYY.txt").await;
+
+    // A genesis that follows no pack, and two packs at once.
+    let output = world.ledger(&["rules", "check", &austria, "--genesis", "genesis.json"]).await;
+    assert!(String::from_utf8(output.stderr).unwrap().contains("not in order: 2 of the rules"));
+    let two = ["rules", "check", &austria, &pack("ch-leg"), "--genesis", "genesis.json"];
+    world.refuses(&two, "expected one rule pack, as a community follows one at a time, found").await;
+    let shown = world.succeeds(&["rules", "show", &austria]).await;
+    assert!(shown.contains("2026-01-01 to 2026-12-31 in Europe/Vienna") && shown.contains("unchecked"), "{shown}");
 }

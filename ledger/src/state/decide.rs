@@ -126,6 +126,7 @@ impl State {
             return Err(Refusal::RulesTooEarly { open, found: from });
         }
         rules.check().map_err(Refusal::BadRules)?;
+        rules.check_pack(&self.currency, from).map_err(Refusal::PackUnfit)?;
         if let Some(meter) = &rules.transformer {
             self.member(meter.member)?;
         }

@@ -97,6 +97,8 @@ struct Totals {
 #[derive(Debug, Clone)]
 pub struct State {
     chain: ChainId,
+    /// The community's, as the genesis has it: that a rule pack is in it.
+    currency: Arc<str>,
     totals: Totals,
     members: LiteMap<MemberId, Member>,
     directory: Arc<Directory>,
@@ -184,6 +186,7 @@ impl State {
         };
         let mut state = State {
             chain,
+            currency: genesis.currency.as_str().into(),
             totals,
             members,
             directory: Arc::new(directory),

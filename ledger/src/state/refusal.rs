@@ -17,6 +17,7 @@ use protocol::{
     limits::{MEMBERS_MAX, SCHEDULED_MAX, TEXT_BYTES_MAX},
     member::MemberId,
     money::Amount,
+    pack::PackUnfit,
     refusal::LedgerRefusal,
     text::ParseError,
 };
@@ -200,6 +201,9 @@ pub enum Refusal {
     /// Rules that contradict themselves.
     #[error("rules: {0}")]
     BadRules(GenesisError),
+    /// A rule pack that is not for these rules.
+    #[error("{0}")]
+    PackUnfit(PackUnfit),
     /// Rules with a mechanism that this program does not have.
     #[error("rules: {0}")]
     UnknownMechanism(UnknownMechanism),
@@ -321,6 +325,11 @@ impl Refusal {
             Refusal::TooManyScheduled => LedgerRefusal::TooManyScheduled,
             Refusal::RulesTooEarly { .. } => LedgerRefusal::RulesTooEarly,
             Refusal::BadRules(_) => LedgerRefusal::BadRules,
+            Refusal::PackUnfit(PackUnfit::Ended { .. }) => LedgerRefusal::PackEnded,
+            Refusal::PackUnfit(PackUnfit::NotBegun { .. }) => LedgerRefusal::PackNotBegun,
+            Refusal::PackUnfit(PackUnfit::OtherInterval { .. }) => LedgerRefusal::PackOtherInterval,
+            Refusal::PackUnfit(PackUnfit::OtherCurrency { .. }) => LedgerRefusal::PackOtherCurrency,
+            Refusal::PackUnfit(PackUnfit::OtherMechanism { .. }) => LedgerRefusal::PackOtherMechanism,
             Refusal::UnknownMechanism(_) => LedgerRefusal::UnknownMechanism,
             Refusal::BadTerms(_) => LedgerRefusal::BadTerms,
             Refusal::BadGrid(_) => LedgerRefusal::BadGrid,

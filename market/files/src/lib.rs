@@ -1,5 +1,12 @@
 //! Files that people write for a mechanism: the grid, its fees, and the keys. `market clear` reads them beside the
-//! book, the simulator for a neighbourhood, and `ledger community init` for a real one.
+//! book, the simulator for a neighbourhood, and `ledger community init` for a real one. And what a country's law brings
+//! along: rule packs, who takes part and where, and the files that grid operators send and want.
+
+pub mod cau;
+pub mod consumption_record;
+pub mod pack;
+pub mod participants;
+pub mod shares;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +47,14 @@ pub enum FileError {
         expected: &'static str,
         /// What it is.
         found: String,
+    },
+    /// Not the text that it should be.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        reason: String,
     },
     /// No radial grid.
     #[error("{}: {error}", path.display())]
@@ -104,7 +119,7 @@ struct KeyRow {
     share: Option<String>,
 }
 
-fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
+pub(crate) fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
     let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path);
     let rows = reader.and_then(|mut reader| reader.deserialize().collect());
     rows.map_err(|error| FileError::Table { path: path.to_owned(), error })

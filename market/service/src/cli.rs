@@ -115,8 +115,8 @@ struct ClearTerms {
     /// Price per kWh of `mid_market_rate` and the keys [default: midpoint of the highest bid and the lowest offer]
     #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     price: Option<Price>,
-    /// Consumers of the keys, a CSV: `id,share` for `static_key` (shares as decimals, in all at most 1); `id` in the
-    /// order in which `priority_key` serves them [default: equal shares, no order]
+    /// Consumers of the keys, a CSV: `id,share` for `static_key` and `cascading_key` (shares as decimals, in all at
+    /// most 1); `id` in the order in which `priority_key` serves them [default: equal shares, no order]
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Directory of the grid: grid_buses.csv, grid_lines.csv, grid_transformer.csv; every order then names its bus, or
@@ -177,8 +177,14 @@ fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failu
     let keys = options.keys.as_deref().map(files::keys).transpose().map_err(bad_input)?.unwrap_or_default();
     let fees = options.fees.as_deref().map(files::fees).transpose().map_err(bad_input)?;
     let (shares, priority) = keys.by_member(member_by_name);
-    let parameters =
-        Parameters { community_price: options.price, shares, priority, derate_ppm: Some(options.derate), fees };
+    let parameters = Parameters {
+        community_price: options.price,
+        shares,
+        priority,
+        derate_ppm: Some(options.derate),
+        fees,
+        participation: None,
+    };
     parameters.check().map_err(bad_input)?;
     let network = grid.as_ref().map(|grid| Network::new(grid, &parameters, quarter_hour(), &[]));
     let terms =

@@ -133,7 +133,8 @@ async fn a_browser_draws_every_mechanism_on_every_screen() {
     let mut drawn = 0;
     for mechanism in mechanisms().iter().map(|mechanism| mechanism.name()) {
         let console = Console::serve(morning(mechanism)).await;
-        let keyed = matches!(mechanism, "mid_market_rate" | "static_key" | "dynamic_key" | "priority_key");
+        let keyed =
+            matches!(mechanism, "mid_market_rate" | "static_key" | "dynamic_key" | "cascading_key" | "priority_key");
         // Demand and supply, and: the gain, and the crossing; or each trade's price; or what is paid and what is
         // received.
         let traces = match mechanism {

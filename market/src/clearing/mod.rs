@@ -3,6 +3,7 @@
 //! A mechanism is a pure function from a book of orders to a [`Clearing`]; each has a file of its own and one line in
 //! [`mechanisms`]. To add one, copy `template.rs`. All of them are described in `docs/mechanisms.md`.
 
+mod cascading_key;
 mod crossing;
 mod dynamic_key;
 mod feeder;
@@ -37,6 +38,7 @@ pub fn mechanisms() -> &'static [&'static dyn Mechanism] {
         &mid_market_rate::MidMarketRate,
         &static_key::StaticKey,
         &dynamic_key::DynamicKey,
+        &cascading_key::CascadingKey,
         &priority_key::PriorityKey,
     ]
 }

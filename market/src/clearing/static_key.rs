@@ -57,21 +57,21 @@ impl Mechanism for StaticKey {
 }
 
 /// Parts per million of all that is offered, as the rules name them.
-struct Shares {
+pub(super) struct Shares {
     by_member: BTreeMap<MemberId, u32>,
     member_of: fn(&[u8]) -> Option<MemberId>,
 }
 
 impl Shares {
     /// None where the rules name no shares: then all have equal ones.
-    fn of(terms: &Terms<'_>) -> Option<Shares> {
+    pub(super) fn of(terms: &Terms<'_>) -> Option<Shares> {
         let shares = terms.said(|parameters| parameters.shares.as_ref())?;
         let by_member = shares.iter().map(|share| (share.member, share.ppm)).collect();
         Some(Shares { by_member, member_of: terms.member_of })
     }
 
     /// The share of whose bid this is: nothing, if it is not named.
-    fn ppm(&self, bid: &[u8]) -> u32 {
+    pub(super) fn ppm(&self, bid: &[u8]) -> u32 {
         (self.member_of)(bid).and_then(|member| self.by_member.get(&member).copied()).unwrap_or(0)
     }
 }

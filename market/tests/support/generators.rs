@@ -77,10 +77,15 @@ pub(crate) fn parameters() -> impl Strategy<Value = Parameters> {
     let priority = members()
         .prop_map(|members| members.into_iter().rev().map(|id| MemberId::from_bytes([id; 16])).collect::<Vec<_>>());
     let derate = prop_oneof![Just(0), 1..20_000u32, Just(1_000_000)];
+    let participation = members().prop_map(|members| {
+        let part = |id| Share { member: MemberId::from_bytes([id; 16]), ppm: 10_000 * (1 + u32::from(id % 100)) };
+        members.into_iter().map(part).collect::<Vec<_>>()
+    });
     let all = (prop::option::of(price()), prop::option::of(shares), prop::option::of(priority));
-    (all, prop::option::of(derate), prop::option::of(fees)).prop_map(
-        |((community_price, shares, priority), derate_ppm, fees)| {
-            let parameters = Parameters { community_price, shares, priority, derate_ppm, fees };
+    let more = (prop::option::of(fees), prop::option::of(participation));
+    (all, prop::option::of(derate), more).prop_map(
+        |((community_price, shares, priority), derate_ppm, (fees, participation))| {
+            let parameters = Parameters { community_price, shares, priority, derate_ppm, fees, participation };
             assert_eq!(parameters.check(), Ok(()));
             parameters
         },

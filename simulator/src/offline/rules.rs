@@ -110,6 +110,7 @@ fn rules(scenario: &Scenario, homes: &[Member], grid: &Grid, first: Interval) ->
         priority: priority.transpose()?,
         derate_ppm: derate.map(Part::ppm),
         fees: fees.clone(),
+        participation: None,
     };
     parameters.check().map_err(|error| ScenarioError::at("market", error))?;
     Network::new(grid, &parameters, first, &[]).map_err(|error| ScenarioError::at("market", error))?;

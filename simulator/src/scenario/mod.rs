@@ -373,7 +373,7 @@ pub struct Market {
     /// Price within the community, of `mid_market_rate` and the keys [default: midpoint of the supplier's prices].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// `static_key`: part of all that is offered, by participant [default: equal parts].
+    /// `static_key` and `cascading_key`: part of all that is offered, by participant [default: equal parts].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shares: Option<std::collections::BTreeMap<String, Part>>,
     /// `priority_key`: who is served first.

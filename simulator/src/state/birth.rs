@@ -73,6 +73,7 @@ pub(super) fn make(root: &Path, setup: &Setup) -> Result<(Genesis, BTreeMap<Memb
             mechanism: setup.mechanism.clone(),
             parameters: setup.terms.parameters(&names),
             transformer: None,
+            pack: None,
         },
         market: files::new_key(&market.join("market.key"))?.public(),
         validators,

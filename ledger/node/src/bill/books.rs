@@ -15,6 +15,7 @@ use protocol::{
     interval::Interval,
     member::{MemberId, Movement},
     reading::Flow,
+    settlement::Settlement,
 };
 
 use super::{
@@ -135,11 +136,14 @@ fn interval_in_force(
         })
         .collect();
     // The transformer's meter trades nothing and owes nothing: it gets no bill.
-    let transformer = state.rules_at(interval).0.rules.transformer.map(|meter| meter.member);
+    let rules = &state.rules_at(interval).0.rules;
+    let transformer = rules.transformer.map(|meter| meter.member);
+    let network = rules.pack.as_ref().and_then(|pack| pack.network_in(interval));
     let entries = settlement.entries(correction).filter(|entry| Some(entry.line.member) != transformer);
     let entries = entries.map(|entry| {
         let late = late.get(&entry.line.member).copied();
         (entry, late)
     });
-    Ok(InForce { height, entries: entries.collect(), supplier: settlement.supplier, operator: settlement.operator })
+    let Settlement { supplier, operator, .. } = settlement;
+    Ok(InForce { height, entries: entries.collect(), supplier, operator, network })
 }

@@ -59,6 +59,8 @@ const LINES: [&str; 17] = [
     "price_micro_per_kwh",
 ];
 
+const NETWORK: [&str; 5] = ["member", "name", "bought_wh", "network_discount", "currency"];
+
 const PAYMENTS: [&str; 5] = ["number", "member", "name", "iban", "amount"];
 
 /// Checks that bills can be written to `out`.
@@ -97,10 +99,15 @@ pub(super) fn write_at_once(out: &Path, write: impl FnOnce(&Path) -> io::Result<
     attempt().map_err(|error| BillError::Write { path: out.into(), error })
 }
 
-/// Writes `bills.csv`, and for each member a CSV and a page.
+/// Writes `bills.csv`, for each member a CSV and a page, and `network.csv` where the network cost somebody less.
 pub(super) fn write_all(directory: &Path, issue: &Issue<'_>, bills: &Bills) -> io::Result<()> {
     let rows = bills.members.iter().map(|(member, bill)| bill_row(issue, *member, bill));
     write_csv(&directory.join("bills.csv"), &BILLS, rows)?;
+    let mut discounted = bills.members.iter().filter(|(_, bill)| bill.sums.discounted_wh > 0).peekable();
+    if discounted.peek().is_some() {
+        let rows = discounted.map(|(member, bill)| network_row(issue, *member, bill));
+        write_csv(&directory.join("network.csv"), &NETWORK, rows)?;
+    }
     for (member, bill) in &bills.members {
         let rows = bill.rows.iter().map(|row| line_row(issue, row));
         write_csv(&directory.join(format!("{member}.csv")), &LINES, rows)?;
@@ -182,6 +189,16 @@ fn bill_row(issue: &Issue<'_>, member: MemberId, bill: &Bill) -> [String; 20] {
         in_currency(bill.cents()),
         bill.remainder_nano().to_string(),
         bill.transfers_nano(member).to_string(),
+        issue.genesis.currency.clone(),
+    ]
+}
+
+fn network_row(issue: &Issue<'_>, member: MemberId, bill: &Bill) -> [String; 5] {
+    [
+        member.to_string(),
+        issue.names.get(&member).map(|name| cell(name)).unwrap_or_default(),
+        bill.sums.discounted_wh.to_string(),
+        in_currency(bill.network_discount_cents()),
         issue.genesis.currency.clone(),
     ]
 }

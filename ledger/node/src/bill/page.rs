@@ -34,6 +34,7 @@ pub(super) fn page(issue: &Issue<'_>, member: MemberId, bill: &Bill) -> Markup {
                 main {
                     (total(issue, bill))
                     (positions(issue, &bill.sums))
+                    (network(issue, bill))
                     @if !bill.transfers.is_empty() { (transfers(issue, member, bill)) }
                     (days(issue, bill))
                     (notes(&bill.sums))
@@ -82,6 +83,20 @@ fn positions(issue: &Issue<'_>, sums: &Sums) -> Markup {
                 (position("Fed in to the supplier", sums.exported_wh, sums.supply_revenue_nano))
             }
             tfoot { tr { th scope="row" { "Total" } td {} td { (decimal(sums.net_nano())) } } }
+        }
+    }
+}
+
+/// What the grid operator owes, where the network costs less among neighbours.
+fn network(issue: &Issue<'_>, bill: &Bill) -> Markup {
+    let (wh, cents) = (bill.sums.discounted_wh, bill.network_discount_cents());
+    html! {
+        @if wh > 0 {
+            h2 { "The network, which is no part of this bill" }
+            p {
+                "For " (kwh(wh)) " kWh from neighbours the network costs " (in_currency(cents)) " " (issue.genesis.currency)
+                " less. Your grid operator takes that off its own bill; it was added up exactly, and rounded once."
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ use protocol::{
     interval::Interval,
     member::{AccountId, MemberId},
     money::Amount,
+    pack::NetworkDiscount,
+    parameters::WHOLE_PPM,
     reading::Flow,
     settlement::{Entry, Line},
 };
@@ -27,6 +29,8 @@ pub struct InForce {
     pub supplier: Amount,
     /// What the grid operator's account gained.
     pub operator: Amount,
+    /// What the network costs less for what was bought from neighbours, by the rule pack in force.
+    pub network: Option<NetworkDiscount>,
 }
 
 /// Money that was moved beside settlements.
@@ -55,6 +59,8 @@ pub struct Row {
     pub entry: Entry,
     /// What came late from intervals before and was settled with it, Wh; none where the readings were pruned.
     pub late: Option<Flow>,
+    /// What the network costs less for what was bought from neighbours.
+    pub network: Option<NetworkDiscount>,
 }
 
 /// Sums of lines.
@@ -88,6 +94,11 @@ pub struct Sums {
     pub supply_cost_nano: i128,
     /// Earned from the supplier, nano-units of currency.
     pub supply_revenue_nano: i128,
+    /// Bought from neighbours while the network cost less for it, Wh.
+    pub discounted_wh: u128,
+    /// What the network cost less, exactly, in millionths of a nano-unit of currency: the grid operator owes it, and it
+    /// is no part of what is billed here.
+    pub network_discount: i128,
 }
 
 impl Sums {
@@ -111,6 +122,10 @@ impl Sums {
         self.earned_nano += i128::from(earned.nano());
         self.supply_cost_nano += i128::from(supply_cost.nano());
         self.supply_revenue_nano += i128::from(supply_revenue.nano());
+        if let Some(network) = row.network {
+            self.discounted_wh += u128::from(bought.wh());
+            self.network_discount += network.on(bought.wh().into());
+        }
     }
 
     /// What the member's account gained (lost, if negative), nano-units of currency.
@@ -141,6 +156,14 @@ impl Bill {
     /// What rounding left out, nano-units of currency: with the cents it is what the ledger booked.
     pub fn remainder_nano(&self) -> i128 {
         self.sums.net_nano() - self.cents() * CENT_NANO
+    }
+
+    /// What the grid operator owes the member for a network that cost less, in whole cents, rounded once: beside what
+    /// is billed.
+    pub fn network_discount_cents(&self) -> i128 {
+        // Half a cent goes up, away from zero: it is never negative.
+        let cent = CENT_NANO * i128::from(WHOLE_PPM);
+        (self.sums.network_discount + cent / 2) / cent
     }
 
     /// What transfers gave the member (took, if negative), nano-units of currency.
@@ -199,7 +222,7 @@ impl Bills {
         day: impl Fn(Interval) -> Date,
     ) -> Result<Bills, Unbalanced> {
         let mut bills = Bills::default();
-        for InForce { height, entries, supplier, operator } in intervals {
+        for InForce { height, entries, supplier, operator, network } in intervals {
             let (supplier, operator) = (i128::from(supplier.nano()), i128::from(operator.nano()));
             bills.supplier_nano += supplier;
             bills.operator_nano += operator;
@@ -207,7 +230,7 @@ impl Bills {
             let interval = entries.first().map(|(entry, _)| entry.interval);
             for (entry, late) in entries {
                 let bill = bills.members.entry(entry.line.member).or_default();
-                let row = Row { height, entry, late };
+                let row = Row { height, entry, late, network };
                 interval_sums.add(&row);
                 bill.sums.add(&row);
                 bill.days.entry(day(row.entry.interval)).or_default().add(&row);

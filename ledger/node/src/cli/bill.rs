@@ -20,6 +20,9 @@ Everything is added up in 10^-9 of the currency, as the ledger has booked it, an
 cent, half a cent away from zero. The remainder is shown. Transfers stand apart. A corrected interval is billed once, as \
 corrected last: after later corrections, run it again with another DIR.
 
+Where the rules follow a rule pack with a network discount, network.csv and each page say what the network cost less for what was \
+bought from neighbours: the grid operator owes that, and no bill has it.
+
 A month that is not settled to its end is refused. A bill believes what is stored: audit first.
 
 With --biller, --accounts and --due it writes files for the bank as well: payouts as pain.001, debits as pain.008, and \

@@ -12,8 +12,10 @@ mod evidence;
 mod export;
 mod init;
 mod names;
+mod packs;
 mod paying;
 mod receipt;
+mod rules;
 mod true_up;
 
 use std::{
@@ -106,6 +108,9 @@ enum Command {
     TrueUp(true_up::TrueUp),
     /// Draft a decision of the validators: a household, a meter, rules, validators, a payout
     Draft(draft::DraftCommand),
+    /// Look at a country's rule pack: what it says, and whom it excludes
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// List the decisions that wait for approvals
     Drafts(approve::Drafts),
     /// Approve a decision with a validator's key: one that waits, by its number, or in a file
@@ -228,6 +233,7 @@ pub fn main() -> ExitCode {
         Command::Correct(correct) => correct.write(),
         Command::TrueUp(true_up) => true_up.write(),
         Command::Draft(draft) => draft.open(),
+        Command::Rules(rules) => rules.run(),
         Command::Drafts(drafts) => drafts.list(),
         Command::Approve(approve) => approve.give(),
         Command::Submit(submit) => submit.send(),

@@ -11,9 +11,15 @@ mod world;
 use std::fs;
 
 use ledger::proof::Verifier;
-use protocol::{member::MemberId, receipt::Receipt};
+use protocol::{
+    hash::Hash,
+    interval::Interval,
+    member::MemberId,
+    pack::{NetworkDiscount, RulePack},
+    receipt::Receipt,
+};
 use support::Community;
-use world::{JUNE, OF_JUNE, World, number, sum};
+use world::{FIRST, JUNE, OF_JUNE, World, number, sum};
 
 #[test]
 fn bills_add_up_to_their_receipts_to_the_last_nano_unit() {
@@ -122,6 +128,39 @@ fn bills_add_up_to_their_receipts_to_the_last_nano_unit() {
     ]);
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(world.files(), ["genesis.json", "june", "node", "who.csv"]);
+}
+
+#[test]
+fn a_network_that_costs_less_is_a_line_beside_the_bills_until_its_rule_pack_ends() {
+    let first: Interval = FIRST.parse().unwrap();
+    const DISCOUNTED: usize = 1;
+    let pack = RulePack {
+        id: "test".into(),
+        hash: Hash::of(b"its file"),
+        currency: "EUR".into(),
+        first,
+        last: first.offset(DISCOUNTED as i64 - 1).unwrap(),
+        mechanisms: vec!["uniform".into()],
+        network: Some(NetworkDiscount { price: "0.40".parse().unwrap(), ppm: 570_000 }),
+    };
+    let world = World::following(OF_JUNE, Some(pack));
+    let said = world.succeeds(&[&JUNE[..], &["june"]].concat());
+    assert!(said.contains("sum         0.000000000 EUR"), "{said}");
+    let discounted = world.rows("june/network.csv");
+    let mut afterwards = 0;
+    for row in &discounted {
+        let lines = world.rows(&format!("june/{}.csv", row["member"]));
+        let bought = sum(&lines[..DISCOUNTED].to_vec(), "bought_wh");
+        afterwards += sum(&lines, "bought_wh") - bought;
+        assert!(bought > 0, "{bought}");
+        assert_eq!(number(row, "bought_wh"), bought);
+        // 0.228 for a kWh, to the nearest cent.
+        let cents = (bought * 228 + 5_000) / 10_000;
+        assert_eq!(row["network_discount"], format!("{}.{:02}", cents / 100, cents % 100));
+        let page = fs::read_to_string(world.path(&format!("june/{}.html", row["member"]))).unwrap();
+        assert!(page.contains(&format!("the network costs {} EUR less", row["network_discount"])), "{page}");
+    }
+    assert!(afterwards > 0, "what comes after its end is in nobody's");
 }
 
 #[test]

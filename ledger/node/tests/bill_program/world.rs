@@ -9,14 +9,14 @@ use std::{
 
 use protocol::{
     correction::Values, energy::Energy, genesis::Genesis, instruction::MemberAction, interval::Interval,
-    member::AccountId, member::MemberId, money::Amount,
+    member::AccountId, member::MemberId, money::Amount, pack::RulePack,
 };
 use tempfile::TempDir;
 
 use crate::support::{Community, history::History};
 
 /// By the clock in Zurich, June ends eight intervals later.
-const FIRST: &str = "2026-06-30T20:00:00Z/PT15M";
+pub(crate) const FIRST: &str = "2026-06-30T20:00:00Z/PT15M";
 pub(crate) const OF_JUNE: usize = 8;
 /// Transfers are booked before these intervals are settled: two in June, one in July.
 const TRANSFERS: [usize; 3] = [1, 3, OF_JUNE];
@@ -36,7 +36,14 @@ pub(crate) struct World {
 impl World {
     /// A ledger in which everything happens around the end of June.
     pub(crate) fn new(intervals: usize) -> World {
-        let mut history = History::of(community(FIRST.parse().unwrap()));
+        World::following(intervals, None)
+    }
+
+    /// The same by a rule pack.
+    pub(crate) fn following(intervals: usize, pack: Option<RulePack>) -> World {
+        let mut community = community(FIRST.parse().unwrap());
+        community.genesis.rules.pack = pack.map(Box::new);
+        let mut history = History::of(community);
         let mut settled = Vec::new();
         for number in 0..intervals {
             if let Some(sequence) = TRANSFERS.iter().position(|at| *at == number) {

@@ -63,7 +63,7 @@ pub(crate) fn rules(mechanism: &str) -> Rules {
             fees: Some(Fees { between_buses: Some(price(8_000)), transformer: Some(price(15_000)), lines: Vec::new() }),
             ..Parameters::default()
         }),
-        "static_key" => Some(Parameters { shares: Some(shares), ..Parameters::default() }),
+        "static_key" | "cascading_key" => Some(Parameters { shares: Some(shares), ..Parameters::default() }),
         "priority_key" => {
             let priority = (0..HOUSEHOLDS).rev().map(member).collect();
             Some(Parameters { priority: Some(priority), ..Parameters::default() })
@@ -76,6 +76,7 @@ pub(crate) fn rules(mechanism: &str) -> Rules {
         mechanism: mechanism.into(),
         parameters,
         transformer: None,
+        pack: None,
     };
     rules.check().unwrap();
     rules

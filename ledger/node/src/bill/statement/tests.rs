@@ -32,6 +32,7 @@ fn in_force(height: u64, entries: Vec<Entry>, operator: i64) -> InForce {
         entries: entries.into_iter().map(|entry| (entry, Some(Flow::default()))).collect(),
         supplier: Amount::from_nano(-net - operator),
         operator: Amount::from_nano(operator),
+        network: None,
     }
 }
 
@@ -66,6 +67,32 @@ fn a_month_is_rounded_once_and_not_line_by_line() {
     assert_eq!((bill.cents(), bill.remainder_nano()), (-40, -100));
     let days: Vec<(String, u64)> = bill.days.iter().map(|(day, sums)| (day.to_string(), sums.intervals)).collect();
     assert_eq!(days, [("2026-06-01".into(), 96), ("2026-06-02".into(), 4)]);
+}
+
+/// 20,000 kWh at 10 Rp., less 40 %: CHF 1,200 instead of 2,000.
+#[test]
+fn a_network_discount_is_summed_exactly_rounded_once_and_moves_no_bill() {
+    let leg = NetworkDiscount { price: "0.10".parse().unwrap(), ppm: 400_000 };
+    let intervals = |network: Option<NetworkDiscount>, wh: u64| {
+        let interval = move |at: i64| {
+            let line = entry(first().offset(at).unwrap(), 1, 0, [wh, 0, 10, 0], [7, 0, 4_000_001, 0]);
+            InForce { network, ..in_force(1, vec![line], 0) }
+        };
+        (0..1_000).map(interval)
+    };
+    let bill = |network, wh| {
+        let bills = Bills::of(intervals(network, wh), [], utc_day).unwrap();
+        bills.members[&MemberId::from_bytes([1; 16])].clone()
+    };
+    let (with, without) = (bill(Some(leg), 20_000), bill(None, 20_000));
+    assert_eq!((with.network_discount_cents(), with.sums.discounted_wh), (80_000, 20_000_000));
+    assert_eq!((without.network_discount_cents(), without.sums.discounted_wh), (0, 0));
+    assert_eq!((with.cents(), with.remainder_nano()), (without.cents(), without.remainder_nano()));
+    // A thousand times 5 µ: half a cent, of which no line comes to anything.
+    let small = NetworkDiscount { price: "0.005".parse().unwrap(), ppm: 1_000_000 };
+    assert_eq!(bill(Some(small), 1).network_discount_cents(), 1);
+    let less = NetworkDiscount { ppm: 999_999, ..small };
+    assert_eq!(bill(Some(less), 1).network_discount_cents(), 0);
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(super) struct File {
     pub(super) allow_no_fault: bool,
     pub(super) tariffs: Tariffs,
     pub(super) mechanism: Mechanism,
+    pub(super) law: Option<Law>,
     pub(super) transformer: Option<Transformer>,
     pub(super) market: Option<Market>,
     #[serde(default)]
@@ -57,6 +58,19 @@ pub(super) struct Mechanism {
     pub(super) fees: Option<PathBuf>,
     /// From 0 to 1, as text: no floating-point number is read.
     pub(super) derate: Option<String>,
+}
+
+/// The rule pack of the country's law that the community follows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Law {
+    pub(super) pack: PathBuf,
+    /// Of the network, per kWh.
+    pub(super) network_price: Option<Price>,
+    /// Which of the pack's, by its name.
+    pub(super) discount: Option<String>,
+    /// A CSV.
+    pub(super) participants: Option<PathBuf>,
 }
 
 /// The transformer's meter.

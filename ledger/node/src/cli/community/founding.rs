@@ -8,7 +8,7 @@ use std::{
 
 use ledger::state::State;
 use market::grid::Grid;
-use market_files::{self as files, Keys};
+use market_files::{self as files, Keys, pack::Pack, participants::participants};
 use protocol::{
     commit::Validator,
     genesis::{Genesis, Rules, TransformerMeter},
@@ -17,10 +17,13 @@ use protocol::{
 };
 
 use super::{
-    file::{File, Mechanism, Transformer},
+    file::{File, Law, Mechanism, Transformer},
     members, start,
 };
-use crate::cli::card::{Card, cut};
+use crate::cli::{
+    card::{Card, cut},
+    packs,
+};
 
 /// Fewest validators of which one may fail, or lie, and the others go on: 3f + 1 for f = 1.
 const VALIDATORS_FOR_ONE_FAULT: usize = 4;
@@ -62,22 +65,22 @@ pub(super) fn read(path: &Path, start: Option<&str>, now_s: i64) -> Result<Found
                 .into(),
         )
     })?;
+    let mut rules = Rules {
+        retail_price: file.tariffs.retail,
+        feed_in_price: file.tariffs.feed_in,
+        mechanism: file.mechanism.name.clone(),
+        parameters: parameters(&file.mechanism, directory, &names).map_err(named)?,
+        transformer: file.transformer.as_ref().map(|meter| transformer(meter, &names)).transpose().map_err(named)?,
+        pack: None,
+    };
+    if let Some(law) = &file.law {
+        follow(&mut rules, law, directory, &names).map_err(|error| named(format!("[law]: {error}")))?;
+    }
     let genesis = Genesis {
         community: file.name.clone(),
         currency: file.currency.clone(),
         first_interval,
-        rules: Rules {
-            retail_price: file.tariffs.retail,
-            feed_in_price: file.tariffs.feed_in,
-            mechanism: file.mechanism.name.clone(),
-            parameters: parameters(&file.mechanism, directory, &names).map_err(named)?,
-            transformer: file
-                .transformer
-                .as_ref()
-                .map(|meter| transformer(meter, &names))
-                .transpose()
-                .map_err(named)?,
-        },
+        rules,
         market: market.key,
         validators: validators(&file.validators),
         members,
@@ -190,8 +193,27 @@ fn parameters(
         priority,
         derate_ppm: derate_ppm.filter(|ppm| *ppm != WHOLE_PPM),
         fees: fees.map_err(|error| error.to_string())?,
+        participation: None,
     };
     Ok((parameters != Parameters::default()).then_some(parameters))
+}
+
+/// Lets rules follow the rule pack of a file: the mechanism is to be one that it allows.
+fn follow(rules: &mut Rules, law: &Law, directory: &Path, names: &BTreeMap<MemberId, String>) -> Result<(), String> {
+    let pack = Pack::read(&directory.join(&law.pack)).map_err(|error| error.to_string())?;
+    let by_name = |name: &str| names.iter().find(|(_, known)| *known == name).map(|(member, _)| *member);
+    let stated = law.participants.as_ref().map(|file| participants(&directory.join(file), by_name)).transpose();
+    let stated = stated.map_err(|error| error.to_string())?.unwrap_or_default();
+    if stated.weights.is_some() && rules.parameters.as_ref().is_some_and(|parameters| parameters.shares.is_some()) {
+        return Err("expected shares by `keys` of the mechanism or by `participants`, found both".into());
+    }
+    let discount = pack.discount(law.discount.as_deref(), law.network_price).map_err(|error| error.to_string())?;
+    if pack.mechanisms.contains(&rules.mechanism) {
+        packs::follow(rules, &pack, stated, names.keys().copied().collect())?;
+    }
+    // Any other mechanism is refused with the genesis, by name.
+    rules.pack = Some(Box::new(pack.in_rules(discount)));
+    Ok(())
 }
 
 fn transformer(meter: &Transformer, names: &BTreeMap<MemberId, String>) -> Result<TransformerMeter, String> {

@@ -120,6 +120,7 @@ fn shown(genesis: &Genesis) -> String {
          first        {first_interval}\n\
          tariffs      retail {}, feed-in {} per kWh\n\
          mechanism    {}\n\
+         rule pack    {}\n\
          members      {}\n\
          grid         {grid}\n\
          market       {market}\n\
@@ -129,6 +130,7 @@ fn shown(genesis: &Genesis) -> String {
         rules.retail_price,
         rules.feed_in_price,
         rules.mechanism,
+        rules.pack.as_ref().map_or("none".into(), |pack| format!("{}, until {}, {}", pack.id, pack.last, pack.hash)),
         members.len(),
         keys.join("\n             "),
         in_groups(&genesis.chain().to_string())

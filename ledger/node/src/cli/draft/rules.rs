@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ledger_client::api::Node;
 use protocol::{
     decision::Action,
     genesis::{GridPlan, Rules},
     money::Price,
+    parameters::Parameters,
 };
 
 use super::{Failure, Opening};
-use crate::cli::{bad_input, decide::read_json, interval, moment};
+use crate::cli::{bad_input, decide::read_json, interval, moment, packs::PackArgs};
 
 #[derive(Args)]
 pub(super) struct SetRules {
@@ -33,30 +35,43 @@ pub(super) struct SetRules {
     #[arg(long, value_name = "FILE")]
     grid: Option<PathBuf>,
     #[command(flatten)]
+    pack: PackArgs,
+    #[command(flatten)]
     opening: Opening,
 }
 
 impl SetRules {
     pub(super) fn open(self) -> Result<(), Failure> {
-        let SetRules { from, retail_price, feed_in_price, mechanism, rules, grid, opening } = self;
-        opening.open(|in_force, _| {
+        let SetRules { from, retail_price, feed_in_price, mechanism, rules, grid, pack, opening } = self;
+        opening.open(|in_force, node| {
             let from = interval(&from, in_force.interval.length())?;
             let grid: Option<Box<GridPlan>> = grid.as_deref().map(read_json).transpose()?;
             let old = &in_force.rules;
-            let rules = match &rules {
+            let mut rules = match &rules {
                 Some(file) => read_json(file)?,
                 None => Rules {
                     retail_price: retail_price.unwrap_or(old.retail_price),
                     feed_in_price: feed_in_price.unwrap_or(old.feed_in_price),
                     mechanism: mechanism.clone().unwrap_or_else(|| old.mechanism.clone()),
                     // Those of another mechanism would mean nothing to it.
-                    parameters: old
-                        .parameters
-                        .clone()
-                        .filter(|_| mechanism.as_ref().is_none_or(|it| *it == old.mechanism)),
+                    parameters: old.parameters.clone().and_then(|said| {
+                        let stays = mechanism.as_ref().is_none_or(|it| *it == old.mechanism);
+                        let Parameters { participation, .. } = said.clone();
+                        let rest = Parameters { participation, ..Parameters::default() };
+                        if stays { Some(said) } else { (rest != Parameters::default()).then_some(rest) }
+                    }),
                     transformer: old.transformer,
+                    pack: old.pack.clone(),
                 },
             };
+            pack.put(&mut rules, || {
+                let members = node.ask(Node::members)?;
+                Ok(members.into_iter().filter(|of| of.device.is_some()).map(|of| of.member).collect())
+            })?;
+            // What every node would refuse, before anyone is asked to approve it; of the currency only they know.
+            if let Some(pack) = &rules.pack {
+                pack.check_fit(&pack.currency, from, &rules.mechanism).map_err(bad_input)?;
+            }
             if grid.is_none() && rules == *old {
                 return Err(bad_input("expected rules that differ from those in force, found the same"));
             }

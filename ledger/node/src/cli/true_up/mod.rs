@@ -2,6 +2,7 @@
 //! that corrects every interval they touch.
 
 mod plan;
+mod record;
 mod values;
 
 use std::{collections::BTreeMap, fs::File, path::PathBuf};
@@ -27,7 +28,10 @@ use super::{Asked, Failure, bad_input, correct::correction, interval, print_json
 #[command(after_help = "Without --values, what readings say that came late is moved into the intervals in which their
 devices were not read. The values are CSV with the columns interval,member,import_kwh,export_kwh: the interval by its start
 in UTC, decimals with at most three digits after the point. A row takes the place of what was measured of the member in the
-interval; late energy that it explains is taken out of the settlement it came with. Go on with `ledger approve`.")]
+interval; late energy that it explains is taken out of the settlement it came with. Go on with `ledger approve`.
+
+A file of values that ends in .xml is a ConsumptionRecord 01p41 of an Austrian grid operator; --sites says whose its metering
+points are, in the columns member and metering_points. A member's points count together, and all of them have to be there.")]
 pub(super) struct TrueUp {
     /// The first interval to look at, by its start in UTC; without it, the first that the values name
     #[arg(long, value_name = "START", value_parser = super::moment)]
@@ -35,9 +39,12 @@ pub(super) struct TrueUp {
     /// The last interval to correct; without it, the last settled one
     #[arg(long, value_name = "START", value_parser = super::moment)]
     until: Option<String>,
-    /// The grid operator's validated values, CSV
+    /// The grid operator's validated values: CSV, or XML of a ConsumptionRecord
     #[arg(long, value_name = "FILE")]
     values: Option<PathBuf>,
+    /// Where members are, CSV: whose the metering points of a ConsumptionRecord are
+    #[arg(long, value_name = "FILE", requires = "values")]
+    sites: Option<PathBuf>,
     #[command(flatten)]
     node: Asked,
 }
@@ -91,6 +98,14 @@ impl TrueUp {
     fn rows(&self, length: IntervalLength) -> Result<Vec<Row>, Failure> {
         let Some(path) = &self.values else { return Ok(Vec::new()) };
         let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", path.display()));
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml")) {
+            let sites = self
+                .sites
+                .as_ref()
+                .ok_or_else(|| named(&"expected --sites FILE, which says whose the metering points are, found none"))?;
+            let sites = market_files::pack::sites::sites(sites).map_err(bad_input)?;
+            return record::read(path, length, &sites).map_err(|error| named(&error));
+        }
         let file = File::open(path).map_err(|error| named(&error))?;
         values::read(file, length).map_err(|error| bad_input(format!("{}, {error}", path.display())))
     }

@@ -47,15 +47,15 @@ impl fmt::Display for BadRows {
 
 /// Rows that cannot be used, as they are found.
 #[derive(Default)]
-struct Faults(Vec<(u64, String)>);
+pub(super) struct Faults(Vec<(u64, String)>);
 
 impl Faults {
-    fn add(&mut self, line: u64, reason: impl ToString) {
+    pub(super) fn add(&mut self, line: u64, reason: impl ToString) {
         self.0.push((line, reason.to_string()));
     }
 
     /// An error where there are any.
-    fn check<T>(mut self, value: T) -> Result<T, BadRows> {
+    pub(super) fn check<T>(mut self, value: T) -> Result<T, BadRows> {
         self.0.sort();
         let more = self.0.len().saturating_sub(1);
         match self.0.into_iter().next() {

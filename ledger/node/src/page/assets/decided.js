@@ -26,6 +26,7 @@ const FIELDS = {
     [say('retail_price'), `${price(change.rules.retail_price)} ${currency}`],
     [say('feed_in_price'), `${price(change.rules.feed_in_price)} ${currency}`],
     [say('mechanism'), change.rules.mechanism],
+    [say('rule_pack'), change.rules.pack && `${change.rules.pack.id}, ${change.rules.pack.hash}`],
     [say('grid'), change.grid && `${change.grid.transformer}, ${number(change.grid.transformer_va / 1000, 1)} kVA`],
   ],
   set_market: ({ change, say }) => [[say('key'), change.key]],

@@ -7,6 +7,7 @@ import { Refused } from './refused.js';
 
 const BYTES_MAX = 64 * 1024 * 1024;
 const MEMBERS_MAX = 10_000;
+const MECHANISMS_MAX = 16;
 const GRID_LINES_MAX = 4 * MEMBERS_MAX;
 export const VALIDATORS_MAX = 100;
 
@@ -22,6 +23,7 @@ const parameters = shape.record({
       lines: shape.defaulting(shape.list(shape.record({ line: shape.text, fee: shape.price }), GRID_LINES_MAX), []),
     }),
   ),
+  participation: shape.optional(shape.list(shape.record({ member: shape.member, ppm: shape.unsigned(32n) }), MEMBERS_MAX)),
 });
 
 const rules = shape.record({
@@ -34,6 +36,17 @@ const rules = shape.record({
       member: shape.member,
       tolerance_wh: shape.defaulting(shape.unsigned(), 0n),
       tolerance_ppm: shape.defaulting(shape.unsigned(32n), 0n),
+    }),
+  ),
+  pack: shape.optional(
+    shape.record({
+      id: shape.text,
+      hash: shape.hash,
+      currency: shape.text,
+      first: shape.interval,
+      last: shape.interval,
+      mechanisms: shape.list(shape.text, MECHANISMS_MAX),
+      network: shape.optional(shape.record({ price: shape.price, ppm: shape.unsigned(32n) })),
     }),
   ),
 });
