@@ -82,6 +82,8 @@ names! {
     Refusals = "refusals", Warning;
     /// The clocks of market and validators are apart.
     Clock = "clock", Warning;
+    /// The rule pack that the rules follow ends soon, or has ended.
+    RulePackEnds = "rule_pack_ends", Warning;
     /// The accounts do not sum to zero.
     Unbalanced = "unbalanced", Warning;
 }

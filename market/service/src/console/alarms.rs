@@ -1,6 +1,9 @@
 //! Which alarms are to be on, from what the console shows, and the list as others read it. Pure.
 
-use protocol::interval::{parse_utc, utc_text};
+use protocol::{
+    interval::{parse_utc, utc_text},
+    pack::RulePack,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +30,8 @@ pub(crate) struct Lately {
     pub(crate) contradicted: Option<i64>,
     /// By how many seconds clocks of validators are ahead.
     pub(crate) clocks: Vec<i64>,
+    /// The rule pack that the rules follow.
+    pub(crate) pack: Option<RulePack>,
 }
 
 /// What is the matter by this status, and by what happened lately, at `now`, seconds after the epoch.
@@ -48,6 +53,7 @@ pub(crate) fn judge(status: &Status, lately: &Lately, now: i64) -> Vec<Judgement
     found.extend(lately.contradicted.map(equivocation));
     found.extend(refusals(&lately.refused, now));
     found.extend(clock(&lately.clocks, now));
+    found.extend(lately.pack.as_ref().and_then(|pack| pack_ends(pack, now)));
     found.extend(status.notices.iter().filter_map(|channel| undelivered(channel, now)));
     found
 }
@@ -152,6 +158,25 @@ fn clock(ahead: &[i64], now: i64) -> Option<Judgement> {
     })
 }
 
+fn pack_ends(pack: &RulePack, now: i64) -> Option<Judgement> {
+    if !pack.is_about_to_end(now) {
+        return None;
+    }
+    let RulePack { id, last, .. } = pack;
+    // Without the days that are left: while it is the same pack, the cause is the same.
+    let (ends, then) = match pack.days_left(now) {
+        ..0 => ("has ended with", "The rules go on without it, and no bill has a network discount."),
+        0.. => ("ends with", "After that the rules go on without it, and no bill has a network discount."),
+    };
+    Some(Judgement {
+        name: AlarmName::RulePackEnds,
+        since: now,
+        cause: format!("The rule pack {id} {ends} {last}. {then}"),
+        action: "Look for the law that holds after it, and follow its rule pack: `ledger draft set-rules --pack`."
+            .into(),
+    })
+}
+
 fn undelivered(channel: &NoticesView, now: i64) -> Option<Judgement> {
     let NoticesView { channel, undelivered, .. } = channel;
     let UndeliveredView { since, reason, first } = undelivered.as_ref()?;
@@ -252,6 +277,27 @@ mod tests {
             cause(&[-6, 0, 0, 1]).unwrap().contains("1 of 4 validators are more than 5 s apart; theirs is probably")
         );
         assert!(cause(&[60, 60, 60, 0]).unwrap().ends_with("the market's is probably wrong."));
+    }
+
+    #[test]
+    fn a_rule_pack_is_said_to_end_thirty_days_before_and_its_cause_stays_the_same() {
+        let interval = |text: &str| text.parse().unwrap();
+        let pack = RulePack {
+            id: "at-eeg-local-2026".into(),
+            hash: protocol::hash::Hash::ZERO,
+            currency: "EUR".into(),
+            first: interval("2025-12-31T23:00:00Z/PT15M"),
+            last: interval("2026-12-31T22:45:00Z/PT15M"),
+            mechanisms: vec!["dynamic_key".into()],
+            network: None,
+        };
+        let at = |moment: &str| pack_ends(&pack, parse_utc(moment).unwrap());
+        assert_eq!(at("2026-12-01T23:00:00Z"), None);
+        let soon = at("2026-12-01T23:00:01Z").unwrap();
+        assert_eq!(soon.name, AlarmName::RulePackEnds);
+        assert!(soon.cause.contains("at-eeg-local-2026 ends with 2026-12-31T22:45:00Z/PT15M"), "{}", soon.cause);
+        assert_eq!(at("2026-12-31T22:59:59Z").unwrap().cause, soon.cause);
+        assert!(at("2027-02-01T00:00:00Z").unwrap().cause.contains("has ended with"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use protocol::{
     interval::Interval,
     member::MemberId,
     money::Price,
+    pack::RulePack,
     settlement::Line,
 };
 
@@ -57,6 +58,8 @@ pub(crate) struct Model {
     refusals: Refusals,
     noted: BTreeMap<(Noted, &'static str), u64>,
     rules_from: Interval,
+    /// The rule pack that they follow.
+    pack: Option<RulePack>,
     /// How often rules or members have changed: what a browser has to fetch anew for.
     version: u64,
     validators: Vec<ValidatorView>,
@@ -127,6 +130,7 @@ impl Model {
             refusals: [0; Refusal::ALL.len()],
             noted: BTreeMap::from([((Noted::Late, SETTLED_LATER), 0)]),
             rules_from: info.first_interval,
+            pack: None,
             version: 0,
             validators: Vec::new(),
             validators_asked: None,
@@ -251,6 +255,7 @@ impl Model {
             || (&info.mechanism, info.retail_price, info.feed_in_price)
                 != (&rules.mechanism, rules.retail_price, rules.feed_in_price);
         self.rules_from = *from;
+        self.pack = rules.pack.as_deref().cloned();
         (info.retail_price, info.feed_in_price) = (rules.retail_price, rules.feed_in_price);
         info.mechanism.clone_from(&rules.mechanism);
         changed |= self.households.members(members);
@@ -296,6 +301,7 @@ impl Model {
             refused: self.recent.refused(&self.refusals),
             contradicted: self.recent.contradicted(now).map(Moment::utc_s),
             clocks: self.validators.iter().filter_map(|validator| validator.clock_off_s).collect(),
+            pack: self.pack.clone(),
         };
         alarms::judge(&self.status(now), &lately, now.utc_s())
     }

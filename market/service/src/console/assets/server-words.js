@@ -114,6 +114,11 @@ export const ALARMS = {
       means: 'Mehr als fünf Sekunden.',
       action: 'Diese Rechner einem Zeitserver folgen lassen.',
     },
+    rule_pack_ends: {
+      what: 'Das Regelpaket der Gemeinschaft endet bald, oder hat geendet.',
+      means: 'Danach gelten die Regeln ohne es weiter, und keine Rechnung hat einen Nachlass auf das Netz.',
+      action: 'Nachsehen, welches Recht danach gilt, und seinem Regelpaket folgen: `ledger draft set-rules --pack`.',
+    },
     meters_unread: {
       what: 'Zähler wurden für das letzte abgerechnete Intervall nicht abgelesen.',
       means: 'Was ihre Agenten behalten haben, wird später abgerechnet.',
@@ -205,6 +210,11 @@ export const ALARMS = {
       what: 'Les horloges du marché et des validateurs s’écartent.',
       means: 'De plus de cinq secondes.',
       action: 'Faire suivre un serveur de temps à ces machines.',
+    },
+    rule_pack_ends: {
+      what: 'Le jeu de règles de la communauté se termine bientôt, ou s’est terminé.',
+      means: 'Ensuite les règles continuent sans lui, et aucune facture n’a de remise sur le réseau.',
+      action: 'Regarder quel droit vaut ensuite, et suivre son jeu de règles : `ledger draft set-rules --pack`.',
     },
     meters_unread: {
       what: 'Des compteurs n’ont pas été relevés pour le dernier intervalle réglé.',
