@@ -5,6 +5,7 @@ use std::fmt::Write;
 use protocol::{
     interval::Interval,
     money::{Amount, Price},
+    pack::NetworkDiscount,
     receipt::Receipt,
 };
 use serde::{Deserialize, Serialize};
@@ -106,8 +107,9 @@ pub(crate) fn to_csv(lines: &[StatementLine]) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The statement as a table with its totals.
-pub(crate) fn to_text(lines: &[StatementLine], currency: &str) -> String {
+/// The statement as a table with its totals; with a line of what the network costs less for energy from neighbours,
+/// where the community's rule pack has it cost less.
+pub(crate) fn to_text(lines: &[StatementLine], currency: &str, network: Option<NetworkDiscount>) -> String {
     let mut text = format!(
         "{:<28}{:>12}{:>12}{:>12}{:>12}{:>18}\n",
         "interval", "bought Wh", "sold Wh", "import Wh", "export Wh", currency
@@ -149,6 +151,14 @@ pub(crate) fn to_text(lines: &[StatementLine], currency: &str) -> String {
         kwh(imported_wh),
         kwh(exported_wh)
     );
+    if let Some(less) = network.and_then(|network| NetworkDiscount::rounded(network.on(bought_wh.into()))) {
+        let _ = writeln!(
+            text,
+            "the network costs {} less for {} from neighbours: the grid operator's bill, no part of the balance",
+            money(less, currency),
+            kwh(bought_wh)
+        );
+    }
     text
 }
 
@@ -181,9 +191,14 @@ mod tests {
     #[test]
     fn a_statement_adds_up() {
         let lines = [line("2026-06-01T12:00:00Z", 100), line("2026-06-01T12:15:00Z", 50)];
-        let text = to_text(&lines, "EUR");
+        let text = to_text(&lines, "EUR", None);
         assert!(text.contains("2 intervals"), "{text}");
         assert!(text.contains("balance -0.0345 EUR"), "{text}");
+        assert!(!text.contains("the network"), "{text}");
+        let network = NetworkDiscount { price: "0.07".parse().unwrap(), ppm: 570_000 };
+        let with = to_text(&lines, "EUR", Some(network));
+        let more = with.strip_prefix(&text).unwrap();
+        assert!(more.starts_with("the network costs 0.005985 EUR less for 0.150 kWh from neighbours"), "{more}");
         let csv = to_csv(&lines).unwrap();
         let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height,correction,saved\n\
             2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7,0,0.011\n\

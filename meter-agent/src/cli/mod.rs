@@ -23,7 +23,8 @@ use std::pin::Pin;
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use protocol::interval::parse_utc;
+use protocol::{interval::parse_utc, money::Price, pack::NetworkDiscount, parameters::WHOLE_PPM};
+use rust_decimal::Decimal;
 use settings::owner_only;
 
 use self::waiting::Waited;
@@ -133,6 +134,28 @@ struct StatementArgs {
     /// Also write the receipts themselves, one JSON file each, and refused ones as evidence; the agent must not run.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// What the network costs for a kWh, where the community's rule pack has it cost less among neighbours.
+    #[arg(long, value_name = "PRICE", requires = "network_discount")]
+    network_price: Option<Price>,
+    /// Which part of that is saved, such as 0.57.
+    #[arg(long, value_name = "PART", requires = "network_price", value_parser = part_ppm)]
+    network_discount: Option<u32>,
+}
+
+impl StatementArgs {
+    fn network(&self) -> Option<NetworkDiscount> {
+        Some(NetworkDiscount { price: self.network_price?, ppm: self.network_discount? })
+    }
+}
+
+/// A part of a whole, in parts per million.
+fn part_ppm(text: &str) -> Result<u32, String> {
+    let ppm = Decimal::from_str_exact(text).ok().and_then(|part| part.checked_mul(WHOLE_PPM.into()));
+    let ppm = ppm.filter(|ppm| ppm.fract().is_zero()).and_then(|ppm| u32::try_from(ppm).ok());
+    ppm.filter(|ppm| *ppm <= WHOLE_PPM).ok_or_else(|| {
+        let found: String = text.chars().take(80).collect();
+        format!("expected a number from 0 to 1 with at most six decimals, found `{found}`")
+    })
 }
 
 fn moment(text: &str) -> Result<i64, String> {

@@ -76,7 +76,7 @@ pub(crate) async fn statement(args: StatementArgs) -> Result<ExitCode, Failure> 
             None => asked(&config, "/statement").await?,
         };
         lines.retain(|line| period.holds(line.interval));
-        if args.csv { statement::to_csv(&lines)? } else { statement::to_text(&lines, &currency) }
+        if args.csv { statement::to_csv(&lines)? } else { statement::to_text(&lines, &currency, args.network()) }
     };
     print(text)?;
     Ok(ExitCode::SUCCESS)
