@@ -147,13 +147,8 @@ impl Verifier {
     ) -> Result<(), ProofError> {
         let mut promised = Vec::new();
         let walked = self.walk(header, certificate, steps, &mut promised).and_then(|()| under_it());
-        // All signatures together; one that does not hold comes before whatever is wrong with a later block.
-        if !all_hold(promised.iter().map(|(_, claim)| claim))
-            && let Some((height, claim)) = promised.iter().find(|(_, claim)| !claim.holds())
-        {
-            let error = CommitError::BadSignature(claim.signer);
-            return Err(ProofError::Certificate { height: *height, error });
-        }
+        // One that does not hold comes before whatever is wrong with a later block.
+        all_promises_hold(&promised)?;
         walked
     }
 
@@ -166,6 +161,19 @@ impl Verifier {
         steps: &[ValidatorStep],
         promised: &mut Vec<(u64, Claim)>,
     ) -> Result<(), ProofError> {
+        let (validators, after) = self.follow(steps, promised)?;
+        self.check_block(header, certificate, validators, after)?;
+        promised.extend(self.promises(certificate));
+        Ok(())
+    }
+
+    /// Goes from the genesis' validators to those after the last step, and says after which height. Checks what
+    /// [`walk`](Self::walk) does.
+    fn follow<'a>(
+        &'a self,
+        steps: &'a [ValidatorStep],
+        promised: &mut Vec<(u64, Claim)>,
+    ) -> Result<(&'a [Validator], u64), ProofError> {
         let mut validators = &self.validators;
         let mut after = 0;
         for ValidatorStep { header, certificate, validators: next } in steps {
@@ -178,9 +186,20 @@ impl Verifier {
             }
             (validators, after) = (next, header.height);
         }
-        self.check_block(header, certificate, validators, after)?;
-        promised.extend(self.promises(certificate));
-        Ok(())
+        Ok((validators, after))
+    }
+
+    /// The validators after every one of `steps`, in the order in which the genesis or the last step has them.
+    pub(crate) fn validators_after<'a>(&'a self, steps: &'a [ValidatorStep]) -> Result<&'a [Validator], ProofError> {
+        let mut promised = Vec::new();
+        let followed = self.follow(steps, &mut promised);
+        all_promises_hold(&promised)?;
+        followed.map(|(validators, _)| validators)
+    }
+
+    /// The chain of the genesis.
+    pub(crate) fn chain(&self) -> &ChainId {
+        &self.chain
     }
 
     fn promises(&self, certificate: &CommitCertificate) -> impl Iterator<Item = (u64, Claim)> {
@@ -212,6 +231,17 @@ impl Verifier {
         }
         certificate.check_signers(validators).map_err(|error| ProofError::Certificate { height, error })
     }
+}
+
+/// Whether all signatures hold, verified together; else which one does not.
+fn all_promises_hold(promised: &[(u64, Claim)]) -> Result<(), ProofError> {
+    if !all_hold(promised.iter().map(|(_, claim)| claim))
+        && let Some((height, claim)) = promised.iter().find(|(_, claim)| !claim.holds())
+    {
+        let error = CommitError::BadSignature(claim.signer);
+        return Err(ProofError::Certificate { height: *height, error });
+    }
+    Ok(())
 }
 
 fn or_none(hash: Option<Hash>) -> String {

@@ -14,7 +14,11 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sha2::{Digest, Sha256};
 
-use crate::text::{ParseError, serde_as_text};
+use crate::{
+    cbor,
+    hash::Hash,
+    text::{ParseError, serde_as_text},
+};
 
 /// Multicodec prefix of an Ed25519 public key (0xed, varint), as `did:key` has it.
 const ED25519_MULTICODEC: [u8; 2] = [0xed, 0x01];
@@ -241,6 +245,12 @@ impl SecretKey {
     /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// The key that this one leads to for one purpose: its seed is the SHA-256 of the CBOR `[purpose, seed]`. It tells
+    /// nothing of this one, nor of that for another purpose.
+    pub fn derive(&self, purpose: &str) -> SecretKey {
+        SecretKey::from_seed(Hash::of(&cbor::encode(&(purpose, Hash::from_bytes(self.seed())))).as_bytes())
     }
 
     /// Signs `message`, deterministically.

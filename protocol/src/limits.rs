@@ -53,3 +53,15 @@ pub const TEXT_BYTES_MAX: usize = 140;
 pub const RECORD_DAYS: i64 = 366;
 /// Most changes that wait for their interval.
 pub const SCHEDULED_MAX: usize = 1_000;
+/// Most bytes of a signed note: a checkpoint has some 200, and each signature under it as many.
+pub const NOTE_BYTES_MAX: usize = 64 * 1_024;
+/// Most signatures under a note: each validator's, and as many others.
+pub const NOTE_SIGNATURES_MAX: usize = 2 * VALIDATORS_MAX;
+/// Most bytes of the name of a log or a witness.
+pub const NAME_OF_KEY_BYTES_MAX: usize = 255;
+/// Most hashes of a proof in the log: one for each level of a tree with 2⁶³ leaves.
+pub const LOG_PATH_MAX: usize = 63;
+/// Most bytes of a proof that a block is in the log: like a receipt, it has every change of validators.
+pub const LOG_PROOF_BYTES_MAX: usize = ANSWER_BYTES_MAX;
+/// Most bytes of a tile's path.
+pub const TILE_PATH_BYTES_MAX: usize = 40;

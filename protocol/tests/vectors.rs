@@ -7,13 +7,18 @@
 use std::{fs, path::PathBuf};
 
 use protocol::{
+    block::Header,
     cbor,
+    checkpoint::{Checkpoint, Cosigner, SignedCheckpoint, add_checkpoint, cosigner_key, log_key},
     commit::{VoteKind, vote_bytes},
     envelope::{EnvelopeError, Payload, Signed},
     genesis::Genesis,
     hash::Hash,
     key::{SecretKey, Signature},
+    log::{Log, LogProof, ProofExtra, grows, header_leaf},
     member::MemberId,
+    merkle::MerkleRoot,
+    note::{NoteKey, SignatureKind},
     order::Order,
     reading::{Reading, Registers},
 };
@@ -180,6 +185,93 @@ fn votes_and_names() {
     let salt = [3; 16];
     let member = MemberId::pseudonym(&salt, "d001");
     check("members.json", &json!([{ "name": "d001", "salt": hex::encode(salt), "member": member }]));
+}
+
+/// Headers of a chain that nobody settles anything on: the log does not look into them.
+fn headers(count: u64) -> Vec<Header> {
+    let root = |text: &str| MerkleRoot { leaves: 1, hash: Hash::of(text.as_bytes()) };
+    let mut headers: Vec<Header> = Vec::new();
+    for height in 1..=count {
+        headers.push(Header {
+            chain: chain(),
+            height,
+            previous: headers.last().map_or(chain(), Header::hash),
+            validators: Hash::of(b"validators"),
+            next_validators: Hash::of(b"validators"),
+            transactions: root("transactions"),
+            entries: root("entries"),
+            state: root("state"),
+        });
+    }
+    headers
+}
+
+#[test]
+fn checkpoints() {
+    const TIME_S: u64 = 1_780_000_000;
+    let headers = headers(7);
+    let mut nodes: Vec<Vec<Hash>> = Vec::new();
+    let node = |nodes: &Vec<Vec<Hash>>, level: u8, place: u64| {
+        nodes[(((place + 1) << level) - 1) as usize][usize::from(level)]
+    };
+    for header in &headers {
+        let read = |level, place| Ok::<_, ()>(node(&nodes, level, place));
+        let next = Log::new(nodes.len() as u64, read).append(header_leaf(header)).unwrap();
+        nodes.push(next);
+    }
+    let log = |size: u64| Log::new(size, |level, place| Ok::<_, ()>(node(&nodes, level, place)));
+    let [old, new] = [5, 7].map(|size| log(size).root().unwrap());
+    let growth = log(7).prove_growth(5).unwrap().unwrap();
+    assert!(grows(&old, &new, &growth));
+
+    let network = SecretKey::from_seed(&[10; 32]);
+    let validators = [1, 2, 3, 4].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let witness_secret = SecretKey::from_seed(&[11; 32]);
+    let witness = NoteKey::new("witness.example/w1", SignatureKind::Cosignature, witness_secret.public()).unwrap();
+    let (log_secret, log_public) = log_key(&chain(), &network);
+    let mut signed = SignedCheckpoint::sign(Checkpoint::of(&chain(), new), &log_secret, &log_public);
+    let mut cosigners: Vec<Cosigner> = validators.iter().map(|key| Cosigner::of(&chain(), key)).collect();
+    cosigners.sort_by_key(|cosigner| cosigner.validator);
+    for validator in &validators[..3] {
+        let (secret, key) = cosigner_key(&chain(), validator);
+        signed.add(key.sign(signed.note().text(), &secret, TIME_S));
+    }
+    let submitted = add_checkpoint(5, &growth, &signed);
+    signed.add(witness.sign(signed.note().text(), &witness_secret, TIME_S));
+    let proof = LogProof {
+        extra: ProofExtra { steps: Vec::new(), cosigners: cosigners.clone() },
+        proof: log(7).prove(3).unwrap().unwrap(),
+        checkpoint: signed.clone(),
+    };
+    check(
+        "checkpoints.json",
+        &json!({
+            "chain": chain(),
+            "headers": headers.iter().map(|header| json!({
+                "header": header,
+                "cbor": hex::encode(cbor::encode(header)),
+                "leaf_hash": header_leaf(header),
+            })).collect::<Vec<_>>(),
+            "roots": [old, new],
+            "consistency": growth,
+            "inclusion": { "height": 3, "proof": proof.proof },
+            "log": { "network_secret_key": hex::encode(network.seed()), "key": log_public },
+            "validators": cosigners.iter().map(|cosigner| {
+                let secret = validators.iter().find(|key| key.public() == cosigner.validator).unwrap();
+                json!({
+                    "validator_secret_key": hex::encode(secret.seed()),
+                    "cosigner_secret_key": hex::encode(cosigner_key(&chain(), secret).0.seed()),
+                    "cosigner": cosigner,
+                    "key": cosigner.note_key(&chain()).unwrap(),
+                })
+            }).collect::<Vec<_>>(),
+            "witness": witness,
+            "time": TIME_S,
+            "checkpoint": signed.to_string(),
+            "add_checkpoint": submitted,
+            "tlog_proof": proof.to_string(),
+        }),
+    );
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub fn write_secret(path: &std::path::Path, text: &str) {
 }
 
 /// Who holds which key.
+#[derive(Clone)]
 pub struct Community {
     pub genesis: Genesis,
     pub market: SecretKey,
@@ -58,6 +59,7 @@ pub struct Community {
     pub members: Vec<TestMember>,
 }
 
+#[derive(Clone)]
 pub struct TestMember {
     pub id: MemberId,
     pub key: SecretKey,

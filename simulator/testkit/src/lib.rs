@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `community.rs` | a small community with real keys, and what an honest market makes of it |
 //! | `applied.rs` | transactions applied to a state, and what must hold whenever one is |
+//! | `told.rs` | a ledger and its log, told to somebody, and forked for somebody else |
+//! | `witness.rs` | a witness of logs, as C2SP tlog-witness has it |
 //! | `households.rs` | two households and their readings |
 //! | `agent.rs` | an agent that says what a test has it say, over a real broker |
 //! | `chromium.rs`, `page.rs`, `axe.rs` | a real browser, the console's page in it, and what axe-core finds |
@@ -30,4 +32,6 @@ pub mod page;
 pub mod ports;
 pub mod prometheus;
 pub mod secure_broker;
+pub mod told;
+pub mod witness;
 pub mod words;
