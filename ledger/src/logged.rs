@@ -129,6 +129,12 @@ pub enum LogFault {
         /// Height that the proof is of.
         found: u64,
     },
+    /// Its path does not lead to the checkpoint's root: it proves nothing.
+    #[error("the path from block {height} does not lead to the checkpoint's root; ask another node")]
+    NotProved {
+        /// Height that the proof is of.
+        height: u64,
+    },
     /// The log has another block in its place.
     #[error(
         "block {height} of the ledger that was seen by {} is another one than this: the validators have told others another \
@@ -158,6 +164,7 @@ impl LogFault {
             LogFault::TooFewValidators(_) => "too_few_validators",
             LogFault::TooFewWitnesses { .. } => "too_few_witnesses",
             LogFault::OtherHeight { .. } => "other_height",
+            LogFault::NotProved { .. } => "not_proved",
             LogFault::NotInLog { .. } => "not_in_log",
         }
     }
@@ -179,11 +186,14 @@ impl Verifier {
     /// thirds of the power have cosigned, and as many witnesses as `policy` demands.
     pub fn check_logged(&self, header: &Header, proof: &LogProof, policy: &Policy) -> Result<Seen, LogFault> {
         let seen = self.check_checkpoint(&proof.checkpoint, &proof.extra.steps, &proof.extra.cosigners, policy)?;
-        let height = proof.proof.index.saturating_add(1);
-        if height != header.height {
-            return Err(LogFault::OtherHeight { expected: header.height, found: height });
+        let (height, logged) = (proof.proof.index.saturating_add(1), &proof.extra.header);
+        if height != header.height || logged.height != height {
+            return Err(LogFault::OtherHeight { expected: header.height, found: logged.height });
         }
-        if !proof.proof.proves(&cbor::encode(header), &proof.checkpoint.checkpoint().root) {
+        if !proof.proof.proves(&cbor::encode(logged), &proof.checkpoint.checkpoint().root) {
+            return Err(LogFault::NotProved { height });
+        }
+        if logged != header {
             let witnesses = seen.witnesses.into_iter().map(|(name, _)| name).collect();
             return Err(LogFault::NotInLog { height, witnesses });
         }

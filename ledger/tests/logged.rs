@@ -133,7 +133,7 @@ fn what_is_wrong_with_a_proof_is_named() {
         certificate: told.community.certificate(7, header.hash()),
         validators: told.community.genesis.validators.clone(),
     };
-    let known: [(&str, Change<'_>); 12] = [
+    let known: [(&str, Change<'_>); 14] = [
         ("other_origin", &|proof| proof.checkpoint = elsewhere.clone()),
         ("other_validators", &|proof| proof.extra.steps = vec![step.clone()]),
         ("other_cosigner", &|proof| proof.extra.cosigners[0] = Cosigner::of(&chain, &stranger)),
@@ -145,7 +145,9 @@ fn what_is_wrong_with_a_proof_is_named() {
         ("too_few_witnesses", &|proof| proof.checkpoint = told.checkpoint(4)),
         ("bad_cosignature", &|proof| proof.checkpoint = bad_witness.clone()),
         ("other_height", &|proof| proof.proof.index += 1),
-        ("not_in_log", &|proof| proof.proof.path[0] = Hash::ZERO),
+        ("other_height", &|proof| proof.extra.header.height += 1),
+        ("not_proved", &|proof| proof.proof.path[0] = Hash::ZERO),
+        ("not_proved", &|proof| proof.extra.header.state.hash = Hash::ZERO),
     ];
     for (name, change) in known {
         let fault = fault(change);

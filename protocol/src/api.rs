@@ -20,6 +20,10 @@
 //! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
 //! | `GET /v1/validators` | | list of [`Validator`](crate::commit::Validator), of the next height |
+//! | `GET /v1/log/checkpoint` | | text, a [`SignedCheckpoint`](crate::checkpoint::SignedCheckpoint) |
+//! | `GET /v1/log/proof/HEIGHT` | | text, a [`LogProof`](crate::log::LogProof) |
+//! | `GET /v1/log/consistency?from=SIZE&to=SIZE` | | [`Consistency`] |
+//! | `GET /v1/log/tile/TILE` | | bytes, a [`Tile`](crate::log::Tile) |
 //! | `GET /v1/health` | | [`Health`]; status 503 where no block was committed for too long |
 //!
 //! In a path an interval is named by its start alone: `2026-06-01T12:00:00Z`.
@@ -42,7 +46,9 @@ use crate::{
     interval::Interval,
     key::PublicKey,
     member::{AccountId, MemberId},
+    merkle::MerkleRoot,
     money::{Amount, Price},
+    note::NoteKey,
     order::PriceLimits,
     settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
 };
@@ -96,6 +102,39 @@ pub struct Status {
     /// Pairs of contradicting messages of validators that the node has seen since it started.
     #[serde(default)]
     pub equivocations: u64,
+    /// The key by which witnesses know the node's log; none from a node of before there was one.
+    #[serde(default)]
+    pub log_key: Option<NoteKey>,
+    /// How the witnesses are that the node shows its checkpoints.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessStatus>,
+}
+
+/// How a witness is, as far as a node knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WitnessStatus {
+    /// The witness, by name.
+    pub witness: String,
+    /// Blocks of the largest checkpoint that it has seen since the node started; 0 before the first.
+    pub size: u64,
+    /// Why it has not seen the last one that it was shown, by name; none if it has.
+    pub fault: Option<String>,
+    /// The same in words.
+    pub detail: Option<String>,
+}
+
+/// The proof that a log begins with what it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Consistency {
+    /// The log as it was.
+    pub from: MerkleRoot,
+    /// The log as it is.
+    pub to: MerkleRoot,
+    /// The proof (RFC 6962 §2.1.2); none if nothing was in the log.
+    pub path: Vec<Hash>,
 }
 
 /// The answer to a submitted transaction. A refusal by the state machine is an answer too: the transaction is not

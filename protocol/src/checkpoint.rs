@@ -6,6 +6,7 @@
 
 use std::{fmt, str::FromStr};
 
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use tlog_tiles::tlog;
 
@@ -16,7 +17,7 @@ use crate::{
     key::{PublicKey, SecretKey, Signature, ValidatorId},
     limits::LOG_PATH_MAX,
     merkle::MerkleRoot,
-    note::{Note, NoteKey, SignatureKind},
+    note::{Note, NoteKey, NoteSignature, SignatureKind},
     text::ParseError,
 };
 
@@ -129,8 +130,8 @@ impl SignedCheckpoint {
         &self.note
     }
 
-    /// The signed note, to add signatures to.
-    pub fn add(&mut self, line: crate::note::NoteSignature) {
+    /// Adds a signature, in place of one of the same key if there is one.
+    pub fn add(&mut self, line: NoteSignature) {
         self.note.add(line);
     }
 }
@@ -170,15 +171,18 @@ pub fn read_add_checkpoint(text: &str) -> Result<(u64, Vec<Hash>, SignedCheckpoi
 }
 
 /// Which key a validator cosigns with: said with the key of its votes, because nobody else could tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct Cosigner {
     /// The validator.
+    #[n(0)]
     pub validator: ValidatorId,
     /// The key with which it cosigns.
+    #[n(1)]
     pub key: PublicKey,
     /// Its signature over `["voisin/cosigner/v1", chain, key]`, with the key of its votes.
+    #[n(2)]
     pub signature: Signature,
 }
 
@@ -193,6 +197,44 @@ impl Cosigner {
     pub fn note_key(&self, chain: &ChainId) -> Option<NoteKey> {
         let said = self.validator.verifies(&cosigner_bytes(chain, &self.key), &self.signature);
         said.then(|| NoteKey::new(&cosigner_name(chain, &self.validator), SignatureKind::Cosignature, self.key))?
+    }
+}
+
+/// A validator's cosignature of a checkpoint, on its way to the other nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Cosigned {
+    /// Blocks of the log.
+    #[n(0)]
+    pub size: u64,
+    /// Its root.
+    #[n(1)]
+    pub root: Hash,
+    /// Who cosigned.
+    #[n(2)]
+    pub cosigner: Cosigner,
+    /// When, Unix seconds.
+    #[n(3)]
+    pub time_s: u64,
+    /// The signature, of type 0x04.
+    #[n(4)]
+    pub signature: Signature,
+}
+
+impl Cosigned {
+    /// A validator's cosignature of the checkpoint with a root.
+    pub fn sign(chain: &ChainId, root: &MerkleRoot, validator: &SecretKey, time_s: u64) -> Cosigned {
+        let (secret, key) = cosigner_key(chain, validator);
+        let signature = key.cosign(&Checkpoint::of(chain, *root).to_string(), &secret, time_s);
+        Cosigned { size: root.leaves, root: root.hash, cosigner: Cosigner::of(chain, validator), time_s, signature }
+    }
+
+    /// The line of the cosignature, if it holds and its key is the one that the validator has said.
+    pub fn line(&self, chain: &ChainId) -> Option<NoteSignature> {
+        let key = self.cosigner.note_key(chain)?;
+        let line = key.line([&self.time_s.to_be_bytes(), &self.signature.as_bytes()[..]].concat());
+        let root = MerkleRoot { leaves: self.size, hash: self.root };
+        key.verify(&Checkpoint::of(chain, root).to_string(), &line).map(|_| line)
     }
 }
 
@@ -241,5 +283,19 @@ mod tests {
         assert_eq!(cosigner.note_key(&Hash::ZERO), None, "of another chain");
         assert_eq!(Cosigner { key: two.public(), ..cosigner }.note_key(&chain), None);
         assert_eq!(Cosigner { validator: two.public(), ..cosigner }.note_key(&chain), None);
+
+        let root = MerkleRoot { leaves: 13, hash: Hash::of(b"root") };
+        let cosigned = Cosigned::sign(&chain, &root, &one, 9);
+        assert_eq!(cosigned.cosigner, cosigner);
+        let line = cosigned.line(&chain).unwrap();
+        assert_eq!(key.verify(&Checkpoint::of(&chain, root).to_string(), &line), Some(9));
+        for forged in [
+            Cosigned { size: 14, ..cosigned },
+            Cosigned { root: Hash::ZERO, ..cosigned },
+            Cosigned { time_s: 10, ..cosigned },
+            Cosigned { cosigner: Cosigner::of(&chain, &two), ..cosigned },
+        ] {
+            assert_eq!(forged.line(&chain), None);
+        }
     }
 }

@@ -88,6 +88,11 @@ impl<E, R: Fn(u8, u64) -> Result<Hash, E>> Log<R> {
         Ok(nodes.into_iter().map(of_tlog).collect())
     }
 
+    /// The hash of a complete node.
+    pub fn node(&self, level: u8, place: u64) -> Result<Hash, E> {
+        (self.read)(level, place)
+    }
+
     /// The root.
     pub fn root(&self) -> Result<MerkleRoot, E> {
         let hash = self.ask(|reader| tlog::tree_hash(self.size, reader))?;
@@ -118,7 +123,7 @@ impl<E, R: Fn(u8, u64) -> Result<Hash, E>> Log<R> {
         let mut bytes = Vec::new();
         let Some(places) = tile.places(self.size) else { return Ok(None) };
         for place in places {
-            bytes.extend_from_slice((self.read)(tile.height(), place)?.as_bytes());
+            bytes.extend_from_slice(self.node(tile.height(), place)?.as_bytes());
         }
         Ok(Some(bytes))
     }

@@ -78,8 +78,17 @@ impl NoteKey {
 
     /// Signs a note's text. `time_s` is in the signature where it is a cosignature: Unix seconds.
     pub fn sign(&self, text: &str, secret: &SecretKey, time_s: u64) -> NoteSignature {
-        let (signed, time) = self.signed(text, time_s);
-        let bytes = [&time, &secret.sign(&signed).as_bytes()[..]].concat();
+        let (_, time) = self.signed(text, time_s);
+        self.line([&time, &self.cosign(text, secret, time_s).as_bytes()[..]].concat())
+    }
+
+    /// The signature alone, as [`sign`](Self::sign) makes it.
+    pub(crate) fn cosign(&self, text: &str, secret: &SecretKey, time_s: u64) -> Signature {
+        secret.sign(&self.signed(text, time_s).0)
+    }
+
+    /// A line with what is said to be this key's signature.
+    pub(crate) fn line(&self, bytes: Vec<u8>) -> NoteSignature {
         NoteSignature { name: self.name.clone(), id: self.id(), bytes }
     }
 

@@ -149,7 +149,10 @@ fn the_proof_and_the_question_to_a_witness_are_lines_of_text() {
     let extra = BASE64_STANDARD.decode(extra.strip_prefix("extra ").unwrap()).unwrap();
     let extra: Value = serde_json::from_slice(&extra).unwrap();
     let cosigners: Vec<_> = vectors["validators"].as_array().unwrap().iter().map(|it| it["cosigner"].clone()).collect();
-    assert_eq!(extra, serde_json::json!({"steps": [], "cosigners": cosigners}));
+    assert_eq!(
+        extra,
+        serde_json::json!({"header": vectors["headers"][2]["header"], "steps": [], "cosigners": cosigners})
+    );
 
     let (head, asked) = text(&vectors["add_checkpoint"]).split_once("\n\n").unwrap();
     assert_eq!(format!("{head}\n"), format!("old 5\n{}", base64(&vectors["consistency"])));

@@ -239,7 +239,7 @@ fn checkpoints() {
     let submitted = add_checkpoint(5, &growth, &signed);
     signed.add(witness.sign(signed.note().text(), &witness_secret, TIME_S));
     let proof = LogProof {
-        extra: ProofExtra { steps: Vec::new(), cosigners: cosigners.clone() },
+        extra: ProofExtra { header: headers[2].clone(), steps: Vec::new(), cosigners: cosigners.clone() },
         proof: log(7).prove(3).unwrap().unwrap(),
         checkpoint: signed.clone(),
     };

@@ -13,11 +13,12 @@ use protocol::{
     commit::Validator,
     interval::Interval,
     limits::MEMBERS_MAX,
+    log::LogProof,
     member::MemberId,
     receipt::Receipt,
     registration::ProvedRegistration,
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use crate::{AskError, Client};
 
@@ -179,6 +180,18 @@ impl Node {
         self.get(format!("/v1/settlements/{}/inputs", interval.start_text())).await
     }
 
+    /// The proof that the block of a height is in the node's log, with a checkpoint that others have seen.
+    pub async fn log_proof(&self, height: u64) -> Result<LogProof, ApiError> {
+        let path = format!("/v1/log/proof/{height}");
+        let (status, body) = self.client.get(&path, self.patience).await?;
+        if !status.is_success() {
+            return Err(refused(path, status, &body));
+        }
+        let text = str::from_utf8(&body).map_err(serde_json::Error::custom);
+        let proof = text.and_then(|text| text.parse().map_err(serde_json::Error::custom));
+        proof.map_err(|error| ApiError::Malformed { path, error })
+    }
+
     /// The block of a height.
     pub async fn block(&self, height: u64) -> Result<BlockSummary, ApiError> {
         self.get(format!("/v1/blocks/{height}")).await
@@ -211,10 +224,14 @@ fn settlements(from: Interval, limit: usize) -> String {
     format!("/v1/settlements?from={}&limit={limit}", from.start_text())
 }
 
+fn refused(path: String, status: StatusCode, body: &[u8]) -> ApiError {
+    let body = String::from_utf8_lossy(body).chars().take(ERROR_CHARACTERS_MAX).collect();
+    ApiError::Refused { path, status, body }
+}
+
 fn read<T: DeserializeOwned>(path: String, (status, body): (StatusCode, Bytes)) -> Result<T, ApiError> {
     if !status.is_success() {
-        let body = String::from_utf8_lossy(&body).chars().take(ERROR_CHARACTERS_MAX).collect();
-        return Err(ApiError::Refused { path, status, body });
+        return Err(refused(path, status, &body));
     }
     serde_json::from_slice(&body).map_err(|error| ApiError::Malformed { path, error })
 }

@@ -90,8 +90,8 @@ pub enum AskError {
     #[error("no answer within {} ms", .0.as_millis())]
     TooSlow(Duration),
     /// More than anyone asked for.
-    #[error("expected an answer of at most {ANSWER_BYTES_MAX} bytes, found more")]
-    TooLong,
+    #[error("expected an answer of at most {0} bytes, found more")]
+    TooLong(usize),
 }
 
 /// Asks one node. Clones share connections.
@@ -160,6 +160,17 @@ impl Client {
         answer.map(|answer| answer.status()).map_err(|error| AskError::Unreachable(innermost(&error)))
     }
 
+    /// Posts text to somebody who is no node, at `path`, which starts with a slash: the answer, of at most `bytes_max`.
+    pub async fn post_text(
+        &self,
+        path: &str,
+        body: String,
+        timeout: Duration,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Bytes), AskError> {
+        self.ask_within(Method::POST, path, Some(("text/plain; charset=utf-8", body.into())), timeout, bytes_max).await
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -167,13 +178,24 @@ impl Client {
         body: Option<(&'static str, Bytes)>,
         timeout: Duration,
     ) -> Result<(StatusCode, Bytes), AskError> {
+        self.ask_within(method, path, body, timeout, ANSWER_BYTES_MAX).await
+    }
+
+    async fn ask_within(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+        timeout: Duration,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Bytes), AskError> {
         let request = self.request(method, path, body)?;
         let answer = async {
             let answer = self.http.request(request).await.map_err(|error| AskError::Unreachable(innermost(&error)))?;
             let status = answer.status();
-            match Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await {
+            match Limited::new(answer.into_body(), bytes_max).collect().await {
                 Ok(body) => Ok((status, body.to_bytes())),
-                Err(error) if error.is::<LengthLimitError>() => Err(AskError::TooLong),
+                Err(error) if error.is::<LengthLimitError>() => Err(AskError::TooLong(bytes_max)),
                 Err(error) => Err(AskError::Unreachable(innermost(&*error))),
             }
         };

@@ -35,7 +35,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 20] = [
+const CALLS: [(Method, &str, &[&str]); 24] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -55,6 +55,10 @@ const CALLS: [(Method, &str, &[&str]); 20] = [
     (Method::GET, "/v1/rules", &["read", "submit"]),
     (Method::GET, "/v1/decisions", &["read", "submit"]),
     (Method::GET, "/v1/drafts", &["read", "submit"]),
+    (Method::GET, "/v1/log/checkpoint", &["read", "submit"]),
+    (Method::GET, "/v1/log/proof/{height}", &["read", "submit"]),
+    (Method::GET, "/v1/log/consistency", &["read", "submit"]),
+    (Method::GET, "/v1/log/tile/{*tile}", &["read", "submit"]),
     (Method::GET, "/metrics", &["metrics"]),
 ];
 

@@ -128,6 +128,7 @@ fn suite(mut store: Box<dyn Store>, reopen: &dyn Fn(Box<dyn Store>) -> Box<dyn S
     .into();
     assert_eq!(entries, expected, "the entry of height 1 was removed by height 2");
 
+    store = extend_log(store, reopen);
     check_indexes(&community, &*store);
     store = prune(&community, store, reopen);
 
@@ -135,6 +136,23 @@ fn suite(mut store: Box<dyn Store>, reopen: &dyn Fn(Box<dyn Store>) -> Box<dyn S
         assert!(matches!(commit(&community, &*store, wrong), Err(StoreError::Damaged { .. })), "{wrong}");
     }
     assert_eq!(store.height().unwrap(), 3);
+}
+
+/// The log of headers is kept beside the blocks, and never has more than they.
+fn extend_log(store: Box<dyn Store>, reopen: &dyn Fn(Box<dyn Store>) -> Box<dyn Store>) -> Box<dyn Store> {
+    let nodes = |height: u8| vec![Hash::from_bytes([height; 32]); 1 + height.trailing_zeros() as usize];
+    assert_eq!(store.log_size().unwrap(), 0, "a store from before there was a log is in order");
+    assert!(matches!(store.log_nodes(1), Err(StoreError::Missing { height: 1 })));
+    store.extend_log(&[nodes(1), nodes(2)]).unwrap();
+    assert!(matches!(store.extend_log(&[nodes(3), nodes(4)]), Err(StoreError::Missing { height: 4 })));
+    assert_eq!(store.log_size().unwrap(), 2);
+    store.extend_log(&[nodes(3)]).unwrap();
+    let store = reopen(store);
+    assert_eq!(store.log_size().unwrap(), 3);
+    for height in 1..=3 {
+        assert_eq!(store.log_nodes(height.into()).unwrap(), nodes(height));
+    }
+    store
 }
 
 /// What is found again by its name.

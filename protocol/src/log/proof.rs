@@ -7,6 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    block::Header,
     checkpoint::{Cosigner, SignedCheckpoint, hash_of_base64, hash_to_base64},
     json,
     limits::{LOG_PATH_MAX, LOG_PROOF_BYTES_MAX, VALIDATORS_MAX},
@@ -18,10 +19,13 @@ use crate::{
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 const EXPECTED: &str = "a proof that a block is in the log (c2sp.org/tlog-proof@v1)";
 
-/// What the validators' cosignatures are checked by, beside the genesis. Nothing of it has to be believed.
+/// What is in the log, and what the validators' cosignatures are checked by, beside the genesis. Nothing of it has to
+/// be believed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofExtra {
+    /// The header that is in the log.
+    pub header: Header,
     /// How the validators of the genesis became those who cosign: every change, in order.
     pub steps: Vec<ValidatorStep>,
     /// The keys with which validators cosign, in ascending order of validator.
@@ -29,10 +33,10 @@ pub struct ProofExtra {
     pub cosigners: Vec<Cosigner>,
 }
 
-/// That a block is in the log of a checkpoint. It has one text.
+/// That a block is in the log of a checkpoint. It has one text, and needs no other to be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogProof {
-    /// What the validators' cosignatures are checked by.
+    /// What is in the log, and what the validators' cosignatures are checked by.
     pub extra: ProofExtra,
     /// The place of the header in the log, its height less one, and the way from there to the root.
     pub proof: MerkleProof,

@@ -98,6 +98,10 @@ impl Told {
         cosigners.sort_by_key(|cosigner| cosigner.validator);
         let MerkleRoot { leaves, .. } = checkpoint.checkpoint().root;
         let proof = self.log(leaves as usize).prove(height).unwrap().unwrap();
-        LogProof { extra: ProofExtra { steps: Vec::new(), cosigners }, proof, checkpoint }
+        LogProof {
+            extra: ProofExtra { header: self.headers[height as usize - 1].clone(), steps: Vec::new(), cosigners },
+            proof,
+            checkpoint,
+        }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn is_of_the_page(method: &Method, path: &str) -> bool {
         "/v1/validators",
         "/certificate",
     ];
-    let below = ["/assets/", "/v1/blocks/", "/v1/retirements/"];
+    let below = ["/assets/", "/v1/blocks/", "/v1/log/", "/v1/retirements/"];
     read && (one.contains(&path) || below.iter().any(|folder| path.starts_with(folder)))
 }
 

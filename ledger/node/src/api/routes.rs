@@ -15,7 +15,7 @@ use axum::{
 };
 use protocol::{
     api::{
-        BlockSummary, Community, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
+        BlockSummary, Community, Consistency, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
         MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RetiredCertificate, RulesInForce,
         SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
@@ -23,6 +23,7 @@ use protocol::{
     interval::{Interval, parse_utc},
     key::DeviceId,
     limits::TRANSACTION_BYTES_MAX,
+    log::Tile,
     member::MemberId,
     origin::Certificates,
     receipt::Receipt,
@@ -55,7 +56,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 20] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 24] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -76,6 +77,10 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 20] {
         ("/v1/rules", get(rules)),
         ("/v1/decisions", get(decisions)),
         ("/v1/drafts", get(drafts)),
+        ("/v1/log/checkpoint", get(checkpoint)),
+        ("/v1/log/proof/{height}", get(log_proof)),
+        ("/v1/log/consistency", get(consistency)),
+        ("/v1/log/tile/{*tile}", get(tile)),
         ("/metrics", get(metrics)),
     ]
 }
@@ -109,6 +114,10 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 20] {
         rules,
         decisions,
         drafts,
+        checkpoint,
+        log_proof,
+        consistency,
+        tile,
         metrics
     ),
     modifiers(&Guarded)
@@ -130,6 +139,16 @@ enum ApiError {
     NothingToCorrect(Interval),
     #[error("expected a block of height 1 to {last}, found {found}")]
     NoBlock { last: u64, found: u64 },
+    #[error(
+        "expected a height of the last checkpoint that validators have cosigned, or of one before, found {0}; try again later"
+    )]
+    NotInLog(u64),
+    #[error("there is no checkpoint yet")]
+    NoCheckpoint,
+    #[error("expected sizes of the log, the smaller one first, found {from} and {to}")]
+    NoConsistency { from: u64, to: u64 },
+    #[error("the log has not all of this tile")]
+    NoTile,
     #[error("{0} is no member")]
     NoMember(MemberId),
     #[error(
@@ -154,6 +173,10 @@ impl IntoResponse for ApiError {
             | ApiError::NotRetired(_)
             | ApiError::NothingToCorrect(_)
             | ApiError::NoBlock { .. }
+            | ApiError::NotInLog(_)
+            | ApiError::NoCheckpoint
+            | ApiError::NoConsistency { .. }
+            | ApiError::NoTile
             | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
             ApiError::Ledger(_) | ApiError::CutOff => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -472,6 +495,59 @@ async fn retirement(
     })?;
     let Json(retired) = blocking(move || ledger.retired_certificate(interval, device, number)).await?;
     retired.map(Json).ok_or(ApiError::NotRetired(interval))
+}
+
+/// The latest checkpoint of the log of headers (C2SP tlog-checkpoint): signed by the node as the log, cosigned by
+/// validators, and by the witnesses that have seen it.
+#[utoipa::path(get, path = "/v1/log/checkpoint",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem)))]
+async fn checkpoint(State(ledger): State<Arc<Ledger>>) -> Result<Response, ApiError> {
+    let Json(checkpoint) = blocking(move || Ok(ledger.checkpoint()?.map(|signed| signed.to_string()))).await?;
+    checkpoint.map(|text| text.into_response()).ok_or(ApiError::NoCheckpoint)
+}
+
+/// The proof that a block is in the log that validators have cosigned and witnesses have seen (C2SP tlog-proof).
+#[utoipa::path(get, path = "/v1/log/proof/{height}", params(("height" = u64, Path, description = "From 1 on")),
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
+async fn log_proof(State(ledger): State<Arc<Ledger>>, Path(height): Path<u64>) -> Result<Response, ApiError> {
+    let Json(proof) = blocking(move || Ok(ledger.log_proof(height)?.map(|proof| proof.to_string()))).await?;
+    proof.map(|text| text.into_response()).ok_or(ApiError::NotInLog(height))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Sizes {
+    /// Blocks of the log as it was.
+    from: u64,
+    /// Blocks of the log as it is; without it, all.
+    to: Option<u64>,
+}
+
+/// The proof that the log begins with what it was before (RFC 6962).
+#[utoipa::path(get, path = "/v1/log/consistency", params(Sizes),
+    responses((status = 200, body = Consistency), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn consistency(
+    State(ledger): State<Arc<Ledger>>,
+    Query(Sizes { from, to }): Query<Sizes>,
+) -> Result<Json<Consistency>, ApiError> {
+    let Json((to, proof)) = blocking(move || {
+        let to = to.map_or_else(|| ledger.log_size(), Ok)?;
+        Ok((to, ledger.consistency(from, to)?))
+    })
+    .await?;
+    proof.map(Json).ok_or(ApiError::NoConsistency { from, to })
+}
+
+/// A tile of the log, or of its entries, the headers (C2SP tlog-tiles): `0/000`, `1/x001/234.p/56`, `entries/000`.
+#[utoipa::path(get, path = "/v1/log/tile/{*tile}", params(("tile" = String, Path, description = "LEVEL/INDEX[.p/WIDTH]")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 400, body = Problem),
+        (status = 404, body = Problem)))]
+async fn tile(State(ledger): State<Arc<Ledger>>, Path(tile): Path<String>) -> Result<Response, ApiError> {
+    let tile: Tile = tile.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let Json(bytes) = blocking(move || ledger.tile(&tile)).await?;
+    bytes.map(|bytes| bytes.into_response()).ok_or(ApiError::NoTile)
 }
 
 /// The interval that starts at `start`, in the length that the community trades in.

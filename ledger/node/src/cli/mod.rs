@@ -17,6 +17,7 @@ mod paying;
 mod receipt;
 mod rules;
 mod true_up;
+mod verify;
 
 use std::{
     io::{IsTerminal, Write},
@@ -143,14 +144,9 @@ enum Command {
     Receipt(receipt::Receipt),
     /// Check what a node has kept against validators that signed two contradicting messages, offline
     Evidence(evidence::Kept),
-    /// Check a receipt, or the proof that certificates were retired, offline, against nothing but the genesis
-    Verify {
-        /// The receipt, or a line of an export's receipts.jsonl or retirements.jsonl
-        receipt: PathBuf,
-        /// The genesis to trust
-        #[arg(long, value_name = "FILE")]
-        genesis: PathBuf,
-    },
+    /// Check a receipt, or the proof that certificates were retired, offline, against nothing but the genesis; and
+    /// whether witnesses have seen its block
+    Verify(verify::Verify),
 }
 
 /// A running node, and how to speak to it.
@@ -245,7 +241,7 @@ pub fn main() -> ExitCode {
         Command::Bill(bill) => bill.write(),
         Command::Receipt(receipt) => receipt.write(),
         Command::Evidence(kept) => kept.check(),
-        Command::Verify { receipt, genesis } => receipt::verify(&receipt, &genesis),
+        Command::Verify(verify) => verify.check(),
     };
     let (code, message) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,

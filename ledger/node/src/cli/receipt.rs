@@ -1,21 +1,10 @@
-//! `ledger receipt` and `ledger verify`.
+//! `ledger receipt`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{audit, node};
 use clap::Args;
-use ledger::proof::Verifier;
-use protocol::{
-    instruction::Portion,
-    limits::ANSWER_BYTES_MAX,
-    member::MemberId,
-    retirement::{ProvedRetirement, Retirement},
-    settlement::Line,
-};
+use protocol::member::MemberId;
 
 use super::{
     Failure, bad_input, failed,
@@ -82,64 +71,4 @@ impl Receipt {
         }
         Err(bad_input(format!("{}: there is no member `{}`", file.display(), self.member)))
     }
-}
-
-pub(super) fn verify(receipt: &Path, genesis: &Path) -> Result<(), Failure> {
-    let genesis = node::read_genesis(genesis).map_err(bad_input)?;
-    let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", receipt.display()));
-    let length = fs::metadata(receipt).map_err(|error| named(&error))?.len();
-    if length > ANSWER_BYTES_MAX as u64 {
-        return Err(named(&format!("expected a receipt of at most {ANSWER_BYTES_MAX} bytes, found {length}")));
-    }
-    let json = fs::read(receipt).map_err(|error| named(&error))?;
-    if json.starts_with(RETIREMENT) {
-        let proved = ProvedRetirement::from_json(&json).map_err(|error| named(&error))?;
-        let verified = Verifier::new(&genesis).verify_retirement(&proved);
-        verified.map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
-        return print_retirement(&proved);
-    }
-    let parsed = protocol::receipt::Receipt::from_json(&json).map_err(|error| named(&error))?;
-    Verifier::new(&genesis).verify(&parsed).map_err(|error| failed(format!("{}: {error}", receipt.display())))?;
-    let (entry, interval) = (&parsed.entry, parsed.entry.interval);
-    let Line { member, bought, paid, sold, earned, imported, supply_cost, exported, supply_revenue } = entry.line;
-    let currency = &genesis.currency;
-    print(format_args!(
-        "member     {member}\n\
-         interval   {interval}\n\
-         bought     {bought} for {paid} {currency}\n\
-         sold       {sold} for {earned} {currency}\n\
-         imported   {imported} for {supply_cost} {currency}\n\
-         exported   {exported} for {supply_revenue} {currency}\n\
-         tariffs    {} {currency} to draw, {} {currency} to feed in, per kWh\n\
-         block      {} at height {}\n\
-         signed by  {} of {} validators\n\
-         proved",
-        entry.tariffs.retail_price,
-        entry.tariffs.feed_in_price,
-        parsed.header.hash(),
-        parsed.header.height,
-        parsed.certificate.signatures.len(),
-        genesis.validators.len()
-    ))
-}
-
-/// How a proved retirement begins, and no receipt.
-const RETIREMENT: &[u8] = b"{\"retirement\":";
-
-fn print_retirement(proved: &ProvedRetirement) -> Result<(), Failure> {
-    let Retirement { member, certificates, purpose, beneficiary, .. } = &proved.retirement;
-    let Portion { interval, device, first, energy } = certificates;
-    print(format_args!(
-        "member     {member}\n\
-         retired    {energy} from number {first} on\n\
-         fed in     {interval}\n\
-         by         {device}\n\
-         for        {}\n\
-         purpose    {purpose}\n\
-         block      {} at height {}\n\
-         proved",
-        beneficiary.as_deref().unwrap_or("the member itself"),
-        proved.header.hash(),
-        proved.header.height,
-    ))
 }

@@ -16,7 +16,7 @@ use public_http::{Tls, Tokens};
 use serde::{Deserialize, Serialize};
 use settings::owner_only::{self, KeyFileError};
 
-use super::{Ledger, gossip};
+use super::{Ledger, checkpoints::WitnessConfig, gossip};
 use crate::{
     api,
     consensus::{Settings, Timeouts},
@@ -80,6 +80,9 @@ pub struct Config {
     /// Whether everyone who reaches the API sees the page at `/`, and what that asks for, without a token.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub api_public: bool,
+    /// Who is shown the checkpoints of this node's log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessConfig>,
     /// How long the steps of a round wait for the other validators.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -142,6 +145,7 @@ impl Config {
         if config.heartbeat_ms == 0 {
             return Err(malformed("`heartbeat_ms`: expected at least 1, found 0".into()));
         }
+        WitnessConfig::check(&config.witnesses).map_err(|reason| malformed(format!("[[witnesses]] {reason}")))?;
         config.timeouts.check().map_err(|reason| malformed(format!("[timeouts] {reason}")))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         for file in [&mut config.genesis, &mut config.network_key, &mut config.state] {
@@ -149,6 +153,7 @@ impl Config {
         }
         config.key = config.key.map(|key| directory.join(key));
         config.signed = config.signed.map(|signed| directory.join(signed));
+        config.witnesses.iter_mut().for_each(|witness| witness.resolve(directory));
         if let Some(tls) = &mut config.api_tls {
             tls.resolve(directory);
         }

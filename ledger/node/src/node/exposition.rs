@@ -40,6 +40,7 @@ impl Ledger {
         registry.register("api_refusals", "Calls and connections turned away, by name", refused_calls);
         self.metrics.consensus.register(&mut registry);
         self.metrics.gossip.register(&mut registry);
+        self.metrics.checkpoints.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

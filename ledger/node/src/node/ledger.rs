@@ -27,6 +27,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     author::check_author,
+    checkpoints::Checkpoints,
     commit::commit_of,
     drafts::{Drafts, Gathered, in_words},
     gossip::Verdict,
@@ -74,6 +75,9 @@ pub struct Ledger {
     /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify
     /// it, too.
     settling: Mutex<()>,
+    /// Held while the log of headers is extended.
+    pub(super) extending_log: Mutex<()>,
+    pub(super) checkpoints: Checkpoints,
     work: Notify,
     committed: watch::Sender<u64>,
     outgoing: mpsc::Sender<Hash>,
@@ -103,6 +107,8 @@ impl Ledger {
             retirements: Mutex::default(),
             foreseen: Mutex::default(),
             settling: Mutex::default(),
+            extending_log: Mutex::default(),
+            checkpoints: Checkpoints::default(),
             work: Notify::new(),
             outgoing,
             metrics: Metrics::default(),

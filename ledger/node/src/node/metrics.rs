@@ -2,7 +2,7 @@
 
 use prometheus_client::metrics::{counter::Counter, family::Family};
 
-use super::gossip::Metrics as OfGossip;
+use super::{checkpoints::Metrics as OfCheckpoints, gossip::Metrics as OfGossip};
 use crate::consensus;
 
 /// Label and value: `refusal`, and its name.
@@ -13,6 +13,7 @@ type Label = [(&'static str, String); 1];
 pub(super) struct Metrics {
     pub(super) consensus: consensus::Metrics,
     pub(super) gossip: OfGossip,
+    pub(super) checkpoints: OfCheckpoints,
     pub(super) refusals: Family<Label, Counter>,
     pub(super) refused_calls: Family<Label, Counter>,
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod author;
+mod checkpoints;
 mod commit;
 mod config;
 mod decided;
@@ -34,6 +35,7 @@ use tokio::{
 };
 
 pub use self::{
+    checkpoints::{CHECKPOINT_FILE, WitnessConfig},
     commit::commit_of,
     config::{Config, ConfigError, one_line, read_genesis, read_key, signed_path},
     drafting::DRAFTS_DIRECTORY,
@@ -72,6 +74,14 @@ pub enum StartError {
     /// What is stored is not what the genesis leads to.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A witness cannot be asked.
+    #[error("[[witnesses]] {witness}: {error}")]
+    Witness {
+        /// Its name.
+        witness: String,
+        /// Why.
+        error: ledger_client::ClientError,
+    },
     /// Transactions can neither be heard nor told of.
     #[error(transparent)]
     Gossip(#[from] gossip::GossipError),
@@ -123,6 +133,14 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     ledger.keep_drafts_in(drafts).map_err(|error| StartError::Directory { path, error })?;
     let (stop, stopped) = watch::channel(false);
 
+    let mut witnesses = Vec::with_capacity(config.witnesses.len());
+    for witness in &config.witnesses {
+        let named = |error| StartError::Witness { witness: witness.key.name().to_owned(), error };
+        witnesses.push((witness.clone(), witness.client().map_err(named)?));
+    }
+    let file = config.state.join(CHECKPOINT_FILE);
+    ledger.checkpoints.open(&ledger.chain(), &network_key, key.clone(), file);
+
     let height_age_ms_max = config.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED_MAX);
     let gossip = Gossip::open(config.gossip(&network_key), ledger.clone(), outgoing).await?;
     let app = app::App::new(ledger.clone(), config.heartbeat(), config.state.join(witness::EVIDENCE_DIRECTORY));
@@ -131,6 +149,10 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let mut services = Services::default();
     services.spawn("passing transactions on to the other nodes", gossip.run(until(stopped.clone())));
     services.spawn("the API", api::serve(api, ledger.clone(), height_age_ms_max, access, until(stopped)));
+    services.spawn("keeping the log of headers", checkpoints::keep(ledger.clone()));
+    if !witnesses.is_empty() {
+        services.spawn("showing checkpoints to witnesses", checkpoints::show(ledger.clone(), witnesses));
+    }
     if let Some(days) = config.retention_days {
         services.spawn("forgetting readings after the retention period", retention::run(ledger.clone(), days));
     }

@@ -56,6 +56,8 @@ impl Ledger {
             balances_sum: Amount::from_nano(i64::try_from(head.state.balances_sum()).unwrap_or(i64::MAX)),
             clock_s: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|now| now.as_secs() as i64),
             equivocations: self.metrics.consensus.equivocations.get(),
+            log_key: self.checkpoints.log_key(),
+            witnesses: self.checkpoints.witnesses(),
         }
     }
 

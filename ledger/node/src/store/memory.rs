@@ -33,6 +33,7 @@ struct Contents {
     pruned: u64,
     pruned_readings: BTreeMap<DeviceId, Sealed>,
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    log: Vec<Vec<Hash>>,
     candidates: BTreeMap<(u64, u32, Hash), StoredCandidate>,
     bodies: BTreeMap<(u64, Hash), Vec<u8>>,
 }
@@ -138,6 +139,25 @@ impl Store for MemoryStore {
         }
         contents.candidates.retain(|(candidate, ..), _| *candidate > height);
         contents.bodies.retain(|(candidate, _), _| *candidate > height);
+        Ok(())
+    }
+
+    fn log_size(&self) -> Result<u64, StoreError> {
+        Ok(self.contents().log.len() as u64)
+    }
+
+    fn log_nodes(&self, height: u64) -> Result<Vec<Hash>, StoreError> {
+        let index = height.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let nodes = index.and_then(|index| self.contents().log.get(index).cloned());
+        nodes.ok_or(StoreError::Missing { height })
+    }
+
+    fn extend_log(&self, nodes: &[Vec<Hash>]) -> Result<(), StoreError> {
+        let mut contents = self.contents();
+        if contents.log.len() + nodes.len() > contents.blocks.len() {
+            return Err(StoreError::Missing { height: contents.blocks.len() as u64 + 1 });
+        }
+        contents.log.extend_from_slice(nodes);
         Ok(())
     }
 

@@ -211,6 +211,16 @@ pub trait Store: Send + Sync {
     /// to its height are forgotten.
     fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError>;
 
+    /// How many blocks are in the log. Never more than were committed.
+    fn log_size(&self) -> Result<u64, StoreError>;
+
+    /// The hashes of the log's nodes that became complete with the block of a height, from its leaf up.
+    fn log_nodes(&self, height: u64) -> Result<Vec<Hash>, StoreError>;
+
+    /// Keeps the nodes that become complete with each of the next blocks of the log, all of them or none. It may forget
+    /// them in a crash, the last ones first: they follow from the blocks, and are made again.
+    fn extend_log(&self, nodes: &[Vec<Hash>]) -> Result<(), StoreError>;
+
     /// Keeps a candidate and its body, durably.
     fn put_candidate(&self, candidate: &StoredCandidate, body: &[u8]) -> Result<(), StoreError>;
 

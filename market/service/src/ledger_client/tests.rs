@@ -60,6 +60,8 @@ impl Listener for Tls {
 fn status() -> Status {
     let next = interval();
     Status {
+        log_key: None,
+        witnesses: Vec::new(),
         chain: Hash::ZERO,
         validator: None,
         validators: 1,

@@ -26,6 +26,8 @@ pub(super) struct Arrival {
     pub(super) peer: PeerId,
     pub(super) id: MessageId,
     pub(super) message: Vec<u8>,
+    /// Whether it is a validator's cosignature, and not a transaction.
+    pub(super) cosigned: bool,
 }
 
 /// What was found about a message.
@@ -115,11 +117,15 @@ impl Checks {
 
     fn start(&mut self) {
         while self.running.len() < CHECKS_MAX {
-            let Some(Arrival { peer, id, message }) = self.waiting.pop_front() else { return };
+            let Some(Arrival { peer, id, message, cosigned }) = self.waiting.pop_front() else { return };
             self.waiting_bytes -= message.len();
             let ledger = self.ledger.clone();
             // Verifying a settlement's signatures takes milliseconds.
-            self.running.spawn_blocking(move || Checked { peer, id, verdict: ledger.take_in_gossip(&message) });
+            self.running.spawn_blocking(move || {
+                let verdict =
+                    if cosigned { ledger.take_in_cosigned(&message) } else { ledger.take_in_gossip(&message) };
+                Checked { peer, id, verdict }
+            });
         }
     }
 }
@@ -141,7 +147,8 @@ mod tests {
         let mut enter = |number: u8, length: usize| {
             let peer = libp2p::identity::Keypair::ed25519_from_bytes(SecretKey::from_seed(&[number; 32]).seed());
             let peer = peer.unwrap().public().to_peer_id();
-            let arrival = Arrival { peer, id: MessageId::new(&[number]), message: vec![number; length] };
+            let arrival =
+                Arrival { peer, id: MessageId::new(&[number]), message: vec![number; length], cosigned: false };
             checks.enter(arrival).err().map(|checked| checked.verdict)
         };
         assert_eq!(enter(0, TRANSACTION_BYTES_MAX + 1), Some(Verdict::Rejected("too_large".into())));

@@ -106,6 +106,8 @@ enum Input {
     Stop,
     /// The ledger took a transaction that this node was handed.
     Submitted(Hash),
+    /// This node's validator has cosigned a checkpoint.
+    Cosigned(Vec<u8>),
     /// It waited long enough for a block.
     Tell,
     /// The ledger has looked at a message.
@@ -124,6 +126,7 @@ pub struct Gossip {
     swarm: Swarm<Behaviour>,
     address: Multiaddr,
     topic: IdentTopic,
+    cosigned: IdentTopic,
     submitted: mpsc::Receiver<Hash>,
     checks: Checks,
     dialler: Dialler,
@@ -169,6 +172,7 @@ impl Gossip {
             swarm,
             address,
             topic: network::topic(&chain),
+            cosigned: network::cosigned_topic(&chain),
             submitted,
             dialler: Dialler::new(peers, Instant::now()),
             dialled: HashMap::new(),
@@ -196,6 +200,7 @@ impl Gossip {
             let input = tokio::select! {
                 () = &mut stop => Input::Stop,
                 Some(transaction) = self.submitted.recv() => Input::Submitted(transaction),
+                message = self.ledger.checkpoints.next_untold() => Input::Cosigned(message),
                 checked = self.checks.next() => Input::Checked(checked),
                 () = tokio::time::sleep_until(due.into()) => Input::Dial,
                 () = tokio::time::sleep_until(tell.into()) => Input::Tell,
@@ -209,6 +214,7 @@ impl Gossip {
                         self.untold.push_back((Instant::now() + TELL_AFTER, transaction));
                     }
                 }
+                Input::Cosigned(message) => self.tell_cosigned(message),
                 Input::Tell => self.tell(),
                 Input::Checked(checked) => self.report(checked),
                 Input::Dial => self.dial(),
@@ -244,6 +250,16 @@ impl Gossip {
                 }
             }
             Err(error) => tracing::warn!(%error, bytes, "a transaction was not sent to other nodes"),
+        }
+    }
+
+    /// Tells all peers what this node's validator has cosigned; where there are none, what it cosigns next.
+    fn tell_cosigned(&mut self, message: Vec<u8>) {
+        match self.swarm.behaviour_mut().gossipsub.publish(self.cosigned.clone(), message) {
+            Ok(_)
+            | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic | PublishError::AllQueuesFull(_)) => {
+            }
+            Err(error) => tracing::warn!(%error, "what this validator has cosigned was not sent to other nodes"),
         }
     }
 
@@ -309,10 +325,14 @@ impl Gossip {
     fn hear_gossip(&mut self, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source: peer, message_id: id, message } => {
-                let arrival = Arrival { peer, id, message: message.data };
+                let cosigned = message.topic == self.cosigned.hash();
+                let arrival = Arrival { peer, id, message: message.data, cosigned };
                 if let Err(turned_away) = self.checks.enter(arrival) {
                     self.report(turned_away);
                 }
+            }
+            gossipsub::Event::Subscribed { topic, .. } if topic == self.cosigned.hash() => {
+                self.ledger.tell_cosigned_again();
             }
             gossipsub::Event::Subscribed { peer_id, .. } => {
                 if let Some(connection) = self.dialled.get(&peer_id) {

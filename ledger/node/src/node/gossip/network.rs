@@ -59,6 +59,11 @@ pub(super) fn topic(chain: &ChainId) -> IdentTopic {
     IdentTopic::new(format!("voisin/{chain}/transactions"))
 }
 
+/// The topic of what a chain's validators cosign.
+pub(super) fn cosigned_topic(chain: &ChainId) -> IdentTopic {
+    IdentTopic::new(format!("voisin/{chain}/cosigned"))
+}
+
 /// A swarm that belongs to a chain and listens nowhere yet.
 pub(super) fn swarm(
     chain: &ChainId,
@@ -106,7 +111,7 @@ fn message_id(message: &gossipsub::Message) -> MessageId {
 }
 
 fn gossipsub(chain: &ChainId, key: &Keypair) -> Result<Gossipsub, String> {
-    let topic = topic(chain);
+    let topics = [topic(chain), cosigned_topic(chain)];
     let config = ConfigBuilder::default()
         .protocol_id_prefix(format!("/voisin/{chain}/transactions"))
         .validation_mode(ValidationMode::Strict)
@@ -124,13 +129,15 @@ fn gossipsub(chain: &ChainId, key: &Keypair) -> Result<Gossipsub, String> {
         .build()
         .map_err(|error| error.to_string())?;
     let filter = MaxCountSubscriptionFilter {
-        filter: WhitelistSubscriptionFilter([topic.hash()].into()),
-        max_subscribed_topics: 1,
+        filter: WhitelistSubscriptionFilter(topics.iter().map(IdentTopic::hash).collect()),
+        max_subscribed_topics: topics.len(),
         max_subscriptions_per_request: 8,
     };
     let authenticity = MessageAuthenticity::Signed(key.clone());
     let mut gossipsub = Gossipsub::new_with_subscription_filter(authenticity, config, filter)?;
-    gossipsub.with_peer_score(scoring::params(topic.hash()), scoring::thresholds())?;
-    gossipsub.subscribe(&topic).map_err(|error| error.to_string())?;
+    gossipsub.with_peer_score(scoring::params(topics.iter().map(IdentTopic::hash)), scoring::thresholds())?;
+    for topic in &topics {
+        gossipsub.subscribe(topic).map_err(|error| error.to_string())?;
+    }
     Ok(gossipsub)
 }

@@ -33,7 +33,7 @@ pub const EXILE: Duration = Duration::from_secs(60);
 /// Most peers kept away at once. A new identity costs an attacker nothing, so that more memory would buy nothing.
 const EXILED_MAX: usize = 1_024;
 
-pub(super) fn params(topic: TopicHash) -> PeerScoreParams {
+pub(super) fn params(topics: impl IntoIterator<Item = TopicHash>) -> PeerScoreParams {
     let of_topic = TopicScoreParams {
         topic_weight: 1.0,
         // A peer that only stays earns nothing that it could spend on garbage.
@@ -49,7 +49,7 @@ pub(super) fn params(topic: TopicHash) -> PeerScoreParams {
         ..TopicScoreParams::default()
     };
     PeerScoreParams {
-        topics: [(topic, of_topic)].into(),
+        topics: topics.into_iter().map(|topic| (topic, of_topic.clone())).collect(),
         // Nodes behind one router share an address: their number is limited, but they do not pay for each other.
         ip_colocation_factor_weight: 0.0,
         behaviour_penalty_threshold: MISTAKES_MAX,

@@ -1,4 +1,4 @@
-// The node's page: sums, decisions and checkpoints, asked of this node and nobody else.
+// The node's page: sums, decisions and blocks, asked of this node and nobody else.
 
 import { make } from './element.js';
 import { amount, kwh, later, moment, nano, number, price } from './format.js';

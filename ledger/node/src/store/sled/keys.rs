@@ -50,6 +50,10 @@ pub(super) const PRUNED_READING: u8 = b'a';
 pub(super) const ENTRY: u8 = b's';
 /// A chunk of the changes of a block that are no [`ENTRY`] yet, by height and number.
 pub(super) const JOURNAL: u8 = b'j';
+/// The log's nodes that became complete with a block, by its height.
+pub(super) const LOG: u8 = b'm';
+/// How many blocks are in the log.
+pub(super) const LOG_SIZE: u8 = b'w';
 /// A candidate, by height, round and hash.
 pub(super) const CANDIDATE: u8 = b'p';
 /// A chunk of a candidate's body, by height, hash and number.
@@ -129,12 +133,13 @@ pub(super) fn damaged(key: &[u8], reason: impl Into<String>) -> StoreError {
         Some(&INPUTS) => "the inputs of an interval",
         Some(&PRUNED | &PRUNED_TO | &PRUNED_READING) => "what is left of pruned readings",
         Some(&ENTRY | &JOURNAL) => "the state",
+        Some(&LOG | &LOG_SIZE) => "the log of headers",
         Some(&CANDIDATE | &CANDIDATE_BODY) => "a candidate",
         Some(&REST) => return damaged(key.get(3..).unwrap_or_default(), reason),
         _ => "an unknown value",
     };
     let height = match key {
-        [CERTIFICATE | BODY | JOURNAL | CANDIDATE | CANDIDATE_BODY, height @ ..] => {
+        [CERTIFICATE | BODY | JOURNAL | LOG | CANDIDATE | CANDIDATE_BODY, height @ ..] => {
             height.first_chunk().map(|height| format!(" of height {}", u64::from_be_bytes(*height)))
         }
         _ => None,

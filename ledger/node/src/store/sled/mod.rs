@@ -298,6 +298,36 @@ impl Store for Tree {
         Ok(())
     }
 
+    fn log_size(&self) -> Result<u64, StoreError> {
+        Ok(self.get(&[LOG_SIZE])?.unwrap_or(0))
+    }
+
+    fn log_nodes(&self, height: u64) -> Result<Vec<Hash>, StoreError> {
+        let key = key(LOG, &[&height.to_be_bytes()]);
+        let sealed = self.db.get(&key).map_err(io)?.ok_or(StoreError::Missing { height })?;
+        let (nodes, rest) = unseal(&key, &sealed)?.as_chunks();
+        if !rest.is_empty() {
+            return Err(damaged(&key, "it is no list of hashes"));
+        }
+        Ok(nodes.iter().map(|node| Hash::from_bytes(*node)).collect())
+    }
+
+    fn extend_log(&self, nodes: &[Vec<Hash>]) -> Result<(), StoreError> {
+        let mut size = self.log_size()?;
+        let mut batch = sled::Batch::default();
+        for nodes in nodes {
+            size += 1;
+            let nodes: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+            insert(&mut batch, key(LOG, &[&size.to_be_bytes()]), &nodes);
+        }
+        if size > self.height()? {
+            return Err(StoreError::Missing { height: size });
+        }
+        insert(&mut batch, vec![LOG_SIZE], &cbor::encode(&size));
+        // Not flushed: the next block is, and with it this.
+        self.db.apply_batch(batch).map(drop).map_err(io)
+    }
+
     fn put_candidate(&self, candidate: &StoredCandidate, body: &[u8]) -> Result<(), StoreError> {
         let StoredCandidate { block, height, round, .. } = candidate;
         let mut batch = sled::Batch::default();

@@ -153,6 +153,18 @@ impl Store for SledStore {
         })
     }
 
+    fn log_size(&self) -> Result<u64, StoreError> {
+        self.named(Tree::log_size)
+    }
+
+    fn log_nodes(&self, height: u64) -> Result<Vec<Hash>, StoreError> {
+        self.named(|tree| tree.log_nodes(height))
+    }
+
+    fn extend_log(&self, nodes: &[Vec<Hash>]) -> Result<(), StoreError> {
+        self.named(|tree| tree.extend_log(nodes))
+    }
+
     fn put_candidate(&self, candidate: &StoredCandidate, body: &[u8]) -> Result<(), StoreError> {
         self.named(|tree| tree.put_candidate(candidate, body))
     }
