@@ -21,6 +21,7 @@ use tokio::{
 use self::core::{Core, Effect, Event, Now, Outcome, Shown};
 pub(crate) use self::link::Link;
 use crate::{
+    asking::Answered,
     choosing::Chosen,
     mqtt::Incoming,
     pulse::Asked,
@@ -29,6 +30,13 @@ use crate::{
     store::Store,
     wall_clock::now_s,
 };
+
+/// Who asks ledger nodes for the agent, whether witnesses have seen its blocks.
+pub(crate) struct Witnesses {
+    /// The heights to ask for.
+    pub(crate) wanted: watch::Sender<Vec<u64>>,
+    pub(crate) answered: mpsc::Receiver<Answered>,
+}
 
 /// A household's agent.
 pub(crate) struct Agent {
@@ -46,6 +54,7 @@ impl Agent {
         mut stop: oneshot::Receiver<()>,
         mut asked: Asked,
         mut chosen: mpsc::Receiver<Chosen>,
+        mut witnesses: Witnesses,
         status: watch::Sender<Status>,
     ) {
         loop {
@@ -66,11 +75,18 @@ impl Agent {
                     let _ = stands.send(self.core.identity.choice == choice);
                     continue;
                 }
+                Some(Answered { height, answers }) = witnesses.answered.recv() => Some(Event::Answered { height, answers }),
                 incoming = incoming.recv() => incoming.map(|incoming| self.link.take(incoming)),
                 () = sleep_until(wake.unwrap_or_else(far).into()), if wake.is_some() => Some(Event::Wake),
             };
             let Some(event) = event else { break };
             self.drive(event, now).await;
+            let wanted = self.core.wanted_of_witnesses();
+            witnesses.wanted.send_if_modified(|known| {
+                let changed = *known != wanted;
+                *known = wanted;
+                changed
+            });
             let is = self.core.status(now());
             status.send_if_modified(|shown| {
                 let changed = *shown != is;

@@ -11,6 +11,8 @@ pub(crate) use self::detail::Detail;
 pub enum AlarmKind {
     /// The validators committed two entries of this household under one number of one interval.
     TwoTruths,
+    /// Witnesses have seen another history of the ledger than the one that this household was told.
+    OtherHistory,
     /// A receipt that does not prove what it must.
     ReceiptDoesNotVerify,
     /// The market refuses a reading.
@@ -37,14 +39,17 @@ pub enum AlarmKind {
     ReceiptMisdelivered,
     /// The validators have registered this household otherwise than it goes by.
     RegistrationDiffers,
+    /// Too few witnesses have seen the ledger as this household was told it.
+    NotWitnessed,
     /// What comes from the market cannot be understood.
     MarketUnclear,
 }
 
 impl AlarmKind {
     /// Every alarm.
-    pub const ALL: [AlarmKind; 15] = [
+    pub const ALL: [AlarmKind; 17] = [
         AlarmKind::TwoTruths,
+        AlarmKind::OtherHistory,
         AlarmKind::ReceiptDoesNotVerify,
         AlarmKind::ReadingRefused,
         AlarmKind::SequenceConflict,
@@ -58,6 +63,7 @@ impl AlarmKind {
         AlarmKind::BrokerRefuses,
         AlarmKind::ReceiptMisdelivered,
         AlarmKind::RegistrationDiffers,
+        AlarmKind::NotWitnessed,
         AlarmKind::MarketUnclear,
     ];
 
@@ -65,6 +71,7 @@ impl AlarmKind {
     pub const fn name(self) -> &'static str {
         match self {
             AlarmKind::TwoTruths => "two truths",
+            AlarmKind::OtherHistory => "other history",
             AlarmKind::ReceiptDoesNotVerify => "receipt does not verify",
             AlarmKind::ReadingRefused => "reading refused",
             AlarmKind::SequenceConflict => "sequence conflict",
@@ -78,6 +85,7 @@ impl AlarmKind {
             AlarmKind::BrokerRefuses => "broker refuses",
             AlarmKind::ReceiptMisdelivered => "receipt misdelivered",
             AlarmKind::RegistrationDiffers => "registration differs",
+            AlarmKind::NotWitnessed => "not witnessed",
             AlarmKind::MarketUnclear => "market unclear",
         }
     }

@@ -20,6 +20,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
 use crate::{
     home_assistant::HomeAssistantConfig, registered::Registration, set_point::BatteryConfig, source::SourceConfig,
+    witnessed::WitnessesConfig,
 };
 
 /// What an agent needs to know before it starts.
@@ -73,6 +74,9 @@ pub struct Config {
     /// Home Assistant, which shows what the agent knows.
     #[serde(default)]
     pub home_assistant: Option<HomeAssistantConfig>,
+    /// The witnesses that must have seen the blocks of its receipts; without it, none.
+    #[serde(default)]
+    pub witnesses: Option<WitnessesConfig>,
     /// How the household was registered, if that was by a decision after the genesis.
     #[serde(default)]
     pub registration: Option<Registration>,
@@ -131,6 +135,11 @@ impl Config {
             key.resolve(base);
         }
         config.broker_login.resolve(base);
+        if let Some(witnesses) = &mut config.witnesses {
+            for file in [&mut witnesses.ca, &mut witnesses.token].into_iter().flatten() {
+                *file = base.join(&*file);
+            }
+        }
         config.source.resolve(base);
         if let Some(home_assistant) = &mut config.home_assistant {
             home_assistant.resolve(base);
@@ -233,6 +242,28 @@ mod tests {
             error.contains("expected a topic of letters and digits such as homeassistant, found `home/#`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_witnesses_of_the_example_are_valid_and_those_that_cannot_be_are_named() {
+        let (before, section) = EXAMPLE.split_once("# [witnesses]\n").unwrap();
+        let (section, after) = section.split_once("\n\n").unwrap();
+        let keys: Vec<&str> = section.lines().map(|line| line.strip_prefix("# ").unwrap()).collect();
+        let text = format!("{before}[witnesses]\n{}\n\n{after}", keys.join("\n"));
+        let witnesses = Config::parse(&text, Path::new("/etc/voisin/agent.toml")).unwrap().witnesses.unwrap();
+        assert_eq!((witnesses.policy.demanded(), witnesses.policy.witnesses().len()), (1, 1));
+        assert_eq!((witnesses.every_s, witnesses.ca), (60, Some("/etc/voisin/node-ca.pem".into())));
+        for (change, with, reason) in [
+            ("demand = 1 ", "demand = 2 ", "expected at most 1 witnesses to be demanded"),
+            ("demand = 1 ", "demand = 0 ", "expected `nodes`, at least 1 in `demand`"),
+            ("nodes = [\"https://node.example:26000\"]", "nodes = []", "expected `nodes`"),
+            ("w1+efcd800c+", "w1+efcd800d+", "expected the key of a log or a witness"),
+            ("every_s = 60 ", "every_seconds = 60 ", "unknown field `every_seconds`"),
+        ] {
+            assert!(text.contains(change), "{change}");
+            let error = Config::parse(&text.replace(change, with), Path::new("a.toml")).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[test]

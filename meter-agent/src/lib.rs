@@ -11,6 +11,7 @@
 mod age;
 mod agent;
 mod alarm;
+mod asking;
 mod chain;
 mod check;
 mod choice;
@@ -49,6 +50,7 @@ mod store;
 mod totals;
 mod waiting;
 mod wall_clock;
+mod witnessed;
 
 pub mod cli;
 
@@ -70,3 +72,4 @@ pub use statement::StatementLine;
 pub use status::{PlacedOrder, Status};
 pub use store::StoreError;
 pub use totals::Totals;
+pub use witnessed::WitnessesConfig;

@@ -29,11 +29,11 @@ use tokio::{
 
 use crate::{
     agent::{
-        self, Agent, Link,
+        self, Agent, Link, Witnesses,
         core::{Core, Identity, Live, Work},
     },
     alarm::{AlarmKind, Alarms, Detail},
-    chain,
+    asking, chain,
     choice::Choice,
     choice_file::{self, ChoiceError},
     choosing::choosing,
@@ -53,6 +53,7 @@ use crate::{
     shown::Shown,
     source::{Left, MeterSource, Placement, SourceError},
     store::{DATABASE, Loaded, Store, StoreError},
+    witnessed::Witnessed,
 };
 
 /// Events waiting for the agent.
@@ -156,6 +157,9 @@ pub enum StartError {
     /// There is nothing to log in at the broker with.
     #[error(transparent)]
     Broker(#[from] LoginError),
+    /// The nodes that are asked for witnesses.
+    #[error("[witnesses] in agent.toml: {0}")]
+    Witnesses(ledger_client::ClientError),
     /// The status page.
     #[error(
         "expected a free address for the status page, found {address}: {error}; set `status` to another, or to \"off\""
@@ -407,6 +411,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         stored_uwh,
         receipts_refused: loaded.receipts_refused,
         alarms,
+        witnessed: config.witnesses.as_ref().map(|witnesses| Witnessed::new(witnesses.policy.clone())),
         live: Live::default(),
         work: Work::default(),
     };
@@ -422,8 +427,16 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let page = Shown { status: status.clone(), store: shown_store, length: first.length(), local, sight };
     let prices = Prices::new(page.clone(), config.state.clone(), chooser)
         .map_err(|error| StartError::Internal(format!("no randomness for the page: {error}")))?;
+    let (wanted, to_ask) = watch::channel(Vec::new());
+    let (tell, answered) = mpsc::channel(EVENTS_MAX);
+    let witnesses = config.witnesses.as_ref().map(|witnesses| Ok((asking::nodes(witnesses)?, witnesses.every_s)));
+    let witnesses = witnesses.transpose().map_err(StartError::Witnesses)?.map(|(nodes, every_s)| {
+        Beside::spawn("asking for witnesses", move |stopped| {
+            asking::ask(nodes, Duration::from_secs(every_s), to_ask, tell, stopped)
+        })
+    });
     let agent = Agent { core, meter, store, link: Link::new(client, topics) };
-    let agent = tokio::spawn(agent.run(inbox, stopped, asked, chosen, shown));
+    let agent = tokio::spawn(agent.run(inbox, stopped, asked, chosen, Witnesses { wanted, answered }, shown));
 
     let server = listener.map(|listener| {
         let names = Names::known(config.page_names());
@@ -434,7 +447,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         let status = status.clone();
         Beside::spawn("the connection to Home Assistant", |stopped| link.run(status, stopped))
     });
-    let beside = server.into_iter().chain(home_assistant).collect();
+    let beside = server.into_iter().chain(home_assistant).chain(witnesses).collect();
     let status_file = config.state.join(STATUS_FILE);
     if let Some(address) = status_addr
         && let Err(error) = fs::write(&status_file, format!("{address}\n"))

@@ -18,6 +18,7 @@ mod readings;
 mod receipts;
 mod sending;
 mod summary;
+mod witnesses;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -53,6 +54,7 @@ use crate::{
     registered::Registration,
     source::{MeterClock, MeterKind},
     totals::Totals,
+    witnessed::Witnessed,
 };
 
 /// Connections that fail in a row before it is worth an alarm.
@@ -111,6 +113,8 @@ pub(crate) struct Core {
     pub(crate) stored_uwh: Option<u64>,
     pub(crate) receipts_refused: u64,
     pub(crate) alarms: Alarms,
+    /// The blocks that witnesses have still to see; none where no witnesses are demanded.
+    pub(crate) witnessed: Option<Witnessed>,
     pub(crate) live: Live,
     pub(crate) work: Work,
 }
@@ -184,6 +188,8 @@ enum Then {
     Choose(Option<Choice>),
     Settle(Box<Settled>),
     Accuse(ReceiptFault),
+    /// Raises the alarm of another history with this detail.
+    TellOfOtherHistory(Detail),
 }
 
 /// One call of the core: what it is given, and what it wants done.
@@ -272,6 +278,7 @@ impl Core {
             }
             Event::SubscriptionRefused => self.alarms.raise(AlarmKind::BrokerRefuses, Detail::TopicsRefused),
             Event::Chosen(choice) => self.choose(turn, choice),
+            Event::Answered { height, answers } => self.told_of_witnesses(turn, height, &answers),
             Event::Message { delivery, kind, payload } => {
                 self.work.heard = Some(delivery);
                 match kind {
@@ -301,6 +308,7 @@ impl Core {
             Then::Choose(choice) => self.chosen(choice),
             Then::Settle(settled) => self.settled(now, *settled),
             Then::Accuse(fault) => self.accuse(&fault),
+            Then::TellOfOtherHistory(detail) => self.alarms.raise(AlarmKind::OtherHistory, detail),
         }
     }
 

@@ -141,6 +141,7 @@ fn agent(dir: &std::path::Path, clock: MeterClock, shown: &[Result<Reading, Stri
         stored_uwh: None,
         receipts_refused: loaded.receipts_refused,
         alarms: Alarms::default(),
+        witnessed: None,
         live: Live::default(),
         work: Work::default(),
     };
@@ -397,7 +398,8 @@ async fn nobody_but_the_loop_answers_for_it_and_none_does_while_it_waits_for_the
     let (_stop, stopped) = oneshot::channel();
     let (pulse, asked) = pulse();
     let (_chooser, chosen) = choosing();
-    let mut running = Box::pin(agent.run(inbox, stopped, asked, chosen, status));
+    let witnesses = Witnesses { wanted: watch::Sender::default(), answered: mpsc::channel(1).1 };
+    let mut running = Box::pin(agent.run(inbox, stopped, asked, chosen, witnesses, status));
     let mut beat = Box::pin(pulse.beat());
     assert!(poll_once(&mut beat).is_pending());
     assert!(poll_once(&mut running).is_pending());

@@ -35,6 +35,10 @@ pub(crate) enum Detail {
     DatabaseLost(String),
     /// Two entries of this interval are proved under one number.
     TwoTruths(Interval),
+    /// Witnesses, by name, have seen another block of this height than the one that a receipt is of.
+    OtherHistory(u64, String),
+    /// It is not known that enough witnesses have seen the block of this height, and why.
+    NotWitnessed(u64, String),
     /// A receipt was refused; so many were so far.
     ReceiptRefused(ReceiptFault, u64),
     /// So many receipts were refused before.
@@ -91,6 +95,14 @@ impl fmt::Display for Detail {
             ),
             Detail::TwoTruths(interval) => {
                 write!(f, "{}; both receipts are kept as evidence", ReceiptFault::Contradiction(*interval))
+            }
+            Detail::OtherHistory(height, witnesses) => write!(
+                f,
+                "block {height}, which a receipt of this household is of, is another one in the ledger that {witnesses} have \
+                 seen: the validators have told others another history. Receipt and proof are kept as evidence"
+            ),
+            Detail::NotWitnessed(height, why) => {
+                write!(f, "block {height}, which a receipt of this household is of: {why}")
             }
             Detail::ReceiptRefused(fault, count) => write!(f, "{fault} ({count} so far, kept as evidence)"),
             Detail::ReceiptsRefused(count) => write!(f, "{count} receipts were refused, and are kept as evidence"),

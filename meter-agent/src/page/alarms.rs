@@ -77,6 +77,8 @@ fn figures(format: &Format<'_>, detail: &Detail) -> Vec<Figure> {
         }
         Detail::NotProved { sequence, interval, until } => vec![number(sequence), moment(interval), moment(until)],
         Detail::ReceiptUnreadable(interval) | Detail::TwoTruths(interval) => vec![moment(interval)],
+        Detail::OtherHistory(height, witnesses) => vec![number(height), Figure::Code(witnesses.clone())],
+        Detail::NotWitnessed(height, why) => vec![number(height), Figure::Theirs(why.clone())],
         Detail::ReadingUnreadable(count) | Detail::EntriesDropped(count) | Detail::ReceiptsRefused(count) => {
             vec![number(count)]
         }
@@ -173,6 +175,8 @@ mod tests {
             Detail::EntriesDropped(7),
             Detail::DatabaseLost("state/db".into()),
             Detail::TwoTruths(interval()),
+            Detail::OtherHistory(7, "w1".into()),
+            Detail::NotWitnessed(7, said()),
             Detail::ReceiptsRefused(7),
             Detail::Refused(Refusal::Malformed, said()),
             Detail::OtherReading(said()),

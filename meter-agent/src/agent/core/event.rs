@@ -11,6 +11,7 @@ use crate::{
     record::{OrderRecord, ReadingRecord, Today},
     source::Reading,
     totals::Totals,
+    witnessed::Answer,
 };
 
 /// The time, as whoever drives the core reads it.
@@ -50,6 +51,13 @@ pub(crate) enum Event {
     },
     /// Somebody chose on the page how the household bids: this, or as in `agent.toml` again.
     Chosen(Option<Choice>),
+    /// Ledger nodes were asked whether witnesses have seen the block of a height.
+    Answered {
+        /// The height.
+        height: u64,
+        /// What each of them says.
+        answers: Vec<Answer>,
+    },
     /// Time has passed.
     Wake,
 }

@@ -56,7 +56,14 @@ struct Booked {
 
 impl Core {
     pub(super) fn receipt(&mut self, turn: &mut Turn<'_>, json: Vec<u8>) {
-        match self.judge(turn.records, &json) {
+        let judged = self.judge(turn.records, &json);
+        // A second receipt of a block that is known already says nothing new of it.
+        if matches!(judged, Ok(Verdict::Good { .. } | Verdict::Contradicts { .. }))
+            && let (Some(witnessed), Ok(receipt)) = (&mut self.witnessed, Receipt::from_json(&json))
+        {
+            witnessed.wait_for(receipt.header, &json);
+        }
+        match judged {
             Ok(Verdict::Known) => {}
             Ok(Verdict::Completes { interval }) => self.cover(turn, interval, Some(json), Covered::new()),
             Ok(Verdict::Good { entry, covered, before }) => self.settle(turn, entry, json, covered, before),

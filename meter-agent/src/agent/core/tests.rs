@@ -8,7 +8,12 @@ mod watch;
 use std::time::Duration;
 
 use household::strategy::{self, Why};
-use protocol::answer::{Announcement, Refusal};
+use ledger::logged::Policy;
+use protocol::{
+    answer::{Announcement, Refusal},
+    checkpoint::log_key,
+};
+use testkit::{told::Told, witness::Witness};
 
 use self::home::{Home, fixed, interval, out_of_reach};
 use super::{
@@ -427,6 +432,45 @@ fn a_registration_that_was_decided_otherwise_is_said_and_changes_nothing() {
     assert_eq!(home.alarms().len(), 1, "what is not proved changes nothing");
     assert_eq!(home.hears(Inbound::Registration, same), ["acknowledge 3"]);
     assert_eq!(home.alarms(), [""; 0]);
+}
+
+/// Validators that have told everybody else another history, and a witness that has seen that one.
+#[test]
+fn a_block_that_witnesses_saw_otherwise_is_kept_as_evidence_and_said() {
+    let mut home = Home::new(None);
+    let mut told = Told::new(home.community().clone());
+    let log = log_key(&home.core.identity.chain, &told.network).1;
+    let mut witness = Witness::new("witness.example/w1", 90, vec![log]);
+    home.core.witnessed = Some(Witnessed::new(Policy::new(vec![witness.key.clone()], 1).unwrap()));
+    home.connects();
+    home.announced(0, None);
+    home.shows(10);
+    home.all_goes_well();
+    assert_eq!(home.core.wanted_of_witnesses(), [0; 0]);
+    home.receives(&home.receipt(0, 10));
+    home.all_goes_well();
+    assert_eq!(home.core.wanted_of_witnesses(), [1]);
+    // As long as no node proves anything, nothing is said at first, and then that it is not known.
+    let silent = || Event::Answered { height: 1, answers: vec![Err("http://node: no answer".into())] };
+    assert_eq!([home.on(silent()), home.on(silent())], [NOTHING; 2]);
+    assert_eq!(home.alarms(), NOTHING);
+    home.on(silent());
+    let unseen = "not witnessed: block 1, which a receipt of this household is of: http://node: no answer";
+    assert_eq!(home.alarms(), [unseen]);
+
+    let _ = told.settle(0, 100);
+    let (status, seen) = told.show(&mut witness, 0);
+    assert_eq!(status, 200);
+    let proof = Box::new(told.proof(1, seen));
+    let answers = vec![Err("http://node: no answer".into()), Ok(proof)];
+    assert_eq!(home.on(Event::Answered { height: 1, answers: answers.clone() }), ["store evidence"]);
+    assert_eq!(home.writes(), NOTHING);
+    let said = "other history: block 1, which a receipt of this household is of, is another one in the ledger that \
+                witness.example/w1 have seen: the validators have told others another history. Receipt and proof are kept \
+                as evidence";
+    assert_eq!(home.alarms(), [said]);
+    assert_eq!(home.core.wanted_of_witnesses(), [0; 0]);
+    assert_eq!(home.on(Event::Answered { height: 1, answers }), NOTHING, "it is said once");
 }
 
 #[test]

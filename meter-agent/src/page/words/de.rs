@@ -214,6 +214,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Die Prüfer haben für dasselbe Intervall zwei verschiedene Einträge von Ihnen bestätigt.",
             "Beide Belege sind als Beweismittel aufbewahrt. Zeigen Sie sie Ihren Nachbarn und Ihrem Betreiber.",
         ),
+        AlarmKind::OtherHistory => (
+            "Zeugen außerhalb der Gemeinschaft haben eine andere Geschichte des Hauptbuchs gesehen, als man Ihnen sagt.",
+            "Beleg und Beweis sind aufbewahrt. Zeigen Sie sie Ihren Nachbarn, Ihrem Betreiber und den Zeugen.",
+        ),
         AlarmKind::ReceiptDoesNotVerify => (
             "Ein Beleg beweist nicht, was er muss, oder sagt anderes, als Ihr Zähler gemessen hat.",
             "Er ist als Beweismittel aufbewahrt und zählt nicht. Fragen Sie Ihren Betreiber, und zeigen Sie ihn den \
@@ -274,6 +278,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Die Validatoren haben diesen Haushalt anders registriert, als agent.toml es sagt.",
             "Vorerst zählt agent.toml. Berichtigen Sie dort [registration], oder nehmen Sie den Abschnitt heraus, und \
              starten Sie den Agenten neu.",
+        ),
+        AlarmKind::NotWitnessed => (
+            "Es ist nicht bekannt, dass genug Zeugen das Hauptbuch so gesehen haben, wie man es Ihnen sagt.",
+            "Bleibt es einen Tag dabei, fragen Sie Ihren Betreiber. Haben andere Haushalte es nicht, sagt man Ihnen vielleicht eine andere Geschichte.",
         ),
         AlarmKind::MarketUnclear => {
             ("Der Markt sagt etwas, das dieser Agent nicht versteht.", "Bleibt es dabei, erneuern Sie den Agenten.")
@@ -399,6 +407,8 @@ fn detail(detail: &Detail) -> &'static str {
              und Summen von vorher fehlen vielleicht."
         }
         Detail::TwoTruths(_) => "Von {} war vorher ein anderer Eintrag abgerechnet, mit anderen Zahlen.",
+        Detail::OtherHistory(..) => "Block {} ist ein anderer in dem Hauptbuch, das diese gesehen haben: {}.",
+        Detail::NotWitnessed(..) => "Zu Block {}: {}",
         Detail::ReceiptsRefused(_) => {
             "Belege, die schon vorher abgelehnt wurden: {}; sie werden als Beweis aufbewahrt."
         }

@@ -213,6 +213,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "The validators have committed two different entries for the same interval of yours.",
             "Both receipts are kept as evidence. Show them to your neighbours and your operator.",
         ),
+        AlarmKind::OtherHistory => (
+            "Witnesses outside of the community have seen another history of the ledger than the one that you were told.",
+            "The receipt and the proof are kept as evidence. Show them to your neighbours, your operator and the witnesses.",
+        ),
         AlarmKind::ReceiptDoesNotVerify => (
             "A receipt does not prove what it must, or says something else than your meter measured.",
             "It is kept as evidence and not counted. Ask your operator, and show it to your neighbours.",
@@ -263,6 +267,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::RegistrationDiffers => (
             "The validators have registered this household otherwise than agent.toml says.",
             "agent.toml counts for now. Correct [registration] in it, or take the section out, and start the agent again.",
+        ),
+        AlarmKind::NotWitnessed => (
+            "It is not known that enough witnesses have seen the ledger as you are told it.",
+            "If it stays for a day, ask your operator. If other households do not have it, you may be told another history.",
         ),
         AlarmKind::MarketUnclear => {
             ("The market says something that this agent does not understand.", "If it stays, update the agent.")
@@ -373,6 +381,8 @@ fn detail(detail: &Detail) -> &'static str {
              and sums from before may be missing."
         }
         Detail::TwoTruths(_) => "Of {} another entry was settled before, with other figures.",
+        Detail::OtherHistory(..) => "Block {} is another one in the ledger that these have seen: {}.",
+        Detail::NotWitnessed(..) => "Of block {}: {}",
         Detail::ReceiptsRefused(_) => "Receipts that were refused before: {}; they are kept as evidence.",
         Detail::Refused(..) => "It calls that {} and says: {}",
         Detail::OtherReading(_) => "It says: {}",

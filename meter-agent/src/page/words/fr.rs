@@ -217,6 +217,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Les validateurs ont confirmé deux écritures différentes pour le même intervalle de votre foyer.",
             "Les deux reçus sont gardés comme preuves. Montrez-les à vos voisins et à votre gestionnaire.",
         ),
+        AlarmKind::OtherHistory => (
+            "Des témoins hors de la communauté ont vu une autre histoire du registre que celle qu’on vous dit.",
+            "Le reçu et la preuve sont gardés. Montrez-les à vos voisins, à votre gestionnaire et aux témoins.",
+        ),
         AlarmKind::ReceiptDoesNotVerify => (
             "Un reçu ne prouve pas ce qu’il doit, ou dit autre chose que ce que votre compteur a mesuré.",
             "Il est gardé comme preuve et ne compte pas. Interrogez votre gestionnaire, et montrez-le à vos voisins.",
@@ -271,6 +275,10 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
             "Les validateurs ont inscrit ce foyer autrement que ne le dit agent.toml.",
             "Pour l’instant, agent.toml compte. Corrigez-y [registration], ou supprimez cette section, puis redémarrez \
              l’agent.",
+        ),
+        AlarmKind::NotWitnessed => (
+            "On ne sait pas si assez de témoins ont vu le registre tel qu’on vous le dit.",
+            "Si cela dure un jour, interrogez votre gestionnaire. Si d’autres foyers ne l’ont pas, on vous dit peut-être une autre histoire.",
         ),
         AlarmKind::MarketUnclear => {
             ("Le marché dit quelque chose que cet agent ne comprend pas.", "Si cela dure, mettez l’agent à jour.")
@@ -388,6 +396,8 @@ fn detail(detail: &Detail) -> &'static str {
              ; des reçus et des sommes d’avant manquent peut-être."
         }
         Detail::TwoTruths(_) => "Pour {}, une autre écriture a été réglée avant, avec d’autres chiffres.",
+        Detail::OtherHistory(..) => "Le bloc {} est un autre dans le registre que ceux-ci ont vu : {}.",
+        Detail::NotWitnessed(..) => "Sur le bloc {} : {}",
         Detail::ReceiptsRefused(_) => "Reçus refusés auparavant : {} ; ils sont gardés comme preuves.",
         Detail::Refused(..) => "Il appelle cela {} et dit : {}",
         Detail::OtherReading(_) => "Il dit : {}",

@@ -146,6 +146,7 @@ impl Home {
             stored_uwh: None,
             receipts_refused: 0,
             alarms: Alarms::default(),
+            witnessed: None,
             live: Live::default(),
             work: Work::default(),
         };
