@@ -35,7 +35,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 24] = [
+const CALLS: [(Method, &str, &[&str]); 25] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -44,6 +44,7 @@ const CALLS: [(Method, &str, &[&str]); 24] = [
     (Method::GET, "/v1/members", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/statement", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/registration", &["read", "submit"]),
+    (Method::GET, "/v1/members/{member}/accesses", &["read", "submit"]),
     (Method::GET, "/v1/community", &["read", "submit"]),
     (Method::GET, "/v1/sums", &["read", "submit"]),
     (Method::GET, "/v1/settlements", &["read", "submit"]),

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod accesses;
 mod check;
 mod credential;
 mod devices;
@@ -91,6 +92,8 @@ enum Command {
     /// Cards that show others of your membership what you choose.
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// Who looked this household up at a ledger node: when, and under which role.
+    Accesses(accesses::AccessesArgs),
     /// Make a damaged or lost state anew: the last signature from its own files, or as the ledger has it; receipts from
     /// the ledger, each verified. The agent must not run.
     Recover(recover::Recover),
@@ -184,6 +187,7 @@ async fn run_here(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status { config, url } => report::status(&config.config, url.as_deref()).await,
         Command::Verify { receipt, genesis } => verify::verify(&receipt, &genesis),
         Command::Credential(command) => credential::credential(&command),
+        Command::Accesses(args) => accesses::accesses(&args).await,
         Command::Recover(args) => recover::recover(args).await,
         Command::Rotate(command) => rotate::rotate(command).await,
         Command::RemoveFromHomeAssistant { config } => home_assistant::remove(&config.config).await,

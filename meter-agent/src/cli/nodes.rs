@@ -26,4 +26,9 @@ impl Nodes {
         let client = |url: &String| Client::new(url, self.ca.as_deref(), self.token.as_deref());
         self.node.iter().map(|url| Ok(Node::new(client(url)?, PATIENCE))).collect()
     }
+
+    /// Their clients, by address, for what only this household asks.
+    pub(super) fn clients(&self) -> Result<Vec<Client>, ClientError> {
+        self.node.iter().map(|url| Client::new(url, self.ca.as_deref(), self.token.as_deref())).collect()
+    }
 }

@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
+use access_log::{Call, Looked};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, Method, header::CONTENT_TYPE},
+    http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
 use protocol::limits::TRANSACTION_BYTES_MAX;
 use public_http::{Client, bearer, whole_body};
 
-use super::{auth, problem, rate::Rate, refusal::CallRefusal, settings::Opened};
-use crate::node::Ledger;
+use super::{
+    auth, look_ups,
+    problem::{self, Problem},
+    rate::Rate,
+    refusal::CallRefusal,
+    settings::Opened,
+};
+use crate::node::{Ledger, now_s};
 
 /// What the layers need to know.
 pub(super) struct Guard {
@@ -51,9 +58,36 @@ pub(super) fn guarded(router: Router, guard: &Arc<Guard>) -> Router {
 }
 
 async fn let_through(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match check(&guard, request).await {
-        Ok(request) => next.run(request).await,
-        Err(refusal) => guard.refuse(refusal),
+    let request = match check(&guard, request).await {
+        Ok(request) => request,
+        Err(refusal) => return guard.refuse(refusal),
+    };
+    if let Some(looked) = look_ups::looked(request.uri()) {
+        let (who, role) = look_ups::who(request.headers(), &guard.opened.access.tokens);
+        if let Err(error) = write_down(guard.ledger.clone(), looked, who, role).await {
+            return Problem::of(StatusCode::SERVICE_UNAVAILABLE, error);
+        }
+    }
+    next.run(request).await
+}
+
+/// Writes down who looks up what, before it is answered. Settlement goes on without: the market may look up what cannot
+/// be written down, and the node says so.
+async fn write_down(ledger: Arc<Ledger>, looked: Looked, who: String, role: &'static str) -> Result<(), String> {
+    let noted = tokio::task::spawn_blocking(move || {
+        ledger.note_access(now_s(), &who, role, looked).map_err(|error| error.to_string())
+    });
+    goes_on(role, looked.call, noted.await.unwrap_or_else(|error| Err(error.to_string())))
+}
+
+/// What follows for the call from whether it was written down. The log itself is shown only as it is on the disk.
+fn goes_on(role: &str, call: Call, noted: Result<(), String>) -> Result<(), String> {
+    match noted {
+        Err(error) if role == "submit" && call != Call::Accesses => {
+            tracing::error!(%error, "a look-up of the market is not written down");
+            Ok(())
+        }
+        noted => noted,
     }
 }
 
@@ -84,3 +118,18 @@ fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<(), CallRe
 
 /// The media type of CBOR (RFC 8949 §9.5).
 const CBOR: &str = "application/cbor";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_down_is_answered_to_the_market_alone() {
+        for (role, answered) in [("submit", true), ("read", false), ("none", false)] {
+            let no_room = || Err("no room".to_owned());
+            assert_eq!(goes_on(role, Call::Receipts, no_room()).is_ok(), answered, "{role}");
+            assert!(goes_on(role, Call::Accesses, no_room()).is_err());
+            assert!(goes_on(role, Call::Receipts, Ok(())).is_ok());
+        }
+    }
+}

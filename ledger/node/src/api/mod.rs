@@ -7,7 +7,8 @@
 //! | `settings.rs` | what a configuration says of TLS, tokens and limits |
 //! | `auth.rs` | the role that each call needs |
 //! | `rate.rs` | calls a second, of one address and of all |
-//! | `guard.rs` | the layers around the routes: rate, role, size and time of a body |
+//! | `guard.rs` | the layers around the routes: rate, role, size and time of a body; what is looked up is written down |
+//! | `look_ups.rs` | which calls look a household up, and who makes them |
 //! | `serve.rs` | who keeps the door of [`public_http`], which has TLS, tokens, and the limits on connections and their times |
 //! | `refusal.rs`, `problem.rs` | every refusal by name; the body of every error |
 //! | `openapi.rs` | roles and refusals, written into the document of the routes |
@@ -16,6 +17,7 @@
 
 mod auth;
 mod guard;
+mod look_ups;
 mod openapi;
 mod page;
 mod problem;

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use access_log::{Accesses, QuestionFault};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
@@ -35,7 +36,7 @@ use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{openapi::Guarded, page as pages, problem::Problem};
-use crate::node::{Ledger, LedgerError};
+use crate::node::{Ledger, LedgerError, now_s};
 
 /// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old. It answers everyone: see
 /// [`serve`](super::serve()) for one that asks who is there.
@@ -56,7 +57,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 24] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 25] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -66,6 +67,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 24] {
         ("/v1/members", get(members)),
         ("/v1/members/{member}/statement", get(statement)),
         ("/v1/members/{member}/registration", get(registration)),
+        ("/v1/members/{member}/accesses", get(accesses)),
         ("/v1/community", get(community)),
         ("/v1/sums", get(sums)),
         ("/v1/settlements", get(settlements)),
@@ -103,6 +105,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 24] {
         members,
         statement,
         registration,
+        accesses,
         community,
         sums,
         settlements,
@@ -158,6 +161,10 @@ enum ApiError {
     NotRetired(Interval),
     #[error("{0} is no member, or there is no block yet that proves it")]
     NotProved(MemberId),
+    #[error("{0} is no member, or this node logs no look-ups")]
+    NoAccesses(MemberId),
+    #[error(transparent)]
+    NotItself(#[from] QuestionFault),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the call was cut off")]
@@ -171,6 +178,7 @@ impl IntoResponse for ApiError {
             ApiError::NotSettled(_)
             | ApiError::NotProved(_)
             | ApiError::NotRetired(_)
+            | ApiError::NoAccesses(_)
             | ApiError::NothingToCorrect(_)
             | ApiError::NoBlock { .. }
             | ApiError::NotInLog(_)
@@ -178,6 +186,7 @@ impl IntoResponse for ApiError {
             | ApiError::NoConsistency { .. }
             | ApiError::NoTile
             | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
+            ApiError::NotItself(_) => StatusCode::FORBIDDEN,
             ApiError::Ledger(_) | ApiError::CutOff => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Problem::of(status, self)
@@ -308,6 +317,36 @@ async fn registration(
     let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
     let Json(proved) = blocking(move || ledger.registration(member)).await?;
     proved.map(Json).ok_or(ApiError::NotProved(member))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct AccessesPage {
+    /// The first look-up wanted; without it, the first there is.
+    since: Option<u64>,
+    /// How many there were when it was asked last; without it, none.
+    seen: Option<u64>,
+    /// The signed question, hex.
+    question: Option<String>,
+}
+
+/// Who looked a member up at this node, when, and under which role: for the member itself, which signs the question.
+/// Each look-up has its proof, and what was seen before is proved to be there.
+#[utoipa::path(get, path = "/v1/members/{member}/accesses",
+    params(("member" = String, Path, description = "The pseudonym, 32 hex digits"), AccessesPage),
+    responses((status = 200, description = "Look-ups with their proofs, as docs/protocol.md says"),
+        (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 403, body = Problem)))]
+async fn accesses(
+    State(ledger): State<Arc<Ledger>>,
+    Path(member): Path<String>,
+    Query(AccessesPage { since, seen, question }): Query<AccessesPage>,
+) -> Result<Json<Accesses>, ApiError> {
+    let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let from = (since.unwrap_or(0), seen.unwrap_or(0));
+    let Json(found) = blocking(move || Ok(ledger.accesses_of(member, question.as_deref(), from, now_s()))).await?;
+    found?.map(Json).ok_or(ApiError::NoAccesses(member))
 }
 
 /// Where a page starts, and how many intervals it has at most.

@@ -1,11 +1,7 @@
 //! What the ledger does with decisions on their way: keeps those that too few validators have approved, and hands in
 //! those that enough have.
 
-use std::{
-    io,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{io, path::PathBuf};
 
 use ledger::state::Refusal;
 use protocol::{
@@ -22,6 +18,7 @@ use super::{
     Ledger, LedgerError,
     drafts::{AHEAD_MAX, Gathered, Kept, Put, in_words, transaction_of},
     taken::Taken,
+    wall_clock::now_s,
 };
 
 /// The drafts inside a node's state directory.
@@ -123,9 +120,4 @@ impl Ledger {
         self.lock_drafts().forget(state.decision_sequence(), state.validators(), now_s());
         Ok(())
     }
-}
-
-fn now_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The ledger of a node: its store, the head of its chain, and the transactions that wait.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
     time::Instant,
 };
 
@@ -26,6 +26,7 @@ use protocol::{
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
+    accesses::AccessLog,
     author::check_author,
     checkpoints::Checkpoints,
     commit::commit_of,
@@ -70,6 +71,8 @@ pub struct Ledger {
     pool: Mutex<Pool>,
     drafts: Mutex<Drafts>,
     retirements: Mutex<Retirements>,
+    /// Who looked up what, where that is logged.
+    pub(super) accesses: OnceLock<AccessLog>,
     /// What the settlement that was checked last leads to, so that no block has to apply it again.
     foreseen: Mutex<Option<Arc<Foreseen>>>,
     /// Held while a settlement is checked or a block executed: whoever brings the same one meanwhile need not verify
@@ -105,6 +108,7 @@ impl Ledger {
             pool: Mutex::default(),
             drafts: Mutex::default(),
             retirements: Mutex::default(),
+            accesses: OnceLock::new(),
             foreseen: Mutex::default(),
             settling: Mutex::default(),
             extending_log: Mutex::default(),

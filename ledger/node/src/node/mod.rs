@@ -1,5 +1,6 @@
 //! A ledger node: the chain on disk, consensus with the other validators, and the HTTP API, tied together.
 
+mod accesses;
 mod app;
 mod author;
 mod checkpoints;
@@ -13,6 +14,7 @@ pub mod gossip;
 mod head;
 mod late;
 mod ledger;
+mod looked_up;
 mod metrics;
 mod past;
 mod pool;
@@ -21,6 +23,7 @@ mod retirements;
 mod sums;
 mod taken;
 mod view;
+mod wall_clock;
 mod witness;
 
 use std::pin::Pin;
@@ -34,7 +37,9 @@ use tokio::{
     task::{Id, JoinHandle, JoinSet},
 };
 
+pub(crate) use self::wall_clock::now_s;
 pub use self::{
+    accesses::AccessLogError,
     checkpoints::{CHECKPOINT_FILE, WitnessConfig},
     commit::commit_of,
     config::{Config, ConfigError, one_line, read_genesis, read_key, signed_path},
@@ -82,6 +87,9 @@ pub enum StartError {
         /// Why.
         error: ledger_client::ClientError,
     },
+    /// Who looks a household up cannot be written down.
+    #[error(transparent)]
+    Accesses(#[from] AccessLogError),
     /// Transactions can neither be heard nor told of.
     #[error(transparent)]
     Gossip(#[from] gossip::GossipError),
@@ -131,6 +139,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let drafts = config.state.join(DRAFTS_DIRECTORY);
     let path = drafts.display().to_string();
     ledger.keep_drafts_in(drafts).map_err(|error| StartError::Directory { path, error })?;
+    ledger.keep_accesses_in(&config.state.join(accesses::ACCESSES_DIRECTORY))?;
     let (stop, stopped) = watch::channel(false);
 
     let mut witnesses = Vec::with_capacity(config.witnesses.len());
