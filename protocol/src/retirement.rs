@@ -120,9 +120,9 @@ mod tests {
         let bytes = |beneficiary| cbor::encode(&instruction(beneficiary));
         let (without, with) = (bytes(None), bytes(Some("B")));
         let purpose = with.len() - 2;
-        assert_eq!(without[20..23], [0x82, 0x05, 0x82], "the action, and two fields of it");
-        assert_eq!(with[20..23], [0x82, 0x05, 0x83]);
-        assert_eq!((&without[23..], &with[purpose..]), (&with[23..purpose], &b"\x61B"[..]));
+        assert_eq!(without[19..22], [0x82, 0x05, 0x82], "the action, and two fields of it");
+        assert_eq!(with[19..22], [0x82, 0x05, 0x83]);
+        assert_eq!((&without[22..], &with[purpose..]), (&with[22..purpose], &b"\x61B"[..]));
         assert_eq!(cbor::decode::<Instruction>(&without).unwrap(), instruction(None));
     }
 }

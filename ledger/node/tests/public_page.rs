@@ -327,6 +327,12 @@ async fn a_claimed_certificates_way_is_shown_and_checked_and_nothing_of_others()
         chromium.wait_for(DRAWN, "false");
         assert_eq!(chromium.eval(&count("main .card:not([hidden])")), 1, "{name}");
     }
+    for hash in ["%E0%A4%A", "x", "a/b/0/d"] {
+        chromium.eval(&format!("location.hash = {}", json!(claimed)));
+        chromium.wait_for(&count("main .card:not([hidden])"), 3);
+        chromium.eval(&format!("location.hash = {}", json!(hash)));
+        chromium.wait_for(&format!("{SAID}.startsWith({})", json!(no_name)), true);
+    }
     chromium.eval(&format!("location.hash = {}", json!(claimed)));
     chromium.wait_for(&count("main .card:not([hidden])"), 3);
     node.stop().await;

@@ -67,7 +67,7 @@ fn whatever_is_wrong_in_a_registry_is_said_by_its_key() {
         ("issuing_body", "issuer", "unknown field `issuer`"),
         ("capacity_w", "capacity", "unknown field `capacity`"),
         ("capacity_w = 9800", "capacity_w = -1", "invalid value"),
-        ("did:key:z6Mkha", "did:key:z6Mkhb", "did:key"),
+        ("did:key:z6Mkha", "did:kex:z6Mkha", "did:key"),
         ("market_zone = \"10YAT-APG------L\"", "", "missing field `market_zone`"),
     ] {
         assert!(all.contains(from), "{from}");

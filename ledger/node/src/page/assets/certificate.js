@@ -8,7 +8,7 @@ import { readGenesis } from './genesis.js';
 import { hex, needCryptography, same } from './hash.js';
 import { offer } from './language.js';
 import { Refused } from './refused.js';
-import { checkRetirement, readAnswer } from './retirement.js';
+import { checkName, checkRetirement, founderOf, readAnswer } from './retirement.js';
 import { line, paragraph, refusal, signers } from './verdict.js';
 import { LANGUAGES, speak, speaker } from './words.js';
 
@@ -34,12 +34,18 @@ let asked = 0;
 
 const ask = (path) => fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
 
-/** The name in the address, `#START/DEVICE/NUMBER`; null if there is none. */
+/** The name in the address, `#START/DEVICE/NUMBER`, whatever its parts are; null if nothing was asked for. */
 function named() {
-  const parts = decodeURIComponent(location.hash.slice(1)).split('/');
-  if (parts.length !== 3 || parts.includes('')) return null;
-  const [start, device, count] = parts;
-  return { start, device, number: count };
+  const hash = location.hash.slice(1);
+  if (hash === '') return null;
+  let parts = [];
+  try {
+    parts = hash.split('/').map(decodeURIComponent);
+  } catch {
+    // Not the encoding of anything: no name.
+  }
+  const [start = '', device = '', count = '', ...more] = parts;
+  return { start, device, number: more.length ? '' : count };
 }
 
 const zone = () => community?.time_zone ?? 'UTC';
@@ -67,13 +73,6 @@ function stations({ number: count }, { producer, technology, bus, open, proved: 
   ];
 }
 
-/** Throws where an answer is of another certificate than was asked for. */
-function compare(name, { proved: { retirement: { certificates: { interval, device, first, energy } } } }) {
-  const count = BigInt(name.number);
-  const isIt = interval.text.startsWith(`${name.start}/`) && device.text === name.device && count >= first && count < first + energy;
-  if (!isIt) throw new Refused('other_certificate', `the claim is of ${interval.text}, ${device.text}, from ${first} on`);
-}
-
 function hideAll(text) {
   shown = null;
   for (const id of ['way', 'check']) at(id).hidden = true;
@@ -81,15 +80,14 @@ function hideAll(text) {
 }
 
 async function answered(name) {
-  if (!/^\d{1,19}$/.test(name.number)) return say('bad_name');
-  const path = ['/v1/retirements', name.start, name.device, name.number].map((part) => (part[0] === '/' ? part : encodeURIComponent(part))).join('/');
-  const answer = await ask(path);
+  if (!name.start || !name.device || !/^\d{1,19}$/.test(name.number)) return say('bad_name');
+  const answer = await ask(`/v1/retirements/${[name.start, name.device, name.number].map(encodeURIComponent).join('/')}`);
   if (answer.status === 404) return say('unknown');
   if (answer.status === 400) return say('bad_name');
   if (answer.status === 401 || answer.status === 403) throw new Error(say('not_public'));
   if (!answer.ok) throw new Error(say('answered', { status: answer.status }));
   const read = readAnswer(await answer.text());
-  compare(name, read);
+  checkName(read.proved, name);
   return read;
 }
 
@@ -127,10 +125,8 @@ async function show() {
 /** What the genesis says of the device, and whether that is what the node says. */
 function origin(genesis, { producer, technology, proved }) {
   const { device } = proved.retirement.certificates;
-  const founder = genesis.members.find((member) => same(member.device.bytes, device.bytes));
-  if (!founder) return line(say, 'not_reached', say('origin'), paragraph(say('origin_later')));
-  if (!same(founder.member, producer)) throw new Refused('other_producer', `the genesis has ${hex(founder.member)}`);
-  const agrees = founder.technology === technology;
+  const founder = founderOf(genesis, device, producer);
+  const agrees = founder?.technology === technology;
   return line(say, agrees ? 'passed' : 'not_reached', say('origin'), paragraph(say(agrees ? 'origin_of_genesis' : 'origin_later')));
 }
 

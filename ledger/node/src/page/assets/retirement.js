@@ -3,11 +3,11 @@
 import * as cbor from './cbor.js';
 import * as shape from './shape.js';
 import { certificate, checkBlocks, header, proof, steps } from './block.js';
-import { sha256, verifies } from './hash.js';
+import { hex, same, sha256, verifies } from './hash.js';
 import { readJson } from './json.js';
 import { includes } from './merkle.js';
 import { Refused } from './refused.js';
-import { readSpelled } from './spelled.js';
+import { BYTES_MAX, readSpelled } from './spelled.js';
 
 /** The number of the action that retires certificates. */
 const RETIRE = 5n;
@@ -55,6 +55,7 @@ export const readRetirement = (file) => readSpelled(proved, file, 'malformed_ret
 
 /** Reads a node's answer about one certificate (a text). */
 export function readAnswer(text) {
+  if (text.length > BYTES_MAX) throw new Refused('malformed_retirement', `more than ${BYTES_MAX} characters`);
   try {
     return answer.read(readJson(text));
   } catch (error) {
@@ -89,4 +90,21 @@ export async function checkRetirement(read, genesis) {
     throw new Refused('not_signed', 'the instruction was not signed by the key that it names');
   }
   return blocks;
+}
+
+/** Throws where a claim is not of the certificate `{ start, device, number }`, each as text. */
+export function checkName({ retirement: { certificates: { interval, device, first, energy } } }, name) {
+  const number = BigInt(name.number);
+  const isOf = interval.text.startsWith(`${name.start}/`) && device.text === name.device && number >= first && number < first + energy;
+  if (!isOf) throw new Refused('other_certificate', `the claim is of ${interval.text}, ${device.text}, ${energy} from ${first} on`);
+}
+
+/**
+ * The member whose device it is by the genesis; undefined where the genesis does not have the device. Throws where it is
+ * another one than `producer`.
+ */
+export function founderOf(genesis, device, producer) {
+  const founder = genesis.members.find((member) => same(member.device.bytes, device.bytes));
+  if (founder && !same(founder.member, producer)) throw new Refused('other_producer', `the genesis has ${hex(founder.member)}`);
+  return founder;
 }

@@ -3,7 +3,7 @@
 import { readJson } from './json.js';
 import { Refused } from './refused.js';
 
-const BYTES_MAX = 64 * 1024 * 1024;
+export const BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * What bytes of a file are by a shape, in its one spelling, a newline at the end allowed. Throws a `Refused` of this name

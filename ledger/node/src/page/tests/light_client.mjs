@@ -9,7 +9,7 @@ import { readGenesis } from '../assets/genesis.js';
 import { hex, needCryptography, sha256, verifies } from '../assets/hash.js';
 import { readJson } from '../assets/json.js';
 import { checkReceipt, entry, readReceipt } from '../assets/receipt.js';
-import { checkRetirement, message, readAnswer, readRetirement } from '../assets/retirement.js';
+import { checkName, checkRetirement, founderOf, message, readAnswer, readRetirement } from '../assets/retirement.js';
 import { hash, hexadecimal, key } from '../assets/shape.js';
 
 // Older versions of Node.js have it, and not as a global.
@@ -177,6 +177,24 @@ test('a claim that validators took in and nobody signed is refused by its name',
   assert.equal(await outcomeOfSigned(read, genesis, how), 'believed');
   assert.equal(await outcomeOfSigned(read, genesis, { ...how, change: (it) => (it.retirement.purpose += '!') }), 'not_signed');
   assert.equal(await outcomeOfSigned(read, genesis, { ...how, change: (it) => (it.signature[9] ^= 1) }), 'not_signed');
+});
+
+test('a claim of another certificate, and a producer that the genesis knows otherwise, are refused by name', async () => {
+  const [vector] = vectors('bundles.json');
+  const genesis = await genesisOf(vector);
+  const read = readRetirement(encode(spell(vector.retirements.at(-1))));
+  const { interval, device, first, energy } = read.retirement.certificates;
+  const name = { start: interval.text.split('/')[0], device: device.text, number: String(first) };
+  checkName(read, name);
+  checkName(read, { ...name, number: String(first + energy - 1n) });
+  for (const other of [{ number: String(first - 1n) }, { number: String(first + energy) }, { start: '2026-06-01T12:15:00Z' },
+    { start: '' }, { device: read.key.text }]) {
+    assert.throws(() => checkName(read, { ...name, ...other }), { name: 'other_certificate' }, JSON.stringify(other));
+  }
+  const founder = genesis.members.find((member) => member.device.text === device.text);
+  assert.equal(founderOf(genesis, device, founder.member), founder);
+  assert.throws(() => founderOf(genesis, device, read.retirement.member), { name: 'other_producer' });
+  assert.equal(founderOf(genesis, read.key, founder.member), undefined);
 });
 
 test('JSON is read strictly and exactly', () => {

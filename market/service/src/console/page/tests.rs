@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use testkit::words::{LANGUAGES, by_language, speaks_alike, texts, written_in};
 
