@@ -8,6 +8,7 @@ mod support;
 use std::{
     fs,
     path::Path,
+    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -26,7 +27,7 @@ use protocol::{
     note::NoteKey,
 };
 use support::{Community, history::History, nodes::NodeFiles, ports::free_port};
-use testkit::witness::Witness;
+use testkit::{told::Told, witness::Witness};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Nothing here takes long; only something that hangs takes so long.
@@ -269,6 +270,56 @@ fn a_ledger_from_before_there_was_a_log_gets_it_from_its_blocks() {
     assert_eq!(ledger.extend_log().unwrap(), height, "nothing to do");
     let tile: Tile = format!("0/000.p/{height}").parse().unwrap();
     assert_eq!(ledger.tile(&tile).unwrap().unwrap().len() as u64, 32 * height);
+}
+
+#[test]
+fn the_program_verifies_offline_that_witnesses_have_seen_a_receipts_block() {
+    let mut told = Told::new(Community::new(2, 4));
+    let log = log_key(&told.community.genesis.chain(), &told.network).1;
+    let mut witness = Witness::new("witness.example/w1", 90, vec![log]);
+    let mut forged = told.clone();
+    let (honest, lie) = (told.settle(0, 100).remove(0), forged.settle(0, 1_000).remove(0));
+    let (status, seen) = told.show(&mut witness, 0);
+    assert_eq!(status, 200);
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).unwrap();
+    write("genesis.json", &serde_json::to_vec(&told.community.genesis).unwrap());
+    write("honest.json", &honest.to_json());
+    write("lie.json", &lie.to_json());
+    let proof = told.proof(1, seen).to_string();
+    write("seen.tlog-proof", proof.as_bytes());
+    write("cut.tlog-proof", &proof.as_bytes()[..proof.len() - 9]);
+    write("forgers.tlog-proof", forged.proof(1, forged.checkpoint(4)).to_string().as_bytes());
+    let verify = |receipt: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
+        command.current_dir(directory.path()).args(["verify", receipt, "--genesis", "genesis.json"]).args(more);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let key = witness.key.to_string();
+    let demand = |proof: &'static str| ["--log-proof", proof, "--witness", &key].map(str::to_owned);
+    for (receipt, more, code, said) in [
+        ("honest.json", demand("seen.tlog-proof").to_vec(), 0, "witnesses  witness.example/w1\nproved"),
+        ("lie.json", vec![], 0, "proved"),
+        ("lie.json", demand("seen.tlog-proof").to_vec(), 1, "seen.tlog-proof: not_in_log: block 1 of the ledger"),
+        ("lie.json", demand("forgers.tlog-proof").to_vec(), 1, "forgers.tlog-proof: too_few_witnesses: expected 1"),
+        ("honest.json", demand("cut.tlog-proof").to_vec(), 2, "cut.tlog-proof: malformed_proof: expected"),
+        ("honest.json", demand("nowhere").to_vec(), 2, "nowhere: "),
+        (
+            "honest.json",
+            [&demand("seen.tlog-proof")[..], &["--witnesses".into(), "2".into()]].concat(),
+            2,
+            "at most 1 witnesses",
+        ),
+        ("honest.json", vec!["--witness".into(), key.clone()], 2, "--log-proof"),
+        ("honest.json", vec!["--log-proof".into(), "seen.tlog-proof".into(), "--witness".into(), "w1".into()], 2, "w1"),
+    ] {
+        let (found, stdout, stderr) = verify(receipt, &more.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(found, Some(code), "{receipt} {more:?}: {stdout}{stderr}");
+        assert!(format!("{stdout}{stderr}").contains(said), "{receipt} {more:?}: {stdout}{stderr}");
+        assert!(code == 0 || (stdout.is_empty() && stderr.trim_end().lines().count() == 1), "{stdout}{stderr}");
+    }
 }
 
 #[tokio::test]
