@@ -40,7 +40,7 @@ pub(super) struct Founding {
 }
 
 /// Reads and checks the file at `path` and all that it names. `now_s` is the present in seconds after 1970.
-pub(super) fn read(path: &Path, start: Option<&str>, now_s: i64) -> Result<Founding, String> {
+pub(super) fn read(path: &Path, start: Option<&str>, implausible: bool, now_s: i64) -> Result<Founding, String> {
     let file = File::read(path)?;
     let named = |error: String| format!("{}: {error}", path.display());
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, start: Option<&str>, now_s: i64) -> Result<Found
     let grid = file.grid.as_ref().map(|grid| files::plan(&directory.join(grid)));
     let grid = grid.transpose().map_err(|error| error.to_string())?;
     let (members, names) = match &file.members {
-        Some(members) => members::read(&directory.join(members), salt)?,
+        Some(members) => members::read(&directory.join(members), implausible, salt)?,
         None => (Vec::new(), BTreeMap::new()),
     };
     let tree = Grid::of(grid.as_ref()).map_err(|error| named(error.to_string()))?;

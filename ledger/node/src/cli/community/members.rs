@@ -14,6 +14,8 @@ use protocol::{
 };
 use serde::Deserialize;
 
+use super::super::plausible;
+
 /// Most bytes of a request: one has about 700.
 const REQUEST_BYTES_MAX: u64 = 16 * 1_024;
 
@@ -34,7 +36,12 @@ struct Row {
 pub(super) type Members = (Vec<GenesisMember>, BTreeMap<MemberId, String>);
 
 /// Reads the file and the requests that it names. `salt` makes random bytes, new ones for each pseudonym.
-pub(super) fn read(path: &Path, mut salt: impl FnMut() -> Result<[u8; 16], String>) -> Result<Members, String> {
+/// With `implausible`, also what looks like a slip is taken.
+pub(super) fn read(
+    path: &Path,
+    implausible: bool,
+    mut salt: impl FnMut() -> Result<[u8; 16], String>,
+) -> Result<Members, String> {
     let at = |line: u64, error: String| format!("{}, line {line}: {error}", path.display());
     let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path);
     let mut reader = reader.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -46,6 +53,10 @@ pub(super) fn read(path: &Path, mut salt: impl FnMut() -> Result<[u8; 16], Strin
         let line = record.position().map_or(0, csv::Position::line);
         let row: Row = record.deserialize(Some(&headers)).map_err(|error| at(line, reason(&error)))?;
         row.check().and_then(|()| known.name(&row.name)).map_err(|error| at(line, error))?;
+        if !implausible {
+            plausible::check(row.rated_power_w, row.import_wh, row.export_wh)
+                .map_err(|error| at(line, format!("{}: {error}", row.name)))?;
+        }
         let request = request(&directory.join(&row.request)).map_err(|error| at(line, error))?;
         known.keys(&row.name, &request).map_err(|error| at(line, error))?;
         if members.len() == MEMBERS_MAX {

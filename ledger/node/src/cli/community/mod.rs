@@ -63,6 +63,9 @@ pub(super) struct Init {
     /// moment; without it, what the file says
     #[arg(long, value_name = "TIME")]
     start: Option<String>,
+    /// Take members whose rated power or registers look like a slip, such as kilowatts for watts
+    #[arg(long)]
+    implausible: bool,
 }
 
 impl Community {
@@ -82,7 +85,8 @@ impl Init {
         if taken || (self.out.exists() && !self.out.is_dir()) {
             return Err(bad_input(format!("{out}: expected a new or empty directory, found something in its place")));
         }
-        let founding = founding::read(&self.file, self.start.as_deref(), now_s()?).map_err(bad_input)?;
+        let founding =
+            founding::read(&self.file, self.start.as_deref(), self.implausible, now_s()?).map_err(bad_input)?;
         write_all(&self.out, &configs::all(&founding)).map_err(|error| bad_input(format!("{out}: {error}")))?;
         print(format_args!("{}\n\n{}", shown(&founding.genesis), what_next(&self.out, &founding)))
     }

@@ -1,6 +1,5 @@
 //! `ledger draft`: decisions from the command line, with their number and what is in force looked up at a node.
 
-mod plausible;
 mod register;
 mod rules;
 mod validators;
@@ -18,7 +17,7 @@ use protocol::{
     reading::Registers,
 };
 
-use super::{Asked, Failure, approve::Approver, bad_input, decide::send_draft, print_json};
+use super::{Asked, Failure, approve::Approver, bad_input, decide::send_draft, plausible, print_json};
 
 #[derive(Args)]
 #[command(after_help = "EXAMPLES:

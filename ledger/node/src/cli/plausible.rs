@@ -12,13 +12,13 @@ const HOURS_MAX: u128 = 50 * 8_766;
 pub(super) enum Implausible {
     /// Of a connection.
     #[error(
-        "--rated-power-w: expected {RATED_POWER_W_MIN} to {RATED_POWER_W_MAX} W, found {0}; if it is neither in kW nor a slip, \
+        "rated power: expected {RATED_POWER_W_MIN} to {RATED_POWER_W_MAX} W, found {0}; if it is neither in kW nor a slip, \
          repeat the command with --implausible"
     )]
     RatedPower(u64),
     /// Of a register.
     #[error(
-        "--{register}-wh: expected at most the {most} Wh of 50 years at the connection's rated power, found {found}; if it is no \
+        "{register} register: expected at most the {most} Wh of 50 years at the connection's rated power, found {found}; if it is no \
          slip, repeat the command with --implausible"
     )]
     Register {
