@@ -56,11 +56,14 @@ impl Recent {
         }
     }
 
-    /// The names of which too many messages were refused.
+    /// The names of which too many messages were refused. A message that comes again is none of them: agents send what
+    /// waits again whenever they find the market, and everything waits after an outage.
     pub(crate) fn refused(&self, refused: &Refusals) -> Vec<&'static str> {
         let Some((_, before)) = self.refusals.front() else { return Vec::new() };
         let grown = refused.iter().zip(before).zip(Refusal::ALL);
-        let grown = grown.filter(|((now, before), _)| now.saturating_sub(**before) > REFUSALS_MAX);
+        let grown = grown.filter(|((now, before), refusal)| {
+            *refusal != Refusal::Duplicate && now.saturating_sub(**before) > REFUSALS_MAX
+        });
         grown.map(|(_, refusal)| refusal.name()).collect()
     }
 
@@ -89,6 +92,14 @@ mod tests {
             let expected: &[&str] = if second < 610 { &[name] } else { &[] };
             assert_eq!(recent.refused(&refused), expected, "{second}");
         }
+    }
+
+    #[test]
+    fn what_agents_send_again_after_an_outage_is_no_matter() {
+        let (mut recent, start) = (Recent::default(), Moment::now());
+        recent.sample(&[0; Refusal::ALL.len()], start);
+        let refused = Refusal::ALL.map(|refusal| if refusal == Refusal::Duplicate { 1_000 } else { 0 });
+        assert_eq!(recent.refused(&refused), [""; 0]);
     }
 
     #[test]
