@@ -145,8 +145,8 @@ fn at(place: &str, commands: &str) -> String {
 #[test]
 #[ignore = "needs Mosquitto and a network of its own, which .ci/run has; waits up to five minutes for the interval's end"]
 fn four_owners_found_a_community_by_the_commands_of_the_page() {
-    let blocks: [String; 8] = blocks("An afternoon, with four owners").try_into().expect("eight blocks");
-    let [keys, household, founding, broker, serve, market, agent, health] = blocks;
+    let blocks: [String; 9] = blocks("An afternoon, with four owners").try_into().expect("nine blocks");
+    let [keys, household, founding, broker, token, serve, market, agent, health] = blocks;
     let owners = [("town", "192.0.2.12"), ("school", "192.0.2.13"), ("coop", "192.0.2.14")];
     let on_the_page = "name=town host=192.0.2.12\n";
     assert!(keys.starts_with(on_the_page), "{keys}");
@@ -171,7 +171,7 @@ fn four_owners_found_a_community_by_the_commands_of_the_page() {
     script +=
         "cp founder/community/household/* household/ada/; mv household/ada/ada.pem household/ada/broker-login.pem\n";
     for (name, _) in owners {
-        script += &at(name, &format!("name={name}\n{serve}"));
+        script += &at(name, &format!("name={name}\n{token}{serve}"));
     }
     script += &at("founder", &format!("name=grid\n{serve}{market}"));
     script += &until_it_listens("192.0.2.11/8883");
@@ -188,6 +188,7 @@ fn four_owners_found_a_community_by_the_commands_of_the_page() {
     let chains: Vec<&str> = said.lines().filter(|line| line.starts_with("chain        ")).collect();
     assert!(chains.len() == 5 && chains.iter().all(|chain| *chain == chains[0]), "{chains:?}\n{said}");
     assert_eq!(said.matches("\"healthy\":true").count(), 3, "{said}");
+    assert_eq!(said.matches("no decision waits for approvals").count(), 3, "each owner's token lets it in\n{said}");
 }
 
 #[test]

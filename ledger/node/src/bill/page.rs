@@ -195,8 +195,13 @@ fn check(issue: &Issue<'_>, member: MemberId) -> Markup {
             p {
                 "The file " code { (member) ".csv" } " has a line for each interval, and they add up to this bill. Each line is on the "
                 "chain " code { (issue.genesis.chain()) } ", in blocks " (first) " to " (last) ", read up to block "
-                (issue.read_to) ". A receipt proves one:"
+                (issue.read_to) ". A receipt proves one. Your meter agent has all of yours, and writes them while it is stopped:"
             }
+            pre tabindex="0" {
+                "meter-agent statement --config agent.toml --export receipts/\n"
+                "meter-agent verify receipts/START.json --genesis genesis.json"
+            }
+            p { "Who runs a validator takes one from its ledger:" }
             pre tabindex="0" {
                 "ledger receipt STATE_DIR --member " (member) " --interval INTERVAL --correction NUMBER > receipt.json\n"
                 "ledger verify receipt.json --genesis genesis.json"

@@ -93,9 +93,7 @@ impl Approver {
                         "{named}: expected a configuration with a validator's `key`, found none: a replica approves nothing"
                     )));
                 };
-                if config.api_tls.is_none() {
-                    node.url.get_or_insert_with(|| format!("http://{}", config.api));
-                }
+                node.at(&config);
                 open(key, &config.genesis)
             }
             (None, Some(key), Some(genesis)) => open(key, genesis),

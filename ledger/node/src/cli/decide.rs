@@ -105,8 +105,9 @@ pub(super) fn send_draft(node: &Asked, draft: &Draft) -> Result<(), Failure> {
     let Some((signed, total)) = hand_in(node, &transaction)? else { return Ok(()) };
     let number = draft.decision.sequence;
     print(format_args!(
-        "draft {number}: {signed} of {total} voting power approve, more than two thirds are needed; it waits at all nodes, \
-         where `ledger drafts` shows it and `ledger approve {number}` goes on"
+        "draft {number}: {signed} of {total} voting power approve as far as this node knows, more than two thirds are \
+         needed. Approvals at other nodes reach it within seconds; with enough of them it is decided. Until then \
+         `ledger drafts` shows it, and `ledger approve {number}` goes on"
     ))
 }
 

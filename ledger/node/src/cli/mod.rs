@@ -14,6 +14,7 @@ mod init;
 mod names;
 mod packs;
 mod paying;
+mod plausible;
 mod receipt;
 mod rules;
 mod true_up;
@@ -164,6 +165,18 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Asks the node of this configuration, where no other one is named: also over TLS, by its own certificate.
+    pub(crate) fn at(&mut self, config: &node::Config) {
+        if self.url.is_some() {
+            return;
+        }
+        let scheme = if config.api_tls.is_some() { "https" } else { "http" };
+        self.url = Some(format!("{scheme}://{}", config.api));
+        if let (None, Some(tls)) = (&self.ca, &config.api_tls) {
+            self.ca = Some(tls.certificate_chain.clone());
+        }
+    }
+
     /// Asks the node something.
     pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(&Node) -> Result<T, ApiError>) -> Result<T, Failure> {
         let url = self.url.as_deref().unwrap_or(URL_DEFAULT);
