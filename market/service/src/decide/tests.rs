@@ -207,6 +207,8 @@ impl Scene {
             balances_sum: Amount::ZERO,
             clock_s: None,
             equivocations: 0,
+            log_key: None,
+            witnesses: Vec::new(),
         };
         let (version, _) = self.state.rules_at(open);
         let rules = RulesInForce {

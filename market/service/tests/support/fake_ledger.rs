@@ -443,6 +443,8 @@ async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
         balances_sum: Amount::ZERO,
         clock_s: None,
         equivocations: 0,
+        log_key: None,
+        witnesses: Vec::new(),
     })
 }
 

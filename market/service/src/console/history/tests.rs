@@ -261,6 +261,8 @@ async fn node(ledger: Arc<Ledger>) -> LedgerNode {
             balances_sum: Amount::ZERO,
             clock_s: None,
             equivocations: 0,
+            log_key: None,
+            witnesses: Vec::new(),
         })
     };
     let settlements = |State(ledger): State<Arc<Ledger>>, Query(Page { from, limit, in_force }): Query<Page>| async move {
