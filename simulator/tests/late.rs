@@ -114,4 +114,13 @@ fn a_household_that_was_offline_is_made_up_for() {
     for report in audits(run) {
         assert_eq!((&report["settlements"], &report["corrections"]), (&INTERVALS.into(), &corrections.into()));
     }
+
+    // The nodes forget the readings: the day keeps its table, and of what can no longer be worked out it says so.
+    (0..4).for_each(|n| neighbourhood.prune(n));
+    let validators: Vec<Process> = (0..4).map(|n| neighbourhood.validator(n)).collect();
+    let market = neighbourhood.market();
+    assert_eq!(history::day(&console, DATE), day, "after the readings are gone");
+    history::is_looked_at_pruned(&console, DATE, INTERVALS, corrections);
+    market.stop();
+    validators.into_iter().for_each(Process::stop);
 }

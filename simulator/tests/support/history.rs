@@ -174,3 +174,36 @@ pub(crate) fn is_looked_at(root: &str, date: &str, settled: usize, corrected: us
     assert_eq!(chromium.complaints(), &[] as &[String]);
     println!("pictures are in {}", pictures.display());
 }
+
+/// The page of a day whose readings all nodes have pruned: its table is there, its curves and lines are not, and it is
+/// said why.
+pub(crate) fn is_looked_at_pruned(root: &str, date: &str, settled: usize, corrected: usize) {
+    let (mut chromium, axe) = (Chromium::start(), Axe::installed(env!("CARGO_TARGET_TMPDIR")));
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("history");
+    for (name, screen) in [("desktop", DESKTOP), ("phone", Screen { dark: true, ..PHONE })] {
+        chromium.open(&format!("{root}/history?date={date}"), screen);
+        chromium.wait_for(DRAWN, "false");
+        chromium.wait_for(&count("#rows > tr"), settled + corrected);
+        chromium.eval(&click("#rows .of"));
+        let no_curves =
+            "The nodes have pruned the readings of this interval: its curves and lines cannot be worked out again.";
+        chromium.wait_for(&text("interval-said"), no_curves);
+        chromium.eval(&click("#lines-show"));
+        let no_lines =
+            format!("The nodes have pruned the readings of {settled} intervals: nothing is known of their lines.");
+        chromium.wait_for(&text("lines-said"), no_lines);
+        for (expression, expected) in [
+            (
+                count("#curves-figure:not([hidden]), #interval-lines:not([hidden]), #lines-known:not([hidden])"),
+                json!(0),
+            ),
+            (MISSING.into(), json!([])),
+            ("document.documentElement.scrollWidth - innerWidth".into(), json!(0)),
+        ] {
+            assert_eq!(chromium.eval(&expression), expected, "{name}: {expression}");
+        }
+        assert_eq!(axe.faults(&mut chromium), Vec::<String>::new(), "{name}");
+        chromium.picture(&pictures.join(format!("pruned-{name}.png")));
+        assert_eq!(chromium.complaints(), &[] as &[String], "{name}");
+    }
+}

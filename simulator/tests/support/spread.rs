@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ledger_node::{
+    node::{GENESIS_FILE, STORE_DIRECTORY, prune_next, read_genesis},
+    store::SledStore,
+};
 use serde_json::Value;
 
 /// Only so that a hang fails: nothing here is measured against it.
@@ -154,6 +158,14 @@ impl Neighbourhood {
 
     pub(crate) fn log(&self, name: &str) -> String {
         fs::read_to_string(self.root.join(name)).unwrap()
+    }
+
+    /// Has a stopped validator forget all readings.
+    pub(crate) fn prune(&self, number: usize) {
+        let directory = self.run.join(format!("validator-{number}"));
+        let genesis = read_genesis(&directory.join(GENESIS_FILE)).unwrap();
+        let store = SledStore::open(&directory.join(STORE_DIRECTORY), &genesis.chain()).unwrap();
+        while prune_next(&store, &genesis).unwrap().is_some() {}
     }
 
     /// A validator's API.

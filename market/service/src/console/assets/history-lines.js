@@ -25,9 +25,10 @@ export async function redrawLines() {
 }
 
 async function show(day) {
-  const said = [day.lines_known === 0
-    ? say('lines_none')
-    : say('lines_found', { count: number(day.lines_known), intervals: number(day.intervals.length) })];
+  const said = [];
+  if (day.lines_known > 0) said.push(say('lines_found', { count: number(day.lines_known), intervals: number(day.intervals.length) }));
+  // Of what was pruned nobody knows whether there was a grid.
+  else if (day.without_grid > 0 || day.pruned === 0) said.push(say('lines_none'));
   if (day.pruned > 0) said.push(say('lines_pruned', { count: number(day.pruned) }));
   at('lines-said').textContent = said.join(' ');
   at('lines-csv').href = `/api/v1/days/${day.date}/lines.csv`;
