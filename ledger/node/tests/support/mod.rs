@@ -30,8 +30,14 @@ pub(crate) fn next_block(community: &mut Community, state: &State, tip: Tip) -> 
 }
 
 /// A ledger with a settlement in every block, and the state after the last.
-pub(crate) fn ledger_of(community: &mut Community, intervals: u64, mut each: impl FnMut()) -> (MemoryStore, State) {
+pub(crate) fn ledger_of(community: &mut Community, intervals: u64, each: impl FnMut()) -> (MemoryStore, State) {
     let store = MemoryStore::default();
+    let state = fill(&store, community, intervals, each);
+    (store, state)
+}
+
+/// Fills an empty store with a settlement in every block; the state after the last.
+pub(crate) fn fill(store: &impl Store, community: &mut Community, intervals: u64, mut each: impl FnMut()) -> State {
     let mut state = community.state();
     let mut tip = Tip { height: 0, block: community.genesis.chain() };
     for height in 1..=intervals {
@@ -41,5 +47,5 @@ pub(crate) fn ledger_of(community: &mut Community, intervals: u64, mut each: imp
         state = executed.state;
         each();
     }
-    (store, state)
+    state
 }
