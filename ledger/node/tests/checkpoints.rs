@@ -26,7 +26,7 @@ use protocol::{
     merkle::MerkleTree,
     note::NoteKey,
 };
-use support::{Community, history::History, nodes::NodeFiles, ports::free_port};
+use support::{Community, history::History, ledger_of, nodes::NodeFiles, ports::free_port};
 use testkit::{told::Told, witness::Witness};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -270,6 +270,20 @@ fn a_ledger_from_before_there_was_a_log_gets_it_from_its_blocks() {
     assert_eq!(ledger.extend_log().unwrap(), height, "nothing to do");
     let tile: Tile = format!("0/000.p/{height}").parse().unwrap();
     assert_eq!(ledger.tile(&tile).unwrap().unwrap().len() as u64, 32 * height);
+}
+
+#[test]
+fn a_long_ledger_gets_its_log_in_parts_and_it_is_the_same() {
+    const BLOCKS: u64 = 300;
+    let mut community = Community::new(1, 1);
+    let (store, _) = ledger_of(&mut community, BLOCKS, || {});
+    let (ledger, _) = Ledger::open(community.genesis.clone(), Arc::new(store), None).unwrap();
+    assert_eq!([ledger.extend_log().unwrap(), ledger.extend_log().unwrap()], [256, BLOCKS]);
+    let headers = (1..=BLOCKS).map(|height| ledger.block(height).unwrap().unwrap().header);
+    let tree: MerkleTree = headers.map(|header| protocol::cbor::encode(&header)).collect();
+    let grown = ledger.consistency(200, BLOCKS).unwrap().unwrap();
+    assert_eq!(grown.to, tree.root());
+    assert!(grows(&grown.from, &grown.to, &grown.path));
 }
 
 #[test]

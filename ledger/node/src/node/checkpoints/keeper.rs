@@ -30,7 +30,9 @@ pub(in crate::node) async fn run(ledger: Arc<Ledger>) {
         committed.mark_unchanged();
         let kept = ledger.clone();
         match tokio::task::spawn_blocking(move || kept.keep_log()).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(true)) => {}
+            // A ledger of before there was a log: between two parts of it the node can be stopped.
+            Ok(Ok(false)) => continue,
             Ok(Err(error)) => {
                 ledger.metrics.checkpoints.failed("log");
                 tracing::error!(%error, "the log of headers cannot be extended; the chain goes on without it");
@@ -45,10 +47,13 @@ pub(in crate::node) async fn run(ledger: Arc<Ledger>) {
 }
 
 impl Ledger {
-    /// Extends the log, and cosigns what is new.
-    pub(super) fn keep_log(&self) -> Result<(), LedgerError> {
+    /// Extends the log, and cosigns what is new once all blocks are in it; says whether they are.
+    fn keep_log(&self) -> Result<bool, LedgerError> {
         let first = self.checkpoints.gathered().last_reached();
         let size = self.extend_log()?;
+        if size < self.store.height()? {
+            return Ok(false);
+        }
         if first.is_none() {
             self.take_up_checkpoint(size)?;
         }
@@ -61,7 +66,8 @@ impl Ledger {
             self.cosign(&root);
         }
         self.metrics.checkpoints.log_size.set(i64::try_from(size).unwrap_or(i64::MAX));
-        Ok(self.publish()?)
+        self.publish()?;
+        Ok(true)
     }
 
     fn cosign(&self, root: &MerkleRoot) {

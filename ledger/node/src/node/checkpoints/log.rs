@@ -39,30 +39,28 @@ fn header(store: &dyn Store, height: u64) -> Result<Header, StoreError> {
     header.map_err(|error| damaged(store, format!("the block of height {height}"), error))
 }
 
-/// Lays the next blocks into the log, until it has all; says how many it has.
+/// Lays the next blocks into the log, as many as are written at once; says how many it has.
 fn extend(store: &dyn Store) -> Result<u64, StoreError> {
-    let mut size = store.log_size()?;
-    let height = store.height()?;
-    while size < height {
-        let mut nodes: Vec<Vec<Hash>> = Vec::new();
-        for height in (size + 1..=height).take(EXTENDED_AT_ONCE_MAX) {
-            let leaf = header_leaf(&header(store, height)?);
-            let stored = log_of(store, size);
-            let log = Log::new(height - 1, |level, place| {
-                let with = (place + 1) << level;
-                let node = with.checked_sub(size + 1).and_then(|index| nodes.get(index as usize));
-                match node.and_then(|nodes| nodes.get(usize::from(level))) {
-                    Some(node) => Ok(*node),
-                    None => stored.node(level, place),
-                }
-            });
-            let completed = log.append(leaf)?;
-            nodes.push(completed);
-        }
-        store.extend_log(&nodes)?;
-        size += nodes.len() as u64;
+    let size = store.log_size()?;
+    let mut nodes: Vec<Vec<Hash>> = Vec::new();
+    for height in (size + 1..=store.height()?).take(EXTENDED_AT_ONCE_MAX) {
+        let leaf = header_leaf(&header(store, height)?);
+        let stored = log_of(store, size);
+        let log = Log::new(height - 1, |level, place| {
+            let with = (place + 1) << level;
+            let node = with.checked_sub(size + 1).and_then(|index| nodes.get(index as usize));
+            match node.and_then(|nodes| nodes.get(usize::from(level))) {
+                Some(node) => Ok(*node),
+                None => stored.node(level, place),
+            }
+        });
+        let completed = log.append(leaf)?;
+        nodes.push(completed);
     }
-    Ok(size)
+    if !nodes.is_empty() {
+        store.extend_log(&nodes)?;
+    }
+    Ok(size + nodes.len() as u64)
 }
 
 impl Ledger {
@@ -76,7 +74,8 @@ impl Ledger {
         Ok(self.store.log_size()?)
     }
 
-    /// Lays the blocks into the log that are not in it yet; says how many it has.
+    /// Lays blocks into the log that are not in it yet, 256 at most: whoever wants all asks again while it has fewer
+    /// than there are. Says how many it has.
     pub fn extend_log(&self) -> Result<u64, LedgerError> {
         // One at a time: whoever comes second finds nothing to do.
         let _extending = self.extending_log.lock().unwrap_or_else(PoisonError::into_inner);
