@@ -35,7 +35,7 @@ use super::{
     head::Head,
     metrics::Metrics,
     pool::Pool,
-    retirements::Retirements,
+    retirement_index::RetirementIndex,
     taken::Taken,
 };
 use crate::store::{Store, StoreError, StoredBlock, damaged};
@@ -70,7 +70,7 @@ pub struct Ledger {
     head: RwLock<Arc<Head>>,
     pool: Mutex<Pool>,
     drafts: Mutex<Drafts>,
-    retirements: Mutex<Retirements>,
+    retirements: Mutex<RetirementIndex>,
     /// Who looked up what, where that is logged.
     pub(super) accesses: OnceLock<AccessLog>,
     /// What the settlement that was checked last leads to, so that no block has to apply it again.
@@ -207,7 +207,7 @@ impl Ledger {
     }
 
     /// Where instructions of members are.
-    pub(super) fn lock_retirements(&self) -> MutexGuard<'_, Retirements> {
+    pub(super) fn lock_retirements(&self) -> MutexGuard<'_, RetirementIndex> {
         lock(&self.retirements)
     }
 

@@ -19,6 +19,7 @@ mod metrics;
 mod past;
 mod pool;
 mod retention;
+mod retirement_index;
 mod retirements;
 mod sums;
 mod taken;

@@ -1,7 +1,5 @@
 //! Retired certificates, found again by their names, with the proof that the validators took the claim in.
 
-use std::collections::BTreeMap;
-
 use ledger::retirement::retirement;
 use protocol::{
     api::RetiredCertificate, block::Transaction, hash::Hash, interval::Interval, key::DeviceId, member::MemberId,
@@ -10,15 +8,6 @@ use protocol::{
 
 use super::{Ledger, LedgerError, view::Opened};
 use crate::store::damaged;
-
-/// In which blocks instructions are, of members whose certificates somebody has asked about. An instruction is looked
-/// at once, however often that is.
-#[derive(Debug, Default)]
-pub(super) struct Retirements {
-    heights: BTreeMap<Hash, u64>,
-    /// From which to before which of a member's instructions all were looked at.
-    looked_at: BTreeMap<MemberId, (u64, u64)>,
-}
 
 impl Ledger {
     /// The proof of the instruction by which `holder` retired certificates that are on record.
