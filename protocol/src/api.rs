@@ -12,6 +12,7 @@
 //! | `GET /v1/settlements/INTERVAL/inputs` | | [`Correctable`] |
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
 //! | `GET /v1/members/MEMBER/registration` | | [`ProvedRegistration`](crate::registration::ProvedRegistration) |
+//! | `GET /v1/members/MEMBER/accesses?since=N&seen=N&question=HEX` | | `access_log::Accesses`, for the member alone |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
 //! | `GET /v1/retirements/INTERVAL/DEVICE/NUMBER` | | [`RetiredCertificate`], by the certificate's name |
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
