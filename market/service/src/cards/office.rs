@@ -120,12 +120,7 @@ impl Office {
             _ => return Err(invalid("expected `key`, or `certificates` and `certified_key`".into())),
         };
         let lock = Self::lock(directory)?;
-        let register = match read(&directory.join(REGISTER)) {
-            Ok(text) => Self::registered(directory, &text)?,
-            // Nothing was issued yet.
-            Err(OfficeError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => Register::default(),
-            Err(error) => return Err(error),
-        };
+        let register = Self::registered(directory)?;
         let market = directory.join(said.market);
         Ok(Office { directory: directory.into(), market, base: said.base, signer, register, _lock: lock })
     }
@@ -136,7 +131,7 @@ impl Office {
         change: impl FnOnce(&mut Register) -> T,
     ) -> Result<T, OfficeError> {
         let _lock = Self::lock(directory)?;
-        let mut register = Self::registered(directory, &read(&directory.join(REGISTER))?)?;
+        let mut register = Self::registered(directory)?;
         let changed = change(&mut register);
         replace(&directory.join(REGISTER), register.text().as_bytes(), 0o600)?;
         Ok(changed)
@@ -164,8 +159,14 @@ impl Office {
         locked.map_err(|error| OfficeError::Io { path, error })
     }
 
-    fn registered(directory: &Path, text: &str) -> Result<Register, OfficeError> {
-        Register::read(text).map_err(|error| OfficeError::Register { path: directory.join(REGISTER), error })
+    fn registered(directory: &Path) -> Result<Register, OfficeError> {
+        let path = directory.join(REGISTER);
+        match read(&path) {
+            Ok(text) => Register::read(&text).map_err(|error| OfficeError::Register { path, error }),
+            // Nothing was issued yet.
+            Err(OfficeError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(Register::default()),
+            Err(error) => Err(error),
+        }
     }
 }
 
