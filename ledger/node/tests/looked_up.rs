@@ -26,6 +26,9 @@ fn now() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
+/// What was asked for, under which role, and by whom.
+type Found = Vec<(Call, String, String)>;
+
 /// A node that writes look-ups down, and the members of its ledger.
 struct Node {
     served: Served,
@@ -49,11 +52,7 @@ impl Node {
     }
 
     /// What the log says to the member of this number, which checks it.
-    async fn asked(
-        &self,
-        number: usize,
-        seen: Option<&Seen>,
-    ) -> Result<(Seen, Vec<(Call, String, String)>), AnswerFault> {
+    async fn asked(&self, number: usize, seen: Option<&Seen>) -> Result<(Seen, Found), AnswerFault> {
         let member = &self.community.members[number];
         let question = self.question(member.id, &member.key, now());
         let known = seen.map_or(0, |seen| seen.entries);

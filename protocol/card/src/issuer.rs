@@ -9,6 +9,9 @@ use crate::jose::{self, Algorithm, Header, SIGNATURE_BYTES};
 /// arithmetic; whoever has none at all answers `false`.
 pub type Es256 = fn(&[u8; 65], &[u8], &[u8; SIGNATURE_BYTES]) -> bool;
 
+/// Signs a message with a key that is kept elsewhere; none where it cannot.
+type Sign<'a> = dyn Fn(&[u8]) -> Option<[u8; SIGNATURE_BYTES]> + 'a;
+
 /// Who signs.
 pub enum Issuer<'a> {
     /// EdDSA; `iss` is the key's `did:key`.
@@ -20,7 +23,7 @@ pub enum Issuer<'a> {
         /// DER: the signer's certificate, then those above it, without the anchor.
         chain: Vec<Vec<u8>>,
         /// Signs; none where it cannot.
-        sign: &'a dyn Fn(&[u8]) -> Option<[u8; SIGNATURE_BYTES]>,
+        sign: &'a Sign<'a>,
     },
 }
 
@@ -36,7 +39,7 @@ impl Issuer<'_> {
     /// Signs a payload as a JWS of this type; none where it cannot sign.
     pub(crate) fn sign(&self, typ: &str, payload: &impl serde::Serialize) -> Option<String> {
         let typ = typ.to_owned();
-        let (header, sign): (Header, &dyn Fn(&[u8]) -> Option<[u8; SIGNATURE_BYTES]>) = match self {
+        let (header, sign): (Header, &Sign<'_>) = match self {
             Issuer::DidKey(key) => {
                 let kid = Some(kid(&key.public()));
                 (Header { alg: Algorithm::EdDsa, typ, kid, x5c: None }, &|message| Some(*key.sign(message).as_bytes()))
