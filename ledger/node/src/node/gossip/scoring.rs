@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_fifth_rejected_message_is_one_too_many() {
-        params(TopicHash::from_raw("topic")).validate().unwrap();
+        params([TopicHash::from_raw("topic")]).validate().unwrap();
         thresholds().validate().unwrap();
         let score = |rejected: f64| EARNED_MAX + REJECTED_WEIGHT * rejected * rejected;
         assert!(score(4.0) >= SCORE_MIN && score(5.0) < SCORE_MIN);
