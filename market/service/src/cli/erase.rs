@@ -56,7 +56,7 @@ impl Erase {
         replace(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
         print(&format!(
             "{member} has no name any more in {}. Its settlements and receipts stand.\n\
-             Start the market again, and delete the name from your backups and your bills.{cards}",
+             Start the market again, and delete the name from your backups, your bills, and the market's log and alarms.{cards}",
             self.names.display()
         ))
     }

@@ -18,6 +18,11 @@ use crate::alarms::{Alarm, AlarmName, Alarms, list::Judgement};
 /// Less room than this is too little, bytes. A community of a hundred keeps some megabytes of waiting readings.
 const DISK_FREE_BYTES_MIN: u64 = 512 * 1_024 * 1_024;
 
+/// Most households that are named as unread; of more, it is said how many they are.
+const UNREAD_NAMED_MAX: usize = 5;
+/// Most characters of a household's name in a cause.
+const NAME_CHARACTERS_MAX: usize = 60;
+
 /// A clock that is farther from the market's is wrong, or the market's is, s.
 const CLOCK_OFF_S_MAX: u64 = 5;
 
@@ -32,6 +37,8 @@ pub(crate) struct Lately {
     pub(crate) clocks: Vec<i64>,
     /// The rule pack that the rules follow.
     pub(crate) pack: Option<RulePack>,
+    /// Names of the households that were not read for the last settled interval, in an order that stays.
+    pub(crate) unread: Vec<String>,
 }
 
 /// What is the matter by this status, and by what happened lately, at `now`, seconds after the epoch.
@@ -45,8 +52,8 @@ pub(crate) fn judge(status: &Status, lately: &Lately, now: i64) -> Vec<Judgement
             action: trouble.action.clone(),
         });
     }
+    found.extend(unread(&lately.unread, now));
     if let Some(last) = status.provisional.last.as_ref().filter(|_| status.provisional.alarm) {
-        found.extend(unread(last, now));
         found.extend(unbalanced(last, now));
     }
     found.extend(status.disk.and_then(|disk| disk_low(disk, now)));
@@ -73,8 +80,8 @@ fn name(kind: TroubleKind) -> AlarmName {
     }
 }
 
-fn unread(last: &ProvisionalInterval, now: i64) -> Option<Judgement> {
-    let were = match last.unread {
+fn unread(names: &[String], now: i64) -> Option<Judgement> {
+    let were = match names.len() {
         0 => return None,
         1 => "1 meter was".to_owned(),
         many => format!("{many} meters were"),
@@ -83,10 +90,22 @@ fn unread(last: &ProvisionalInterval, now: i64) -> Option<Judgement> {
         name: AlarmName::MetersUnread,
         since: now,
         // Without the interval: while the same meters are unread, the cause is the same.
-        cause: format!("{were} not read for the last settled interval."),
+        cause: format!("{were} not read for the last settled interval: {}.", some_of(names)),
         action: "Ask those households to look at their agent: `meter-agent status`. What it kept is settled later."
             .into(),
     })
+}
+
+/// As many of the names as are read at a glance.
+fn some_of(names: &[String]) -> String {
+    let printable = |name: &String| -> String {
+        name.chars().filter(|letter| !letter.is_control()).take(NAME_CHARACTERS_MAX).collect()
+    };
+    let named: Vec<String> = names.iter().take(UNREAD_NAMED_MAX).map(printable).collect();
+    match names.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 fn unbalanced(last: &ProvisionalInterval, now: i64) -> Option<Judgement> {
@@ -243,10 +262,10 @@ pub(crate) fn csv(alarms: &Alarms) -> Result<Vec<u8>, csv::Error> {
 mod tests {
     use super::*;
 
-    fn last(unread: usize, found_wh: i64) -> ProvisionalInterval {
+    fn last(found_wh: i64) -> ProvisionalInterval {
         ProvisionalInterval {
             start: "2026-06-01T12:00:00Z".into(),
-            unread,
+            unread: 0,
             expected_wh: Some(1_000),
             found_wh: Some(found_wh),
             tolerance_wh: Some(20),
@@ -255,16 +274,29 @@ mod tests {
 
     #[test]
     fn an_interval_that_does_not_close_says_what_of_it_does_not() {
-        assert_eq!(unread(&last(0, 0), 7), None);
-        assert!(unread(&last(1, 0), 7).unwrap().cause.starts_with("1 meter was not read"));
-        assert!(unread(&last(2, 0), 7).unwrap().cause.starts_with("2 meters were not read"));
         for (found_wh, is_one) in
             [(1_000, false), (1_020, false), (980, false), (1_021, true), (979, true), (-1_000, true)]
         {
-            assert_eq!(unbalanced(&last(0, found_wh), 7).is_some(), is_one, "{found_wh}");
+            assert_eq!(unbalanced(&last(found_wh), 7).is_some(), is_one, "{found_wh}");
         }
-        let none = ProvisionalInterval { expected_wh: None, ..last(1, 0) };
+        let none = ProvisionalInterval { expected_wh: None, ..last(0) };
         assert_eq!(unbalanced(&none, 7), None);
+    }
+
+    #[test]
+    fn households_that_were_not_read_are_named_and_of_many_a_handful() {
+        let cause = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            unread(&names, 7).map(|judgement| judgement.cause)
+        };
+        assert_eq!(cause(&[]), None);
+        assert_eq!(cause(&["Ada"]).unwrap(), "1 meter was not read for the last settled interval: Ada.");
+        assert_eq!(
+            cause(&["Ada", "B\nea", "Cem", "Dora", "Eva", "Fay", "Gil"]).unwrap(),
+            "7 meters were not read for the last settled interval: Ada, Bea, Cem, Dora, Eva and 2 more."
+        );
+        let long = "e".repeat(10_000);
+        assert!(cause(&[&long]).unwrap().len() < 200, "no name takes the room of all that is said");
     }
 
     #[test]

@@ -302,6 +302,7 @@ impl Model {
             contradicted: self.recent.contradicted(now).map(Moment::utc_s),
             clocks: self.validators.iter().filter_map(|validator| validator.clock_off_s).collect(),
             pack: self.pack.clone(),
+            unread: self.provisional.last_unread().iter().map(|member| self.households.called(*member)).collect(),
         };
         alarms::judge(&self.status(now), &lately, now.utc_s())
     }

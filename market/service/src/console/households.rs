@@ -35,6 +35,11 @@ impl Households {
         self.names.get(&member).map(String::as_str)
     }
 
+    /// What to call a member: by its pseudonym where the directory does not name it.
+    pub(super) fn called(&self, member: MemberId) -> String {
+        name_of(&self.names, member)
+    }
+
     /// A line of a settlement.
     pub(super) fn settled(&mut self, line: &Line) {
         self.of(line.member).1.add(line);

@@ -1,6 +1,6 @@
 //! What did not close: intervals settled as provisional, by reason, and the figures of the last one.
 
-use protocol::{api::Settled, interval::Interval, settlement::Provisional};
+use protocol::{api::Settled, interval::Interval, member::MemberId, settlement::Provisional};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,16 +12,24 @@ pub(crate) struct Provisionals {
     unread: u64,
     unbalanced: u64,
     last: Option<ProvisionalInterval>,
+    /// Who was not read for the last settled interval, in ascending order.
+    last_unread: Vec<MemberId>,
 }
 
 impl Provisionals {
     /// An interval was settled.
     pub(crate) fn settled(&mut self, settled: &Settled) {
         self.alarm = settled.provisional.is_some();
+        self.last_unread = settled.provisional.as_ref().map_or_else(Vec::new, |provisional| provisional.unread.clone());
         let Some(provisional) = &settled.provisional else { return };
         self.unread += u64::from(!provisional.unread.is_empty());
         self.unbalanced += u64::from(provisional.is_unbalanced());
         self.last = Some(ProvisionalInterval::new(settled.interval, provisional));
+    }
+
+    /// Who was not read for the last settled interval, in ascending order.
+    pub(crate) fn last_unread(&self) -> &[MemberId] {
+        &self.last_unread
     }
 
     pub(crate) fn view(&self) -> ProvisionalView {

@@ -1,6 +1,12 @@
-use protocol::{energy::Energy, hash::Hash, money::Amount, settlement::Tariffs};
+use protocol::{
+    energy::Energy,
+    hash::Hash,
+    money::Amount,
+    settlement::{Provisional, Tariffs},
+};
 
 use super::*;
+use crate::alarms::AlarmName;
 
 fn model(first: &str) -> Model {
     Model::new(CommunityInfo {
@@ -34,6 +40,27 @@ fn a_member_is_called_by_its_name_as_soon_as_there_is_one() {
     assert!(!model.renamed(more), "nobody sees a name of somebody who is not listed");
     assert!(model.renamed(BTreeMap::new()));
     assert_eq!(name(&model), pseudonym);
+}
+
+#[test]
+fn an_alarm_names_who_was_not_read_for_the_last_interval_and_stays_the_same_with_them() {
+    let mut model = model("2026-06-01T12:00:00Z/PT15M");
+    let (ada, other) = (MemberId::from_bytes([1; 16]), MemberId::from_bytes([2; 16]));
+    model.renamed(BTreeMap::from([(ada, "Ada".to_owned())]));
+    let mut interval = model.info.first_interval;
+    let mut cause_after = |unread: Vec<MemberId>| {
+        let provisional = (!unread.is_empty()).then_some(Provisional { unread, balance: None });
+        model.settled(&Settled { provisional, ..settled(interval, Vec::new()) }, None, Moment::now());
+        interval = interval.next().unwrap();
+        let found = model.judge_alarms(Moment::now());
+        found.into_iter().find(|judgement| judgement.name == AlarmName::MetersUnread).map(|judgement| judgement.cause)
+    };
+    assert_eq!(cause_after(Vec::new()), None);
+    let first = cause_after(vec![ada, other]);
+    assert!(first.as_deref().is_some_and(|cause| cause.ends_with(&format!(": Ada, {other}."))), "{first:?}");
+    assert_eq!(cause_after(vec![ada, other]), first);
+    assert!(cause_after(vec![other]).is_some_and(|cause| !cause.contains("Ada")));
+    assert_eq!(cause_after(Vec::new()), None);
 }
 
 fn settled(interval: Interval, lines: Vec<Line>) -> Settled {
