@@ -23,6 +23,8 @@ pub(crate) struct Shown {
     /// Not the server's: an open browser must not keep the state locked when the agent stops.
     pub(crate) store: Weak<Store>,
     pub(crate) length: IntervalLength,
+    /// Whether the meter is the transformer's.
+    pub(crate) transformer: bool,
     /// The clock on the wall.
     pub(crate) local: Arc<LocalTime>,
     /// What the meter shows now, if it is a live one.

@@ -424,7 +424,8 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page), set_point_s);
     let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
     let (local, sight) = (Arc::new(config.local_time()), meter.watch());
-    let page = Shown { status: status.clone(), store: shown_store, length: first.length(), local, sight };
+    let (length, transformer) = (first.length(), core.identity.transformer);
+    let page = Shown { status: status.clone(), store: shown_store, length, transformer, local, sight };
     let prices = Prices::new(page.clone(), config.state.clone(), chooser)
         .map_err(|error| StartError::Internal(format!("no randomness for the page: {error}")))?;
     let (wanted, to_ask) = watch::channel(Vec::new());

@@ -126,13 +126,14 @@ pub(crate) fn to_text(lines: &[StatementLine], currency: &str, network: Option<N
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{:<28}{:>12}{:>12}{:>12}{:>12}{:>18}",
+            "{:<28}{:>12}{:>12}{:>12}{:>12}{:>18}{}",
             line.interval.to_string(),
             line.bought_wh,
             line.sold_wh,
             line.imported_wh,
             line.exported_wh,
-            nano_text(net)
+            nano_text(net),
+            mark(line.correction)
         );
     }
     let Totals { bought_wh, sold_wh, imported_wh, exported_wh, .. } = totals;
@@ -160,6 +161,11 @@ pub(crate) fn to_text(lines: &[StatementLine], currency: &str, network: Option<N
         );
     }
     text
+}
+
+/// What stands behind an interval that was corrected.
+fn mark(correction: u32) -> String {
+    if correction > 0 { format!("  corrected (no. {correction})") } else { String::new() }
 }
 
 fn nano_text(nano: i128) -> String {
@@ -199,6 +205,12 @@ mod tests {
         let with = to_text(&lines, "EUR", Some(network));
         let more = with.strip_prefix(&text).unwrap();
         assert!(more.starts_with("the network costs 0.005985 EUR less for 0.150 kWh from neighbours"), "{more}");
+        let corrected = [lines[0].clone(), StatementLine { correction: 2, ..lines[1].clone() }];
+        let marked = to_text(&corrected, "EUR", None);
+        let marked: Vec<&str> = marked.lines().filter(|line| line.contains("corrected")).collect();
+        assert_eq!(marked.len(), 1, "{marked:?}");
+        assert!(marked[0].starts_with("2026-06-01T12:15:00Z/PT15M") && marked[0].ends_with("  corrected (no. 2)"));
+        assert!(!text.contains("corrected"), "{text}");
         let csv = to_csv(&lines).unwrap();
         let expected = "interval,price,bought_wh,sold_wh,imported_wh,exported_wh,paid,earned,supply_cost,supply_revenue,height,correction,saved\n\
             2026-06-01T12:00:00Z/PT15M,0.19,100,0,10,0,0.019,0,0.003,0,7,0,0.011\n\

@@ -30,8 +30,15 @@ use std::{
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use minicbor::{Decode, Encode};
 use protocol::{
-    cbor, envelope::ChainId, interval::Interval, key::DeviceId, limits::ANSWER_BYTES_MAX, money::Price,
-    reading::ChainHead, receipt::Receipt, settlement::Tariffs,
+    cbor,
+    envelope::ChainId,
+    interval::Interval,
+    key::DeviceId,
+    limits::ANSWER_BYTES_MAX,
+    money::Price,
+    reading::{ChainHead, Flow},
+    receipt::Receipt,
+    settlement::Tariffs,
 };
 use settings::{owner_only, state_format};
 
@@ -378,6 +385,13 @@ impl Store {
         let (mut readings, _) = self.scan::<ReadingRecord>(READING)?;
         readings.retain(|(at, record)| *at < sequence && record.settled);
         Ok(readings)
+    }
+
+    /// What was measured in `interval` alone, where that reading is kept.
+    pub(crate) fn measured(&self, interval: Interval) -> Result<Option<Flow>, StoreError> {
+        let (readings, _) = self.scan::<ReadingRecord>(READING)?;
+        let own = readings.into_iter().find(|(_, record)| record.interval == interval && record.consecutive);
+        Ok(own.map(|(sequence, record)| record.own(sequence).flow))
     }
 
     /// The receipt of `interval`, as it was received.

@@ -6,7 +6,7 @@ use super::{
     chart::{self, Breadth},
     day::{Day, Sums},
     format::Format,
-    frame::{Asked, figure, picture},
+    frame::{Asked, corrected, figure, filled, mark, picture},
     neighbours,
 };
 
@@ -25,6 +25,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, day: &Day) -> Mark
         @if !day.lines.is_empty() {
             h2 { (words.intervals) }
             (table(asked, format, day))
+            (corrected(words, Sums::of(&day.lines).corrected))
         }
         p.soft { (words.figures_mean) }
     }
@@ -88,6 +89,7 @@ fn table(asked: &Asked<'_>, format: &Format<'_>, day: &Day) -> Markup {
                                 a href=(asked.link(&format!("/proof/{}", line.interval.start_text()))) {
                                     (format.span(line.interval))
                                 }
+                                @if line.correction > 0 { (mark(&filled(words.corrected, &line.correction.to_string()))) }
                             }
                             td { (format.energy(line.bought_wh)) }
                             td { (format.energy(line.sold_wh)) }

@@ -27,6 +27,8 @@ pub(super) struct Day {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     pub(super) intervals: u64,
+    /// How many of them were corrected.
+    pub(super) corrected: u64,
     pub(super) bought_wh: u64,
     pub(super) sold_wh: u64,
     pub(super) imported_wh: u64,
@@ -42,6 +44,7 @@ impl Sums {
     pub(super) fn of<'a>(lines: impl IntoIterator<Item = &'a StatementLine>) -> Sums {
         lines.into_iter().fold(Sums::default(), |sums, line| Sums {
             intervals: sums.intervals + 1,
+            corrected: sums.corrected + u64::from(line.correction > 0),
             bought_wh: sums.bought_wh.saturating_add(line.bought_wh),
             sold_wh: sums.sold_wh.saturating_add(line.sold_wh),
             imported_wh: sums.imported_wh.saturating_add(line.imported_wh),
@@ -108,12 +111,13 @@ pub(super) mod tests {
         let lines = [
             line("2026-06-01T21:45:00Z", [100, 0, 50, 0]),
             line("2026-06-01T22:00:00Z", [0, 200, 0, 10]),
-            line("2026-06-01T22:15:00Z", [1, 0, 0, 0]),
+            StatementLine { correction: 2, ..line("2026-06-01T22:15:00Z", [1, 0, 0, 0]) },
         ];
         let days = by_day(&local, &lines);
         assert_eq!(days.keys().copied().collect::<Vec<_>>(), [date(2026, 6, 1), date(2026, 6, 2)]);
         let second = days[&date(2026, 6, 2)];
         assert_eq!((second.intervals, second.bought_wh, second.sold_wh, second.exported_wh), (2, 1, 200, 10));
+        assert_eq!((days[&date(2026, 6, 1)].corrected, second.corrected), (0, 1));
         assert_eq!(second.net_nano, 200 * 190_000 + 10 * 80_000 - 190_000);
         assert_eq!(Sums::of(&lines).saved_nano, 301 * 110_000);
         let (begins, ends) = bounds_s(&local, date(2026, 6, 2));

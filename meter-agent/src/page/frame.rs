@@ -102,6 +102,18 @@ pub(super) fn figure(class: &str, name: &str, value: &str, remark: &str) -> Mark
     }
 }
 
+/// A remark beside what it is about, in small.
+pub(super) fn mark(remark: &str) -> Markup {
+    html! { small.mark { (remark) } }
+}
+
+/// How many intervals were corrected, and what that means; nothing, if none was.
+pub(super) fn corrected(words: &Words, count: u64) -> Markup {
+    html! {
+        @if count > 0 { p.soft { (filled(words.corrected_mean, &count.to_string())) } }
+    }
+}
+
 /// A picture with its name, and the colours of its parts; nothing, if nothing could be drawn.
 pub(super) fn picture(name: &str, parts: &[(&str, &str)], svg: &str) -> Markup {
     if svg.is_empty() {

@@ -6,7 +6,7 @@ use super::{
     alarms, daily,
     day::{Day, Sums},
     format::Format,
-    frame::{Asked, figure, filled},
+    frame::{Asked, corrected, figure, filled},
     limits, neighbours,
 };
 use crate::{
@@ -35,6 +35,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -
         p.soft { (connection) }
         @if status.finished { p.soft { (words.finished) } }
         (alarms::content(format, status))
+        (corrected(words, home.month.corrected))
         section aria-labelledby="now" {
             h1 #now { (words.now) }
             (now(format, home))

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::{
     day::Sums,
     format::Format,
-    frame::{Asked, figure},
+    frame::{Asked, corrected, figure, filled, mark},
 };
 use crate::status::Status;
 
@@ -39,6 +39,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, status: &Status, m
             (figure("", words.balance, &format.sum(month.sums.net_nano), ""))
         }
         @if month.days.is_empty() { p.empty { (words.nothing_yet) } } @else { (table(asked, format, month)) }
+        (corrected(words, month.sums.corrected))
         p.soft { (words.worth_means) " " (words.figures_mean) }
     }
 }
@@ -70,7 +71,10 @@ fn table(asked: &Asked<'_>, format: &Format<'_>, month: &Month) -> Markup {
                 tbody {
                     @for (date, sums) in &month.days {
                         tr {
-                            th scope="row" { a href=(asked.link(&format!("/day/{date}"))) { (date.day()) } }
+                            th scope="row" {
+                                a href=(asked.link(&format!("/day/{date}"))) { (date.day()) }
+                                @if sums.corrected > 0 { (mark(&filled(words.corrected_of_day, &sums.corrected.to_string()))) }
+                            }
                             (cells(sums))
                         }
                     }

@@ -24,7 +24,7 @@ use super::{
     frame::{self, Around, Asked},
     home::{self, Home},
     monthly::{self, Month},
-    proof,
+    proof::{self, Own},
 };
 use crate::{
     neighbours,
@@ -222,12 +222,17 @@ async fn proof_page(
     };
     let path = format!("/proof/{}", interval.start_text());
     let asked = wanted.asked(&headers, &path);
-    let read = move |store: &Store| store.receipt(interval);
-    answer(&shown, &asked, false, read, |asked, status, json| {
+    let transformer = shown.transformer;
+    let read = move |store: &Store| {
+        let own =
+            if transformer { Own::Transformer } else { store.measured(interval)?.map_or(Own::NotKept, Own::Measured) };
+        Ok((store.receipt(interval)?, own))
+    };
+    answer(&shown, &asked, false, read, |asked, status, (json, own)| {
         let receipt = Receipt::from_json(&json?).ok()?;
         let format = frame::format(asked, status, &shown.local);
         let title = frame::filled(asked.words().proof_of, &format.span(interval));
-        Some((title, proof::content(asked, &format, &receipt)))
+        Some((title, proof::content(asked, &format, &receipt, own)))
     })
     .await
 }

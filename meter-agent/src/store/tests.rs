@@ -172,6 +172,8 @@ fn settling_keeps_the_receipt_and_a_day_of_readings() {
     assert_eq!(loaded.today.and_then(|today| today.settled_until), Some(interval(count)));
     let kept = store.settled_before(u64::MAX).unwrap();
     assert_eq!((kept.len() as u64, kept[0].0), (SETTLED_KEPT, 11));
+    let flow = |import| Flow { import: Energy::from_wh(import), export: Energy::ZERO };
+    assert_eq!([10, 11].map(|at| store.measured(interval(at)).unwrap()), [None, Some(flow(11))]);
     assert_eq!(store.receipts().count() as u64, count);
     assert_eq!(store.receipt(interval(7)).unwrap(), Some(b"receipt 7".to_vec()));
     assert_eq!(store.receipt(interval(0)).unwrap(), None);

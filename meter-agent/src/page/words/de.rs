@@ -5,7 +5,7 @@ use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
-    PriceWords, Words,
+    Checked, PriceWords, Words,
 };
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -90,7 +90,7 @@ pub(super) static WORDS: Words = Words {
                    summiert wird genau.",
 
     alarms: "Warnungen",
-    no_alarms: "Keine Warnungen. Jeder Beleg bisher wurde geprüft und stimmt.",
+    no_alarms: "Keine Warnungen. Jeder Beleg bisher wurde geprüft und ist bewiesen.",
     what_to_do: "Was zu tun ist:",
     remedy,
 
@@ -164,16 +164,27 @@ pub(super) static WORDS: Words = Words {
 
     proof_of: "Beweis für {}",
     proof_intro: "Dieser Agent hat den Beleg dieses Intervalls geprüft, nämlich dass",
-    checked: [
-        "mehr als zwei Drittel der Prüfer, die aus der Gründungsdatei der Gemeinschaft bekannt sind, den Block \
-         unterschrieben haben, der ihn enthält;",
-        "der Beleg unverändert in diesem Block steht (ein Merkle-Beweis führt von ihm zu dem, was unterschrieben wurde);",
-        "er genau die Energie abrechnet, die Ihr Zähler gemessen und dieser Agent unterschrieben hat;",
-        "seine Beträge auf die letzte Stelle aus Energie und Preisen folgen;",
-        "er die Preisgrenzen Ihres eigenen Gebots einhält.",
-    ],
+    checked: Checked {
+        committed: "mehr als zwei Drittel der Prüfer, die aus der Gründungsdatei der Gemeinschaft bekannt sind, den Block \
+                    unterschrieben haben, der ihn enthält",
+        in_block: "der Beleg unverändert in diesem Block steht (ein Merkle-Beweis führt von ihm zu dem, was \
+                   unterschrieben wurde)",
+        energy: "er genau die Energie abrechnet, die Ihr Zähler gemessen und dieser Agent unterschrieben hat",
+        amounts: "seine Beträge auf die letzte Stelle aus Energie und Preisen folgen",
+        limits: "er die Preisgrenzen Ihres eigenen Gebots einhält",
+        semicolon: ";",
+    },
+    drew_otherwise: "Aus dem Netz bezogen: Ihr Zähler hat {} gemessen; der validierte Wert, der beschlossen wurde, ist {}.",
+    fed_in_otherwise: "Ins Netz gespeist: Ihr Zähler hat {} gemessen; der validierte Wert, der beschlossen wurde, ist {}.",
+    energy_not_compared: "Seine Energie ist die, die beschlossen wurde. Sie wurde nicht mit dem verglichen, was Ihr Zähler \
+                          gemessen hat: Dieser Agent hat keinen Messwert mehr, der nur von diesem Intervall ist.",
+    limits_not_checked: "Eine Korrektur wird nicht mit den Preisgrenzen Ihres Gebots verglichen.",
     block: "Block",
     correction: "Korrektur",
+    corrected: "korrigiert (Nr. {})",
+    corrected_of_day: "korrigiert: {}",
+    corrected_mean: "Korrigierte Intervalle: {}. Ihre Energie ist die, die beschlossen wurde, und kann von dem abweichen, was \
+                     Ihr Zähler gemessen hat; der Beweis von jedem sagt mehr.",
     validators_signed: "Prüfer, die unterschrieben haben",
     receipt_itself: "Der Beleg selbst (JSON), den jeder prüfen kann: meter-agent verify",
     back: "Zurück",

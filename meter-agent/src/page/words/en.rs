@@ -5,7 +5,7 @@ use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
-    PriceWords, Words,
+    Checked, PriceWords, Words,
 };
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -89,7 +89,7 @@ pub(super) static WORDS: Words = Words {
                    exact amounts.",
 
     alarms: "Alarms",
-    no_alarms: "No alarms. Every receipt so far was checked and is right.",
+    no_alarms: "No alarms. Every receipt so far was checked, and is proved.",
     what_to_do: "What to do:",
     remedy,
 
@@ -163,16 +163,26 @@ pub(super) static WORDS: Words = Words {
 
     proof_of: "Proof of {}",
     proof_intro: "This agent has verified the receipt of this interval. It checked that",
-    checked: [
-        "more than two thirds of the validators, known by the community's genesis file, have signed the block that \
-         holds it;",
-        "the receipt is in that block, unchanged (a Merkle proof leads from it to what was signed);",
-        "it settles exactly the energy that your meter measured and this agent signed;",
-        "its amounts follow from its energy and prices, to the last unit;",
-        "it keeps to the price limits of your own order.",
-    ],
+    checked: Checked {
+        committed: "more than two thirds of the validators, known by the community's genesis file, have signed the block \
+                    that holds it",
+        in_block: "the receipt is in that block, unchanged (a Merkle proof leads from it to what was signed)",
+        energy: "it settles exactly the energy that your meter measured and this agent signed",
+        amounts: "its amounts follow from its energy and prices, to the last unit",
+        limits: "it keeps to the price limits of your own order",
+        semicolon: ";",
+    },
+    drew_otherwise: "Drawn from the grid: your meter measured {}; the validated value that was decided is {}.",
+    fed_in_otherwise: "Fed into the grid: your meter measured {}; the validated value that was decided is {}.",
+    energy_not_compared: "Its energy is what was decided. It was not compared with what your meter measured: this agent \
+                          has no reading at hand any more that is of this interval alone.",
+    limits_not_checked: "A correction is not checked against the price limits of your order.",
     block: "Block",
     correction: "Correction",
+    corrected: "corrected (no. {})",
+    corrected_of_day: "corrected: {}",
+    corrected_mean: "Corrected intervals: {}. Their energy is what was decided, and may differ from what your meter \
+                     measured; the proof of each says more.",
     validators_signed: "Validators that signed",
     receipt_itself: "The receipt itself (JSON), to be verified by anyone: meter-agent verify",
     back: "Back",

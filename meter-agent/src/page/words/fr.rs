@@ -5,7 +5,7 @@ use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
-    PriceWords, Words,
+    Checked, PriceWords, Words,
 };
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -90,7 +90,7 @@ pub(super) static WORDS: Words = Words {
                    sommes sont celles des montants exacts.",
 
     alarms: "Alertes",
-    no_alarms: "Aucune alerte. Chaque reçu jusqu’ici a été vérifié et il est juste.",
+    no_alarms: "Aucune alerte. Chaque reçu jusqu’ici a été vérifié, et il est prouvé.",
     what_to_do: "Que faire :",
     remedy,
 
@@ -164,16 +164,26 @@ pub(super) static WORDS: Words = Words {
 
     proof_of: "Preuve de {}",
     proof_intro: "Cet agent a vérifié le reçu de cet intervalle. Il a contrôlé que",
-    checked: [
-        "plus de deux tiers des validateurs, connus par le fichier de fondation de la communauté, ont signé le bloc qui \
-         le contient ;",
-        "le reçu est dans ce bloc, inchangé (une preuve de Merkle mène de lui à ce qui a été signé) ;",
-        "il règle exactement l’énergie que votre compteur a mesurée et que cet agent a signée ;",
-        "ses montants découlent de son énergie et de ses prix, à la dernière unité ;",
-        "il respecte les limites de prix de votre propre ordre.",
-    ],
+    checked: Checked {
+        committed: "plus de deux tiers des validateurs, connus par le fichier de fondation de la communauté, ont signé le \
+                    bloc qui le contient",
+        in_block: "le reçu est dans ce bloc, inchangé (une preuve de Merkle mène de lui à ce qui a été signé)",
+        energy: "il règle exactement l’énergie que votre compteur a mesurée et que cet agent a signée",
+        amounts: "ses montants découlent de son énergie et de ses prix, à la dernière unité",
+        limits: "il respecte les limites de prix de votre propre ordre",
+        semicolon: " ;",
+    },
+    drew_otherwise: "Pris du réseau : votre compteur a mesuré {} ; la valeur validée qui a été décidée est {}.",
+    fed_in_otherwise: "Injecté dans le réseau : votre compteur a mesuré {} ; la valeur validée qui a été décidée est {}.",
+    energy_not_compared: "Son énergie est celle qui a été décidée. Elle n’a pas été comparée à ce que votre compteur a \
+                          mesuré : cet agent n’a plus de relevé de ce seul intervalle.",
+    limits_not_checked: "Une correction n’est pas comparée aux limites de prix de votre ordre.",
     block: "Bloc",
     correction: "Correction",
+    corrected: "corrigé (nº {})",
+    corrected_of_day: "corrigés : {}",
+    corrected_mean: "Intervalles corrigés : {}. Leur énergie est celle qui a été décidée, et peut différer de ce que votre \
+                     compteur a mesuré ; la preuve de chacun en dit plus.",
     validators_signed: "Validateurs qui ont signé",
     receipt_itself: "Le reçu lui-même (JSON), que chacun peut vérifier : meter-agent verify",
     back: "Retour",

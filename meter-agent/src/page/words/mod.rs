@@ -196,9 +196,20 @@ pub(super) struct Words {
 
     pub(super) proof_of: &'static str,
     pub(super) proof_intro: &'static str,
-    pub(super) checked: [&'static str; 5],
+    pub(super) checked: Checked,
+    /// Of an interval that was corrected: what the meter measured, then what was decided.
+    pub(super) drew_otherwise: &'static str,
+    pub(super) fed_in_otherwise: &'static str,
+    pub(super) energy_not_compared: &'static str,
+    pub(super) limits_not_checked: &'static str,
     pub(super) block: &'static str,
     pub(super) correction: &'static str,
+    /// Beside an interval: the number of its correction.
+    pub(super) corrected: &'static str,
+    /// Beside a day: how many of its intervals were corrected.
+    pub(super) corrected_of_day: &'static str,
+    /// How many intervals were corrected.
+    pub(super) corrected_mean: &'static str,
     pub(super) validators_signed: &'static str,
     pub(super) receipt_itself: &'static str,
     pub(super) back: &'static str,
@@ -210,6 +221,18 @@ pub(super) struct Words {
     pub(super) decimal_point: char,
     /// Whether the currency's sign stands before an amount.
     pub(super) sign_first: bool,
+}
+
+/// What was checked of a receipt, each without a mark at its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked {
+    pub(super) committed: &'static str,
+    pub(super) in_block: &'static str,
+    pub(super) energy: &'static str,
+    pub(super) amounts: &'static str,
+    pub(super) limits: &'static str,
+    /// What stands between two of them.
+    pub(super) semicolon: &'static str,
 }
 
 impl Words {
@@ -275,6 +298,11 @@ mod tests {
                 (english.order_from, words.order_from),
                 (english.proof_of, words.proof_of),
                 (english.last_proved, words.last_proved),
+                (english.drew_otherwise, words.drew_otherwise),
+                (english.fed_in_otherwise, words.fed_in_otherwise),
+                (english.corrected, words.corrected),
+                (english.corrected_of_day, words.corrected_of_day),
+                (english.corrected_mean, words.corrected_mean),
             ];
             for (one, other) in pairs {
                 assert_eq!(one.matches("{}").count(), other.matches("{}").count(), "{one} / {other}");
