@@ -51,7 +51,7 @@ pub struct Config {
     /// Names under which the status page is asked for, beside addresses and `localhost`.
     #[serde(default)]
     pub status_names: Vec<String>,
-    /// The time zone of the status page; this machine's unless configured.
+    /// The time zone of the status page; unless configured that of the bill, which the genesis names.
     #[serde(default)]
     pub time_zone: Option<LocalTime>,
     /// Whether a reading must be on the disk, safe from a power cut, before it is sent. Without it, readings are safe
@@ -147,10 +147,12 @@ impl Config {
         Ok(config)
     }
 
-    /// The clock on the wall: UTC where neither the configuration nor this machine says another.
-    pub(crate) fn local_time(&self) -> LocalTime {
+    /// The clock on the wall: as configured; else that by which the community is `billed`, where its genesis names a
+    /// zone that is known here; else this machine's, or UTC.
+    pub(crate) fn local_time(&self, billed: Option<&str>) -> LocalTime {
+        let billed = || LocalTime::try_from(billed?.to_owned()).ok();
         let of_this_machine = || TimeZone::try_system().map(LocalTime::from).unwrap_or_default();
-        self.time_zone.clone().unwrap_or_else(of_this_machine)
+        self.time_zone.clone().or_else(billed).unwrap_or_else(of_this_machine)
     }
 
     /// The names under which the status page is asked for, the one that it listens on among them.
@@ -225,6 +227,17 @@ mod tests {
         assert_eq!(config.order.name(), "fixed");
         let SourceConfig::Replay(replay) = config.source else { panic!("a recording") };
         assert_eq!(replay.file, Path::new("/etc/voisin/meter.csv"));
+    }
+
+    #[test]
+    fn days_are_those_of_the_bill_unless_the_configuration_has_others() {
+        let parsed = |text: &str| Config::parse(text, Path::new("a.toml")).unwrap();
+        let config = parsed(EXAMPLE);
+        assert_eq!(config.local_time(Some("Asia/Kathmandu")).name(), "Asia/Kathmandu");
+        // A zone that came after this program is no reason to count days by none.
+        assert_eq!(config.local_time(Some("Atlantis/Capital")), config.local_time(None));
+        let configured = parsed(&EXAMPLE.replacen("# time_zone = ", "time_zone = ", 1));
+        assert_eq!(configured.local_time(Some("Asia/Kathmandu")).name(), "Europe/Vienna");
     }
 
     #[test]

@@ -423,7 +423,8 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let link =
         |config| home_assistant::Link::new(config, &device, &status.borrow(), status_addr.and_then(page), set_point_s);
     let home_assistant = config.home_assistant.as_ref().map(link).transpose()?;
-    let (local, sight) = (Arc::new(config.local_time()), meter.watch());
+    let billed = core.identity.genesis.time_zone.as_deref();
+    let (local, sight) = (Arc::new(config.local_time(billed)), meter.watch());
     let (length, transformer) = (first.length(), core.identity.transformer);
     let page = Shown { status: status.clone(), store: shown_store, length, transformer, local, sight };
     let prices = Prices::new(page.clone(), config.state.clone(), chooser)

@@ -186,7 +186,7 @@ async fn a_receipt_is_checked_against_the_tariffs_that_the_validators_decided_an
 #[ignore = "needs Mosquitto, which .ci/run installs"]
 async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_restart() {
     let broker = Mosquitto::start();
-    let home = Home::new(broker.port, &METER);
+    let home = Home::in_community(broker.port, &METER, |genesis| genesis.time_zone = Some("Asia/Kathmandu".into()));
     let mut market = Market::connect(&home, broker.port).await;
     let mut running = start(home.config()).await.unwrap();
     market.announce(1).await;
@@ -236,6 +236,19 @@ async fn a_correction_takes_the_place_of_the_receipt_before_it_also_after_a_rest
     let shown: Vec<_> =
         lines.as_array().unwrap().iter().map(|line| (&line["correction"], &line["bought_wh"])).collect();
     assert_eq!(shown, [(&1.into(), &150.into()), (&1.into(), &0.into())]);
+
+    // The page has the days of the bill, marks what is corrected, and says where that is not what the meter measured.
+    let page = async |path: &str| get(running.status_addr.unwrap(), path).await.replace('\u{202f}', " ");
+    let measured = "it settles exactly the energy that your meter measured";
+    let same = page("/proof/2026-06-01T12:00:00Z?lang=en").await;
+    assert!(same.contains("Proof of 17:45–18:00") && same.contains(measured), "{same}");
+    let other = page("/proof/2026-06-01T12:15:00Z?lang=en").await;
+    let values = "Fed into the grid: your meter measured 0.100 kWh; the validated value that was decided is 0.090 kWh.";
+    assert!(other.contains(values) && !other.contains(measured), "{other}");
+    let day = page("/day/2026-06-01?lang=en").await;
+    assert_eq!(day.matches("corrected (no. 1)").count(), 2, "{day}");
+    let month = page("/month/2026-06?lang=en").await;
+    assert!(month.contains("corrected: 2") && month.contains("Corrected intervals: 2."), "{month}");
     running.stop().await;
 }
 
