@@ -162,8 +162,10 @@ pub(crate) fn is_looked_at(root: &str, date: &str, settled: usize, corrected: us
     chromium.wait_for(&(text("interval-said") + ".startsWith('Cleared again from what the ledger has of it')"), true);
     chromium.wait_for(&count("#curves-empty[hidden]"), 1);
     chromium.wait_for(&(count("#curves .main-svg .scatterlayer .trace") + " > 1"), true);
-    chromium.eval(&click("#lines-show"));
-    chromium.wait_for(&text("lines-said"), "No grid is known of this day: there are no lines to show.");
+    assert_eq!(chromium.eval(&count("#lines[hidden]")), 1, "nobody is connected to a grid");
+    let chosen = "[...document.getElementById('member').options].map((option) => option.text)";
+    let sorted = format!("{chosen}.toSorted(new Intl.Collator('en', {{ numeric: true }}).compare)");
+    assert_eq!(chromium.eval(chosen), chromium.eval(&sorted), "households are found by their names");
     chromium.eval(&click("#whose button"));
     chromium.wait_for(&count("#household-rows > tr"), 1);
     chromium.wait_for(&count("#decision-rows > tr"), 1);

@@ -45,6 +45,23 @@ export function colours() {
   return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${name}`).trim() });
 }
 
+// Between the margins of A4, and a card's; on other paper a chart is drawn larger or smaller.
+const PAPER_WIDTH = 660;
+
+/** Every chart that is drawn. */
+const drawn = () => [...document.querySelectorAll('.plot')].filter((element) => element.data !== undefined);
+
+// A chart keeps the size it was drawn at, and a screen is wider than paper: so it is drawn anew for the time of printing.
+addEventListener('beforeprint', () => drawn().forEach((element) => {
+  const height = element.clientHeight;
+  window.Plotly.relayout(element, { autosize: false, width: PAPER_WIDTH, height });
+  element.querySelectorAll('.main-svg').forEach((svg) => svg.setAttribute('viewBox', `0 0 ${PAPER_WIDTH} ${height}`));
+}));
+addEventListener('afterprint', () => drawn().forEach((element) => {
+  element.querySelectorAll('.main-svg').forEach((svg) => svg.removeAttribute('viewBox'));
+  window.Plotly.relayout(element, { autosize: true, width: null, height: null });
+}));
+
 export const narrow = () => window.innerWidth < 480;
 
 // On a narrow screen a legend stays in one row only if it is small.

@@ -2,7 +2,7 @@
 
 import { ask } from './ask.js';
 import { curvesText, drawCurves, drawHistory, keyed } from './charts.js';
-import { clock, day, energy, kwh, moment, money, nano, number, price } from './format.js';
+import { clock, day, decimals, energy, kwh, moment, money, nano, number, price } from './format.js';
 import { drawHealth } from './health.js';
 import { drawGrid, heaviest, loading } from './map.js';
 import { drawShares } from './mechanism.js';
@@ -275,7 +275,9 @@ async function drawHistoryCard() {
 function drawHouseholds() {
   const total = shown.scope === 'total';
   const { totals } = status;
-  const found = table.draw(shown.households, total ? { energy: 1, money: 2 } : { energy: 3, money: 4 }, totals !== null);
+  const most = Math.max(0, ...shown.households.flatMap((of) => [of.bought_wh, of.sold_wh, of.imported_wh, of.exported_wh]));
+  const digits = total ? { energy: decimals(most), money: 2 } : { energy: 3, money: 4 };
+  const found = table.draw(shown.households, digits, totals !== null);
   const over = shown.start === null && !total ? say('no_interval_yet') : !total ? say('in_interval', { start: moment(shown.start) })
     : totals === null ? say('nothing_known') : count('over', totals.intervals);
   put('households-note', `${count('members', found)}, ${over}`);

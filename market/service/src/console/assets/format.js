@@ -8,15 +8,18 @@ export { money, nano, number };
 /** Whole Wh in kWh. */
 export const kwh = (wh, digits) => number(wh / 1000, digits);
 
+/** Decimals for energies of which `wh` is the largest: each Wh is seen until they are many. */
+export const decimals = (wh) => (wh < 10_000 ? 3 : 1);
+
 /** Whole Wh in the unit that suits their size. */
 export function energy(wh) {
-  return wh >= 10_000_000 ? { text: number(wh / 1e6, 2), unit: 'MWh' } : { text: number(wh / 1000, 1), unit: 'kWh' };
+  return wh >= 10_000_000 ? { text: number(wh / 1e6, 2), unit: 'MWh' } : { text: number(wh / 1000, decimals(wh)), unit: 'kWh' };
 }
 
 /** A price per kWh, four decimals or as many as it has. */
 export function price(text) {
-  const decimals = text.split('.')[1]?.length ?? 0;
-  return number(Number(text), Math.max(4, decimals > 4 ? Math.min(decimals, 6) : 4));
+  const given = text.split('.')[1]?.length ?? 0;
+  return number(Number(text), Math.max(4, given > 4 ? Math.min(given, 6) : 4));
 }
 
 /** How long ago, in one unit. */

@@ -7,6 +7,7 @@ import { language } from './words.js';
 
 const HOUR_MS = 3_600_000;
 const LINES_DRAWN = 5;
+const ENERGY_TOP = 0.46; // of the chart's height; the energy's legend is above it, and above that the prices are
 const LINE_COLOURS = ['retail', 'demand', 'supply', 'traded', 'imported'];
 
 /** The hour on the wall of a time zone, so many hours after the start of a day. */
@@ -67,10 +68,10 @@ export async function drawDay(element, day, other, currency) {
     bargap: 0,
     hovermode: 'closest',
     legend: { ...legend, y: 1 },
-    legend2: { ...legend, y: 0.5 },
+    legend2: { ...legend, y: ENERGY_TOP + 0.01 },
     xaxis: axis(colour, '', { range: [0, count], tickmode: 'array', tickvals: ticks, ticktext: texts, tickangle: 0, anchor: 'y2' }),
-    yaxis: axis(colour, say('price_axis', { currency: plain(currency) }), { domain: [0.62, 1], rangemode: 'tozero', tickformat: '.2f', nticks: 5 }),
-    yaxis2: axis(colour, say('energy_axis'), { domain: [0, 0.48], nticks: 5, zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1 }),
+    yaxis: axis(colour, say('price_axis', { currency: plain(currency) }), { domain: [other !== null && narrow() ? 0.76 : 0.62, 1], rangemode: 'tozero', tickformat: '.2f', nticks: 5 }),
+    yaxis2: axis(colour, say('energy_axis'), { domain: [0, ENERGY_TOP], nticks: 5, zeroline: true, zerolinecolor: colour.faint, zerolinewidth: 1 }),
   }), CONFIG);
 }
 

@@ -1,6 +1,7 @@
 // A household's month, a line a day: what it bought, sold and saved.
 
 import { number } from './format.js';
+import { language } from './words.js';
 import { ask, at, day as written, kwh, money, monthName, row, say } from './history-parts.js';
 
 function remarks({ settled, read, provisional, corrected }) {
@@ -58,10 +59,16 @@ export function offerMonth(date) {
 }
 
 at('whose').addEventListener('submit', (event) => { event.preventDefault(); show(at('member').value, at('month').value); });
+const all = households();
+/** Whether somebody is connected to a grid; where nobody knows, somebody may be. */
+export const gridded = all.then((listed) => listed.some(({ bus }) => bus !== null)).catch(() => true);
+const byName = new Intl.Collator(language, { numeric: true }).compare;
+
 /** What members are called, once the households are listed; who is not listed, by its pseudonym. */
-export const names = households().then((all) => {
-  at('member').replaceChildren(...all.map(({ member, name }) => new Option(name, member)));
-  const named = new Map(all.map(({ member, name }) => [member, name]));
+export const names = all.then((listed) => {
+  const sorted = listed.toSorted((a, b) => byName(a.name, b.name));
+  at('member').replaceChildren(...sorted.map(({ member, name }) => new Option(name, member)));
+  const named = new Map(listed.map(({ member, name }) => [member, name]));
   return (member) => named.get(member) ?? member;
 }).catch((error) => {
   at('household-said').textContent = say('failed', { reason: error.message });

@@ -2,21 +2,29 @@
 
 import { number } from './format.js';
 import { drawLines } from './history-charts.js';
+import { gridded } from './history-household.js';
 import { ask, at, kwh, percent, row, say, wall } from './history-parts.js';
 
 let date = null;
 let asked = 0;
 let shown = null;
 
-/** Offers the lines of a day. */
-export function offerLines(day) {
+/** Shows no lines. */
+export function hideLines() {
   asked += 1;
+  at('lines').hidden = true;
+}
+
+/** Offers the lines of a day, where there is a grid. */
+export async function offerLines(day) {
+  hideLines();
+  const turn = asked;
   date = day.date;
   shown = null;
-  at('lines').hidden = day.intervals.length === 0;
   at('lines-show').hidden = false;
   at('lines-said').textContent = '';
   for (const id of ['lines-known', 'lines-csv', 'worst-csv']) at(id).hidden = true;
+  if (await gridded && turn === asked) at('lines').hidden = day.intervals.length === 0;
 }
 
 /** Draws the lines again, where they are shown. */

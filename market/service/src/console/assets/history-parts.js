@@ -8,7 +8,8 @@ import { language, speaker } from './words.js';
 export const say = speaker(TEXTS);
 export const at = (id) => document.getElementById(id);
 
-export const kwh = (wh) => number(wh / 1000, 2);
+/** Whole Wh, none of them lost. */
+export const kwh = (wh) => number(wh / 1000, 3);
 export const money = (text) => amount(nano(text), 2);
 export const small = (text) => amount(nano(text), 4);
 

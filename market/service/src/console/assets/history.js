@@ -5,7 +5,7 @@ import { drawDay } from './history-charts.js';
 import { names, offerMonth } from './history-household.js';
 import { showDecisions } from './history-decisions.js';
 import { hideInterval, showInterval } from './history-interval.js';
-import { offerLines, redrawLines } from './history-lines.js';
+import { hideLines, offerLines, redrawLines } from './history-lines.js';
 import { ask, at, day as written, kwh, money, row, say, small, wall } from './history-parts.js';
 import { speak } from './words.js';
 
@@ -119,8 +119,9 @@ function fail(reason) {
   shown = null;
   at('said').className = 'failed';
   at('said').textContent = say('failed', { reason });
-  for (const id of ['sums', 'energy', 'table', 'lines']) at(id).hidden = true;
+  for (const id of ['sums', 'energy', 'table']) at(id).hidden = true;
   hideInterval();
+  hideLines();
 }
 
 let asked = 0;

@@ -46,7 +46,7 @@ export default {
   validator: 'Validator',
   height: 'Höhe',
   age: 'Alter',
-  lag: 'Rückstand',
+  lag: 'Rück\u00adstand',
   state: 'Zustand',
   alarms: 'Warnungen',
   accounts: 'Konten',
