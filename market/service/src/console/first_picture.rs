@@ -57,6 +57,8 @@ fn plot(
         .x_label_area_size(LABEL_HEIGHT)
         .y_label_area_size(LABEL_WIDTH)
         .build_cartesian_2d(0..widest + widest / 20, lowest..highest + highest / 12)?;
+    let energy_decimals = decimals(widest, 1_000, 1);
+    let price_decimals = decimals(highest - lowest, 1_000_000, 2);
     let text = ("sans-serif", TEXT_SIZE).into_font().color(&TEXT);
     chart
         .configure_mesh()
@@ -66,13 +68,24 @@ fn plot(
         .label_style(text)
         .x_labels(5)
         .y_labels(5)
-        .x_label_formatter(&|wh| format!("{:.1}", *wh as f64 / 1_000.0))
-        .y_label_formatter(&|micro| format!("{:.2}", *micro as f64 / 1_000_000.0))
+        .x_label_formatter(&|wh| format!("{:.energy_decimals$}", *wh as f64 / 1_000.0))
+        .y_label_formatter(&|micro| format!("{:.price_decimals$}", *micro as f64 / 1_000_000.0))
         .draw()?;
     for (curve, colour) in [(demand, DEMAND), (supply, SUPPLY)] {
         chart.draw_series([PathElement::new(curve.to_vec(), colour.stroke_width(3))])?;
     }
     Ok(())
+}
+
+/// So many decimals of `unit`, and no fewer than `least`, that the labels of an axis of this length differ: there are
+/// at most ten of them.
+fn decimals(length: i64, unit: i64, least: usize) -> usize {
+    const MOST: usize = 6;
+    let (mut decimals, mut scaled) = (0, length);
+    while decimals < least || (scaled < 10 * unit && decimals < MOST) {
+        (decimals, scaled) = (decimals + 1, scaled.saturating_mul(10));
+    }
+    decimals
 }
 
 /// Steps in an order of prices, added up: the corners of a stepped curve, Wh and millionths.
@@ -122,6 +135,19 @@ mod tests {
         assert_eq!(demand, [(0, 300_000), (100, 300_000), (100, 200_000), (400, 200_000)]);
         let supply = stepped(&steps, |a, b| a.cmp(&b));
         assert_eq!(supply, [(0, 200_000), (300, 200_000), (300, 300_000), (400, 300_000)]);
+    }
+
+    #[test]
+    fn the_labels_of_an_axis_differ_however_little_there_is() {
+        for (wh, expected) in [(100, 2), (999, 2), (1_000, 1), (1_000_000, 1)] {
+            assert_eq!(decimals(wh, 1_000, 1), expected, "{wh}");
+        }
+        assert_eq!([10_000, 99_999, 100_000].map(|micro| decimals(micro, 1_000_000, 2)), [3, 3, 2]);
+        let little = CurveSteps { demand: vec![step("0.3", 100)], supply: vec![step("0.1", 60)] };
+        let svg = draw(&little).unwrap();
+        let labels = svg.split("<text").skip(1).filter_map(|text| text.split(['>', '<']).nth(1)).map(str::trim);
+        let labels: Vec<&str> = labels.collect();
+        assert!(labels.len() > 4 && labels.iter().all(|label| label.len() == "0.00".len()), "{labels:?}");
     }
 
     #[test]
