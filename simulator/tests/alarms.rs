@@ -199,9 +199,12 @@ fn each_alert_fires_and_clears_as_parts_of_a_real_neighbourhood_stop_and_come_ba
     assert!(over["cleared"].as_str().unwrap() > over["since"].as_str().unwrap(), "{over}");
     let (_, said) = list.command(&[]);
     assert!(said.contains("over, the latest first:") && said.contains("no_quorum  2"), "{said}");
+    assert!(!said.contains("not running"), "{said}");
 
     // The market itself.
     market.stop();
+    let (_, said) = list.command(&[]);
+    assert!(said.starts_with("the market is not running; it has left this list, last changed at 2"), "{said}");
     prometheus.fire(&["VoisinMarketAway"]);
     let _market = neighbourhood.market();
     prometheus.clear(&["VoisinMarketAway"]);

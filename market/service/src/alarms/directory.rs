@@ -1,9 +1,10 @@
 //! The list of alarms on disk, and acknowledgements on their way to the market.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ use super::{
 /// Below the market's state directory.
 pub const ALARMS_DIRECTORY: &str = "alarms";
 const LIST: &str = "alarms.json";
+/// Locked by the market as long as it runs.
+const RUNNING: &str = "running";
 /// Largest list that is read: twice what the longest one takes, bytes.
 const LIST_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
 /// Largest acknowledgement, bytes.
@@ -93,6 +96,29 @@ impl Directory {
     pub(crate) fn write(&self, kept: &Kept) -> Result<(), DirectoryError> {
         let text = serde_json::to_vec(kept).map_err(|error| self.error(LIST, error.into()))?;
         self.replace(LIST, &text)
+    }
+
+    /// Says that a market looks after the list, as long as the file is held. None where another one does, or the disk
+    /// fails.
+    pub(crate) fn occupy(&self) -> Option<File> {
+        settings::owner_only::create_directory(&self.0).ok()?;
+        let file = File::options().create(true).truncate(false).write(true).open(self.0.join(RUNNING)).ok()?;
+        file.try_lock().ok().map(|()| file)
+    }
+
+    /// Whether a market looks after the list; none where that cannot be known.
+    pub fn is_occupied(&self) -> Option<bool> {
+        match File::open(self.0.join(RUNNING)).ok()?.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        }
+    }
+
+    /// When the list changed last, seconds after the epoch; none where there is none.
+    pub fn changed(&self) -> Option<i64> {
+        let changed = fs::metadata(self.0.join(LIST)).and_then(|list| list.modified()).ok()?;
+        i64::try_from(changed.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
     }
 
     /// Leaves for the market that somebody knows of an alarm which is on. `at` is the time, seconds after the epoch.
@@ -200,6 +226,21 @@ mod tests {
         directory.acknowledge(AlarmName::NoBlock, "ada", 7).unwrap();
         assert_eq!(directory.take(), [(AlarmName::NoBlock, Acknowledged { by: "ada".into(), at: 7 })]);
         assert_eq!(directory.take(), []);
+    }
+
+    #[test]
+    fn whether_a_market_looks_after_the_list_is_known_by_who_holds_it() {
+        let state = tempfile::tempdir().unwrap();
+        let directory = Directory::of(state.path());
+        assert_eq!((directory.is_occupied(), directory.changed()), (None, None), "no market was ever here");
+        let held = directory.occupy().unwrap();
+        assert_eq!(directory.is_occupied(), Some(true));
+        assert!(directory.occupy().is_none(), "by one at a time");
+        drop(held);
+        assert_eq!(directory.is_occupied(), Some(false));
+        directory.write(&with_one()).unwrap();
+        assert!(directory.changed().is_some());
+        assert!(directory.occupy().is_some(), "the next one");
     }
 
     #[test]

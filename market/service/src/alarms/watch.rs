@@ -34,9 +34,12 @@ pub(crate) async fn watch(board: Board, directory: Directory, state: PathBuf, mu
     let (tell, mut told) = mpsc::channel(1);
     let mut unwritten = false;
     let mut failed = false;
+    // Let go when the market ends, however it does.
+    let mut held = None;
     loop {
         tokio::select! {
             _ = every.tick() => {
+                held = held.or_else(|| directory.occupy());
                 board.disk(disk::room(&state).map(Disk::from));
                 let changes = board.watch_alarms(directory.take());
                 changes.iter().for_each(log);

@@ -16,7 +16,7 @@ use super::{Failure, bad_input, failure, now, print};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "The market need not run to be asked; it takes an acknowledgement within a second, or when it is started again. Run it as
+    after_help = "The market need not run to be asked, and it is said where it does not; it takes an acknowledgement within a second, or when it is started again. Run it as
 the market's own user: the list is in the state directory, which nobody else may read or write.
 
 Examples:
@@ -93,8 +93,16 @@ fn directory(config: &Path) -> Result<Directory, Failure> {
 
 fn list(directory: &Directory) -> Result<(), Failure> {
     let alarms = directory.read().map_err(bad_input)?;
+    let ended = directory.is_occupied() == Some(false);
+    if ended {
+        let left = directory.changed().map_or_else(
+            || "has left no list".to_owned(),
+            |at| format!("has left this list, last changed at {}", utc_text(at)),
+        );
+        print(&format!("the market is not running; it {left}"))?;
+    }
     if alarms.on().is_empty() {
-        print("no alarm is on")?;
+        print(if ended { "no alarm was on" } else { "no alarm is on" })?;
     }
     for alarm in alarms.on() {
         let Alarm { name, since, cause, action, acknowledged, .. } = alarm;
