@@ -358,6 +358,13 @@ async fn on_paper_tables_are_whole_and_nothing_is_to_be_pressed() {
     let cut =
         "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollHeight > box.clientHeight + 1).length";
     assert_ne!(chromium.eval(cut), 0, "on a screen they scroll");
+    // A chart has the width of the paper while it is printed, and no other layer of it another one.
+    let widths = "[...new Set([...document.querySelectorAll('.main-svg')].map((svg) => svg.getAttribute('width')))]";
+    let on_screen = chromium.eval(widths);
+    chromium.eval("dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(chromium.eval(widths), json!(["660"]));
+    chromium.eval("dispatchEvent(new Event('afterprint'))");
+    chromium.wait_for(widths, on_screen);
     chromium.on_paper();
     for (expression, expected) in [
         (cut, json!(0)),
