@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::registered::{Household, RegistrationFault};
 
 /// What is to be done, and what comes then.
-const TO_DO: &str = "not registered yet: hand enrolment.json to your operator";
+const TO_DO: &str = "not registered yet: hand enrolment.json to your operator, unless you have";
 
 /// What an agent says of itself that waits for its registration: the JSON of `/status` until then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl Waiting {
             let _ = writeln!(text, "{label:<24}{value}");
         };
         line("community", &self.community);
-        line("registration", &self.waiting);
+        line("registration", &format!("{}; no proof of a decision has come here yet", self.waiting));
         line("device", &self.device.to_string());
         line("member key", &self.member_key.to_string());
         line("broker", if self.connected { "connected" } else { "not connected" });

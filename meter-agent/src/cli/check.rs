@@ -133,8 +133,9 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
             // Its meter can be read all the same.
             Err(StartError::NotRegistered { device, .. }) => {
                 report.waits(format_args!(
-                    "not registered yet: hand enrolment.json to your operator; `run` then waits for what the validators \
-                     decide of device {device}, and begins by itself"
+                    "not registered yet: hand enrolment.json to your operator, unless you have; no proof of a decision \
+                     has come here yet: `run` waits for what the validators decide of device {device}, and begins by \
+                     itself"
                 ));
                 Some(Placement { first: genesis.first_interval, registers: Registers::default(), rated_power_w: None })
             }
