@@ -19,6 +19,7 @@ use protocol::{
     receipt::Receipt,
     retirement::{ProvedRetirement, Retirement},
     settlement::Line,
+    text::ParseError,
 };
 
 use super::{Failure, bad_input, failed, print};
@@ -109,7 +110,11 @@ fn seen(path: &Path, verifier: &Verifier, header: &Header, policy: &Policy) -> R
     let bytes = read(path, "a proof", LOG_PROOF_BYTES_MAX)?;
     let proof: LogProof = String::from_utf8_lossy(&bytes)
         .parse()
-        .map_err(|error| bad_input(format!("{}: malformed_proof: {error}", path.display())))?;
+        // What is found there has several lines; an error has one.
+        .map_err(|error: ParseError| {
+            let error = error.to_string().replace('\n', " ");
+            bad_input(format!("{}: malformed_proof: {error}", path.display()))
+        })?;
     let checked = verifier.check_logged(header, &proof, policy);
     checked.map_err(|fault| failed(format!("{}: {}: {fault}", path.display(), fault.name())))
 }
