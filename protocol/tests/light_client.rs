@@ -256,7 +256,7 @@ fn registration_leaf(proved: &Value) -> Option<Bytes> {
 fn check_retirement(proved: &Value, genesis: &Value) -> Result<(), &'static str> {
     let header = check_way(proved, genesis)?;
     let message = instruction_message(proved).ok_or("retirement")?;
-    check_leaf(&proved["proof"], &header["transactions"], &sha256(&message).to_vec())?;
+    check_leaf(&proved["proof"], &header["transactions"], sha256(&message).as_ref())?;
     let (signer, signature) = (key(&proved["key"]).ok_or("key")?, hex(&proved["signature"], 64).ok_or("signature")?);
     let signed = array([
         Some(text("Signature1")),

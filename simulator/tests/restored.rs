@@ -102,9 +102,9 @@ fn a_validator_and_a_market_that_lose_their_disks_come_back_from_backups() {
     let state = market_config.with_file_name("data");
     let in_backup: Vec<String> = names(&of_market).into_iter().filter(|name| !name.ends_with(".json")).collect();
     assert_eq!(names(&state), in_backup, "all that the market keeps is in its backup");
-    let known =
-        [&KEPT_APART[..], &["validator.key.signed", "votes.wal", "genesis.json"], &["drafts", "evidence", "ledger"]];
-    let known = known.concat();
+    // An old log of look-ups would contradict what households were shown, and the last checkpoint is asked for again.
+    let left_out = ["validator.key.signed", "votes.wal", "genesis.json", "accesses", "checkpoint.tlog-proof"];
+    let known = [&KEPT_APART[..], &left_out, &["drafts", "evidence", "ledger"]].concat();
     assert!(names(home).iter().all(|name| known.contains(&name.as_str())), "{:?}", names(home));
     market = neighbourhood.market();
     neighbourhood.settled(0, 8);

@@ -168,7 +168,7 @@ async fn a_browser_draws_every_mechanism_on_every_screen() {
             drawn += 1;
         }
     }
-    assert_eq!(drawn, 8 * screens.len());
+    assert_eq!(drawn, 9 * screens.len());
     println!("pictures are in {}", pictures.display());
 }
 

@@ -130,7 +130,7 @@ mod tests {
         let keys = [1, 2, 3, 4].map(|seed| SecretKey::from_seed(&[seed; 32]));
         let validators: Vec<Validator> = keys.iter().map(|key| Validator { key: key.public(), power: 1 }).collect();
         let mut gathered = Gathered::default();
-        let mut take = |gathered: &mut Gathered, root: &MerkleRoot, key: &SecretKey| {
+        let take = |gathered: &mut Gathered, root: &MerkleRoot, key: &SecretKey| {
             gathered.take(&chain, &validators, 7, &Cosigned::sign(&chain, root, key, 9))
         };
         let honest = root(7, "honest");
