@@ -5,10 +5,11 @@ use protocol::{
     envelope::{ChainId, Payload, Sealed},
     hash::Hash,
     key::PublicKey,
+    log::grows,
     member::MemberId,
+    merkle::{MerkleProof, MerkleRoot},
 };
 use serde::{Deserialize, Serialize};
-use tlog_tiles::tlog;
 
 use crate::access::Access;
 
@@ -125,9 +126,9 @@ impl Accesses {
         }
         let head = self.head.open::<Head>(chain, |key| *key == self.key);
         let head = head.map_err(|error| AnswerFault::BadSignature(error.to_string()))?;
-        let (size, root) = (head.entries, tlog::Hash(*head.root.as_bytes()));
+        let root = MerkleRoot { leaves: head.entries, hash: head.root };
         if let Some(seen) = seen {
-            self.check_growth(size, root, seen)?;
+            self.check_growth(&root, seen)?;
         }
         let mut found = Vec::new();
         let mut next = since;
@@ -135,32 +136,26 @@ impl Accesses {
             let wrong = AnswerFault::NotProved(*index);
             let access = Access::read(line).filter(|access| access.concerns(member) && *index >= next);
             let access = access.filter(|_| path.len() <= PATH_MAX).ok_or(wrong.clone())?;
-            let leaf = tlog::record_hash(line.as_bytes());
-            tlog::check_record(&hashes(path), size, root, *index, leaf).map_err(|_| wrong)?;
+            if !(MerkleProof { index: *index, path: path.clone() }).proves(line.as_bytes(), &root) {
+                return Err(wrong);
+            }
             next = index + 1;
             found.push(access);
         }
-        if self.next < next || self.next > size {
+        if self.next < next || self.next > root.leaves {
             return Err(AnswerFault::BadPage(self.next));
         }
-        Ok((Seen { key: self.key, entries: size, root: head.root }, found))
+        Ok((Seen { key: self.key, entries: root.leaves, root: root.hash }, found))
     }
 
-    fn check_growth(&self, size: u64, root: tlog::Hash, seen: &Seen) -> Result<(), AnswerFault> {
-        if size < seen.entries {
-            return Err(AnswerFault::Shrunk { expected: seen.entries, found: size });
+    fn check_growth(&self, root: &MerkleRoot, seen: &Seen) -> Result<(), AnswerFault> {
+        let before = MerkleRoot { leaves: seen.entries, hash: seen.root };
+        if root.leaves < before.leaves {
+            return Err(AnswerFault::Shrunk { expected: before.leaves, found: root.leaves });
         }
-        let before = tlog::Hash(*seen.root.as_bytes());
-        let is_same = size == seen.entries && root == before;
-        if seen.entries == 0 || is_same {
+        if before.leaves == 0 || *root == before || grows(&before, root, &self.consistency) {
             return Ok(());
         }
-        let fits = self.consistency.len() <= PATH_MAX
-            && tlog::check_tree(&hashes(&self.consistency), size, root, seen.entries, before).is_ok();
-        if fits { Ok(()) } else { Err(AnswerFault::Rewritten(seen.entries)) }
+        Err(AnswerFault::Rewritten(before.leaves))
     }
-}
-
-fn hashes(path: &[Hash]) -> Vec<tlog::Hash> {
-    path.iter().map(|hash| tlog::Hash(*hash.as_bytes())).collect()
 }

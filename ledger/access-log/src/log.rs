@@ -1,9 +1,13 @@
 //! All look-ups at a node, in their order.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::Infallible};
 
-use protocol::{hash::Hash, member::MemberId, merkle::leaf_hash};
-use tlog_tiles::tlog::{self, HashReader};
+use protocol::{
+    hash::Hash,
+    log::Log as Tree,
+    member::MemberId,
+    merkle::{MerkleRoot, leaf_hash},
+};
 
 use crate::{
     access::{Access, Hour, Looked},
@@ -43,21 +47,11 @@ pub enum Noted {
 #[derive(Debug, Default)]
 pub struct Log {
     entries: Vec<Access>,
-    nodes: Nodes,
+    /// Hashes of the tree's complete nodes, level by level, from the leaves up.
+    nodes: Vec<Vec<Hash>>,
     /// What was logged in the last hour that was.
     hour: Option<Hour>,
     lately: BTreeSet<(String, String, crate::Call, Option<MemberId>)>,
-}
-
-/// Hashes of the tree's nodes, in the order in which they became complete.
-#[derive(Debug, Default)]
-struct Nodes(Vec<tlog::Hash>);
-
-impl HashReader for Nodes {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
-        let node = |index: &u64| self.0.get(usize::try_from(*index).ok()?).copied();
-        indexes.iter().map(node).collect::<Option<_>>().ok_or(tlog::Error::IndexesNotInTree)
-    }
 }
 
 impl Log {
@@ -104,27 +98,34 @@ impl Log {
     }
 
     fn push(&mut self, access: Access, line: &str) {
-        let leaf = tlog::Hash(*leaf_hash(line.as_bytes()).as_bytes());
-        match tlog::stored_hashes_for_record_hash(self.entries.len() as u64, leaf, &self.nodes) {
-            Ok(made) => self.nodes.0.extend(made),
-            Err(error) => unreachable!("all nodes of the tree are kept: {error}"),
+        let Ok(completed) = self.tree().append(leaf_hash(line.as_bytes()));
+        self.nodes.resize_with(self.nodes.len().max(completed.len()), Vec::new);
+        for (level, node) in self.nodes.iter_mut().zip(completed) {
+            level.push(node);
         }
         self.entries.push(access);
     }
 
+    fn tree(&self) -> Tree<impl Fn(u8, u64) -> Result<Hash, Infallible> + '_> {
+        Tree::new(self.entries.len() as u64, |level, place| {
+            let node = self.nodes.get(usize::from(level)).and_then(|nodes| nodes.get(usize::try_from(place).ok()?));
+            match node {
+                Some(node) => Ok(*node),
+                None => unreachable!("all nodes of the tree are kept"),
+            }
+        })
+    }
+
     /// How many look-ups there are, and the root of the tree over them.
     pub fn head(&self, at: i64) -> Head {
-        let entries = self.entries.len() as u64;
-        match tlog::tree_hash(entries, &self.nodes) {
-            Ok(root) => Head { entries, root: Hash::from_bytes(root.0), at },
-            Err(error) => unreachable!("all nodes of the tree are kept: {error}"),
-        }
+        let Ok(MerkleRoot { leaves, hash }) = self.tree().root();
+        Head { entries: leaves, root: hash, at }
     }
 
     /// The look-ups from one on that concern a member, each with its proof, and which one comes after those that were
     /// looked at: at most so many that an answer has its bounds.
     pub fn of(&self, member: MemberId, since: u64) -> (Vec<Entry>, u64) {
-        let size = self.entries.len() as u64;
+        let tree = self.tree();
         let mut found = Vec::new();
         let first = usize::try_from(since).unwrap_or(usize::MAX);
         for (index, access) in self.entries.iter().enumerate().skip(first) {
@@ -134,22 +135,16 @@ impl Log {
             if found.len() == ANSWERED_MAX {
                 return (found, index as u64);
             }
-            let path = match tlog::prove_record(size, index as u64, &self.nodes) {
-                Ok(path) => path.into_iter().map(|hash| Hash::from_bytes(hash.0)).collect(),
-                Err(error) => unreachable!("all nodes of the tree are kept: {error}"),
-            };
-            found.push(Entry { index: index as u64, line: access.line(), path });
+            // The library counts from 1.
+            let Ok(Some(proof)) = tree.prove(index as u64 + 1) else { unreachable!("it is in the tree") };
+            found.push(Entry { index: index as u64, line: access.line(), path: proof.path });
         }
-        (found, size)
+        (found, self.entries.len() as u64)
     }
 
     /// That the first `size` look-ups are the beginning of all; none where there are not as many.
     pub fn consistency(&self, size: u64) -> Option<Vec<Hash>> {
-        let all = self.entries.len() as u64;
-        if size == 0 {
-            return Some(Vec::new());
-        }
-        let path = tlog::prove_tree(all, size, &self.nodes).ok()?;
-        Some(path.into_iter().map(|hash| Hash::from_bytes(hash.0)).collect())
+        let Ok(path) = self.tree().prove_growth(size);
+        path
     }
 }
