@@ -389,7 +389,7 @@ impl State {
     }
 
     fn member(&self, id: MemberId) -> Result<&Member, Refusal> {
-        self.members.get(&id).ok_or(Refusal::UnknownMember(id))
+        self.find_member(&id).ok_or(Refusal::UnknownMember(id))
     }
 
     /// The chain: the hash of the genesis.
@@ -450,6 +450,11 @@ impl State {
     /// The members, in ascending order of pseudonym.
     pub fn members(&self) -> impl Iterator<Item = (&MemberId, &Member)> {
         self.members.iter()
+    }
+
+    /// A member, if there is one of this pseudonym.
+    pub fn find_member(&self, member: &MemberId) -> Option<&Member> {
+        self.members.get(member)
     }
 
     /// The members after one of this pseudonym, in ascending order; all without one.

@@ -34,7 +34,7 @@ impl Ledger {
     ) -> Result<Option<Accesses>, QuestionFault> {
         let state = &self.head().state;
         let Some(accesses) = self.accesses.get() else { return Ok(None) };
-        let Some((_, known)) = state.members().find(|(id, _)| **id == member) else { return Ok(None) };
+        let Some(known) = state.find_member(&member) else { return Ok(None) };
         let keys: Vec<_> = [Some(known.key()), known.device()].into_iter().flatten().collect();
         read_question(question, &state.chain(), member, &keys, now)?;
         Ok(Some(accesses.of(&state.chain(), member, from, now)))

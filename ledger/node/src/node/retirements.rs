@@ -40,11 +40,11 @@ impl Ledger {
         let Some(bundle) = issue.bundle_of(number) else { return Ok(None) };
         let Some(instruction) = bundle.retired else { return Ok(None) };
         let proved = self.retirement(bundle.holder, instruction)?;
-        let producer = state.members().find(|(id, _)| **id == issue.producer);
+        let producer = state.find_member(&issue.producer);
         Ok(Some(RetiredCertificate {
             producer: issue.producer,
             technology: issue.technology,
-            bus: producer.and_then(|(_, member)| member.bus().map(str::to_owned)),
+            bus: producer.and_then(|member| member.bus().map(str::to_owned)),
             open: self.open_before(proved.header.height)?,
             proved,
         }))
@@ -52,8 +52,7 @@ impl Ledger {
 
     fn height_of_retirement(&self, holder: MemberId, instruction: Hash) -> Result<Option<u64>, LedgerError> {
         let head = self.head();
-        let last = head.state.members().find(|(id, _)| **id == holder);
-        let last = last.map_or(0, |(_, member)| member.instruction_sequence());
+        let last = head.state.find_member(&holder).map_or(0, |member| member.instruction_sequence());
         let mut known = self.lock_retirements();
         let (first, end) = known.looked_at.get(&holder).copied().unwrap_or((last + 1, last + 1));
         if let Some(height) = known.heights.get(&instruction) {

@@ -80,8 +80,8 @@ pub fn export(
         let issues = head.state.record(interval).map(|record| record.issues).unwrap_or_default();
         let proofs = if issues.is_empty() { Default::default() } else { ledger.receipts_in_force(interval)? };
         for issue in &issues {
-            let member = head.state.members().find(|(id, _)| **id == issue.producer);
-            let (Some(receipt), Some((_, producer))) = (proofs.get(&issue.producer), member) else {
+            let member = head.state.find_member(&issue.producer);
+            let (Some(receipt), Some(producer)) = (proofs.get(&issue.producer), member) else {
                 return Err(ExportError::NoProducer { interval, producer: issue.producer });
             };
             let producer = producer.registration();
