@@ -3,6 +3,8 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `routes.rs` | the calls, and nothing of who may make them |
+//! | `log.rs` | those about the log of headers |
+//! | `answer.rs` | how a call is answered, or why it fails |
 //! | `page.rs` | the page at `/`, and its files |
 //! | `settings.rs` | what a configuration says of TLS, tokens and limits |
 //! | `auth.rs` | the role that each call needs |
@@ -15,8 +17,10 @@
 //!
 //! A call comes from outside to inside through `serve`, `guard`, `routes`: what costs least is asked first.
 
+mod answer;
 mod auth;
 mod guard;
+mod log;
 mod look_ups;
 mod openapi;
 mod page;

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use access_log::{Accesses, QuestionFault};
+use access_log::Accesses;
 use axum::{
     Extension, Json, Router,
     body::Bytes,
@@ -16,7 +16,7 @@ use axum::{
 };
 use protocol::{
     api::{
-        BlockSummary, Community, Consistency, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
+        BlockSummary, Community, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
         MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RetiredCertificate, RulesInForce,
         SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
     },
@@ -24,7 +24,6 @@ use protocol::{
     interval::{Interval, parse_utc},
     key::DeviceId,
     limits::TRANSACTION_BYTES_MAX,
-    log::Tile,
     member::MemberId,
     origin::Certificates,
     receipt::Receipt,
@@ -35,8 +34,14 @@ use tokio::sync::Semaphore;
 use utoipa::{IntoParams, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{openapi::Guarded, page as pages, problem::Problem};
-use crate::node::{Ledger, LedgerError, now_s};
+use super::{
+    answer::{ApiError, blocking, parsed},
+    log,
+    openapi::Guarded,
+    page as pages,
+    problem::Problem,
+};
+use crate::node::{Ledger, now_s};
 
 /// The API of a ledger, which is unhealthy when its last block is `height_age_ms_max` old. It answers everyone: see
 /// [`serve`](super::serve()) for one that asks who is there.
@@ -79,10 +84,10 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 25] {
         ("/v1/rules", get(rules)),
         ("/v1/decisions", get(decisions)),
         ("/v1/drafts", get(drafts)),
-        ("/v1/log/checkpoint", get(checkpoint)),
-        ("/v1/log/proof/{height}", get(log_proof)),
-        ("/v1/log/consistency", get(consistency)),
-        ("/v1/log/tile/{*tile}", get(tile)),
+        ("/v1/log/checkpoint", get(log::checkpoint)),
+        ("/v1/log/proof/{height}", get(log::log_proof)),
+        ("/v1/log/consistency", get(log::consistency)),
+        ("/v1/log/tile/{*tile}", get(log::tile)),
         ("/metrics", get(metrics)),
     ]
 }
@@ -117,10 +122,10 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 25] {
         rules,
         decisions,
         drafts,
-        checkpoint,
-        log_proof,
-        consistency,
-        tile,
+        log::checkpoint,
+        log::log_proof,
+        log::consistency,
+        log::tile,
         metrics
     ),
     modifiers(&Guarded)
@@ -130,75 +135,6 @@ struct ApiDoc;
 /// From which age of the last block on, in milliseconds, a node is unhealthy.
 #[derive(Clone, Copy)]
 struct HeightAgeMax(u64);
-
-/// Why a call fails.
-#[derive(Debug, thiserror::Error)]
-enum ApiError {
-    #[error("{0}")]
-    BadRequest(String),
-    #[error("nothing is settled for {0}")]
-    NotSettled(Interval),
-    #[error("nothing is on record for {0} that could be corrected")]
-    NothingToCorrect(Interval),
-    #[error("expected a block of height 1 to {last}, found {found}")]
-    NoBlock { last: u64, found: u64 },
-    #[error(
-        "expected a height of the last checkpoint that validators have cosigned, or of one before, found {0}; try again later"
-    )]
-    NotInLog(u64),
-    #[error("there is no checkpoint yet")]
-    NoCheckpoint,
-    #[error("expected sizes of the log, the smaller one first, found {from} and {to}")]
-    NoConsistency { from: u64, to: u64 },
-    #[error("the log has not all of this tile")]
-    NoTile,
-    #[error("{0} is no member")]
-    NoMember(MemberId),
-    #[error(
-        "expected a retired certificate, found none: there is no such one of {0} on record, or nobody has claimed it yet, \
-         and who holds it is not said"
-    )]
-    NotRetired(Interval),
-    #[error("{0} is no member, or there is no block yet that proves it")]
-    NotProved(MemberId),
-    #[error("{0} is no member, or this node logs no look-ups")]
-    NoAccesses(MemberId),
-    #[error(transparent)]
-    NotItself(#[from] QuestionFault),
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    #[error("the call was cut off")]
-    CutOff,
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let status = match self {
-            ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
-            ApiError::NotSettled(_)
-            | ApiError::NotProved(_)
-            | ApiError::NotRetired(_)
-            | ApiError::NoAccesses(_)
-            | ApiError::NothingToCorrect(_)
-            | ApiError::NoBlock { .. }
-            | ApiError::NotInLog(_)
-            | ApiError::NoCheckpoint
-            | ApiError::NoConsistency { .. }
-            | ApiError::NoTile
-            | ApiError::NoMember(_) => StatusCode::NOT_FOUND,
-            ApiError::NotItself(_) => StatusCode::FORBIDDEN,
-            ApiError::Ledger(_) | ApiError::CutOff => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Problem::of(status, self)
-    }
-}
-
-/// Runs what reads the disk or verifies signatures outside the event loop.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
-) -> Result<Json<T>, ApiError> {
-    Ok(Json(tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::CutOff)??))
-}
 
 /// Hand in a transaction: the CBOR of `protocol::block::Transaction`. Handing it in twice is harmless.
 #[utoipa::path(post, path = "/v1/transactions",
@@ -258,8 +194,7 @@ async fn members(
     State(ledger): State<Arc<Ledger>>,
     Query(page): Query<MembersPage>,
 ) -> Result<Json<Vec<MemberStatus>>, ApiError> {
-    let after: Option<MemberId> =
-        page.after.map(|after| after.parse()).transpose().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let after = page.after.as_deref().map(parsed).transpose()?;
     let limit = page.limit.unwrap_or(MEMBERS_PER_PAGE_MAX).min(MEMBERS_PER_PAGE_MAX);
     Ok(Json(ledger.members(after, limit)))
 }
@@ -298,8 +233,8 @@ async fn statement(
     Path(member): Path<String>,
     Query(period): Query<Period>,
 ) -> Result<Json<Vec<Posting>>, ApiError> {
-    let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
-    if ledger.head().state.members().all(|(id, _)| *id != member) {
+    let member = parsed(&member)?;
+    if ledger.head().state.find_member(&member).is_none() {
         return Err(ApiError::NoMember(member));
     }
     let (from, limit) = page(&ledger, period.from.as_deref(), period.limit)?;
@@ -314,7 +249,7 @@ async fn registration(
     State(ledger): State<Arc<Ledger>>,
     Path(member): Path<String>,
 ) -> Result<Json<ProvedRegistration>, ApiError> {
-    let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let member = parsed(&member)?;
     let Json(proved) = blocking(move || ledger.registration(member)).await?;
     proved.map(Json).ok_or(ApiError::NotProved(member))
 }
@@ -343,7 +278,7 @@ async fn accesses(
     Path(member): Path<String>,
     Query(AccessesPage { since, seen, question }): Query<AccessesPage>,
 ) -> Result<Json<Accesses>, ApiError> {
-    let member: MemberId = member.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let member = parsed(&member)?;
     let from = (since.unwrap_or(0), seen.unwrap_or(0));
     let Json(found) = blocking(move || Ok(ledger.accesses_of(member, question.as_deref(), from, now_s()))).await?;
     found?.map(Json).ok_or(ApiError::NoAccesses(member))
@@ -380,8 +315,7 @@ async fn settlements(
 ) -> Result<Json<Vec<Settled>>, ApiError> {
     let Page { from, limit, wait_ms, in_force, member } = query;
     let (from, limit) = page(&ledger, from.as_deref(), limit)?;
-    let bad = |error| ApiError::BadRequest(format!("{error}"));
-    let member: Option<MemberId> = member.map(|member| member.parse().map_err(bad)).transpose()?;
+    let member: Option<MemberId> = member.as_deref().map(parsed).transpose()?;
     if let Some(wait_ms) = wait_ms {
         let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
         let settled = || ledger.head().state.settled().is_some_and(|settled| settled >= from);
@@ -511,8 +445,7 @@ async fn certificates(
 ) -> Result<Json<Vec<Certificates>>, ApiError> {
     let Holdings { from, limit, holder } = query;
     let (from, limit) = page(&ledger, from.as_deref(), limit)?;
-    let bad = |error| ApiError::BadRequest(format!("{error}"));
-    let holder: Option<MemberId> = holder.map(|holder| holder.parse().map_err(bad)).transpose()?;
+    let holder = holder.as_deref().map(parsed).transpose()?;
     blocking(move || Ok(ledger.certificates(holder, from, limit))).await
 }
 
@@ -528,65 +461,12 @@ async fn retirement(
     Path((start, device, number)): Path<(String, String, String)>,
 ) -> Result<Json<RetiredCertificate>, ApiError> {
     let interval = interval(&ledger, &start)?;
-    let device: DeviceId = device.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
+    let device: DeviceId = parsed(&device)?;
     let number: u64 = number.parse().map_err(|_| {
         ApiError::BadRequest("expected the number of a certificate, from 0 on, as the last part".into())
     })?;
     let Json(retired) = blocking(move || ledger.retired_certificate(interval, device, number)).await?;
     retired.map(Json).ok_or(ApiError::NotRetired(interval))
-}
-
-/// The latest checkpoint of the log of headers (C2SP tlog-checkpoint): signed by the node as the log, cosigned by
-/// validators, and by the witnesses that have seen it.
-#[utoipa::path(get, path = "/v1/log/checkpoint",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem)))]
-async fn checkpoint(State(ledger): State<Arc<Ledger>>) -> Result<Response, ApiError> {
-    let Json(checkpoint) = blocking(move || Ok(ledger.checkpoint()?.map(|signed| signed.to_string()))).await?;
-    checkpoint.map(|text| text.into_response()).ok_or(ApiError::NoCheckpoint)
-}
-
-/// The proof that a block is in the log that validators have cosigned and witnesses have seen (C2SP tlog-proof).
-#[utoipa::path(get, path = "/v1/log/proof/{height}", params(("height" = u64, Path, description = "From 1 on")),
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 400, body = Problem),
-        (status = 404, body = Problem)))]
-async fn log_proof(State(ledger): State<Arc<Ledger>>, Path(height): Path<u64>) -> Result<Response, ApiError> {
-    let Json(proof) = blocking(move || Ok(ledger.log_proof(height)?.map(|proof| proof.to_string()))).await?;
-    proof.map(|text| text.into_response()).ok_or(ApiError::NotInLog(height))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Sizes {
-    /// Blocks of the log as it was.
-    from: u64,
-    /// Blocks of the log as it is; without it, all.
-    to: Option<u64>,
-}
-
-/// The proof that the log begins with what it was before (RFC 6962).
-#[utoipa::path(get, path = "/v1/log/consistency", params(Sizes),
-    responses((status = 200, body = Consistency), (status = 400, body = Problem), (status = 404, body = Problem)))]
-async fn consistency(
-    State(ledger): State<Arc<Ledger>>,
-    Query(Sizes { from, to }): Query<Sizes>,
-) -> Result<Json<Consistency>, ApiError> {
-    let Json((to, proof)) = blocking(move || {
-        let to = to.map_or_else(|| ledger.log_size(), Ok)?;
-        Ok((to, ledger.consistency(from, to)?))
-    })
-    .await?;
-    proof.map(Json).ok_or(ApiError::NoConsistency { from, to })
-}
-
-/// A tile of the log, or of its entries, the headers (C2SP tlog-tiles): `0/000`, `1/x001/234.p/56`, `entries/000`.
-#[utoipa::path(get, path = "/v1/log/tile/{*tile}", params(("tile" = String, Path, description = "LEVEL/INDEX[.p/WIDTH]")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 400, body = Problem),
-        (status = 404, body = Problem)))]
-async fn tile(State(ledger): State<Arc<Ledger>>, Path(tile): Path<String>) -> Result<Response, ApiError> {
-    let tile: Tile = tile.parse().map_err(|error| ApiError::BadRequest(format!("{error}")))?;
-    let Json(bytes) = blocking(move || ledger.tile(&tile)).await?;
-    bytes.map(|bytes| bytes.into_response()).ok_or(ApiError::NoTile)
 }
 
 /// The interval that starts at `start`, in the length that the community trades in.
