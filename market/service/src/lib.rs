@@ -16,6 +16,7 @@
 //! | `pipeline.rs` | from the broker to the disk, on all cores |
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `rehearsal.rs` | the intake alone, to be measured |
+//! | `replace.rs` | files that are written anew |
 //! | `orders.rs`, `desk.rs` | standing orders, and handing them to the ledger |
 //! | `conflict.rs`, `conflicts.rs` | a device that contradicts itself, and telling the ledger |
 //! | `settle.rs`, `push.rs` | clearing and signing (pure), and handing in |
@@ -58,6 +59,7 @@ mod receipts;
 mod refusals;
 mod registrations;
 pub mod rehearsal;
+mod replace;
 mod settle;
 mod snapshot;
 mod start;

@@ -2,18 +2,18 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::{
     list::{Acknowledged, AlarmName, Alarms, BY_CHARACTERS_MAX, is_a_name},
     notices::outbox::Outbox,
 };
+use crate::replace::replace;
 
 /// Below the market's state directory.
 pub const ALARMS_DIRECTORY: &str = "alarms";
@@ -159,11 +159,7 @@ impl Directory {
     fn replace(&self, name: &str, text: &[u8]) -> Result<(), DirectoryError> {
         let write = || {
             settings::owner_only::create_directory(&self.0)?;
-            let mut draft = NamedTempFile::new_in(&self.0)?;
-            draft.write_all(text)?;
-            draft.as_file().sync_all()?;
-            draft.persist(self.0.join(name))?;
-            File::open(&self.0)?.sync_all()
+            replace(&self.0.join(name), text, 0o600)
         };
         write().map_err(|error| self.error(name, error))
     }

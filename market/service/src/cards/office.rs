@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,6 @@ use member_card::{Issuer, Register, RegisterError, TYPE_PATH};
 use protocol::key::SecretKey;
 use serde::Deserialize;
 use settings::owner_only::{self, KeyFileError};
-use tempfile::NamedTempFile;
 
 use super::p256::{CertificateError, CertifiedKey};
 
@@ -191,17 +190,6 @@ fn read(path: &Path) -> Result<String, OfficeError> {
     fs::read_to_string(path).map_err(failed)
 }
 
-/// Writes a file anew, so that either the old one or the new one is there.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), OfficeError> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = || -> io::Result<()> {
-        let mut draft = NamedTempFile::new_in(directory)?;
-        draft.write_all(bytes)?;
-        let permissions: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        draft.as_file().set_permissions(permissions)?;
-        draft.as_file().sync_all()?;
-        draft.persist(path)?;
-        File::open(directory)?.sync_all()
-    };
-    written().map_err(|error| OfficeError::Io { path: path.into(), error })
+    crate::replace::replace(path, bytes, mode).map_err(|error| OfficeError::Io { path: path.into(), error })
 }

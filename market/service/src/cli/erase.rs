@@ -2,17 +2,15 @@
 //! nowhere.
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use protocol::member::MemberId;
-use tempfile::NamedTempFile;
 
 use super::{Failure, bad_input, failure, print};
-use crate::cards::Office;
+use crate::{cards::Office, replace::replace};
 
 #[derive(Args)]
 pub(super) struct Erase {
@@ -53,7 +51,7 @@ impl Erase {
             }
             None => String::new(),
         };
-        replace(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
+        write(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
         print(&format!(
             "{member} has no name any more in {}. Its settlements and receipts stand.\n\
              Start the market again, and delete the name from your backups, your bills, and the market's log and alarms.{cards}",
@@ -62,17 +60,13 @@ impl Erase {
     }
 }
 
-/// Writes the directory anew, so that either the old one or the new one is there.
-fn replace(path: &Path, rows: &[(MemberId, String)]) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Readable only by its owner.
-    let mut text = csv::Writer::from_writer(NamedTempFile::new_in(directory)?);
+/// Writes the directory anew, readable only by its owner.
+fn write(path: &Path, rows: &[(MemberId, String)]) -> io::Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
     text.write_record(["member", "name"])?;
     for (member, name) in rows {
         text.write_record([&member.to_string(), name])?;
     }
-    let draft = text.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-    draft.as_file().sync_all()?;
-    draft.persist(path)?;
-    File::open(directory)?.sync_all()
+    let text = text.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    replace(path, &text, 0o600)
 }
