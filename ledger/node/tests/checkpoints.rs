@@ -10,7 +10,6 @@ use std::{
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
@@ -26,26 +25,11 @@ use protocol::{
     merkle::MerkleTree,
     note::NoteKey,
 };
-use support::{Community, history::History, ledger_of, nodes::NodeFiles, ports::free_port};
+use support::{Community, history::History, ledger_of, nodes::NodeFiles, ports::free_port, until};
 use testkit::{told::Told, witness::Witness};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// Nothing here takes long; only something that hangs takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
 const HEARTBEAT_MS: u64 = 300;
-
-/// Waits for what comes about by itself.
-async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            match found().await {
-                Some(found) => return found,
-                None => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("expected: {what}"))
-}
 
 /// Configurations of validators that tell each other of transactions and cosignatures.
 fn configured(directory: &Path, community: &Community, witnesses: &str) -> Vec<Config> {

@@ -9,7 +9,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output},
-    time::Duration,
 };
 
 use ledger::{
@@ -24,11 +23,9 @@ use protocol::{
     log::LogProof,
     note::NoteKey,
 };
-use support::{Community, nodes::NodeFiles, ports::free_port};
+use support::{Community, nodes::NodeFiles, ports::free_port, until};
 use testkit::told::Told;
 
-/// Nothing here takes long; only something that hangs takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Where the programs are, beside the directory for the tests' files; another place is named by the variable.
 const WITNESS: (&str, &str) = ("WITNESS_BIN", "witness/bin");
 
@@ -42,18 +39,6 @@ fn ran(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
-}
-
-async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            match found().await {
-                Some(found) => return found,
-                None => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("expected: {what}"))
 }
 
 /// The witness as its own command line makes and runs it.

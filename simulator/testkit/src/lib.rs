@@ -15,6 +15,7 @@
 //! | `secure_broker.rs` | the same with TLS, logins and access rules, as it is shipped |
 //! | `certificates.rs` | certificates of a test's own |
 //! | `descriptors.rs` | how many files a process has open |
+//! | `waiting.rs` | waiting for what comes about by itself |
 //! | `words.rs` | what pages say, in every language |
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests use this, and may panic")]
@@ -33,5 +34,6 @@ pub mod ports;
 pub mod prometheus;
 pub mod secure_broker;
 pub mod told;
+pub mod waiting;
 pub mod witness;
 pub mod words;

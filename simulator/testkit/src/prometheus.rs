@@ -4,18 +4,17 @@ use std::{
     fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::ports::free_port;
+use crate::{
+    ports::free_port,
+    waiting::{eventually, get},
+};
 
 const PROMETHEUS: &str = "/usr/bin/prometheus";
-/// Only so that a hang fails: nothing here is measured against it.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running Prometheus.
 pub struct Prometheus {
@@ -54,7 +53,7 @@ impl Prometheus {
     pub fn query(&self, expression: &str) -> Vec<Value> {
         let url =
             reqwest::Url::parse_with_params(&format!("{}/api/v1/query", self.url), [("query", expression)]).unwrap();
-        let answer = eventually("Prometheus answers", || get(url.clone()));
+        let answer = eventually("Prometheus answers", || get(url.as_str()));
         answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{expression}: {answer}")).clone()
     }
 
@@ -113,24 +112,4 @@ fn impatient_rules() -> String {
         false => format!("{line}\n"),
     });
     lines.collect()
-}
-
-/// What is answered; on a thread of its own, because whoever asks may be in a runtime.
-fn get(url: reqwest::Url) -> Option<Value> {
-    let ask = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
-    };
-    thread::spawn(ask).join().unwrap()
-}
-
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "gave up waiting: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -5,8 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread::{panicking, sleep},
-    time::{Duration, Instant},
+    thread::panicking,
 };
 
 use ledger_node::{
@@ -14,9 +13,7 @@ use ledger_node::{
     store::SledStore,
 };
 use serde_json::Value;
-
-/// Only so that a hang fails: nothing here is measured against it.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) use testkit::waiting::{eventually, get};
 
 /// How much of a log is worth reading in the output of a test.
 const SHOWN_LINES: usize = 20;
@@ -194,22 +191,6 @@ pub(crate) fn program(name: &str) -> PathBuf {
 
 pub(crate) fn value(config: &Path, key: &str) -> toml::Value {
     fs::read_to_string(config).unwrap().parse::<toml::Table>().unwrap().remove(key).unwrap()
-}
-
-pub(crate) fn get(url: &str) -> Option<Value> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
-}
-
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "gave up waiting: {what}");
-        sleep(Duration::from_millis(50));
-    }
 }
 
 const HOUSEHOLDS: [&str; 8] = ["d001", "d002", "d005", "d007", "d011", "d034", "d038", "d039"];

@@ -4,6 +4,8 @@
 pub(crate) mod history;
 pub(crate) mod nodes;
 
+use std::time::Duration;
+
 use ledger::{
     chain::{Executed, Tip, build},
     state::State,
@@ -18,6 +20,22 @@ pub(crate) use testkit::{
     community::{Community, TestMember, settled, write_secret},
     ports,
 };
+
+/// Nothing that is waited for takes long; only something that hangs takes so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits for what comes about by itself.
+pub(crate) async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            match found().await {
+                Some(found) => return found,
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("expected: {what}"))
+}
 
 /// The block after `tip`, which settles the next interval, and what it leads to.
 pub(crate) fn next_block(community: &mut Community, state: &State, tip: Tip) -> (Block, StoredBlock, Executed) {
