@@ -1,14 +1,12 @@
 //! `ledger evidence`: what a node has kept against validators, and whether it holds.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::node::{self, evidence_files};
 use clap::Args;
 use ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, Statement};
 use protocol::genesis::Genesis;
+use settings::bounded;
 
 use super::{Failure, bad_input, failed, print};
 
@@ -35,12 +33,8 @@ impl Kept {
 
 fn check(file: &Path, genesis: &Genesis) -> Result<(), Failure> {
     let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", file.display()));
-    let length = fs::metadata(file).map_err(|error| named(&error))?.len();
-    if length > EVIDENCE_BYTES_MAX as u64 {
-        return Err(named(&format!("expected evidence of at most {EVIDENCE_BYTES_MAX} bytes, found {length}")));
-    }
-    let evidence =
-        Evidence::from_json(&fs::read(file).map_err(|error| named(&error))?).map_err(|error| named(&error))?;
+    let json = bounded::read(file, Some("evidence"), EVIDENCE_BYTES_MAX as u64).map_err(|error| named(&error))?;
+    let evidence = Evidence::from_json(&json).map_err(|error| named(&error))?;
     evidence.verify(genesis).map_err(|error| failed(format!("{}: {}: {error}", file.display(), error.name())))?;
     let Evidence { validator, said, height, round, statements, .. } = &evidence;
     let block = |statement: &Statement| statement.block.map_or_else(|| "no block".into(), |block| block.to_string());

@@ -1,7 +1,6 @@
 //! `ledger export`.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,10 +12,11 @@ use crate::{
         energytag::{self, REGISTRY_BYTES_MAX, Registry},
         export,
     },
-    node::{Ledger, one_line},
+    node::Ledger,
 };
 use clap::{Args, ValueEnum};
 use protocol::interval::parse_utc;
+use settings::{bounded, toml_error::one_line};
 
 use super::{Failure, bad_input, failed, print, progress_bar};
 
@@ -94,11 +94,7 @@ impl Export {
 
 fn read_registry(path: &Path) -> Result<Registry, Failure> {
     let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", path.display()));
-    let length = fs::metadata(path).map_err(|error| named(&error))?.len();
-    if length > REGISTRY_BYTES_MAX {
-        return Err(named(&format!("expected at most {REGISTRY_BYTES_MAX} bytes, found {length}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| named(&error))?;
+    let text = bounded::read_text(path, None, REGISTRY_BYTES_MAX).map_err(|error| named(&error))?;
     let registry: Registry = toml::from_str(&text).map_err(|error| named(&one_line(&error, &text)))?;
     registry.check().map_err(|error| named(&error))
 }

@@ -24,7 +24,7 @@ use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{audit, node};
@@ -225,6 +225,12 @@ pub(crate) fn interval(text: &str, length: IntervalLength) -> Result<Interval, F
 
 pub(crate) fn failed(error: impl ToString) -> Failure {
     Failure::Failed(error.to_string())
+}
+
+/// Seconds since 1970 by this machine's clock, for what is not to be done by a wrong one.
+fn now_s() -> Result<i64, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| failed(format!("the clock: {error}")))?;
+    i64::try_from(now.as_secs()).map_err(|error| failed(format!("the clock: {error}")))
 }
 
 /// Does what the command line says.

@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use protocol::{limits::GENESIS_BYTES_MAX, member::MemberId};
+use settings::bounded;
 
 use super::{Failure, bad_input};
 
@@ -23,11 +23,8 @@ pub(super) fn beside(directory: &Path) -> Option<PathBuf> {
 /// Reads a file of names.
 pub(super) fn read(file: &Path) -> Result<BTreeMap<MemberId, String>, Failure> {
     let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", file.display()));
-    let length = fs::metadata(file).map_err(|error| named(&error))?.len();
-    if length > GENESIS_BYTES_MAX as u64 {
-        return Err(named(&format!("expected at most {GENESIS_BYTES_MAX} bytes, found {length}")));
-    }
-    let mut names = csv::Reader::from_path(file).map_err(|error| named(&error))?;
+    let text = bounded::read(file, None, GENESIS_BYTES_MAX as u64).map_err(|error| named(&error))?;
+    let mut names = csv::Reader::from_reader(&text[..]);
     let headers = names.headers().map_err(|error| named(&error))?;
     if headers.iter().ne(["member", "name"]) {
         let found: String = headers.iter().collect::<Vec<_>>().join(",").escape_debug().take(80).collect();

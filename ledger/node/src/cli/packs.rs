@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -21,6 +20,7 @@ use protocol::{
     money::Price,
     parameters::Parameters,
 };
+use settings::bounded;
 
 use super::{Failure, bad_input};
 
@@ -124,12 +124,7 @@ fn constant(path: &Path, sites: &BTreeMap<MemberId, Site>) -> Result<Participant
         .iter()
         .flat_map(|(member, site)| site.metering_points.iter().map(|point| (point.as_str(), *member)))
         .collect();
-    let length = fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
-    let most = market_files::cau::BYTES_MAX;
-    if length > most as u64 {
-        return Err(named(format!("expected at most {most} bytes, found {length}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    let text = bounded::read_text(path, None, market_files::cau::BYTES_MAX as u64).map_err(named)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let file = Cau::read(&name, &text, |point| points.contains_key(point)).map_err(|error| named(error.to_string()))?;
     let mut weights: Vec<(MemberId, u64)> = Vec::new();

@@ -3,26 +3,23 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    fs::{self, File},
+    fs::File,
     io::Read,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{
-    bill::{
-        parties::{self, Account, Biller, BillerFile},
-        payments::Paying,
-    },
-    node::one_line,
+use crate::bill::{
+    parties::{self, Account, Biller, BillerFile},
+    payments::Paying,
 };
 use calendar::Zone;
 use clap::Args;
 use jiff::civil::Date;
 use protocol::{interval::parse_utc, limits::GENESIS_BYTES_MAX, member::MemberId};
+use settings::{bounded, toml_error::one_line};
 
-use super::{Failure, bad_input, failed};
+use super::{Failure, bad_input, now_s};
 
 /// Most bytes of a biller's file.
 const BILLER_BYTES_MAX: u64 = 64 * 1_024;
@@ -66,11 +63,6 @@ impl PayingArgs {
     }
 }
 
-fn now_s() -> Result<i64, Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| failed(format!("the clock: {error}")))?;
-    i64::try_from(now.as_secs()).map_err(|error| failed(format!("the clock: {error}")))
-}
-
 fn day(text: &str) -> Result<Date, Failure> {
     // One spelling.
     let parsed = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
@@ -83,11 +75,7 @@ fn named(path: &Path, error: impl Display) -> Failure {
 }
 
 fn read_biller(path: &Path) -> Result<Biller, Failure> {
-    let length = fs::metadata(path).map_err(|error| named(path, error))?.len();
-    if length > BILLER_BYTES_MAX {
-        return Err(named(path, format!("expected at most {BILLER_BYTES_MAX} bytes, found {length}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| named(path, error))?;
+    let text = bounded::read_text(path, None, BILLER_BYTES_MAX).map_err(|error| named(path, error))?;
     let file: BillerFile = toml::from_str(&text).map_err(|error| named(path, one_line(&error, &text)))?;
     file.check().map_err(|error| named(path, error))
 }

@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::Write,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::{Args, Subcommand};
@@ -26,7 +25,7 @@ use protocol::{
     parameters::Share,
 };
 
-use super::{Asked, Failure, bad_input, failed, names, packs, print};
+use super::{Asked, Failure, bad_input, failed, names, now_s, packs, print};
 use crate::node::read_genesis;
 
 #[derive(Subcommand)]
@@ -289,9 +288,4 @@ fn shown(pack: &Pack) -> String {
         listed(sources.collect()),
         listed(pack.unchecked.clone()),
     )
-}
-
-fn now_s() -> Result<i64, Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| failed(format!("the clock: {error}")))?;
-    i64::try_from(now.as_secs()).map_err(failed)
 }

@@ -1,9 +1,6 @@
 //! `ledger verify`: a receipt against the genesis, and whether others have seen its block; offline.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ledger::{
@@ -21,6 +18,7 @@ use protocol::{
     settlement::Line,
     text::ParseError,
 };
+use settings::bounded;
 
 use super::{Failure, bad_input, failed, print};
 use crate::node;
@@ -56,8 +54,9 @@ impl Verify {
         let demanded = self.witnesses.unwrap_or(self.witness.len());
         let policy = Policy::new(self.witness.clone(), demanded).map_err(bad_input)?;
         let genesis = node::read_genesis(&self.genesis).map_err(bad_input)?;
-        let json = read(&self.receipt, "a receipt", ANSWER_BYTES_MAX)?;
         let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", self.receipt.display()));
+        let json = bounded::read(&self.receipt, Some("a receipt"), ANSWER_BYTES_MAX as u64);
+        let json = json.map_err(|error| named(&error))?;
         let verifier = Verifier::new(&genesis);
         let not_proved = |error: ProofError| failed(format!("{}: {error}", self.receipt.display()));
         let seen =
@@ -107,7 +106,8 @@ fn in_words(Seen { size, cosigned, witnesses }: &Seen) -> String {
 
 /// Who has seen the block.
 fn seen(path: &Path, verifier: &Verifier, header: &Header, policy: &Policy) -> Result<Seen, Failure> {
-    let bytes = read(path, "a proof", LOG_PROOF_BYTES_MAX)?;
+    let bytes = bounded::read(path, Some("a proof"), LOG_PROOF_BYTES_MAX as u64)
+        .map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
     let proof: LogProof = String::from_utf8_lossy(&bytes)
         .parse()
         // What is found there has several lines; an error has one.
@@ -117,15 +117,6 @@ fn seen(path: &Path, verifier: &Verifier, header: &Header, policy: &Policy) -> R
         })?;
     let checked = verifier.check_logged(header, &proof, policy);
     checked.map_err(|fault| failed(format!("{}: {}: {fault}", path.display(), fault.name())))
-}
-
-fn read(path: &Path, what: &str, bytes_max: usize) -> Result<Vec<u8>, Failure> {
-    let named = |error: &dyn std::fmt::Display| bad_input(format!("{}: {error}", path.display()));
-    let length = fs::metadata(path).map_err(|error| named(&error))?.len();
-    if length > bytes_max as u64 {
-        return Err(named(&format!("expected {what} of at most {bytes_max} bytes, found {length}")));
-    }
-    fs::read(path).map_err(|error| named(&error))
 }
 
 /// How a proved retirement begins, and no receipt.

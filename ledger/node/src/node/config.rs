@@ -14,7 +14,10 @@ use protocol::{
 };
 use public_http::{Tls, Tokens};
 use serde::{Deserialize, Serialize};
-use settings::owner_only::{self, KeyFileError};
+use settings::{
+    owner_only::{self, KeyFileError},
+    toml_error::one_line,
+};
 
 use super::{Ledger, checkpoints::WitnessConfig, gossip};
 use crate::{
@@ -208,18 +211,6 @@ impl Config {
             moniker: self.name.clone(),
             metrics: ledger.metrics.consensus.clone(),
         }
-    }
-}
-
-/// A TOML error as one line: where, what was expected, what was found.
-pub fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().replace('\n', " ");
-    match error.span() {
-        Some(span) => {
-            let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
-            format!("line {line}: {message}")
-        }
-        None => message,
     }
 }
 

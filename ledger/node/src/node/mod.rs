@@ -43,7 +43,7 @@ pub use self::{
     accesses::AccessLogError,
     checkpoints::{CHECKPOINT_FILE, WitnessConfig},
     commit::commit_of,
-    config::{Config, ConfigError, one_line, read_genesis, read_key, signed_path},
+    config::{Config, ConfigError, read_genesis, read_key, signed_path},
     drafting::DRAFTS_DIRECTORY,
     gossip::Gossip,
     head::Head,

@@ -19,6 +19,7 @@ use protocol::{
     text::ParseError,
 };
 use serde::Deserialize;
+use settings::toml_error::one_line;
 
 use self::limits::Limits;
 use crate::{FileError, shares::Remainder};
@@ -234,18 +235,6 @@ impl Pack {
                 found: name.map_or_else(|| "none".into(), |name| format!("`{}`", calendar::quoted(name))),
             }),
         }
-    }
-}
-
-/// A TOML error as one line: where, what was expected, what was found.
-fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().replace('\n', " ");
-    match error.span() {
-        Some(span) => {
-            let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
-            format!("line {line}: {message}")
-        }
-        None => message,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use protocol::{hash::Hash, interval::IntervalLength, key::PublicKey, money::Price};
 use serde::Deserialize;
-use settings::broker::BrokerAddress;
+use settings::{broker::BrokerAddress, toml_error::one_line};
 
 use crate::cli::card::Card;
 
@@ -106,6 +106,6 @@ impl File {
             return Err(named(format!("expected at most {BYTES_MAX} bytes, found {length}")));
         }
         let text = fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| named(crate::node::one_line(&error, &text)))
+        toml::from_str(&text).map_err(|error| named(one_line(&error, &text)))
     }
 }

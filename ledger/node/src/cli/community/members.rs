@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +12,7 @@ use protocol::{
     member::{MemberId, check_name},
 };
 use serde::Deserialize;
+use settings::bounded;
 
 use super::super::plausible;
 
@@ -119,11 +119,7 @@ impl Known {
 
 fn request(path: &Path) -> Result<EnrolmentRequest, String> {
     let named = |error: String| format!("{}: {error}", path.display());
-    let length = fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
-    if length > REQUEST_BYTES_MAX {
-        return Err(named(format!("expected a request of at most {REQUEST_BYTES_MAX} bytes, found {length}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    let text = bounded::read_text(path, Some("a request"), REQUEST_BYTES_MAX).map_err(named)?;
     EnrolmentRequest::read(&text).map_err(|error| named(error.to_string()))
 }
 

@@ -19,7 +19,6 @@ use std::{
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::node::read_genesis;
@@ -28,7 +27,7 @@ use protocol::genesis::Genesis;
 use settings::owner_only;
 
 use self::{configs::Written, founding::Founding};
-use super::{Failure, bad_input, failed, print};
+use super::{Failure, bad_input, now_s, print};
 
 const EXAMPLE: &str = include_str!("../../../../../config/community.toml");
 
@@ -156,9 +155,4 @@ fn what_next(out: &Path, founding: &Founding) -> String {
         owners.join(", "),
         out = out.display()
     )
-}
-
-fn now_s() -> Result<i64, Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| failed(format!("the clock: {error}")))?;
-    i64::try_from(now.as_secs()).map_err(failed)
 }

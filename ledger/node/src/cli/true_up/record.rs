@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
@@ -14,16 +13,13 @@ use protocol::{
     interval::{Interval, IntervalLength},
     member::MemberId,
 };
+use settings::bounded;
 
 use super::values::{BadRows, Faults, Row};
 
 /// Reads the message in a file.
 pub(super) fn read(path: &Path, length: IntervalLength, sites: &BTreeMap<MemberId, Site>) -> Result<Vec<Row>, String> {
-    let found = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if found > BYTES_MAX {
-        return Err(format!("expected at most {BYTES_MAX} bytes, found {found}"));
-    }
-    let xml = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let xml = bounded::read_text(path, None, BYTES_MAX)?;
     let values = record::read(&xml, length).map_err(|error| error.to_string())?;
     rows(&values, sites).map_err(|error| error.to_string())
 }

@@ -1,9 +1,6 @@
 //! After each block: the log is extended, a validator cosigns it, and what the validators have cosigned is served.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use protocol::{
     cbor,
@@ -14,7 +11,7 @@ use protocol::{
 
 use super::{Published, Served, gathered::Gathering};
 use crate::{
-    node::{Ledger, LedgerError, gossip::Verdict},
+    node::{Ledger, LedgerError, gossip::Verdict, now_s},
     store::StoreError,
 };
 
@@ -72,7 +69,7 @@ impl Ledger {
 
     fn cosign(&self, root: &MerkleRoot) {
         let Some(validator) = self.checkpoints.keys.get().and_then(|keys| keys.validator.as_ref()) else { return };
-        let cosigned = Cosigned::sign(&self.chain(), root, validator, now_s());
+        let cosigned = Cosigned::sign(&self.chain(), root, validator, now_s().unsigned_abs());
         if self.take_cosigned(&cosigned) == Gathering::New {
             self.checkpoints.tell(cbor::encode(&cosigned));
         }
@@ -181,8 +178,4 @@ impl Ledger {
         self.checkpoints.cosigned.send_replace(root.leaves);
         Ok(())
     }
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }
