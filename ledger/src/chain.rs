@@ -353,7 +353,8 @@ pub fn settlements(chain: &ChainId, block: &Block) -> Result<Vec<Settled>, Envel
             Transaction::PlaceOrder(_)
             | Transaction::CommitReading(_)
             | Transaction::Instruct(_)
-            | Transaction::ReportConflict { .. } => {}
+            | Transaction::ReportConflict { .. }
+            | Transaction::ReportStatus(_) => {}
         }
     }
     Ok(settled)
@@ -367,6 +368,7 @@ fn booked_by(applied: Applied) -> Vec<Booked> {
         | Applied::Committed(_)
         | Applied::Instructed(_)
         | Applied::Decided
+        | Applied::Reported(_)
         | Applied::Suspended(_) => Vec::new(),
     }
 }

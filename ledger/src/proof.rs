@@ -7,6 +7,7 @@ use protocol::{
     genesis::Genesis,
     hash::Hash,
     instruction::Instruction,
+    island::ProvedStandby,
     key::{Claim, all_hold},
     neighbour::neighbours_hash,
     receipt::{Receipt, ValidatorStep},
@@ -119,6 +120,14 @@ impl Verifier {
     /// Checks that a member is registered so in the state after a block that the validators committed.
     pub fn verify_registration(&self, proved: &ProvedRegistration) -> Result<(), ProofError> {
         let ProvedRegistration { member: _, registration: _, proof, header, certificate, steps } = proved;
+        self.check(header, certificate, steps, || {
+            if proof.proves(&proved.leaf(), &header.state) { Ok(()) } else { Err(ProofError::NotInState) }
+        })
+    }
+
+    /// Checks that a member may draw so much on an island by the state after a block that the validators committed.
+    pub fn verify_standby(&self, proved: &ProvedStandby) -> Result<(), ProofError> {
+        let ProvedStandby { member: _, standby: _, proof, header, certificate, steps } = proved;
         self.check(header, certificate, steps, || {
             if proof.proves(&proved.leaf(), &header.state) { Ok(()) } else { Err(ProofError::NotInState) }
         })

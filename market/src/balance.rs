@@ -6,6 +6,7 @@ use protocol::{
     limits::ENERGY_WH_MAX,
     member::MemberId,
     parameters::WHOLE_PPM,
+    reading::Flow,
     settlement::{Balance, Provisional},
 };
 
@@ -17,6 +18,13 @@ pub fn provisional(rules: &Rules, members: &[MeteredMember], unread: Vec<MemberI
     let balance = rules.transformer.map(|meter| balance(&meter, members));
     let closes = unread.is_empty() && balance.is_none_or(|balance| balance.closes());
     (!closes).then_some(Provisional { unread, balance })
+}
+
+/// What the transformer's meter says, where an island begins or ends by it; none where it was not read.
+pub fn exchange(rules: &Rules, members: &[MeteredMember]) -> Option<Flow> {
+    let meter = rules.transformer.filter(|_| rules.island().is_some_and(|plan| plan.zero_intervals.is_some()))?;
+    let at = members.binary_search_by_key(&meter.member, |metered| metered.member).ok()?;
+    members[at].metered.measured
 }
 
 /// The members' sum beside what the transformer's meter says.
@@ -76,6 +84,7 @@ mod tests {
     fn read(member: u8, import: u64, export: u64) -> MeteredMember {
         let measured = Some(Flow { import: Energy::from_wh(import), export: Energy::from_wh(export) });
         MeteredMember {
+            quota: None,
             member: id(member),
             bus: Grid::ROOT,
             limits: PriceLimits::default(),

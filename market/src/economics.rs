@@ -155,8 +155,11 @@ impl<'a> Position<'a> {
 
     /// What the member wants, if it has anything to trade.
     pub(crate) fn wish(&self, rules: &Rules) -> Option<Wish> {
-        let PriceLimits { buy, sell, buy_cap, sell_cap } = self.of.limits;
-        let part_ppm = rules.parameters.as_ref().map_or(WHOLE_PPM, |said| said.participation_ppm(self.of.member));
+        // On an island there is no supplier for what a member would not trade.
+        let island = rules.is_islanded();
+        let PriceLimits { buy, sell, buy_cap, sell_cap } = if island { PriceLimits::default() } else { self.of.limits };
+        let said = rules.parameters.as_ref().filter(|_| !island);
+        let part_ppm = said.map_or(WHOLE_PPM, |said| said.participation_ppm(self.of.member));
         let brought = |energy: Energy, cap: Option<Energy>| {
             let part = energy.part(part_ppm);
             cap.map_or(part, |cap| cap.min(part))
@@ -247,6 +250,12 @@ impl Sides {
         sides
     }
 
+    /// What each buyer is entitled to on an island; empty where that was not said of all of them.
+    fn quotas(&self, positions: &[Position<'_>]) -> Vec<Energy> {
+        let quota = |(index, _): &(usize, [u8; 17])| positions[*index].of.quota;
+        self.buyers.iter().map(quota).collect::<Option<_>>().unwrap_or_default()
+    }
+
     fn book<'a>(&'a self, positions: &[Position<'_>], rules: &Rules) -> Book<'a> {
         let order = |(index, id): &'a (usize, [u8; 17])| -> Option<Order<'a>> {
             let position = &positions[*index];
@@ -293,7 +302,8 @@ pub fn economics(members: &[MeteredMember], circumstances: &Circumstances<'_>) -
 
     let sides = Sides::new(&positions, rules);
     let book = sides.book(&positions, rules);
-    let terms = terms(circumstances, &positions)?;
+    let quotas = sides.quotas(&positions);
+    let terms = Terms { quotas, ..terms(circumstances, &positions)? };
     let clearing = mechanism.clear(&book, &Context { grid, tie_seed, terms: &terms });
     clearing.check(&book).map_err(|broken| SettleError::BrokenClearing { mechanism: mechanism.name(), broken })?;
 
@@ -338,7 +348,7 @@ fn terms<'a>(circumstances: &Circumstances<'a>, positions: &[Position<'_>]) -> R
     }
     let network = Network::new(grid, parameters.unwrap_or(&Parameters::default()), interval, &base)?;
     let midpoint = Some(Price::midpoint(rules.feed_in_price, rules.retail_price));
-    Ok(Terms { parameters, member_of, midpoint, network: Some(network) })
+    Ok(Terms { parameters, member_of, midpoint, network: Some(network), quotas: Vec::new() })
 }
 
 /// Books a clearing's fills and trades to the positions, and names the trades' members.

@@ -3,6 +3,7 @@
 
 use protocol::{
     correction::{MemberInput, Values},
+    energy::Energy,
     genesis::Technology,
     interval::Interval,
     key::DeviceId,
@@ -10,6 +11,9 @@ use protocol::{
     order::PriceLimits,
     reading::Flow,
 };
+
+#[cfg(test)]
+use protocol::island::Quota;
 
 use crate::{grid::BusIndex, metering::Metered};
 
@@ -26,6 +30,8 @@ pub struct MeteredMember {
     pub metered: Metered,
     /// What it feeds in is made from; none where no certificates are minted for it.
     pub technology: Option<Technology>,
+    /// What it was entitled to draw, Wh; none where the interval was on no island.
+    pub quota: Option<Energy>,
 }
 
 /// The inputs of all members, in ascending order, and those of them that were read. The second follows from the first,
@@ -86,7 +92,7 @@ pub fn takes_part(read: Interval, interval: Interval) -> bool {
     read < interval
 }
 
-/// The input of a member: who measures, at what prices it trades, and what was measured, if it was read.
+/// The input of a member: who measures, at what prices it trades, and what was measured, if it was read. On no island.
 pub fn member_input(
     member: MemberId,
     device: Option<DeviceId>,
@@ -100,7 +106,7 @@ pub fn member_input(
         Values { import, export, late_import: late.import, late_export: late.export, late_only }
     });
     let PriceLimits { buy, sell, buy_cap, sell_cap } = limits;
-    MemberInput { member, device, technology, buy, sell, buy_cap, sell_cap, values }
+    MemberInput { member, device, technology, buy, sell, buy_cap, sell_cap, values, quota: None }
 }
 
 /// The member connected to `bus`; none if it was not read.
@@ -113,6 +119,7 @@ fn metered_member(input: &MemberInput, bus: BusIndex) -> Option<MeteredMember> {
         limits: input.limits(),
         metered: Metered { measured, late: Flow { import: late_import, export: late_export } },
         technology: input.technology,
+        quota: input.quota.as_ref().map(|quota| quota.total()),
     })
 }
 
@@ -120,7 +127,15 @@ fn metered_member(input: &MemberInput, bus: BusIndex) -> Option<MeteredMember> {
 impl Inputs {
     /// Of members that were read, wherever they are: none has a device, so none is missed.
     pub(crate) fn of_metered(members: &[MeteredMember]) -> Inputs {
-        let input = |of: &MeteredMember| member_input(of.member, None, of.technology, of.limits, Some(of.metered));
+        let quota = |of: &MeteredMember| {
+            let awarded = of.quota?;
+            let awards = [awarded, Energy::ZERO, Energy::ZERO, Energy::ZERO];
+            Some(Box::new(Quota { claims: awards, awards }))
+        };
+        let input = |of: &MeteredMember| MemberInput {
+            quota: quota(of),
+            ..member_input(of.member, None, of.technology, of.limits, Some(of.metered))
+        };
         let bus = |input: &MemberInput| members.iter().find(|of| of.member == input.member).map(|of| of.bus).ok_or(());
         Inputs::new(members.iter().map(input).collect(), bus).unwrap()
     }

@@ -10,6 +10,7 @@ pub mod clearing;
 pub mod economics;
 pub mod grid;
 pub mod inputs;
+pub mod island;
 pub mod metering;
 pub mod settlement;
 pub mod welfare;

@@ -5,7 +5,7 @@ mod picture;
 use protocol::{correction::inputs_hash, genesis::Rules, hash::Hash, interval::Interval, settlement::Settlement};
 
 use crate::{
-    balance::provisional,
+    balance::{exchange, provisional},
     clearing::FeederClearing,
     economics::{Circumstances, economics},
     grid::Grid,
@@ -55,6 +55,7 @@ pub fn settle_on_grid(input: IntervalInput<'_>) -> Result<(Settlement, Option<Fe
         inputs: inputs_hash(inputs.all()),
         tariffs: rules.tariffs(),
         provisional: provisional(rules, metered, inputs.unread()),
+        exchange: exchange(rules, metered),
     };
     Ok((settlement, economics.feeder))
 }

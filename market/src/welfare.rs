@@ -97,6 +97,7 @@ mod tests {
     fn member(id: u8, import: u64, export: u64, limit: &str) -> MeteredMember {
         let limit = Some(limit.parse().unwrap());
         MeteredMember {
+            quota: None,
             member: MemberId::from_bytes([id; 16]),
             bus: Grid::ROOT,
             limits: PriceLimits { buy: limit, sell: limit, ..PriceLimits::default() },

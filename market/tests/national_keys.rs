@@ -54,6 +54,7 @@ fn allocated_of(mechanism: &str, plants: &[u64], consumption: &[u64], parameters
     let member = |number: usize, import, export| {
         let [import, export] = [import, export].map(Energy::from_wh);
         MeteredMember {
+            quota: None,
             member: id(number),
             bus: Grid::ROOT,
             limits: PriceLimits::default(),

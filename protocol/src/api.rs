@@ -12,6 +12,7 @@
 //! | `GET /v1/settlements/INTERVAL/inputs` | | [`Correctable`] |
 //! | `GET /v1/members/MEMBER/statement?from=INTERVAL&limit=N` | | list of [`Posting`] |
 //! | `GET /v1/members/MEMBER/registration` | | [`ProvedRegistration`](crate::registration::ProvedRegistration) |
+//! | `GET /v1/members/MEMBER/standby` | | [`ProvedStandby`](crate::island::ProvedStandby) |
 //! | `GET /v1/members/MEMBER/accesses?since=N&seen=N&question=HEX` | | `access_log::Accesses`, for the member alone |
 //! | `GET /v1/certificates?from=INTERVAL&limit=N&holder=MEMBER` | | list of [`Certificates`](crate::origin::Certificates) |
 //! | `GET /v1/retirements/INTERVAL/DEVICE/NUMBER` | | [`RetiredCertificate`], by the certificate's name |
@@ -45,6 +46,7 @@ use crate::{
     genesis::{GridPlan, Rules, Technology},
     hash::Hash,
     interval::Interval,
+    island::PlannedQuota,
     key::PublicKey,
     member::{AccountId, MemberId},
     merkle::MerkleRoot,
@@ -366,6 +368,9 @@ pub struct MemberStatus {
     pub order_sequence: u64,
     /// Sequence number of the last instruction; 0 before the first.
     pub instruction_sequence: u64,
+    /// On an island, what it may draw in intervals that are not settled yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<PlannedQuota>,
 }
 
 /// The rules of an interval.

@@ -61,6 +61,9 @@ pub enum Transaction {
         #[n(1)]
         second: Option<Sealed>,
     },
+    /// Say what stands behind a meter: a [`DeviceStatus`](crate::status::DeviceStatus), signed by the device.
+    #[n(6)]
+    ReportStatus(#[n(0)] Sealed),
 }
 
 impl Transaction {
@@ -77,9 +80,10 @@ impl Transaction {
     pub fn id(&self) -> Hash {
         match self {
             Transaction::Settle { settlement, .. } => settlement.hash(),
-            Transaction::PlaceOrder(message) | Transaction::CommitReading(message) | Transaction::Instruct(message) => {
-                message.hash()
-            }
+            Transaction::PlaceOrder(message)
+            | Transaction::CommitReading(message)
+            | Transaction::Instruct(message)
+            | Transaction::ReportStatus(message) => message.hash(),
             Transaction::Decide { decision, .. } => decision.id(),
             Transaction::ReportConflict { first, second } => {
                 conflict_id(first.hash(), second.as_ref().map(Sealed::hash))
@@ -95,7 +99,8 @@ impl Transaction {
             | Transaction::CommitReading(_)
             | Transaction::Instruct(_)
             | Transaction::Decide { .. }
-            | Transaction::ReportConflict { .. } => None,
+            | Transaction::ReportConflict { .. }
+            | Transaction::ReportStatus(_) => None,
         }
     }
 
@@ -107,7 +112,8 @@ impl Transaction {
             Transaction::PlaceOrder(_)
             | Transaction::Instruct(_)
             | Transaction::Decide { .. }
-            | Transaction::ReportConflict { .. } => &[],
+            | Transaction::ReportConflict { .. }
+            | Transaction::ReportStatus(_) => &[],
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     energy::Energy,
     hash::Hash,
     interval::Interval,
+    island::Quota,
     key::DeviceId,
     limits::MEMBERS_MAX,
     member::MemberId,
@@ -79,6 +80,10 @@ pub struct MemberInput {
     /// What was measured; none where it was not read.
     #[n(7)]
     pub values: Option<Values>,
+    /// What it was entitled to draw; none where the interval was on no island.
+    #[n(8)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Box<Quota>>,
 }
 
 impl Element for MemberInput {

@@ -156,6 +156,25 @@ pub enum Action {
         #[cbor(decode_with = "cbor::sparse_list::<_, _, CORRECTIONS_MAX>")]
         Vec<Correction>,
     ),
+    /// Begin the island that the rules plan: the grid above is gone, or will be. Quotas are made before an interval
+    /// begins, so there is one between the open interval and the first.
+    #[n(10)]
+    DeclareIsland {
+        /// First interval on the island: the second after the open one, or later.
+        #[n(0)]
+        from: Interval,
+        /// First interval that is on the grid again; without it, until an end is decided.
+        #[n(1)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Interval>,
+    },
+    /// End the island, however it began.
+    #[n(11)]
+    EndIsland {
+        /// First interval that is on the grid again: after the open one.
+        #[n(0)]
+        from: Interval,
+    },
 }
 
 impl Action {
@@ -171,7 +190,9 @@ impl Action {
             | Action::SetRules { .. }
             | Action::SetMarket { .. }
             | Action::SetValidators { .. }
-            | Action::Transfer { .. } => &[],
+            | Action::Transfer { .. }
+            | Action::DeclareIsland { .. }
+            | Action::EndIsland { .. } => &[],
         }
     }
 
@@ -190,7 +211,9 @@ impl Action {
             | Action::SetMarket { .. }
             | Action::SetValidators { .. }
             | Action::Correct(_)
-            | Action::TrueUp(_) => None,
+            | Action::TrueUp(_)
+            | Action::DeclareIsland { .. }
+            | Action::EndIsland { .. } => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     envelope::ChainId,
     hash::Hash,
     interval::Interval,
+    island::{ISLANDED, IslandPlanError},
     json,
     key::{DeviceId, PublicKey},
     limits::{ENERGY_WH_MAX, GRID_LINES_MAX, MEMBERS_MAX, NAME_BYTES_MAX, VALIDATORS_MAX},
@@ -104,7 +105,13 @@ impl Rules {
         if feed_in > retail {
             return Err(GenesisError::FeedInAboveRetail { retail, feed_in });
         }
+        if self.is_islanded() {
+            return Err(GenesisError::Islanded);
+        }
         self.parameters.as_ref().map_or(Ok(()), Parameters::check)?;
+        if self.island().is_some_and(|plan| plan.zero_intervals.is_some()) && self.transformer.is_none() {
+            return Err(ParametersError::from(IslandPlanError::NoTransformer).into());
+        }
         self.pack.as_ref().map_or(Ok(()), |pack| pack.check())?;
         match self.transformer {
             Some(TransformerMeter { tolerance_wh: found, .. }) if found > ENERGY_WH_MAX => {
@@ -297,6 +304,11 @@ pub enum GenesisError {
     /// A parameter of a mechanism that makes no sense.
     #[error("rules: parameters: {0}")]
     Parameters(#[from] ParametersError),
+    /// The rules of an island, which nobody sets: they follow from the plan in other rules.
+    #[error(
+        "rules: expected another mechanism, found `{ISLANDED}`: an island is planned in `parameters`, and declared"
+    )]
+    Islanded,
     /// A rule pack that makes no sense.
     #[error("rules: pack: {0}")]
     Pack(#[from] PackError),

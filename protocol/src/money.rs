@@ -42,6 +42,8 @@ pub enum PriceError {
 }
 
 impl Price {
+    /// Nothing at all.
+    pub const ZERO: Price = Price(0);
     /// The lowest price there is.
     pub const MIN: Price = Price(-(PRICE_MICRO_MAX as i32));
     /// The highest price there is.

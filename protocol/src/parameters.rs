@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::{self, Element},
+    island::{IslandPlan, IslandPlanError},
     json,
     limits::{GRID_LINES_MAX, MEMBERS_MAX},
     member::MemberId,
@@ -59,6 +60,10 @@ pub struct Parameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "json::optional_list::<_, _, MEMBERS_MAX>")]
     pub participation: Option<Vec<Share>>,
+    /// What is to be done when the grid above is gone; without it, nothing is.
+    #[n(6)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub island: Option<Box<IslandPlan>>,
 }
 
 /// A member's part of all that is offered.
@@ -149,6 +154,9 @@ pub enum ParametersError {
         /// What was found.
         found: u32,
     },
+    /// A plan for an island that makes no sense.
+    #[error("island: {0}")]
+    Island(#[from] IslandPlanError),
     /// Members are not in their order.
     #[error("{list}: expected members in ascending order")]
     NotAscending {
@@ -198,6 +206,7 @@ impl Parameters {
         if let Some(found) = self.derate_ppm.filter(|found| *found > WHOLE_PPM) {
             return Err(ParametersError::DerateAboveWhole { found });
         }
+        self.island.as_ref().map_or(Ok(()), |plan| plan.check())?;
         self.fees.as_ref().map_or(Ok(()), Fees::check)
     }
 
@@ -268,6 +277,7 @@ mod tests {
                 lines: vec![LineFee { line: "line_1".into(), fee: price("0.003") }],
             }),
             participation: Some(vec![share(1, 10_000), share(2, 1_000_000)]),
+            island: None,
         }
     }
 

@@ -26,11 +26,16 @@ pub struct Registers {
 }
 
 /// What flowed between two readings of one meter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(array)]
 pub struct Flow {
-    /// Drawn from the grid.
+    /// Drawn from the grid, Wh.
+    #[n(0)]
     pub import: Energy,
-    /// Fed into the grid.
+    /// Fed into the grid, Wh.
+    #[n(1)]
     pub export: Energy,
 }
 

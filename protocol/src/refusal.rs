@@ -96,6 +96,20 @@ names! {
         BadGrid = "bad_grid",
         /// Validators that cannot decide, are not in order, or are the present ones.
         BadValidators = "bad_validators",
+        /// A status, or an island, where the rules plan none.
+        NoIslandPlan = "no_island_plan",
+        /// Other rules, or another island, while one is declared or has begun.
+        Islanded = "islanded",
+        /// The end of an island where there is none.
+        NotIslanded = "not_islanded",
+        /// An island, or its end, for an interval whose quotas or clearing it could no longer enter.
+        IslandTooEarly = "island_too_early",
+        /// A status that says what cannot be.
+        StatusImpossible = "status_impossible",
+        /// A status of an interval that is too old or too new, or not newer than the last.
+        StatusNotNewer = "status_not_newer",
+        /// A status with a claim in a class that was not decided for the member.
+        ClassNotDecided = "class_not_decided",
         /// A correction of an interval that is not settled, or too long ago.
         NothingToCorrect = "nothing_to_correct",
         /// A correction that reverses something else than what is in force.
@@ -197,6 +211,13 @@ impl LedgerRefusal {
             | LedgerRefusal::BadTerms
             | LedgerRefusal::BadGrid
             | LedgerRefusal::BadValidators
+            | LedgerRefusal::NoIslandPlan
+            | LedgerRefusal::Islanded
+            | LedgerRefusal::NotIslanded
+            | LedgerRefusal::IslandTooEarly
+            | LedgerRefusal::StatusImpossible
+            | LedgerRefusal::StatusNotNewer
+            | LedgerRefusal::ClassNotDecided
             | LedgerRefusal::NothingToCorrect
             | LedgerRefusal::OtherSettlementInForce
             | LedgerRefusal::CorrectionNotNext

@@ -15,6 +15,7 @@ use crate::{
     member::MemberId,
     money::{Amount, Price},
     neighbour::{Neighbour, neighbours_hash},
+    reading::Flow,
     technology::Technology,
 };
 
@@ -223,6 +224,10 @@ pub struct Settlement {
     #[n(10)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisional: Option<Provisional>,
+    /// What the transformer's meter says, where an island would begin or end by it; none where it was not read.
+    #[n(11)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Flow>,
 }
 
 impl Payload for Settlement {
@@ -325,6 +330,7 @@ mod tests {
             supply_revenue: Amount::ZERO,
         };
         Settlement {
+            exchange: None,
             interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
             readings: Vec::new(),
             price: None,

@@ -5,6 +5,7 @@
 //! | `voisin/v1/CHAIN/gate` (retained) | market | [`Announcement`](crate::answer::Announcement), JSON |
 //! | `voisin/v1/CHAIN/devices/DEVICE/reading` | agent | signed [`Reading`](crate::reading::Reading), COSE |
 //! | `voisin/v1/CHAIN/devices/DEVICE/order` | agent | signed [`Order`](crate::order::Order), COSE |
+//! | `voisin/v1/CHAIN/devices/DEVICE/status` | agent | signed [`DeviceStatus`](crate::status::DeviceStatus), COSE |
 //! | `voisin/v1/CHAIN/devices/DEVICE/answer` | market | [`Answer`](crate::answer::Answer), JSON |
 //! | `voisin/v1/CHAIN/devices/DEVICE/receipt` | market | [`Receipt`](crate::receipt::Receipt), JSON |
 //! | `voisin/v1/CHAIN/devices/DEVICE/registration` (retained) | market | [`ProvedRegistration`](crate::registration::ProvedRegistration), JSON |
@@ -50,6 +51,11 @@ impl Topics {
         self.device(device, "order")
     }
 
+    /// Where a device publishes its status.
+    pub fn status(&self, device: &DeviceId) -> String {
+        self.device(device, "status")
+    }
+
     /// Where the market answers a device.
     pub fn answer(&self, device: &DeviceId) -> String {
         self.device(device, "answer")
@@ -73,6 +79,11 @@ impl Topics {
     /// The filter with which the market subscribes to all orders.
     pub fn all_orders(&self) -> String {
         format!("{}/devices/+/order", self.root)
+    }
+
+    /// The filter with which the market subscribes to all statuses.
+    pub fn all_statuses(&self) -> String {
+        format!("{}/devices/+/status", self.root)
     }
 
     /// Which device's topic this is, and for what, if an agent publishes there: the device's name in multibase as it

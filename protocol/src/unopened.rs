@@ -26,6 +26,8 @@ pub enum Unopened<'a> {
     Decide(&'a [u8]),
     /// One reading, or two that contradict each other.
     ReportConflict(&'a [u8], Option<&'a [u8]>),
+    /// A status.
+    ReportStatus(&'a [u8]),
 }
 
 impl<'a> Unopened<'a> {
@@ -47,6 +49,7 @@ impl<'a> Unopened<'a> {
             (4, 2) => Unopened::Decide(cbor::item(&mut d)?),
             (5, 1) => Unopened::ReportConflict(sealed_bytes(&mut d)?, None),
             (5, 2) => Unopened::ReportConflict(sealed_bytes(&mut d)?, Some(sealed_bytes(&mut d)?)),
+            (6, 1) => Unopened::ReportStatus(sealed_bytes(&mut d)?),
             _ => return Err(malformed("expected a transaction of a known kind, with all its fields")),
         })
     }
@@ -62,7 +65,8 @@ impl<'a> Unopened<'a> {
             Unopened::Settle(message)
             | Unopened::PlaceOrder(message)
             | Unopened::CommitReading(message)
-            | Unopened::Instruct(message) => Hash::of(message),
+            | Unopened::Instruct(message)
+            | Unopened::ReportStatus(message) => Hash::of(message),
             Unopened::Decide(decision) => decision::id(decision),
             Unopened::ReportConflict(first, second) => conflict_id(Hash::of(first), second.map(Hash::of)),
         }

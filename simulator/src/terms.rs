@@ -125,6 +125,7 @@ impl Terms {
             derate_ppm: self.derate_ppm,
             fees: self.fees.clone(),
             participation: None,
+            island: None,
         };
         (parameters != Parameters::default()).then_some(parameters)
     }

@@ -26,6 +26,8 @@ pub enum Call {
     Certificates,
     /// This log.
     Accesses,
+    /// What it may draw on an island, and what is stored behind its meter.
+    Standby,
 }
 
 /// What a call looks at.

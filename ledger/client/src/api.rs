@@ -12,6 +12,7 @@ use protocol::{
     },
     commit::Validator,
     interval::Interval,
+    island::ProvedStandby,
     limits::MEMBERS_MAX,
     log::LogProof,
     member::MemberId,
@@ -136,6 +137,11 @@ impl Node {
     /// How a member is registered after the last block, with the proof.
     pub async fn registration(&self, member: MemberId) -> Result<ProvedRegistration, ApiError> {
         self.get(format!("/v1/members/{member}/registration")).await
+    }
+
+    /// What a member may draw on an island, with the proof.
+    pub async fn standby(&self, member: MemberId) -> Result<ProvedStandby, ApiError> {
+        self.get(format!("/v1/members/{member}/standby")).await
     }
 
     /// A page of settlements from an interval on; empty while it is not settled.

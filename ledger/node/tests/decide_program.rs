@@ -177,7 +177,8 @@ fn is_written_by_hand(action: &Action) -> bool {
         | Action::SetMarket { .. }
         | Action::SetValidators { .. }
         | Action::Transfer { .. } => true,
-        Action::Correct(_) | Action::TrueUp(_) => false,
+        // These need more than a decision: settled intervals, or a plan in the rules.
+        Action::Correct(_) | Action::TrueUp(_) | Action::DeclareIsland { .. } | Action::EndIsland { .. } => false,
     }
 }
 

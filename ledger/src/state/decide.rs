@@ -80,6 +80,8 @@ impl State {
                 self.transfer(*from, *to, *amount).map(|()| Applied::Decided)
             }
             Action::Correct(correction) => self.correct(correction).map(|booked| Applied::Booked(Box::new(booked))),
+            Action::DeclareIsland { from, until } => self.declare_island(*from, *until).map(|()| Applied::Decided),
+            Action::EndIsland { from } => self.end_island(*from).map(|()| Applied::Decided),
             Action::TrueUp(corrections) => self.true_up(corrections).map(Applied::TruedUp),
         }?;
         self.totals.decision_sequence = decision.sequence;
@@ -124,6 +126,9 @@ impl State {
         let open = self.totals.next;
         if from.since(open).is_none_or(|intervals| intervals < 1) {
             return Err(Refusal::RulesTooEarly { open, found: from });
+        }
+        if self.island().is_some() {
+            return Err(Refusal::Islanded);
         }
         rules.check().map_err(Refusal::BadRules)?;
         rules.check_pack(&self.currency, from).map_err(Refusal::PackUnfit)?;

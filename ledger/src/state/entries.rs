@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use protocol::{
     hash::Hash,
     interval::Interval,
+    island,
     member::MemberId,
     merkle::{MerkleProof, MerkleRoot, MerkleTree, leaf_hash},
     registration::{self, state_leaf},
@@ -25,12 +26,16 @@ pub(super) enum Key {
     Head(MemberId),
     /// What an interval was settled from. Stored, not a leaf: its day covers it.
     Interval(Interval),
+    /// The island, and what would begin one.
+    Island,
     /// Who a member is.
     Member(MemberId),
     /// The rules, by the interval from which on they hold.
     Rules,
     /// What changes with an interval to come.
     Schedule,
+    /// What is known of a member for an island.
+    Standby(MemberId),
     /// The market as a whole.
     Totals,
 }
@@ -39,9 +44,11 @@ const ACCOUNT: &[u8] = b"account/";
 const DAY: &[u8] = b"day/";
 const HEAD: &[u8] = b"head/";
 const INTERVAL: &[u8] = b"interval/";
+const ISLAND: &[u8] = b"island";
 const MEMBER: &[u8] = registration::STATE_PREFIX;
 const RULES: &[u8] = b"rules";
 const SCHEDULE: &[u8] = b"schedule";
+const STANDBY: &[u8] = island::STATE_PREFIX;
 const TOTALS: &[u8] = b"totals";
 
 impl Key {
@@ -54,9 +61,11 @@ impl Key {
                 let minutes = interval.length().minutes().to_be_bytes();
                 [INTERVAL, &interval.start_s().to_be_bytes()[..], &minutes[..]].concat()
             }
+            Key::Island => ISLAND.to_vec(),
             Key::Member(id) => [MEMBER, id.as_bytes()].concat(),
             Key::Rules => RULES.to_vec(),
             Key::Schedule => SCHEDULE.to_vec(),
+            Key::Standby(id) => [STANDBY, id.as_bytes()].concat(),
             Key::Totals => TOTALS.to_vec(),
         }
     }
@@ -70,12 +79,14 @@ impl Key {
             Interval::new(i64::from_be_bytes(*start_s), length)
         };
         match bytes {
+            ISLAND => Some(Key::Island),
             RULES => Some(Key::Rules),
             SCHEDULE => Some(Key::Schedule),
             TOTALS => Some(Key::Totals),
             _ => (member(ACCOUNT).map(Key::Account))
                 .or_else(|| member(HEAD).map(Key::Head))
                 .or_else(|| member(MEMBER).map(Key::Member))
+                .or_else(|| member(STANDBY).map(Key::Standby))
                 .or_else(|| interval().map(Key::Interval)),
         }
     }
@@ -192,9 +203,11 @@ mod tests {
             Key::Head(member(1)),
             Key::Interval(interval(0)),
             Key::Interval(interval(1)),
+            Key::Island,
             Key::Member(member(1)),
             Key::Rules,
             Key::Schedule,
+            Key::Standby(member(1)),
             Key::Totals,
         ];
         assert!(keys.is_sorted());

@@ -18,6 +18,7 @@ mod directory;
 mod entries;
 mod in_order;
 mod instruct;
+mod island;
 mod member;
 mod records;
 mod refusal;
@@ -39,6 +40,7 @@ use protocol::{
     genesis::Genesis,
     hash::Hash,
     interval::Interval,
+    island::Standby,
     key::{KnownKey, PublicKey},
     member::{AccountId, MemberId},
     merkle::{MerkleProof, MerkleRoot},
@@ -50,6 +52,7 @@ use protocol::{
 pub use self::{
     account::Account,
     entries::{Changed, Changes},
+    island::Island,
     member::{Member, ORDERS_PER_MEMBER_MAX},
     records::Record,
     refusal::Refusal,
@@ -59,6 +62,7 @@ pub use self::{
 use self::{
     directory::Directory,
     entries::{Key, Leaves},
+    island::{Standbys, Watch},
     records::Records,
     rulebook::Rulebook,
     schedule::{Change, Schedule},
@@ -105,6 +109,8 @@ pub struct State {
     rulebook: Arc<Rulebook>,
     schedule: Schedule,
     records: Records,
+    watch: Watch,
+    standbys: Standbys,
     leaves: Leaves,
 }
 
@@ -123,6 +129,8 @@ pub enum Applied {
     Instructed(MemberId),
     /// A decision that settles nothing was carried out.
     Decided,
+    /// A device said what stands behind its meter.
+    Reported(MemberId),
     /// A member's device was suspended.
     Suspended(MemberId),
 }
@@ -193,6 +201,8 @@ impl State {
             rulebook: Arc::new(Rulebook::new(vec![version])?),
             schedule: Schedule::default(),
             records: Records::default(),
+            watch: Watch::default(),
+            standbys: Standbys::default(),
             leaves: Leaves::default(),
         };
         state.touch_all();
@@ -219,6 +229,14 @@ impl State {
                     let versions = cbor::decode::<Vec<Version>>(value).map_err(named)?;
                     state.rulebook = Arc::new(Rulebook::new(versions)?);
                 }
+                Key::Island => {
+                    state.watch = cbor::decode(value).map_err(named)?;
+                    state.watch.check()?;
+                }
+                Key::Standby(id) => {
+                    let standby = cbor::decode(value).map_err(named)?;
+                    Arc::make_mut(&mut state.standbys).insert(id, standby);
+                }
                 Key::Schedule => state.schedule = Schedule::from_list(cbor::decode(value).map_err(named)?),
                 Key::Totals => state.totals = cbor::decode(value).map_err(named)?,
                 // Not stored.
@@ -243,7 +261,10 @@ impl State {
         let of_member = |id: &MemberId| [Key::Account(*id), Key::Head(*id), Key::Member(*id)];
         let of_interval = |interval| [Key::Interval(interval), Key::Day(records::day_of(interval))];
         let members = self.members.keys().flat_map(of_member);
-        members.chain(self.records.intervals().flat_map(of_interval)).chain([Key::Rules, Key::Schedule, Key::Totals])
+        let intervals = self.records.intervals().flat_map(of_interval);
+        let island = (self.watch != Watch::default()).then_some(Key::Island);
+        let standbys = self.standbys.keys().map(|id| Key::Standby(*id));
+        members.chain(intervals).chain(island).chain(standbys).chain([Key::Rules, Key::Schedule, Key::Totals])
     }
 
     fn touch_all(&mut self) {
@@ -277,6 +298,8 @@ impl State {
             Key::Interval(interval) => {
                 written(self.records.bytes(interval).map(|record| bytes.extend_from_slice(record)))
             }
+            Key::Island => written((self.watch != Watch::default()).then(|| cbor::encode_into(&self.watch, bytes))),
+            Key::Standby(id) => written(self.standbys.get(&id).map(|standby| cbor::encode_into(standby, bytes))),
             Key::Rules => {
                 cbor::encode_into(&self.rulebook.versions().cloned().collect::<Vec<_>>(), bytes);
                 true
@@ -321,6 +344,12 @@ impl State {
         Some((self.members.get(&member)?.registration(), self.leaves.prove(Key::Member(member))?))
     }
 
+    /// What is known of a member for an island, and the way from that to the root; none where nothing is, or something
+    /// has changed since the block ended.
+    pub fn prove_standby(&self, member: MemberId) -> Option<(&Standby, MerkleProof)> {
+        Some((self.standby(member)?, self.leaves.prove(Key::Standby(member))?))
+    }
+
     /// Applies a transaction, or refuses it and changes nothing.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Applied, Refusal> {
         self.apply_opened(transaction, &Opened::default())
@@ -340,6 +369,7 @@ impl State {
             Transaction::ReportConflict { first, second } => {
                 self.report_conflict(first, second.as_ref()).map(Applied::Suspended)
             }
+            Transaction::ReportStatus(status) => self.report_status(status).map(Applied::Reported),
         }
     }
 

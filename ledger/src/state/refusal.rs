@@ -19,6 +19,7 @@ use protocol::{
     money::Amount,
     pack::PackUnfit,
     refusal::LedgerRefusal,
+    status::{STATUS_INTERVALS, StatusImpossible},
     text::ParseError,
 };
 
@@ -222,6 +223,37 @@ pub enum Refusal {
     /// A correction of an interval that is not settled, or too long ago.
     #[error("nothing is on record for {0} that could be corrected")]
     NothingToCorrect(Interval),
+    /// A status, or an island, where the rules plan none.
+    #[error("expected rules with a plan for an island, found none; decide one with `parameters.island` first")]
+    NoIslandPlan,
+    /// Other rules, or another island, while one is declared or has begun.
+    #[error("expected no island, found one that is declared or has begun; end it first")]
+    Islanded,
+    /// The end of an island where there is none.
+    #[error("expected an island that is declared or has begun, found none")]
+    NotIslanded,
+    /// An island, or its end, for an interval whose quotas or clearing it could no longer enter.
+    #[error("expected {expected} or later, found {found}")]
+    IslandTooEarly {
+        /// The first that is possible.
+        expected: Interval,
+        /// The decision's.
+        found: Interval,
+    },
+    /// A status that says what cannot be.
+    #[error("status: {0}")]
+    StatusImpossible(StatusImpossible),
+    /// A status of an interval that is too old or too new, or not newer than the last.
+    #[error("expected a status newer than the last, within {STATUS_INTERVALS} intervals of {open}, found {found}")]
+    StatusNotNewer {
+        /// The next interval to settle.
+        open: Interval,
+        /// The status'.
+        found: Interval,
+    },
+    /// A status with a claim in a class that was not decided for the member.
+    #[error("expected no life-safety or critical W of {0}, for whom neither class was decided; decide a claim first")]
+    ClassNotDecided(MemberId),
     /// A correction that reverses something else than what is in force.
     #[error("expected the settlement in force to be reversed, {expected}, found {found}")]
     OtherSettlementInForce {
@@ -334,6 +366,13 @@ impl Refusal {
             Refusal::BadTerms(_) => LedgerRefusal::BadTerms,
             Refusal::BadGrid(_) => LedgerRefusal::BadGrid,
             Refusal::BadValidators { .. } => LedgerRefusal::BadValidators,
+            Refusal::NoIslandPlan => LedgerRefusal::NoIslandPlan,
+            Refusal::Islanded => LedgerRefusal::Islanded,
+            Refusal::NotIslanded => LedgerRefusal::NotIslanded,
+            Refusal::IslandTooEarly { .. } => LedgerRefusal::IslandTooEarly,
+            Refusal::StatusImpossible(_) => LedgerRefusal::StatusImpossible,
+            Refusal::StatusNotNewer { .. } => LedgerRefusal::StatusNotNewer,
+            Refusal::ClassNotDecided(_) => LedgerRefusal::ClassNotDecided,
             Refusal::NothingToCorrect(_) => LedgerRefusal::NothingToCorrect,
             Refusal::OtherSettlementInForce { .. } => LedgerRefusal::OtherSettlementInForce,
             Refusal::CorrectionNotNext { .. } => LedgerRefusal::CorrectionNotNext,

@@ -77,6 +77,21 @@ impl Rulebook {
         self.0.push((version, Arc::new(grid)));
     }
 
+    /// The rules that hold at `from`, and those that come later.
+    pub(super) fn since(&self, from: Interval) -> Vec<Version> {
+        let first = self.0.iter().rposition(|(version, _)| version.from <= from).unwrap_or(0);
+        self.0[first..].iter().map(|(version, _)| version.clone()).collect()
+    }
+
+    /// Lets others take the place of all rules that begin at `from` or later.
+    pub(super) fn continue_with(&mut self, from: Interval, versions: Vec<Version>) {
+        self.0.retain(|(earlier, _)| earlier.from < from);
+        self.0.extend(versions.into_iter().map(|version| match Grid::of(version.plan.as_ref()) {
+            Ok(grid) => (version, Arc::new(grid)),
+            Err(error) => unreachable!("the grid was one when these rules were set, or read: {error}"),
+        }));
+    }
+
     /// Forgets the rules under which nothing on record was settled: all before those of `oldest`.
     pub(super) fn expire(&mut self, oldest: Interval) -> bool {
         let past = self.0.iter().take_while(|(version, _)| version.from <= oldest).count().saturating_sub(1);

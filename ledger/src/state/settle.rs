@@ -144,7 +144,9 @@ impl State {
         let inputs = |taking_part: fn(&super::Member, Interval) -> bool| -> Vec<MemberInput> {
             let mut measured = InOrder::new(measured.iter().map(|(id, said)| (id, said)));
             let mut input = |(id, member): (&MemberId, &super::Member)| {
-                member.input(*id, interval, measured.find(id).map(|(metered, _)| *metered))
+                let metered = measured.find(id).map(|(metered, _)| *metered);
+                let quota = self.quota(*id, interval).map(Box::new);
+                MemberInput { quota, ..member.input(*id, interval, metered) }
             };
             let members = self.members.iter().filter(|(_, member)| taking_part(member, interval));
             members.map(&mut input).collect()
@@ -201,6 +203,7 @@ impl State {
         totals.tie_seed = tie_seed_after(content);
         totals.settlements += 1;
         self.open_interval(next);
+        self.follow_island(&settlement);
         Ok(Booked { settlement, correction: 0, inputs })
     }
 
@@ -346,5 +349,6 @@ pub fn compare(expected: &Settlement, found: &Settlement) -> Result<(), Refusal>
     differs("supplier", &expected.supplier, &found.supplier)?;
     differs("operator", &expected.operator, &found.operator)?;
     differs("inputs", &expected.inputs, &found.inputs)?;
-    differs("provisional", &expected.provisional, &found.provisional)
+    differs("provisional", &expected.provisional, &found.provisional)?;
+    differs("exchange", &expected.exchange, &found.exchange)
 }

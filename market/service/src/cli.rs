@@ -184,6 +184,7 @@ fn clear(path: &Path, mechanism: &str, options: &ClearTerms) -> Result<(), Failu
         derate_ppm: Some(options.derate),
         fees,
         participation: None,
+        island: None,
     };
     parameters.check().map_err(bad_input)?;
     let network = grid.as_ref().map(|grid| Network::new(grid, &parameters, quarter_hour(), &[]));

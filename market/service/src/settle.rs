@@ -118,13 +118,15 @@ fn propose_some(
     let mut inputs: Vec<MemberInput> = Vec::new();
     // What the validators have: neither more members nor fewer, whenever since the interval opened the ledger was
     // asked.
-    for MemberStatus { member: id, read, .. } in
+    for MemberStatus { member: id, read, quotas, .. } in
         snapshot.members.iter().filter(|asked| takes_part(asked.read, interval))
     {
         let Some(&Enrolled { device, technology, .. }) = roll.member(id) else { continue };
         let device = measuring(device, *read, interval);
         let limits = snapshot.orders.get(id).map(StandingOrder::limits).unwrap_or_default();
-        inputs.push(member_input(*id, device, technology, limits, metered.get(id).copied()));
+        let quota = quotas.iter().find(|planned| planned.interval == interval);
+        let quota = quota.map(|planned| Box::new(planned.quota));
+        inputs.push(MemberInput { quota, ..member_input(*id, device, technology, limits, metered.get(id).copied()) });
     }
     // All of them are on the roll.
     let bus = |input: &MemberInput| Ok::<_, Infallible>(roll.member(&input.member).map_or(Grid::ROOT, |of| of.bus));

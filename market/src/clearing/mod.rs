@@ -6,7 +6,9 @@
 mod cascading_key;
 mod crossing;
 mod dynamic_key;
+pub(crate) mod equal_awards;
 mod feeder;
+mod islanded;
 mod mcafee;
 mod mid_market_rate;
 mod network;
@@ -40,6 +42,7 @@ pub fn mechanisms() -> &'static [&'static dyn Mechanism] {
         &dynamic_key::DynamicKey,
         &cascading_key::CascadingKey,
         &priority_key::PriorityKey,
+        &islanded::Islanded,
     ]
 }
 

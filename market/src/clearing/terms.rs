@@ -1,6 +1,6 @@
 //! What the rules say beside the mechanism's name. Each mechanism reads in its own file what is its own.
 
-use protocol::{member::MemberId, money::Price, parameters::Parameters};
+use protocol::{energy::Energy, member::MemberId, money::Price, parameters::Parameters};
 
 use super::network::Network;
 
@@ -16,11 +16,13 @@ pub struct Terms<'a> {
     pub midpoint: Option<Price>,
     /// Fees and capacities; without them, the grid costs nothing and carries everything.
     pub network: Option<Network>,
+    /// On an island, what each bid is entitled to, in the order of the book; empty where that was not said.
+    pub quotas: Vec<Energy>,
 }
 
 impl Default for Terms<'_> {
     fn default() -> Self {
-        Terms { parameters: None, member_of: member_by_name, midpoint: None, network: None }
+        Terms { parameters: None, member_of: member_by_name, midpoint: None, network: None, quotas: Vec::new() }
     }
 }
 

@@ -169,6 +169,7 @@ mod tests {
         };
         let grid = Grid::from_plan(&plan).unwrap();
         let member = |id: u8, bus: &str, import: u64, export: u64| MeteredMember {
+            quota: None,
             member: MemberId::from_bytes([id; 16]),
             bus: grid.bus(Some(bus)).unwrap(),
             limits: PriceLimits::default(),

@@ -33,6 +33,7 @@ fn flow(import: u64, export: u64) -> Flow {
 
 fn member(id: u8, measured: Flow) -> MeteredMember {
     MeteredMember {
+        quota: None,
         member: MemberId::from_bytes([id; 16]),
         bus: Grid::ROOT,
         limits: PriceLimits::default(),

@@ -85,7 +85,8 @@ pub(crate) fn parameters() -> impl Strategy<Value = Parameters> {
     let more = (prop::option::of(fees), prop::option::of(participation));
     (all, prop::option::of(derate), more).prop_map(
         |((community_price, shares, priority), derate_ppm, (fees, participation))| {
-            let parameters = Parameters { community_price, shares, priority, derate_ppm, fees, participation };
+            let parameters =
+                Parameters { island: None, community_price, shares, priority, derate_ppm, fees, participation };
             assert_eq!(parameters.check(), Ok(()));
             parameters
         },

@@ -113,6 +113,18 @@ pub enum Change {
         /// What for; may be empty.
         reference: String,
     },
+    /// The island that the rules plan was declared.
+    DeclareIsland {
+        /// First interval on it.
+        from: Interval,
+        /// First interval on the grid again; none where no end was decided.
+        until: Option<Interval>,
+    },
+    /// The island was ended.
+    EndIsland {
+        /// First interval on the grid again.
+        from: Interval,
+    },
     /// Intervals were settled again, with validated values.
     Correct {
         /// Which, in ascending order.
@@ -176,6 +188,8 @@ impl From<Action> for Change {
             Action::SetMarket { key } => Change::SetMarket { key },
             Action::SetValidators { validators } => Change::SetValidators { validators },
             Action::Transfer { from, to, amount, reference } => Change::Transfer { from, to, amount, reference },
+            Action::DeclareIsland { from, until } => Change::DeclareIsland { from, until },
+            Action::EndIsland { from } => Change::EndIsland { from },
             // Whatever else there is corrects, and a correction of nothing is one all the same.
             Action::Correct(_) | Action::TrueUp(_) => Change::Correct { intervals: Vec::new(), members: Vec::new() },
         }

@@ -83,6 +83,7 @@ impl Dishonest {
         let energy = |wh: i64| Energy::from_wh(u64::try_from(wh).unwrap_or(0));
         let measured = Some(Flow { import: energy(net_wh), export: energy(-net_wh) });
         let transformer = MeteredMember {
+            quota: None,
             member: self.transformer.member,
             bus: Grid::ROOT,
             limits: PriceLimits::default(),

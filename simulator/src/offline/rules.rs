@@ -111,6 +111,7 @@ fn rules(scenario: &Scenario, homes: &[Member], grid: &Grid, first: Interval) ->
         derate_ppm: derate.map(Part::ppm),
         fees: fees.clone(),
         participation: None,
+        island: None,
     };
     parameters.check().map_err(|error| ScenarioError::at("market", error))?;
     Network::new(grid, &parameters, first, &[]).map_err(|error| ScenarioError::at("market", error))?;

@@ -65,6 +65,7 @@ impl<C: Deref<Target = Community>> Street<C> {
             (*member, community.own_strategy(*member).unwrap_or_else(alike))
         };
         let metered = |member: &Member| MeteredMember {
+            quota: None,
             member: member.id,
             bus: member.bus,
             limits: PriceLimits::default(),

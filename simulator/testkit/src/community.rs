@@ -179,7 +179,9 @@ impl Community {
             .filter(|(_, member)| takes_part(member.head().interval, interval))
             .map(|(id, member)| {
                 let device = measuring(member.device(), member.head().interval, interval);
-                member_input(*id, device, member.technology(), member.limits(interval), metered.get(id).copied())
+                let (technology, limits) = (member.technology(), member.limits(interval));
+                let quota = state.quota(*id, interval).map(Box::new);
+                MemberInput { quota, ..member_input(*id, device, technology, limits, metered.get(id).copied()) }
             })
             .collect()
     }

@@ -22,6 +22,7 @@ use protocol::{
     },
     commit::Validator,
     interval::{Interval, parse_utc},
+    island::ProvedStandby,
     key::DeviceId,
     limits::TRANSACTION_BYTES_MAX,
     member::MemberId,
@@ -62,7 +63,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 25] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 26] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -72,6 +73,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 25] {
         ("/v1/members", get(members)),
         ("/v1/members/{member}/statement", get(statement)),
         ("/v1/members/{member}/registration", get(registration)),
+        ("/v1/members/{member}/standby", get(standby)),
         ("/v1/members/{member}/accesses", get(accesses)),
         ("/v1/community", get(community)),
         ("/v1/sums", get(sums)),
@@ -110,6 +112,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 25] {
         members,
         statement,
         registration,
+        standby,
         accesses,
         community,
         sums,
@@ -251,6 +254,19 @@ async fn registration(
 ) -> Result<Json<ProvedRegistration>, ApiError> {
     let member = parsed(&member)?;
     let Json(proved) = blocking(move || ledger.registration(member)).await?;
+    proved.map(Json).ok_or(ApiError::NotProved(member))
+}
+
+/// What a member may draw on an island after the last block, with the proof that a household checks with the genesis.
+#[utoipa::path(get, path = "/v1/members/{member}/standby",
+    params(("member" = String, Path, description = "The pseudonym, 32 hex digits")),
+    responses((status = 200, body = ProvedStandby), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn standby(
+    State(ledger): State<Arc<Ledger>>,
+    Path(member): Path<String>,
+) -> Result<Json<ProvedStandby>, ApiError> {
+    let member = parsed(&member)?;
+    let Json(proved) = blocking(move || ledger.standby(member)).await?;
     proved.map(Json).ok_or(ApiError::NotProved(member))
 }
 

@@ -116,7 +116,8 @@ fn transfer(chain: &ChainId, transaction: &Transaction, height: u64, open: Inter
         Transaction::Settle { .. }
         | Transaction::PlaceOrder(_)
         | Transaction::CommitReading(_)
-        | Transaction::ReportConflict { .. } => None,
+        | Transaction::ReportConflict { .. }
+        | Transaction::ReportStatus(_) => None,
     }
 }
 

@@ -8,6 +8,7 @@ use protocol::{
     order::Order,
     reading::Reading,
     settlement::Settlement,
+    status::DeviceStatus,
     unopened::Unopened,
 };
 
@@ -30,6 +31,9 @@ pub(super) fn check_author(unopened: &Unopened<'_>, state: &State) -> Result<(),
         }
         Unopened::CommitReading(message) | Unopened::ReportConflict(message, _) => {
             envelope::check_signer::<Reading>(message, is_device)?;
+        }
+        Unopened::ReportStatus(message) => {
+            envelope::check_signer::<DeviceStatus>(message, is_device)?;
         }
         Unopened::Decide(_) => {}
     }

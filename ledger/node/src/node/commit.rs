@@ -51,7 +51,8 @@ pub fn commit_of<'a>(before: &State, block: &Block, stored: &'a StoredBlock, exe
             Transaction::Settle { .. }
             | Transaction::PlaceOrder(_)
             | Transaction::CommitReading(_)
-            | Transaction::ReportConflict { .. } => {}
+            | Transaction::ReportConflict { .. }
+            | Transaction::ReportStatus(_) => {}
         }
     }
     commit.events = events.into_iter().collect();

@@ -40,9 +40,10 @@ fn footprint(transaction: &Transaction, opened: &[SignedReading]) -> usize {
         Transaction::Settle { settlement, readings } => {
             settlement.bytes().len() + readings.iter().map(sealed).sum::<usize>()
         }
-        Transaction::PlaceOrder(message) | Transaction::CommitReading(message) | Transaction::Instruct(message) => {
-            message.bytes().len()
-        }
+        Transaction::PlaceOrder(message)
+        | Transaction::CommitReading(message)
+        | Transaction::Instruct(message)
+        | Transaction::ReportStatus(message) => message.bytes().len(),
         Transaction::ReportConflict { first, second } => {
             first.bytes().len() + second.as_ref().map_or(0, |second| second.bytes().len())
         }

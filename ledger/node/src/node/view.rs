@@ -16,6 +16,7 @@ use protocol::{
     decision::Action,
     instruction::{Instruction, Portion},
     interval::Interval,
+    island::ProvedStandby,
     member::{AccountId, MemberId, Movement},
     money::Amount,
     order::PriceLimits,
@@ -65,7 +66,7 @@ impl Ledger {
     pub fn members(&self, after: Option<MemberId>, limit: usize) -> Vec<MemberStatus> {
         let head = self.head();
         let members = head.state.members_after(after).take(limit);
-        members.map(|(id, member)| member_status(*id, member, head.state.next())).collect()
+        members.map(|(id, member)| member_status(*id, member, &head.state)).collect()
     }
 
     /// How a member is registered after the last block, with the proof; none of who is no member, and before the first
@@ -80,6 +81,20 @@ impl Ledger {
         let Opened { block, certificate, .. } = self.opened(height)?;
         let (registration, steps) = (registration.clone(), self.steps_before(height)?);
         Ok(Some(ProvedRegistration { member, registration, proof, header: block.header, certificate, steps }))
+    }
+
+    /// What is known of a member for an island after the last block, with the proof; none where nothing is, and before
+    /// the first block.
+    pub fn standby(&self, member: MemberId) -> Result<Option<ProvedStandby>, LedgerError> {
+        let head = self.head();
+        let Some((standby, proof)) = head.state.prove_standby(member) else { return Ok(None) };
+        let height = head.tip.height;
+        if height == 0 {
+            return Ok(None);
+        }
+        let Opened { block, certificate, .. } = self.opened(height)?;
+        let (standby, steps) = (standby.clone(), self.steps_before(height)?);
+        Ok(Some(ProvedStandby { member, standby, proof, header: block.header, certificate, steps }))
     }
 
     /// The rules of the next interval.
@@ -292,7 +307,8 @@ impl Ledger {
                 Transaction::Settle { .. }
                 | Transaction::PlaceOrder(_)
                 | Transaction::CommitReading(_)
-                | Transaction::ReportConflict { .. } => {}
+                | Transaction::ReportConflict { .. }
+                | Transaction::ReportStatus(_) => {}
             }
         }
         for chain::Settled { settlement, reversed, correction, .. } in settled {
@@ -377,7 +393,9 @@ fn posting(height: u64, entry: &Entry, reverse: bool, event: Event) -> Option<Po
 }
 
 /// A member, while `open` is the next interval to settle.
-fn member_status(id: MemberId, member: &Member, open: Interval) -> MemberStatus {
+fn member_status(id: MemberId, member: &Member, state: &State) -> MemberStatus {
+    let open = state.next();
+    let quotas = state.standby(id).map(|standby| standby.quotas.clone()).unwrap_or_default();
     let ChainHead { sequence, hash, interval, registers: Registers { import_wh, export_wh } } = *member.head();
     let account = member.account();
     MemberStatus {
@@ -402,6 +420,7 @@ fn member_status(id: MemberId, member: &Member, open: Interval) -> MemberStatus 
         }),
         order_sequence: member.order_sequence(),
         instruction_sequence: member.instruction_sequence(),
+        quotas,
     }
 }
 

@@ -265,7 +265,7 @@ impl Chain {
     fn apply(&mut self, transaction: &Transaction) -> Result<(), String> {
         let chain = self.genesis.chain();
         match transaction {
-            Transaction::Instruct(_) | Transaction::Decide { .. } => {
+            Transaction::Instruct(_) | Transaction::Decide { .. } | Transaction::ReportStatus(_) => {
                 Err("a market hands in nothing of the kind".into())
             }
             Transaction::PlaceOrder(order) => {
@@ -457,6 +457,7 @@ async fn members(
     let chain = ledger.chain.lock().unwrap();
     let members = chain.genesis.members.iter().zip(&chain.heads).zip(&chain.orders).zip(&chain.committed);
     let status = members.map(|(((member, head), order_sequence), committed)| MemberStatus {
+        quotas: Vec::new(),
         member: member.member,
         balance: Amount::ZERO,
         debits: Amount::ZERO,

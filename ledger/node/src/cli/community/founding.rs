@@ -194,6 +194,7 @@ fn parameters(
         derate_ppm: derate_ppm.filter(|ppm| *ppm != WHOLE_PPM),
         fees: fees.map_err(|error| error.to_string())?,
         participation: None,
+        island: None,
     };
     Ok((parameters != Parameters::default()).then_some(parameters))
 }
