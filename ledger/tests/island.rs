@@ -10,60 +10,21 @@ use protocol::{
     decision::Action,
     energy::Energy,
     envelope::{Sealed, Signed},
-    genesis::{GenesisMember, Rules, TransformerMeter},
-    interval::Interval,
-    island::{IslandPlan, MemberClaim, Standby},
+    genesis::{GenesisMember, Rules},
+    island::Standby,
     key::SecretKey,
-    member::MemberId,
     money::Price,
-    parameters::Parameters,
-    reading::SignedReading,
     settlement::Settlement,
     status::DeviceStatus,
 };
 use testkit::{
     applied::{apply, settle},
     community::Community,
+    island::{GRID_GONE, ON_GRID, TRANSFORMER, planned, read, status},
 };
-
-/// The member whose meter is the transformer's, by its place.
-const TRANSFORMER: usize = 4;
 
 fn price(text: &str) -> Price {
     text.parse().unwrap()
-}
-
-fn claim(member: MemberId) -> MemberClaim {
-    MemberClaim::of_one_person(member)
-}
-
-/// Five members, one of which is the transformer's meter. The second has a claim for life-safety.
-fn planned(zero_intervals: Option<u32>) -> Community {
-    let mut community = Community::new(5, 4);
-    let plan = IslandPlan {
-        posted_price: price("0.4"),
-        price_cap: price("0.35"),
-        zero_intervals,
-        basic_w: 400,
-        recharge_intervals: 4,
-        reserve_ppm: 0,
-        claims: vec![MemberClaim { life_safety_w: 800, ..claim(community.members[1].id) }],
-        validators: Vec::new(),
-    };
-    let rules = &mut community.genesis.rules;
-    rules.parameters = Some(Parameters { island: Some(Box::new(plan)), ..Parameters::default() });
-    rules.transformer =
-        Some(TransformerMeter { member: community.members[TRANSFORMER].id, tolerance_wh: 10_000, tolerance_ppm: 0 });
-    community.genesis.check().unwrap();
-    community
-}
-
-/// One reading of each member, Wh drawn; fed in where negative.
-fn read(community: &mut Community, interval: Interval, flows: [i64; 5]) -> Vec<SignedReading> {
-    let mut readings: Vec<_> =
-        flows.into_iter().enumerate().map(|(member, flow)| community.read(member, interval, flow)).collect();
-    readings.sort_by_key(|reading| (reading.signer(), reading.sequence));
-    readings
 }
 
 /// Applies what is made for a state.
@@ -103,26 +64,9 @@ fn settled(community: &mut Community, state: &mut State, flows: [i64; 5]) -> Set
     settlement
 }
 
-const ON_GRID: [i64; 5] = [-600, 300, 300, 300, 300];
-const GRID_GONE: [i64; 5] = [-600, 200, 200, 200, 0];
-
 fn declared(community: &Community, state: &State, sequence: u64, ahead: i64, until: Option<i64>) -> Transaction {
     let at = |count| state.next().offset(count).unwrap();
     community.decide(sequence, Action::DeclareIsland { from: at(ahead), until: until.map(at) })
-}
-
-fn status(community: &Community, state: &State, member: usize, change: impl Fn(&mut DeviceStatus)) -> Transaction {
-    let mut status = DeviceStatus {
-        interval: state.next(),
-        stored_wh: 4_000,
-        capacity_wh: 10_000,
-        max_w: 3_000,
-        critical_w: 0,
-        forecast: Energy::from_wh(100),
-    };
-    change(&mut status);
-    let signed = Signed::sign(status, &community.genesis.chain(), &community.members[member].device);
-    Transaction::ReportStatus(Sealed::from(&signed))
 }
 
 fn mechanism(state: &State, ahead: i64) -> String {

@@ -54,6 +54,7 @@ use crate::{
     note::NoteKey,
     order::PriceLimits,
     settlement::{Entry, Line, Provisional, Settlement, Tariffs, Trade},
+    situation::IslandQuorum,
 };
 
 pub use self::{
@@ -111,6 +112,9 @@ pub struct Status {
     /// How the witnesses are that the node shows its checkpoints.
     #[serde(default)]
     pub witnesses: Vec<WitnessStatus>,
+    /// Whether the validators that go on running on an island could decide alone; none where no island is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub island_quorum: Option<IslandQuorum>,
 }
 
 /// How a witness is, as far as a node knows.

@@ -42,6 +42,7 @@ pub mod refusal;
 pub mod registration;
 pub mod retirement;
 pub mod settlement;
+pub mod situation;
 pub mod status;
 pub mod technology;
 pub mod text;

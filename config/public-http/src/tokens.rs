@@ -16,12 +16,15 @@ pub enum Role {
     Submit,
     /// Ask for the counters, and for nothing else.
     Metrics,
+    /// Ask how the community is in an emergency, and for nothing else.
+    Authority,
 }
 
 impl Role {
     /// Whether a token of this role is good for a call that needs `needed`.
     pub fn allows(self, needed: Role) -> bool {
-        self == needed || (self, needed) == (Role::Submit, Role::Read)
+        self == needed
+            || matches!((self, needed), (Role::Submit, Role::Read) | (Role::Read | Role::Submit, Role::Authority))
     }
 }
 
@@ -31,6 +34,7 @@ impl fmt::Display for Role {
             Role::Read => "read",
             Role::Submit => "submit",
             Role::Metrics => "metrics",
+            Role::Authority => "authority",
         })
     }
 }
@@ -45,6 +49,8 @@ pub struct Tokens {
     pub submit: Vec<String>,
     /// Digests of tokens that may ask for the counters.
     pub metrics: Vec<String>,
+    /// Digests of tokens that may ask how the community is in an emergency.
+    pub authority: Vec<String>,
 }
 
 /// What is wrong with a list of digests.
@@ -70,8 +76,10 @@ impl Tokens {
     /// The digests, if they are some.
     pub fn known(&self) -> Result<KnownTokens, TokensError> {
         let mut digests: Vec<(Role, Hash)> = Vec::new();
-        let Tokens { read, submit, metrics } = self;
-        for (role, texts) in [(Role::Read, read), (Role::Submit, submit), (Role::Metrics, metrics)] {
+        let Tokens { read, submit, metrics, authority } = self;
+        let roles =
+            [(Role::Read, read), (Role::Submit, submit), (Role::Metrics, metrics), (Role::Authority, authority)];
+        for (role, texts) in roles {
             for text in texts {
                 let digest = text.parse().map_err(|_| TokensError::Digest { role })?;
                 if let Some((first, _)) = digests.iter().find(|(_, known)| *known == digest) {
@@ -175,7 +183,7 @@ mod tests {
     #[test]
     fn a_digest_is_one_and_stands_under_one_role() {
         let known = |read: &str, submit: &str| {
-            let tokens = Tokens { read: vec![read.into()], submit: vec![submit.into()], metrics: Vec::new() };
+            let tokens = Tokens { read: vec![read.into()], submit: vec![submit.into()], ..Tokens::default() };
             tokens.known().map(|known| known.0.len()).map_err(|error| error.to_string())
         };
         let (one, other) = (Hash::of(b"one").to_string(), Hash::of(b"other").to_string());

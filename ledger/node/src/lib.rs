@@ -11,4 +11,5 @@ pub mod cli;
 pub mod consensus;
 pub mod export;
 pub mod node;
+pub mod situation;
 pub mod store;

@@ -31,11 +31,16 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One token for each role, named after it.
 fn tokens() -> Tokens {
-    Tokens { read: vec![digest("read")], submit: vec![digest("submit")], metrics: vec![digest("metrics")] }
+    Tokens {
+        read: vec![digest("read")],
+        submit: vec![digest("submit")],
+        metrics: vec![digest("metrics")],
+        authority: vec![digest("authority")],
+    }
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 25] = [
+const CALLS: [(Method, &str, &[&str]); 28] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -44,6 +49,9 @@ const CALLS: [(Method, &str, &[&str]); 25] = [
     (Method::GET, "/v1/members", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/statement", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/registration", &["read", "submit"]),
+    (Method::GET, "/v1/members/{member}/standby", &["read", "submit"]),
+    (Method::GET, "/v1/situation", &["read", "submit", "authority"]),
+    (Method::GET, "/v1/situation/alert", &["read", "submit", "authority"]),
     (Method::GET, "/v1/members/{member}/accesses", &["read", "submit"]),
     (Method::GET, "/v1/community", &["read", "submit"]),
     (Method::GET, "/v1/sums", &["read", "submit"]),
@@ -99,7 +107,7 @@ async fn each_role_may_make_its_calls_and_no_others() {
             assert_challenged(&answer.1, ", error=\"invalid_token\"");
             assert!(!answer.2.to_string().contains(&token("stranger")), "a token is repeated: {}", answer.2);
         }
-        for role in ["read", "submit", "metrics"] {
+        for role in ["read", "submit", "metrics", "authority"] {
             let answer = node.call(&http, method.clone(), &path, Some(&token(role))).await;
             if open || good.contains(&role) {
                 granted(&answer, role);

@@ -37,7 +37,7 @@ struct Node {
 
 impl Node {
     async fn start(directory: &std::path::Path) -> Node {
-        let tokens = Tokens { read: vec![digest("read")], submit: vec![digest("submit")], metrics: Vec::new() };
+        let tokens = Tokens { read: vec![digest("read")], submit: vec![digest("submit")], ..Tokens::default() };
         let served = Served::start(Settings { tokens, ..Settings::default() }).await;
         served.ledger.keep_accesses_in(directory).unwrap();
         Node { served, community: Community::new(4, 4) }

@@ -4,6 +4,7 @@
 
 pub mod cau;
 pub mod consumption_record;
+pub mod island;
 pub mod pack;
 pub mod participants;
 pub mod shares;

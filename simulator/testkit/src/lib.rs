@@ -6,6 +6,7 @@
 //! | `applied.rs` | transactions applied to a state, and what must hold whenever one is |
 //! | `told.rs` | a ledger and its log, told to somebody, and forked for somebody else |
 //! | `witness.rs` | a witness of logs, as C2SP tlog-witness has it |
+//! | `island.rs` | a community with a plan for an island, the readings that make one, and what its devices say |
 //! | `households.rs` | two households and their readings |
 //! | `agent.rs` | an agent that says what a test has it say, over a real broker |
 //! | `chromium.rs`, `page.rs`, `axe.rs` | a real browser, the console's page in it, and what axe-core finds |
@@ -28,6 +29,7 @@ pub mod chromium;
 pub mod community;
 pub mod descriptors;
 pub mod households;
+pub mod island;
 pub mod mosquitto;
 pub mod page;
 pub mod ports;

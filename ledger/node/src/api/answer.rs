@@ -30,6 +30,8 @@ pub(super) enum ApiError {
     NotInLog(u64),
     #[error("there is no checkpoint yet")]
     NoCheckpoint,
+    #[error("no island is declared or has begun: there is nothing to alert anybody of")]
+    NoAlert,
     #[error("expected sizes of the log, the smaller one first, found {from} and {to}")]
     NoConsistency { from: u64, to: u64 },
     #[error("the log has not all of this tile")]
@@ -65,6 +67,7 @@ impl IntoResponse for ApiError {
             | ApiError::NoBlock { .. }
             | ApiError::NotInLog(_)
             | ApiError::NoCheckpoint
+            | ApiError::NoAlert
             | ApiError::NoConsistency { .. }
             | ApiError::NoTile
             | ApiError::NoMember(_) => StatusCode::NOT_FOUND,

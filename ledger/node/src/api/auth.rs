@@ -29,7 +29,10 @@ pub(super) fn needed(method: &Method, path: &str) -> Option<Role> {
         _ if *method != Method::GET && *method != Method::HEAD => Some(Role::Submit),
         "/v1/health" | "/openapi.json" | "/docs" => None,
         "/metrics" => Some(Role::Metrics),
-        _ if path.starts_with("/docs/") => None,
+        "/v1/situation" | "/v1/situation/alert" => Some(Role::Authority),
+        "/situation" => None,
+        // What is inside the program says nothing of the ledger.
+        _ if ["/docs/", "/assets/"].iter().any(|folder| path.starts_with(folder)) => None,
         _ => Some(Role::Read),
     }
 }

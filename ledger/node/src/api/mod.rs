@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `routes.rs` | the calls, and nothing of who may make them |
 //! | `log.rs` | those about the log of headers |
+//! | `emergency.rs` | those for authorities: the situation, and the alert |
 //! | `answer.rs` | how a call is answered, or why it fails |
 //! | `page.rs` | the page at `/`, and its files |
 //! | `settings.rs` | what a configuration says of TLS, tokens and limits |
@@ -19,6 +20,7 @@
 
 mod answer;
 mod auth;
+mod emergency;
 mod guard;
 mod log;
 mod look_ups;

@@ -1,5 +1,5 @@
-//! The node's pages and their files: what was settled and decided, where the money went, one certificate's way, and
-//! receipts and claims checked in the visitor's own browser. All are inside the program.
+//! The node's pages and their files: what was settled and decided, where the money went, one certificate's way, the
+//! situation for authorities, and receipts and claims checked in the visitor's own browser. All are inside the program.
 
 use std::sync::LazyLock;
 
@@ -10,6 +10,9 @@ static INDEX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("index.html", HTML, include_str!("../page/assets/index.html")));
 static CERTIFICATE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("certificate.html", HTML, include_str!("../page/assets/certificate.html")));
+
+static SITUATION: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("situation.html", HTML, include_str!("../page/assets/situation.html")));
 
 /// The light client's files, which know nothing of a page, and the page's own.
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
@@ -34,16 +37,20 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("page-words.js", JAVASCRIPT, include_str!("../page/assets/page-words.js")),
         Asset::new("check-words.js", JAVASCRIPT, include_str!("../page/assets/check-words.js")),
         Asset::new("verdict.js", JAVASCRIPT, include_str!("../page/assets/verdict.js")),
+        Asset::new("situation.js", JAVASCRIPT, include_str!("../page/assets/situation.js")),
+        Asset::new("situation-words.js", JAVASCRIPT, include_str!("../page/assets/situation-words.js")),
+        Asset::new("situation.css", CSS, include_str!("../page/assets/situation.css")),
         Asset::new("page.css", CSS, include_str!("../page/assets/page.css")),
     ];
     own.into_iter().chain(shared()).collect()
 });
 
-/// The pages at `/` and `/certificate`, and what they load.
+/// The pages at `/`, `/certificate` and `/situation`, and what they load.
 pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async |request: HeaderMap| INDEX.answer(&request).await))
         .route("/certificate", get(async |request: HeaderMap| CERTIFICATE.answer(&request).await))
+        .route("/situation", get(async |request: HeaderMap| SITUATION.answer(&request).await))
         .route("/assets/{name}", get(file))
         .route("/favicon.ico", get(async |request: HeaderMap| answer(&ASSETS, "icon.svg", &request).await))
 }

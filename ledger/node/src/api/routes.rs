@@ -63,7 +63,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 26] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 28] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -74,6 +74,8 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 26] {
         ("/v1/members/{member}/statement", get(statement)),
         ("/v1/members/{member}/registration", get(registration)),
         ("/v1/members/{member}/standby", get(standby)),
+        ("/v1/situation", get(super::emergency::situation)),
+        ("/v1/situation/alert", get(super::emergency::alert)),
         ("/v1/members/{member}/accesses", get(accesses)),
         ("/v1/community", get(community)),
         ("/v1/sums", get(sums)),
@@ -113,6 +115,8 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 26] {
         statement,
         registration,
         standby,
+        super::emergency::situation,
+        super::emergency::alert,
         accesses,
         community,
         sums,

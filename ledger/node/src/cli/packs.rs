@@ -104,7 +104,8 @@ pub(super) fn follow(
     let first = pack.mechanisms.first().filter(|_| !pack.mechanisms.contains(&rules.mechanism));
     if let Some(first) = first {
         rules.mechanism = first.clone();
-        parameters = Parameters { participation: parameters.participation, ..Parameters::default() };
+        let Parameters { participation, island, .. } = parameters;
+        parameters = Parameters { participation, island, ..Parameters::default() };
     }
     let (stay, parts_stay) = (stated.weights.is_none(), stated.participation.is_none() && pack.participation);
     let transformer = rules.transformer.map(|TransformerMeter { member, .. }| member);

@@ -25,10 +25,14 @@ use protocol::{
     receipt::{Receipt, ValidatorStep},
     registration::ProvedRegistration,
     settlement::{Entry, Settlement},
+    situation::Situation,
 };
 
 use super::{Ledger, LedgerError};
-use crate::store::{StoreError, damaged};
+use crate::{
+    situation::{island_quorum, situation},
+    store::{StoreError, damaged},
+};
 
 /// A committed block, opened.
 pub(super) struct Opened {
@@ -59,6 +63,7 @@ impl Ledger {
             equivocations: self.metrics.consensus.equivocations.get(),
             log_key: self.checkpoints.log_key(),
             witnesses: self.checkpoints.witnesses(),
+            island_quorum: island_quorum(&head.state),
         }
     }
 
@@ -95,6 +100,15 @@ impl Ledger {
         let Opened { block, certificate, .. } = self.opened(height)?;
         let (standby, steps) = (standby.clone(), self.steps_before(height)?);
         Ok(Some(ProvedStandby { member, standby, proof, header: block.header, certificate, steps }))
+    }
+
+    /// The community's situation after the last block, for authorities.
+    pub fn situation(&self) -> Result<Situation, LedgerError> {
+        let settled = self.head().state.settled();
+        let last = settled.map_or(Ok(None), |settled| self.correctable(settled))?;
+        let checkpoint = self.checkpoint()?.map(|signed| signed.to_string());
+        let head = self.head();
+        Ok(situation(self.genesis(), &head.state, last.as_ref(), checkpoint))
     }
 
     /// The rules of the next interval.

@@ -9,7 +9,9 @@ fn script(name: &str) -> &'static str {
 
 #[test]
 fn the_pages_say_the_same_in_every_language() {
-    for (name, least) in [("page-words.js", 80), ("check-words.js", 40), ("certificate-words.js", 50)] {
+    for (name, least) in
+        [("page-words.js", 80), ("check-words.js", 40), ("certificate-words.js", 50), ("situation-words.js", 60)]
+    {
         let languages = by_language(script(name));
         assert!(languages[0].len() >= least, "{name}: {}", languages[0].len());
         speaks_alike(name, &languages);
@@ -19,7 +21,9 @@ fn the_pages_say_the_same_in_every_language() {
 #[test]
 fn what_stands_in_a_page_is_what_its_script_says() {
     let checked = by_language(script("check-words.js"));
-    for (page, words) in [(&INDEX, "page-words.js"), (&CERTIFICATE, "certificate-words.js")] {
+    for (page, words) in
+        [(&INDEX, "page-words.js"), (&CERTIFICATE, "certificate-words.js"), (&SITUATION, "situation-words.js")]
+    {
         let own = by_language(script(words));
         let texts: Texts<'_> = checked[0].iter().chain(&own[0]).map(|(key, text)| (*key, *text)).collect();
         let mut elements = 0;

@@ -29,6 +29,8 @@ pub(super) struct File {
     pub(super) members: Option<PathBuf>,
     /// A directory.
     pub(super) grid: Option<PathBuf>,
+    /// A plan.
+    pub(super) island: Option<PathBuf>,
     #[serde(default)]
     pub(super) allow_no_fault: bool,
     pub(super) tariffs: Tariffs,

@@ -8,7 +8,7 @@ use std::{
 
 use ledger::state::State;
 use market::grid::Grid;
-use market_files::{self as files, Keys, pack::Pack, participants::participants};
+use market_files::{self as files, Keys, island::island_plan, pack::Pack, participants::participants};
 use protocol::{
     commit::Validator,
     genesis::{Genesis, Rules, TransformerMeter},
@@ -75,6 +75,11 @@ pub(super) fn read(path: &Path, start: Option<&str>, implausible: bool, now_s: i
     };
     if let Some(law) = &file.law {
         follow(&mut rules, law, directory, &names).map_err(|error| named(format!("[law]: {error}")))?;
+    }
+    if let Some(island) = &file.island {
+        let by_name = |name: &str| names.iter().find(|(_, known)| *known == name).map(|(member, _)| *member);
+        let plan = island_plan(&directory.join(island), by_name).map_err(|error| error.to_string())?;
+        rules.parameters.get_or_insert_default().island = Some(Box::new(plan));
     }
     let genesis = Genesis {
         community: file.name.clone(),

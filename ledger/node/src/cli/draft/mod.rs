@@ -1,5 +1,6 @@
 //! `ledger draft`: decisions from the command line, with their number and what is in force looked up at a node.
 
+mod island;
 mod register;
 mod rules;
 mod validators;
@@ -51,6 +52,10 @@ enum What {
     ReplaceKey(ReplaceKey),
     /// Set tariffs and mechanism; what is not said stays
     SetRules(rules::SetRules),
+    /// Begin the island that the rules plan: the grid above is gone, or will be
+    DeclareIsland(island::DeclareIsland),
+    /// End the island, or never begin it
+    EndIsland(island::EndIsland),
     /// Let another key sign settlements
     SetMarket(SetMarket),
     /// Add, remove or re-weight validators
@@ -68,6 +73,8 @@ impl DraftCommand {
             What::RevokeDevice(revoke) => revoke.open(),
             What::ReplaceKey(replace) => replace.open(),
             What::SetRules(rules) => rules.open(),
+            What::DeclareIsland(declare) => declare.open(),
+            What::EndIsland(end) => end.open(),
             What::SetMarket(market) => market.open(),
             What::SetValidators(validators) => validators.open(),
             What::Transfer(transfer) => transfer.open(),
