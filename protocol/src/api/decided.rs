@@ -87,7 +87,7 @@ pub enum Change {
     SetRules {
         /// First interval under them.
         from: Interval,
-        /// The rules.
+        /// The rules, but for who claims what on an island.
         rules: Rules,
         /// The grid; none where the one before stays.
         grid: Option<OtherGrid>,
@@ -178,7 +178,7 @@ impl From<Action> for Change {
             Action::ReplaceKey { member, key } => Change::ReplaceKey { member, key },
             Action::SetRules { from, rules, grid } => Change::SetRules {
                 from,
-                rules,
+                rules: rules.without_claims(),
                 grid: grid.map(|grid| OtherGrid {
                     transformer: grid.transformer,
                     transformer_va: grid.transformer_va,
