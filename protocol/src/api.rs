@@ -115,6 +115,37 @@ pub struct Status {
     /// Whether the validators that go on running on an island could decide alone; none where no island is planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub island_quorum: Option<IslandQuorum>,
+    /// Whom the node reaches; none from a node of before it said so.
+    #[serde(default)]
+    pub reach: Option<Reach>,
+}
+
+/// Whom a node reaches, as far as it knows: a validator that is up, but cut off from this node, is not counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reach {
+    /// Validators of the next height that are up: connected to the node, or itself.
+    pub validators_up: u64,
+    /// Their voting power.
+    pub power_up: u64,
+    /// The voting power that a block needs: more than two thirds of all.
+    pub power_needed: u64,
+    /// The voting power of all validators.
+    pub power: u64,
+    /// Nodes to which transactions, and drafts of decisions, are passed on.
+    pub gossip_peers: u64,
+    /// The nodes that are connected for consensus.
+    pub nodes: Vec<ConnectedNode>,
+}
+
+/// A node that is connected to another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConnectedNode {
+    /// What it calls itself.
+    pub name: String,
+    /// The validator's key that it has proved to hold, if it has.
+    pub validator: Option<PublicKey>,
 }
 
 /// How a witness is, as far as a node knows.

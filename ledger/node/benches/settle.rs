@@ -27,7 +27,7 @@ use ledger::{
     state::{Opened, State},
 };
 use ledger_node::{
-    consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, new_record, run},
+    consensus::{Application, Candidate, Connected, Halt, Metrics, Settings, Timeouts, Work, new_record, run},
     node::{self, Config},
     store::{Commit, SledStore, Store, StoredBlock, StoredCandidate},
 };
@@ -246,6 +246,7 @@ async fn store_only(community: &Community, blocks: Arc<Vec<(Hash, Bytes)>>) -> R
             connections_per_ip_max: 64,
             moniker: format!("storing-{index}"),
             metrics: Metrics::default(),
+            connected: Connected::default(),
         };
         let mut stopped = stopped.clone();
         nodes.push(tokio::spawn(run(settings, app, async move {

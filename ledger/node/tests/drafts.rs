@@ -323,3 +323,39 @@ async fn a_node_that_was_away_hears_of_drafts_when_it_is_back() {
     world.run(3);
     world.all_have(1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_who_is_up_and_warns_where_drafts_cannot_travel() {
+    let mut world = World::start().await;
+    let status = |number: usize| {
+        let output = world.ledger(&["status", "--url", &world.urls[number]]);
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        (serde_json::from_slice::<Status>(&output.stdout).unwrap().reach.unwrap(), said)
+    };
+    let all = async || {
+        let (reach, said) = status(0);
+        (reach.validators_up == 4 && reach.gossip_peers == 3).then_some((reach, said))
+    };
+    let (reach, said) = world.wait("all to be up", all).await;
+    assert_eq!((reach.power_up, reach.power_needed, reach.power), (4, 3, 4));
+    assert!(said.contains("4 of 4 validators are up") && said.contains("gossip peers: 3"), "{said}");
+    let mut names: Vec<_> = reach.nodes.iter().map(|node| node.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["node-1", "node-2", "node-3"]);
+
+    [1, 2, 3].into_iter().for_each(|number| world.kill(number));
+    let status = |number: usize| {
+        let output = world.ledger(&["status", "--url", &world.urls[number]]);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let alone = async || {
+        Some(status(0)).filter(|said| said.contains("1 of 4 validators are up") && said.contains("no gossip peer"))
+    };
+    let said = world.wait("one to be alone", alone).await;
+    assert!(said.contains("no block until more of them are"), "{said}");
+    let draft = ["draft", "revoke-device", &world.member(0), "--config", &world.config(0)];
+    let output = world.ledger(&draft);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("warning: this node has no gossip peer"), "{said}");
+}

@@ -19,7 +19,7 @@ use protocol::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Asked, Failure, bad_input, print};
+use super::{Asked, Failure, bad_input, print, reach::warn_if_alone};
 
 #[derive(Args)]
 pub(super) struct Submit {
@@ -108,7 +108,9 @@ pub(super) fn send_draft(node: &Asked, draft: &Draft) -> Result<(), Failure> {
         "draft {number}: {signed} of {total} voting power approve as far as this node knows, more than two thirds are \
          needed. Approvals at other nodes reach it within seconds; with enough of them it is decided. Until then \
          `ledger drafts` shows it, and `ledger approve {number}` goes on"
-    ))
+    ))?;
+    warn_if_alone(node);
+    Ok(())
 }
 
 /// Hands an instruction to a node, and says what it makes of it.

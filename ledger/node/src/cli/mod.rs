@@ -15,6 +15,7 @@ mod names;
 mod packs;
 mod paying;
 mod plausible;
+mod reach;
 mod receipt;
 mod rules;
 mod true_up;
@@ -101,7 +102,7 @@ enum Command {
         #[arg(long, value_name = "HEIGHT", allow_negative_numbers = true, value_parser = usage::whole::<u64>(0..=u64::MAX))]
         signed: u64,
     },
-    /// Ask a running node how it is doing
+    /// Ask a running node how it is doing, how many validators are up, and whether it reaches other nodes
     Status(Asked),
     /// Draft the correction of an interval from validated values, as a decision to be approved
     Correct(correct::Correct),
@@ -244,7 +245,7 @@ pub fn main() -> ExitCode {
         Command::Community(community) => community.run(),
         Command::Serve { config } => serve(&config),
         Command::Vouch { config, signed } => vouch(&config, signed),
-        Command::Status(node) => status(&node),
+        Command::Status(node) => reach::status(&node),
         Command::Correct(correct) => correct.write(),
         Command::TrueUp(true_up) => true_up.write(),
         Command::Draft(draft) => draft.open(),
@@ -317,10 +318,6 @@ fn vouch(config: &Path, signed: u64) -> Result<(), Failure> {
     let failed = |error| bad_input(format!("{}: {error}; stop the node first", record.display()));
     crate::consensus::new_record(&record, validator, signed).map_err(failed)?;
     print(format_args!("{}: {validator} votes from height {} on", record.display(), signed.saturating_add(1)))
-}
-
-fn status(node: &Asked) -> Result<(), Failure> {
-    print_json(&node.ask(Node::status)?)
 }
 
 fn audit_directory(directory: &Path, genesis: Option<&Path>, json: bool) -> Result<(), Failure> {

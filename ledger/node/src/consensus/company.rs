@@ -1,9 +1,14 @@
 //! Which other nodes are connected, said when it changes: once when one comes, once when one goes. The engine itself
 //! would log each of its attempts to reach one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use arc_malachitebft_app_channel::{NetworkRequest, Reply};
+use protocol::{api::ConnectedNode, key::PublicKey};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval},
@@ -17,8 +22,23 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Most of a name that another node gave itself.
 const NAME_CHARACTERS_MAX: usize = 64;
 
+/// The nodes that are connected, as the engine said last. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Connected(Arc<Mutex<Vec<ConnectedNode>>>);
+
+impl Connected {
+    /// All of them.
+    pub fn all(&self) -> Vec<ConnectedNode> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, nodes: Vec<ConnectedNode>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
+}
+
 /// Follows who is connected until the engine ends. `configured` is how many others there should be.
-pub(super) async fn follow(engine: mpsc::Sender<NetworkRequest>, configured: usize) {
+pub(super) async fn follow(engine: mpsc::Sender<NetworkRequest>, configured: usize, shared: Connected) {
     let mut company = Company { configured, connected: BTreeMap::new(), missed: false };
     let start = Instant::now();
     let mut looks = interval(LOOK);
@@ -26,21 +46,28 @@ pub(super) async fn follow(engine: mpsc::Sender<NetworkRequest>, configured: usi
     loop {
         looks.tick().await;
         let Some(connected) = ask(&engine).await else { return };
-        for line in company.look(connected, start.elapsed() >= GRACE) {
+        let names = connected.iter().map(|(id, node)| (id.clone(), node.name.clone())).collect();
+        shared.set(connected.into_values().collect());
+        for line in company.look(names, start.elapsed() >= GRACE) {
             info!("{line}");
         }
     }
 }
 
-/// The nodes that are connected and either configured here or validators, by id, with their names; `None` once the
-/// engine has ended. Whoever else connects is none of ours, and could fill the log by coming and going.
-async fn ask(engine: &mpsc::Sender<NetworkRequest>) -> Option<BTreeMap<String, String>> {
+/// The nodes that are connected and either configured here or validators, by id; `None` once the engine has ended.
+/// Whoever else connects is none of ours, and could fill the log by coming and going.
+async fn ask(engine: &mpsc::Sender<NetworkRequest>) -> Option<BTreeMap<String, ConnectedNode>> {
     let (reply, answer): (Reply<_>, _) = oneshot::channel();
     engine.send(NetworkRequest::DumpState(reply)).await.ok()?;
     let peers = answer.await.ok()?.map(|state| state.peers).unwrap_or_default();
     let ours = peers.iter().filter(|(_, peer)| peer.peer_type.is_persistent() || peer.peer_type.is_validator());
     let named = |name: &str| name.chars().take(NAME_CHARACTERS_MAX).collect::<String>();
-    Some(ours.map(|(id, peer)| (id.to_string(), named(&peer.moniker))).collect())
+    let key = |bytes: &Vec<u8>| PublicKey::from_bytes(bytes.as_slice().try_into().ok()?);
+    let nodes = ours.map(|(id, peer)| {
+        let validator = peer.consensus_public_key.as_ref().and_then(key);
+        (id.to_string(), ConnectedNode { name: named(&peer.moniker), validator })
+    });
+    Some(nodes.collect())
 }
 
 /// Who is connected as far as was said.

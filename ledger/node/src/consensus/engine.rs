@@ -122,7 +122,8 @@ async fn run_as(
         };
         let (Channels { consensus, network, events, requests, net_requests }, EngineHandle { actor, handle }) =
             start(&settings, voter, WireCodec { certificates: sender }, byzantine).await?;
-        let company = tokio::spawn(company::follow(net_requests.clone(), settings.peers.len()));
+        let company =
+            tokio::spawn(company::follow(net_requests.clone(), settings.peers.len(), settings.connected.clone()));
         // Dropping these would end tasks of the engine.
         let _requests = (requests, net_requests);
         let asking = silence.as_ref().filter(|silence| silence.asks()).map(|_| interval(ASK_INTERVAL));

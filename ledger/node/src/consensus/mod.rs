@@ -52,6 +52,7 @@ mod words;
 #[cfg(feature = "byzantine")]
 pub use byzantine::{Byzantine, Lie};
 pub use codec::can_be_read;
+pub use company::Connected;
 pub use doubt::Doubt;
 pub use engine::run;
 #[cfg(feature = "byzantine")]
@@ -166,6 +167,8 @@ pub struct Settings {
     pub moniker: String,
     /// Counters.
     pub metrics: Metrics,
+    /// Who is connected, for whoever wants to know.
+    pub connected: Connected,
 }
 
 /// How long the steps of a round wait for the others.

@@ -210,6 +210,7 @@ impl Config {
             connections_per_ip_max: self.connections_per_ip_max,
             moniker: self.name.clone(),
             metrics: ledger.metrics.consensus.clone(),
+            connected: ledger.connected.clone(),
         }
     }
 }

@@ -38,6 +38,10 @@ use super::{
     retirement_index::RetirementIndex,
     taken::Taken,
 };
+use crate::{
+    consensus::Connected,
+    store::{Store, StoreError, StoredBlock, damaged},
+};
 use crate::store::{Store, StoreError, StoredBlock, damaged};
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
@@ -85,6 +89,8 @@ pub struct Ledger {
     committed: watch::Sender<u64>,
     outgoing: mpsc::Sender<Hash>,
     pub(super) metrics: Metrics,
+    /// The nodes that are connected for consensus.
+    pub(super) connected: Connected,
 }
 
 impl Ledger {
@@ -116,6 +122,7 @@ impl Ledger {
             work: Notify::new(),
             outgoing,
             metrics: Metrics::default(),
+            connected: Connected::default(),
         };
         Ok((ledger, queue))
     }

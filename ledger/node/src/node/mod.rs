@@ -18,6 +18,7 @@ mod looked_up;
 mod metrics;
 mod past;
 mod pool;
+mod reach;
 mod retention;
 mod retirement_index;
 mod retirements;

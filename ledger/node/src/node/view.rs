@@ -64,6 +64,7 @@ impl Ledger {
             log_key: self.checkpoints.log_key(),
             witnesses: self.checkpoints.witnesses(),
             island_quorum: island_quorum(&head.state),
+            reach: Some(self.reach(head.state.validators())),
         }
     }
 

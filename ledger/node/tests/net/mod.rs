@@ -11,7 +11,9 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ledger_node::consensus::{Application, Candidate, Halt, Metrics, Settings, Timeouts, Work, new_record, run};
+use ledger_node::consensus::{
+    Application, Candidate, Connected, Halt, Metrics, Settings, Timeouts, Work, new_record, run,
+};
 use protocol::{
     commit::{CommitCertificate, Validator},
     hash::Hash,
@@ -329,6 +331,7 @@ impl Net {
             connections_per_ip_max: 100,
             moniker: node.name.clone(),
             metrics: node.metrics.clone(),
+            connected: Connected::default(),
         }
     }
 

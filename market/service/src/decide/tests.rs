@@ -209,6 +209,7 @@ impl Scene {
             equivocations: 0,
             log_key: None,
             witnesses: Vec::new(),
+            reach: None,
         };
         let (version, _) = self.state.rules_at(open);
         let rules = RulesInForce {

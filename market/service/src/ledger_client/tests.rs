@@ -62,6 +62,7 @@ fn status() -> Status {
     Status {
         log_key: None,
         witnesses: Vec::new(),
+        reach: None,
         chain: Hash::ZERO,
         validator: None,
         validators: 1,

@@ -445,6 +445,7 @@ async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
         equivocations: 0,
         log_key: None,
         witnesses: Vec::new(),
+        reach: None,
     })
 }
 

@@ -19,6 +19,11 @@ pub(in crate::node) struct Metrics {
 }
 
 impl Metrics {
+    /// To how many nodes transactions are passed on.
+    pub(in crate::node) fn peers(&self) -> u64 {
+        u64::try_from(self.peers.get()).unwrap_or_default()
+    }
+
     pub(super) fn judged(&self, verdict: &Verdict) {
         let (verdict, reason) = verdict.labels();
         self.messages.get_or_create(&[("verdict", verdict.to_owned()), ("reason", reason.to_owned())]).inc();

@@ -263,6 +263,7 @@ async fn node(ledger: Arc<Ledger>) -> LedgerNode {
             equivocations: 0,
             log_key: None,
             witnesses: Vec::new(),
+            reach: None,
         })
     };
     let settlements = |State(ledger): State<Arc<Ledger>>, Query(Page { from, limit, in_force }): Query<Page>| async move {
