@@ -121,7 +121,7 @@ fn a_community_runs_on_one_machine_by_the_commands_of_the_page() {
     let [init, draft, approve, broker, run]: [String; 5] =
         self::blocks("Take in a household").try_into().expect("five steps");
     let nodes: String = (0..4).map(|node| until_it_listens(&format!("127.0.0.1/2600{node}"))).collect();
-    let arrived = "until ledger drafts --url http://127.0.0.1:26002 | grep register_member; do sleep 0.1; done\n";
+    let arrived = "until ledger drafts --url http://127.0.0.1:26002 | grep 'take in '; do sleep 0.1; done\n";
     let decided = "until ledger drafts | grep 'no decision waits'; do sleep 0.1; done\n";
     let join = [&*init, &nodes, &draft, arrived, &approve, decided, &broker, &run].concat();
     let said = Town::start(&[keys, founding, handing_out, start, join, look].concat(), &[]).done();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hyper::{StatusCode, body::Bytes};
 use protocol::{
     api::{
-        BlockSummary, Correctable, Decided, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, RulesInForce, Settled,
-        Status, Submitted,
+        BlockSummary, Community, Correctable, Decided, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, RulesInForce,
+        Settled, Status, Submitted,
     },
     commit::Validator,
     interval::Interval,
@@ -84,6 +84,11 @@ impl Node {
     /// What it says of itself.
     pub async fn status(&self) -> Result<Status, ApiError> {
         self.get("/v1/status".into()).await
+    }
+
+    /// The community, by its name, its clock and its currency, and what its accounts have together.
+    pub async fn community(&self) -> Result<Community, ApiError> {
+        self.get("/v1/community".into()).await
     }
 
     /// The rules of the next interval.

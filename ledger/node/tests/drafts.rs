@@ -199,7 +199,18 @@ async fn a_household_is_taken_in_by_owners_who_pass_no_file_around() {
     assert_eq!(world.drafts(1).await, drafts);
     let shown = world.succeeds(&["drafts", "--url", &world.urls[1]]);
     assert!(shown.starts_with("1  1 of 4 voting power approve"), "{shown}");
-    assert!(shown.contains(&member.to_string()) && shown.contains("\"import_wh\":17"), "{shown}");
+    assert!(shown.contains(&format!("take in {member}\n")) && shown.contains("17 Wh drawn, 3 Wh fed in"), "{shown}");
+    let shown = world.succeeds(&["drafts", "1", "--names", "members.csv", "--url", &world.urls[1]]);
+    assert!(shown.contains(&format!("take in Ada, Rossi ({member})\n")), "{shown}");
+    let exact = world.succeeds(&["drafts", "1", "--json", "--url", &world.urls[1]]);
+    assert_eq!(serde_json::from_str::<OpenDraft>(&exact).unwrap(), drafts[0]);
+    world.refuses(&["drafts", "two", "--url", &world.urls[1]], "expected the number of a draft, such as 5 or");
+    // Who approves it is named by what the node calls itself, once it has proved its key.
+    let named = async || {
+        let shown = world.succeeds(&["drafts", "1", "--url", &world.urls[1]]);
+        shown.contains(&format!("approved by node-0 ({})", world.community.validators[0].public())).then_some(())
+    };
+    world.wait("a validator's name", named).await;
 
     // Who approves twice approves once.
     for _ in 0..2 {
@@ -243,7 +254,7 @@ async fn a_household_is_taken_in_by_owners_who_pass_no_file_around() {
     world.all_have(2).await;
     for number in [1, 2] {
         let said = world.approve(number, "2");
-        assert!(said.contains("revoke_device") && said.contains(&from), "{said}");
+        assert!(said.contains(&format!("take no more readings of the device of {from}")), "{said}");
         world.approve(number, "3");
     }
     world.decided(3).await;
@@ -311,6 +322,18 @@ async fn drafts_are_decided_by_their_numbers_and_of_two_with_one_number_one_is()
     // Without a key it is a file.
     let file = world.succeeds(&["draft", "revoke-device", &world.member(3), "--url", &world.urls[0]]);
     assert!(file.contains("\"revoke_device\"") && file.contains("\"sequence\": 4"), "{file}");
+
+    // Who is to validate is shown by who comes and who goes.
+    let [gone, stays] = [3, 2].map(|number: usize| world.community.validators[number].public());
+    world.draft(0, &["set-validators", "--remove", &gone.to_string(), "--add", &format!("{new_key}=2")]);
+    let named = async || {
+        let shown = world.succeeds(&["drafts", "4", "--url", &world.urls[0]]);
+        shown.contains(&format!("remove      node-3 ({gone}), power 1")).then_some(shown)
+    };
+    let shown = world.wait("a validator's name", named).await;
+    assert!(shown.contains(&format!("add         {new_key}, power 2")), "{shown}");
+    assert!(shown.contains(&format!("({stays}), power 1")), "{shown}");
+    assert!(shown.contains("then        4 validators of power 5; each block needs 4"), "{shown}");
     world.refuses(&["approve", "1", "--url", &world.urls[0]], "expected a validator's key, found none");
 }
 

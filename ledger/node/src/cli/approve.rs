@@ -10,7 +10,8 @@ use protocol::{api::OpenDraft, decision::Draft, envelope::ChainId, key::SecretKe
 use super::{
     Asked, Failure, bad_input,
     decide::{read_json, send_draft},
-    print, print_json,
+    names, print, print_json,
+    shown::Known,
 };
 
 /// Hex digits of a draft's id that tell it from others with its number.
@@ -21,39 +22,72 @@ const ID_DIGITS: usize = 8;
   ledger approve 5 --config validator-0/validator.toml
 Once more than two thirds of the voting power have, it is on the ledger within seconds. Where two
 drafts have one number, the id tells them apart: 5-3fa2c1d9. The one that is not wanted is forgotten
-when the other is decided.")]
+when the other is decided.
+
+EXAMPLES:
+  ledger drafts                                       what waits, and who approves it
+  ledger drafts 5 --names market/members.csv          one in full: who gains and loses by a correction
+  ledger drafts 5 --details                           each interval of a true-up for itself
+  ledger drafts 5 --json                              exactly what is signed")]
 pub(super) struct Drafts {
+    /// Show only the draft with this number, in full
+    #[arg(value_name = "NUMBER")]
+    draft: Option<String>,
     /// Print them as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    showing: Showing,
+    #[command(flatten)]
     node: Asked,
+}
+
+/// How a decision is shown.
+#[derive(Args)]
+struct Showing {
+    /// Who is who, `member,name` as CSV; without it, members have pseudonyms
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+    /// Show each interval of a true-up for itself
+    #[arg(long)]
+    details: bool,
 }
 
 impl Drafts {
     pub(super) fn list(&self) -> Result<(), Failure> {
-        let drafts = self.node.ask(Node::drafts)?;
-        match (&drafts[..], self.json) {
-            (_, true) => print_json(&drafts),
-            ([], false) => print("no decision waits for approvals"),
-            (all, false) => all.iter().try_for_each(|draft| print(shown(draft, all)?)),
+        let open = self.node.ask(Node::drafts)?;
+        let one = self.draft.as_deref().map(Number::expected).transpose()?;
+        let wanted = match &one {
+            Some(one) => vec![one.find(&open)?],
+            None => open.iter().collect(),
+        };
+        if self.json {
+            return if one.is_some() { print_json(&wanted[0]) } else { print_json(&wanted) };
         }
+        if wanted.is_empty() {
+            return print("no decision waits for approvals");
+        }
+        let known = Known::ask(&self.node, self.showing.names.as_deref())?;
+        let in_full = one.is_some() || self.showing.details;
+        wanted.into_iter().try_for_each(|draft| print(shown(draft, &open, &known, in_full, self.showing.details)))
     }
 }
 
-/// What there is to know of a draft, in lines.
-fn shown(draft: &OpenDraft, among: &[OpenDraft]) -> Result<String, Failure> {
+/// What there is to know of a draft, in lines. Of corrections among others no more than which intervals they are of.
+fn shown(draft: &OpenDraft, among: &[OpenDraft], known: &Known, in_full: bool, details: bool) -> String {
     let OpenDraft { decision, approvals, signed, total, since, obstacle, .. } = draft;
-    let approving: Vec<String> = approvals.iter().map(|approval| approval.validator.to_string()).collect();
-    let action = serde_json::to_string(&decision.action).map_err(super::failed)?;
-    let obstacle =
-        obstacle.as_ref().map_or(String::new(), |reason| format!("\n   cannot be carried out now: {reason}"));
     let number = name_of(draft, among);
-    Ok(format!(
-        "{number}  {signed} of {total} voting power approve, more than two thirds are needed; open since {since}{obstacle}\n   \
-         {action}\n   approved by {}",
-        approving.join(", ")
-    ))
+    let mut lines = known.action(&decision.action, details);
+    if !in_full && !decision.action.corrections().is_empty() {
+        lines.truncate(1);
+        lines.push(format!("who gains and loses by it: `ledger drafts {number}`"));
+    }
+    lines.extend(obstacle.as_ref().map(|reason| format!("cannot be carried out now: {reason}")));
+    lines.push(format!("approved by {}", known.approving(approvals)));
+    format!(
+        "{number}  {signed} of {total} voting power approve, more than two thirds are needed; open since {since}\n   {}",
+        lines.join("\n   ")
+    )
 }
 
 /// Its number, with the beginning of its id where another one has the same.
@@ -78,6 +112,12 @@ pub(super) struct Approver {
 }
 
 impl Approver {
+    /// The file of names beside the state of the validator's node, or in the market's directory beside it.
+    fn names(&self) -> Option<PathBuf> {
+        let config = Config::load(self.config.as_deref()?).ok()?;
+        names::beside(&config.state)
+    }
+
     /// The chain and the key, if one is given. Where the node is asked says its configuration, unless `node` does.
     pub(super) fn open(&self, node: &mut Asked) -> Result<Option<(ChainId, SecretKey)>, Failure> {
         let open = |key: &Path, genesis: &Path| {
@@ -105,6 +145,7 @@ impl Approver {
 #[derive(Args)]
 #[command(after_help = "EXAMPLES:
   ledger drafts                                            what waits for approvals
+  ledger drafts 5                                          what number 5 changes, before and after
   ledger approve 5 --config validator-0/validator.toml     approve the draft with the number 5
   ledger approve draft.json --key validator-0/validator.key --genesis genesis.json > next.json
                                                            add an approval to a file instead
@@ -117,6 +158,11 @@ them, `ledger submit` hands a file in: with too few approvals it waits at all no
 pub(super) struct Approve {
     /// A draft's number, as `ledger drafts` shows it, or a file; - for standard input
     draft: String,
+    /// Print what is approved as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    showing: Showing,
     #[command(flatten)]
     approver: Approver,
     #[command(flatten)]
@@ -143,13 +189,19 @@ impl Approve {
         }
         let mut draft = Draft { decision: found.decision.clone(), approvals: found.approvals.clone() };
         draft.approve(&chain, &key);
-        print(serde_json::to_string(&draft.decision.action).map_err(super::failed)?)?;
+        if self.json {
+            print(serde_json::to_string(&draft.decision.action).map_err(super::failed)?)?;
+        } else {
+            let names = self.showing.names.clone().or_else(|| self.approver.names());
+            let known = Known::ask(&self.node, names.as_deref())?;
+            print(known.action(&draft.decision.action, self.showing.details).join("\n"))?;
+        }
         send_draft(&self.node, &draft)
     }
 }
 
 /// How a draft at a node is named.
-struct Number {
+pub(super) struct Number {
     sequence: u64,
     /// The beginning of its id.
     id: String,
@@ -163,7 +215,15 @@ impl Number {
         Some(Number { sequence: sequence.parse().ok().filter(|_| is_id)?, id: id.into() })
     }
 
-    fn find<'a>(&self, open: &'a [OpenDraft]) -> Result<&'a OpenDraft, Failure> {
+    /// What has to be a number.
+    pub(super) fn expected(text: &str) -> Result<Number, Failure> {
+        Number::read(text).ok_or_else(|| {
+            let cut: String = text.escape_debug().take(80).collect();
+            bad_input(format!("expected the number of a draft, such as 5 or 5-3fa2c1d9, found `{cut}`"))
+        })
+    }
+
+    pub(super) fn find<'a>(&self, open: &'a [OpenDraft]) -> Result<&'a OpenDraft, Failure> {
         let is_meant =
             |draft: &&OpenDraft| draft.decision.sequence == self.sequence && draft.id.to_string().starts_with(&self.id);
         let found: Vec<&OpenDraft> = open.iter().filter(is_meant).collect();
@@ -173,8 +233,8 @@ impl Number {
         match found[..] {
             [one] => Ok(one),
             [] if open.is_empty() => Err(bad_input(format!(
-                "expected a draft that waits for approvals, found none: {} is decided, or was not drafted, or forgotten \
-                 after 30 days",
+                "expected a draft that waits for approvals, found none: {} is decided, or was not drafted, or withdrawn, or \
+                 forgotten after 30 days",
                 self.sequence
             ))),
             [] => Err(bad_input(format!("expected {}, found {}", names(&mut open.iter()), self.sequence))),

@@ -18,6 +18,7 @@ mod plausible;
 mod reach;
 mod receipt;
 mod rules;
+mod shown;
 mod true_up;
 mod verify;
 
