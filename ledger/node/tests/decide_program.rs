@@ -216,27 +216,61 @@ async fn each_decision_of_the_documentation_is_approved_and_taken() {
 async fn validated_values_become_a_correction() {
     let world = World::start().await;
     let members = &world.community.members;
+    let start = world.first.start_text();
+    let header = "interval,member,import_kwh,export_kwh\n";
     world.write(
         "values.csv",
-        &format!("member,import_wh,export_wh\n{},10,400\n{},420,0\n", members[0].id, members[1].id),
+        &format!("{header}{start},{},0.010,0.4\n{start},{},0.42,0\n", members[0].id, members[1].id),
     );
-    let start = world.first.start_text();
     let correct = |values| ["correct", &start, "--values", values, "--url", &world.url].map(String::from);
     let arguments = correct("values.csv");
     let draft = world.succeeds(&arguments.each_ref().map(String::as_str)).await;
     world.write("draft.json", &draft);
-    world.approve(&world.path("draft.json"), &[0, 1, 2]).await;
+    world.approve(&world.path("draft.json"), &[0]).await;
     world.succeeds(&["submit", "draft.json", "--url", &world.url]).await;
+    // Whoever approves it reads who gains and loses.
+    world.write("names.csv", &format!("member,name\n{},Ada\n", members[0].id));
+    let shown = world.succeeds(&["drafts", "1", "--names", "names.csv", "--url", &world.url]).await;
+    let row =
+        |name: &str| shown.lines().find(|line| line.trim().starts_with(name)).unwrap_or_else(|| panic!("{shown}"));
+    assert!(row("Ada").contains(" -> 0.010") && row("Ada").contains(" -> 0.400"), "{shown}");
+    assert!(row(&members[1].id.to_string()).contains(" -> 0.420"), "{shown}");
+    assert!(shown.contains(&format!("({start}), for the 1st time: it closes")), "{shown}");
+    assert!(shown.contains("together 0") && shown.contains("energy: as much is bought as sold"), "{shown}");
+    assert!(!shown.contains("NOT BALANCE") && !shown.contains("\"correct\""), "{shown}");
+    let list = world.succeeds(&["drafts", "--url", &world.url]).await;
+    assert!(list.contains("who gains and loses by it: `ledger drafts 1`") && list.lines().count() == 4, "{list}");
+    let approve = ["approve", "1", "--key", "validator-1.key", "--genesis", "genesis.json", "--url", &world.url];
+    let approved = world.succeeds(&[&approve[..], &["--names", "names.csv"]].concat()).await;
+    assert!(
+        shown.contains(approved.lines().nth(2).unwrap().trim()) && approved.contains("2 of 4 voting"),
+        "{approved}"
+    );
+    let exact = world.succeeds(&[&approve[..], &["--json"]].concat()).await;
+    assert!(exact.starts_with("{\"correct\":{\"reversed\":"), "{exact}");
 
+    // What can be seen to be wrong is refused by line and column, and before more is asked for.
     let stranger = "00".repeat(16);
-    world.write("stranger.csv", &format!("member,import_wh,export_wh\n{stranger},1,0\n"));
-    let arguments = correct("stranger.csv");
-    world
-        .refuses(&arguments.each_ref().map(String::as_str), "expected values of members that the settlement knew")
-        .await;
-    world.write("half.csv", &format!("member,import_wh\n{},1\n", members[0].id));
-    let arguments = correct("half.csv");
-    world.refuses(&arguments.each_ref().map(String::as_str), "half.csv: ").await;
+    let (ada, second) = (members[0].id, world.first.next().unwrap().start_text());
+    for (text, said) in [
+        (format!("{header}{start},{stranger},1,0\n"), "bad.csv, line 2: column member: expected a member, found 0000"),
+        (format!("{header}{second},{ada},1,0\n"), "bad.csv, line 2: column interval: expected 2026-"),
+        (format!("{header}{start},{ada},1\n"), "bad.csv, line 2: expected 4 columns of text, found 3"),
+        (format!("{header}{start},{ada},1000,0\n"), "bad.csv, line 2: expected at most "),
+        (format!("member,import_wh\n{ada},1\n"), "bad.csv, line 1: expected the columns interval,member,import_kwh,"),
+        (header.to_owned(), "bad.csv: expected at least one row, found none"),
+    ] {
+        world.write("bad.csv", &text);
+        world.refuses(&correct("bad.csv").each_ref().map(String::as_str), said).await;
+    }
+    let never = world.first.offset(9).unwrap().start_text();
+    world.write("never.csv", &format!("{header}{never},{ada},1,0\n"));
+    let early = ["correct", &never, "--values", "never.csv", "--url", &world.url];
+    world.refuses(&early, &format!("expected a settled interval, {second}/PT15M or one before, found {never}/")).await;
+    let before = world.first.offset(-1).unwrap().start_text();
+    world.write("before.csv", &format!("{header}{before},{ada},1,0\n"));
+    let early = ["correct", &before, "--values", "before.csv", "--url", &world.url];
+    world.refuses(&early, "cannot be corrected: this node has its readings no more (`retention_days`)").await;
 }
 
 /// The node of a world, but for its members, of whom there is no end.
@@ -257,8 +291,9 @@ async fn a_node_whose_members_have_no_end_is_named_and_asked_no_more() {
     let world = World::start().await;
     let honest: Vec<MemberStatus> =
         reqwest::get(format!("{}/v1/members", world.url)).await.unwrap().json().await.unwrap();
-    world.write("values.csv", &format!("member,import_wh,export_wh\n{},10,400\n", honest[0].member));
     let start = world.first.start_text();
+    let header = "interval,member,import_kwh,export_kwh\n";
+    world.write("values.csv", &format!("{header}{start},{},0.01,0.4\n", honest[0].member));
     let correct = async |url: &str, said: &str| {
         world.refuses(&["correct", &start, "--values", "values.csv", "--url", url], said).await;
     };

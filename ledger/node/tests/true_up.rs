@@ -157,6 +157,13 @@ impl World {
         assert!(stderr.contains(said) && stderr.lines().count() == 1, "{arguments:?}: {stderr}\nexpected: {said}");
     }
 
+    /// Said on stderr, with no draft on stdout.
+    async fn finds_nothing_to_do(&self, arguments: &[&str]) {
+        let (draft, told) = self.succeeds(&[&["true-up", "--url", &self.url], arguments].concat()).await;
+        assert_eq!(draft, "", "{arguments:?}");
+        assert!(told.contains("nothing to true up, all energy is booked; no draft was written"), "{told}");
+    }
+
     /// Drafts, approves and hands in a true-up, waits until it is booked, and says what the draft's maker was told.
     async fn true_up(&self, arguments: &[&str], corrections: &[(i64, u32)]) -> String {
         let (draft, told) = self.succeeds(&[&["true-up", "--url", &self.url], arguments].concat()).await;
@@ -248,19 +255,23 @@ async fn what_came_late_is_made_up_for_until_all_is_as_if_it_had_come_in_time() 
     assert_ne!(world.balances().await, punctual());
 
     let [first, second, third] = [0, 1, 2].map(|number| world.interval(number).start_text());
-    world.refuses(&["--from", &second, "--until", &second], "expected energy that is not booked yet, found none").await;
+    world.finds_nothing_to_do(&["--from", &second, "--until", &second]).await;
     let told = world.true_up(&["--from", &first], &[(0, 1), (1, 1)]).await;
     assert_eq!(told.matches("closes").count(), 2, "{told}");
     for number in [0, 1] {
         assert_eq!(world.in_force(number).await.settlement.provisional, None);
     }
-    world.refuses(&["--from", &first], "expected energy that is not booked yet, found none").await;
+    world.finds_nothing_to_do(&["--from", &first]).await;
 
     // What the gap hides only the grid operator knows.
     let header = "interval,member,import_kwh,export_kwh\n";
     let values =
         |name: &str, rows: &str| fs::write(world.directory.path().join(name), format!("{header}{rows}")).unwrap();
     values("gap.csv", &format!("{third},{gone},0.1,0\n"));
+    // More than the meter counted over the whole gap: whoever would sign it is told.
+    values("more.csv", &format!("{third},{gone},0.3,0\n"));
+    let (_, told) = world.succeeds(&["true-up", "--url", &world.url, "--values", "more.csv"]).await;
+    assert!(told.contains("than its meter counted: 300 Wh of 240 Wh drawn"), "{told}");
     let told = world.true_up(&["--values", "gap.csv"], &[(2, 1), (3, 1)]).await;
     assert_eq!(told.matches("closes").count() + told.matches("still provisional").count(), 2, "{told}");
     assert_eq!(world.in_force(2).await.settlement.provisional, None);
@@ -285,7 +296,7 @@ async fn what_came_late_is_made_up_for_until_all_is_as_if_it_had_come_in_time() 
     let stranger = "00".repeat(16);
     let never = world.interval(9).start_text();
     for (rows, said) in [
-        (format!("{second},{buyer},0.3001,0\n"), "bad.csv, line 2: expected import_kwh in kWh"),
+        (format!("{second},{buyer},0.3001,0\n"), "bad.csv, line 2: column import_kwh: expected kWh in digits"),
         (format!("{second},{buyer},0.3,0\n{second},{buyer},0.3,0\n"), "bad.csv, line 3: expected one value of"),
         (
             format!("{second},{buyer},0.2,0\n{second},{stranger},0,0\n"),
@@ -294,11 +305,17 @@ async fn what_came_late_is_made_up_for_until_all_is_as_if_it_had_come_in_time() 
         (format!("{second},{buyer},26,0\n"), "bad.csv, line 2: expected at most 25000 Wh"),
         (format!("{never},{buyer},0.3,0\n"), "expected a period up to"),
         (String::new(), "expected --from START, or --values FILE with at least one row"),
-        (format!("{second},{buyer},0.3,0\n"), "expected energy that is not booked yet, found none"),
     ] {
         values("bad.csv", &rows);
         world.refuses(&["--values", "bad.csv"], said).await;
     }
+    values("again.csv", &format!("{second},{buyer},0.3,0\n"));
+    world.finds_nothing_to_do(&["--values", "again.csv"]).await;
+    // By the name that the operator knows.
+    values("named.csv", &format!("{second},\"Ada, 2nd floor\",0.3,0\n"));
+    fs::write(world.directory.path().join("names.csv"), format!("member,name\n{buyer},\"Ada, 2nd floor\"\n")).unwrap();
+    world.finds_nothing_to_do(&["--values", "named.csv", "--names", "names.csv"]).await;
+    world.refuses(&["--values", "named.csv"], "named.csv, line 2: column member: expected a pseudonym").await;
     values("never.csv", &format!("{second},{buyer},0.2,0\n{never},{buyer},0.3,0\n"));
     world.refuses(&["--values", "never.csv"], "never.csv, line 3: expected a settled interval").await;
     world.refuses(&["--values", "nowhere.csv"], "nowhere.csv: ").await;

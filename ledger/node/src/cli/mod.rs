@@ -20,6 +20,7 @@ mod receipt;
 mod rules;
 mod shown;
 mod true_up;
+mod validated;
 mod verify;
 
 use std::{

@@ -3,11 +3,9 @@
 
 mod plan;
 mod record;
-mod values;
 
-use std::{collections::BTreeMap, fs::File, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use axum::http::StatusCode;
 use clap::Args;
 use ledger_client::api::{ApiError, Node};
 use protocol::{
@@ -18,17 +16,20 @@ use protocol::{
     member::MemberId,
 };
 
-use self::{
-    plan::{Known, Plan, plan},
-    values::Row,
+use self::plan::{Plan, plan};
+use super::{
+    Asked, Failure, bad_input,
+    correct::{correctable, correction},
+    interval, names, print_json,
+    validated::{self, Given, Known, Row},
 };
-use super::{Asked, Failure, bad_input, correct::correction, interval, print_json};
 
 #[derive(Args)]
 #[command(after_help = "Without --values, what readings say that came late is moved into the intervals in which their
 devices were not read. The values are CSV with the columns interval,member,import_kwh,export_kwh: the interval by its start
 in UTC, decimals with at most three digits after the point. A row takes the place of what was measured of the member in the
-interval; late energy that it explains is taken out of the settlement it came with. Go on with `ledger approve`.
+interval; late energy that it explains is taken out of the settlement it came with. Go on with `ledger approve`. Where all
+energy is booked already nothing is written, and the command ends with 0.
 
 A file of values that ends in .xml is a ConsumptionRecord 01p41 of an Austrian grid operator; --sites says whose its metering
 points are, in the columns member and metering_points. A member's points count together, and all of them have to be there.")]
@@ -42,6 +43,9 @@ pub(super) struct TrueUp {
     /// The grid operator's validated values: CSV, or XML of a ConsumptionRecord
     #[arg(long, value_name = "FILE")]
     values: Option<PathBuf>,
+    /// Who is who, `member,name` as CSV, where the values have names in the place of pseudonyms
+    #[arg(long, value_name = "FILE", requires = "values")]
+    names: Option<PathBuf>,
     /// Where members are, CSV: whose the metering points of a ConsumptionRecord are
     #[arg(long, value_name = "FILE", requires = "values")]
     sites: Option<PathBuf>,
@@ -70,9 +74,8 @@ impl TrueUp {
         let Plan { values, notes } = plan(&known, &given, until).map_err(bad_input)?;
         notes.iter().for_each(|note| eprintln!("ledger: note: {note}"));
         if values.is_empty() {
-            return Err(bad_input(format!(
-                "from {from} to {until}: expected energy that is not booked yet, found none"
-            )));
+            eprintln!("ledger: from {from} to {until}: nothing to true up, all energy is booked; no draft was written");
+            return Ok(());
         }
         let mut corrections = Vec::new();
         for (interval, values) in values {
@@ -106,8 +109,8 @@ impl TrueUp {
             let sites = market_files::pack::sites::sites(sites).map_err(bad_input)?;
             return record::read(path, length, &sites).map_err(|error| named(&error));
         }
-        let file = File::open(path).map_err(|error| named(&error))?;
-        values::read(file, length).map_err(|error| bad_input(format!("{}, {error}", path.display())))
+        let names = self.names.as_deref().map(names::read).transpose()?.unwrap_or_default();
+        validated::read(path, length, &names)
     }
 
     fn checked(
@@ -116,9 +119,9 @@ impl TrueUp {
         known: &Known,
         until: Interval,
         rated_power_w: &BTreeMap<MemberId, u64>,
-    ) -> Result<plan::Given, Failure> {
+    ) -> Result<Given, Failure> {
         let path = self.values.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        values::check(rows, known, until, rated_power_w).map_err(|error| bad_input(format!("{path}, {error}")))
+        validated::check(rows, known, until, rated_power_w).map_err(|error| bad_input(format!("{path}, {error}")))
     }
 }
 
@@ -126,14 +129,7 @@ impl TrueUp {
 async fn known(node: &Node, from: Interval, last: Interval) -> Result<Known, ApiError> {
     let mut known = Known::new();
     for interval in std::iter::successors(Some(from), |of| of.next()).take_while(|of| *of <= last) {
-        match node.inputs(interval).await {
-            Ok(correctable) => {
-                known.insert(interval, correctable);
-            }
-            // Pruned, or too long ago.
-            Err(ApiError::Refused { status: StatusCode::NOT_FOUND, .. }) => {}
-            Err(error) => return Err(error),
-        }
+        known.extend(correctable(node, interval).await?.map(|found| (interval, found)));
     }
     Ok(known)
 }

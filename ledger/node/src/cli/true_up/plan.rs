@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    api::{Correctable, Late},
+    api::Late,
     correction::{MemberInput, Validated, Values},
     energy::Energy,
     interval::Interval,
@@ -15,10 +15,7 @@ use protocol::{
     reading::Flow,
 };
 
-/// What can be corrected, by interval: all from some interval to the last settled one, but for what was pruned.
-pub(super) type Known = BTreeMap<Interval, Correctable>;
-/// Validated values.
-pub(super) type Given = BTreeMap<(Interval, MemberId), Flow>;
+use crate::cli::validated::{Given, Known};
 
 /// What to correct.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,7 +37,8 @@ pub(super) enum PlanError {
     BeginsEarlier { member: MemberId, interval: Interval, from: Interval },
 }
 
-/// Plans the true-up of the intervals up to `last`.
+/// Plans the true-up of the intervals up to `last`. Known is all from some interval to the last settled one, but for
+/// what was pruned.
 pub(super) fn plan(known: &Known, given: &Given, last: Interval) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     let measured = measured(known, given, last);

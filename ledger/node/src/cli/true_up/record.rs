@@ -15,7 +15,7 @@ use protocol::{
 };
 use settings::bounded;
 
-use super::values::{BadRows, Faults, Row};
+use crate::cli::validated::{BadRows, Faults, Row};
 
 /// Reads the message in a file.
 pub(super) fn read(path: &Path, length: IntervalLength, sites: &BTreeMap<MemberId, Site>) -> Result<Vec<Row>, String> {

@@ -1,4 +1,4 @@
-use protocol::{genesis::Rules, hash::Hash, key::SecretKey, money::Amount, settlement::Settlement};
+use protocol::{api::Correctable, genesis::Rules, hash::Hash, key::SecretKey, money::Amount, settlement::Settlement};
 
 use super::*;
 

@@ -1,18 +1,24 @@
 //! The grid operator's validated values, as CSV: `interval,member,import_kwh,export_kwh`.
 //!
 //! Whole Wh only: a value with more than three digits after the point is refused, not rounded. Whatever is wrong is
-//! named by its line.
+//! named by its line and column.
 
-use std::{collections::BTreeMap, fmt, io::Read};
+use std::{collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
 
 use market::metering::plausible_wh;
 use protocol::{
+    api::Correctable,
     interval::{Interval, IntervalLength, parse_utc},
     member::MemberId,
     reading::Flow,
 };
 
-use super::plan::{Given, Known};
+use super::{Failure, bad_input};
+
+/// What can be corrected, by interval.
+pub(super) type Known = BTreeMap<Interval, Correctable>;
+/// Validated values.
+pub(super) type Given = BTreeMap<(Interval, MemberId), Flow>;
 
 const COLUMNS: [&str; 4] = ["interval", "member", "import_kwh", "export_kwh"];
 /// More than any connection carries in an hour, and far below what an integer holds.
@@ -65,14 +71,23 @@ impl Faults {
     }
 }
 
-/// Reads a file of intervals of this length.
-pub(super) fn read(file: impl Read, length: IntervalLength) -> Result<Vec<Row>, BadRows> {
+/// Reads a file of intervals of this length. A member is named by its pseudonym, or as `names` has it.
+pub(super) fn read(
+    path: &Path,
+    length: IntervalLength,
+    names: &BTreeMap<MemberId, String>,
+) -> Result<Vec<Row>, Failure> {
+    let file = File::open(path).map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
+    rows(file, length, names).map_err(|error| bad_input(format!("{}, {error}", path.display())))
+}
+
+fn rows(file: impl Read, length: IntervalLength, names: &BTreeMap<MemberId, String>) -> Result<Vec<Row>, BadRows> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let mut faults = Faults::default();
     let headers = match reader.headers() {
         Ok(headers) => headers.clone(),
         Err(error) => {
-            faults.add(1, error);
+            faults.add(1, format!("expected the columns {}, found {}", COLUMNS.join(","), no_row(&error)));
             return faults.check(Vec::new());
         }
     };
@@ -81,22 +96,22 @@ pub(super) fn read(file: impl Read, length: IntervalLength) -> Result<Vec<Row>, 
         faults.add(1, format!("expected the columns {}, found `{}`", COLUMNS.join(","), shortened(&found)));
         return faults.check(Vec::new());
     }
-    let mut rows: Vec<Row> = Vec::new();
+    let mut found: Vec<Row> = Vec::new();
     let mut lines: BTreeMap<(Interval, MemberId), u64> = BTreeMap::new();
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                faults.add(line, format!("expected {} columns of text: {}", COLUMNS.len(), flat(&error)));
+                faults.add(line, format!("expected {} columns of text, found {}", COLUMNS.len(), no_row(&error)));
                 continue;
             }
         };
         let line = record.position().map_or(0, csv::Position::line);
-        match row(line, &record, length) {
+        match row(line, &record, length, names) {
             Err(reason) => faults.add(line, reason),
             Ok(row) => match lines.insert((row.interval, row.member), line) {
-                None => rows.push(row),
+                None => found.push(row),
                 Some(first) => {
                     let Row { interval, member, .. } = row;
                     faults.add(
@@ -107,27 +122,50 @@ pub(super) fn read(file: impl Read, length: IntervalLength) -> Result<Vec<Row>, 
             },
         }
     }
-    faults.check(rows)
+    faults.check(found)
 }
 
-fn row(line: u64, record: &csv::StringRecord, length: IntervalLength) -> Result<Row, String> {
+fn row(
+    line: u64,
+    record: &csv::StringRecord,
+    length: IntervalLength,
+    names: &BTreeMap<MemberId, String>,
+) -> Result<Row, String> {
     let field = |index: usize| record.get(index).unwrap_or_default();
     let start = field(0);
     let interval = parse_utc(start).ok().and_then(|start_s| Interval::new(start_s, length)).ok_or_else(|| {
         let minutes = length.minutes();
         format!(
-            "expected the start of a {minutes}-minute interval in UTC, such as 2026-06-01T12:00:00Z, found `{}`",
+            "column interval: expected the start of a {minutes}-minute interval in UTC, such as 2026-06-01T12:00:00Z, found `{}`",
             shortened(start)
         )
     })?;
-    let member: MemberId = field(1).parse().map_err(|error| format!("{error}"))?;
+    let member = member(field(1), names).map_err(|reason| format!("column member: {reason}"))?;
     let energy = |index: usize| {
         let text = field(index);
-        let expected = "digits, at most three of them after a point";
-        wh(text).ok_or_else(|| format!("expected {} in kWh, {expected}, found `{}`", COLUMNS[index], shortened(text)))
+        let expected = "kWh in digits, at most three of them after a point";
+        wh(text).ok_or_else(|| format!("column {}: expected {expected}, found `{}`", COLUMNS[index], shortened(text)))
     };
     let [import, export] = [energy(2)?, energy(3)?].map(protocol::energy::Energy::from_wh);
     Ok(Row { line, interval, member, flow: Flow { import, export } })
+}
+
+fn member(text: &str, names: &BTreeMap<MemberId, String>) -> Result<MemberId, String> {
+    if let Ok(member) = text.parse() {
+        return Ok(member);
+    }
+    let called: Vec<MemberId> = names.iter().filter(|(_, name)| *name == text).map(|(member, _)| *member).collect();
+    let found = shortened(text);
+    match (&called[..], names.is_empty()) {
+        ([one], _) => Ok(*one),
+        ([], true) => {
+            Err(format!("expected a pseudonym of 32 hex digits, found `{found}`; --names takes a file of names"))
+        }
+        ([], false) => {
+            Err(format!("expected a pseudonym of 32 hex digits, or a name of the file of names, found `{found}`"))
+        }
+        (several, _) => Err(format!("expected a name that one member has, found `{found}` of {}", several.len())),
+    }
 }
 
 /// Whole Wh of a decimal in kWh.
@@ -182,8 +220,13 @@ fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(60).collect()
 }
 
-fn flat(error: &csv::Error) -> String {
-    shortened(&error.to_string())
+/// What is in the place of a row, in words of our own.
+fn no_row(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { len, .. } => len.to_string(),
+        csv::ErrorKind::Utf8 { err, .. } => format!("bytes that are no UTF-8 in column {}", err.field() + 1),
+        _ => shortened(&error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +237,9 @@ mod tests {
 
     fn read_rows(rows: &str) -> Result<Vec<Row>, String> {
         let text = format!("interval,member,import_kwh,export_kwh\n{rows}");
-        read(text.as_bytes(), IntervalLength::Minutes15).map_err(|error| error.to_string())
+        let names = [(8, "Ada"), (7, "Bob"), (6, "Bob")];
+        let names = names.map(|(number, name)| (MemberId::from_bytes([number; 16]), name.to_owned())).into();
+        super::rows(text.as_bytes(), IntervalLength::Minutes15, &names).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -236,17 +281,26 @@ mod tests {
             [(2, 500, 0), (3, 0, 1_250)]
         );
         assert_eq!(read_rows("").unwrap(), []);
+        let named = read_rows("2026-06-01T12:00:00Z,Ada,0,0\n").unwrap();
+        assert_eq!(named[0].member, MemberId::from_bytes([8; 16]));
         let cases = [
-            ("2026-06-01T12:05:00Z,{m},0,0", "line 2: expected the start of a 15-minute interval"),
+            ("2026-06-01T12:05:00Z,{m},0,0", "line 2: column interval: expected the start of a 15-minute interval"),
             ("yesterday,{m},0,0", "found `yesterday`"),
-            ("2026-06-01T12:00:00Z,ada,0,0", "a member id of 32 lowercase hex digits"),
+            (
+                "2026-06-01T12:00:00Z,ada,0,0",
+                "line 2: column member: expected a pseudonym of 32 hex digits, or a name of",
+            ),
+            (
+                "2026-06-01T12:00:00Z,Bob,0,0",
+                "line 2: column member: expected a name that one member has, found `Bob` of 2",
+            ),
             (
                 "2026-06-01T12:00:00Z,{m},-0.5,0",
-                "expected import_kwh in kWh, digits, at most three of them after a point, found `-0.5`",
+                "line 2: column import_kwh: expected kWh in digits, at most three of them after a point, found `-0.5`",
             ),
-            ("2026-06-01T12:00:00Z,{m},0,0.12345", "expected export_kwh in kWh"),
-            ("2026-06-01T12:00:00Z,{m},0", "line 2: expected 4 columns of text"),
-            ("2026-06-01T12:00:00Z,{m},0,0,0", "line 2: expected 4 columns of text"),
+            ("2026-06-01T12:00:00Z,{m},0,0.12345", "line 2: column export_kwh: expected kWh in digits"),
+            ("2026-06-01T12:00:00Z,{m},0", "line 2: expected 4 columns of text, found 3"),
+            ("2026-06-01T12:00:00Z,{m},0,0,0", "line 2: expected 4 columns of text, found 5"),
             (
                 "2026-06-01T12:00:00Z,{m},0,0\n2026-06-01T12:15:00Z,{m},0,0\n2026-06-01T12:00:00Z,{m},1,0",
                 "line 4: expected one value of 01010101010101010101010101010101 in 2026-06-01T12:00:00Z/PT15M, found another in line 2",
@@ -260,11 +314,17 @@ mod tests {
         let broken: [(&[u8], &str); 4] = [
             (b"", "line 1: expected the columns interval,member,import_kwh,export_kwh, found ``"),
             (b"member,import_wh\n", "line 1: expected the columns"),
-            (b"interval,member,import_kwh,export_kwh\n\xff\xfe,a,0,0\n", "line 2: expected 4 columns of text"),
-            (b"\xff\xfe\n", "line 1: "),
+            (
+                b"interval,member,import_kwh,export_kwh\n\xff\xfe,a,0,0\n",
+                "line 2: expected 4 columns of text, found bytes that are no UTF-8 in column 1",
+            ),
+            (
+                b"\xff\xfe\n",
+                "line 1: expected the columns interval,member,import_kwh,export_kwh, found bytes that are no UTF-8",
+            ),
         ];
         for (bytes, expected) in broken {
-            let error = read(bytes, IntervalLength::Minutes15).unwrap_err().to_string();
+            let error = super::rows(bytes, IntervalLength::Minutes15, &BTreeMap::new()).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains('\n'), "{error}\nexpected: {expected}");
         }
     }
