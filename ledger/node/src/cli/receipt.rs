@@ -22,10 +22,10 @@ pub(super) struct Receipt {
     /// The interval, by its start in UTC, such as 2016-07-04T12:00:00Z
     #[arg(long, value_name = "START", value_parser = super::moment)]
     interval: String,
-    /// Of which correction of the interval; 0 is the interval as it was first settled
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true,
+    /// Of which correction of the interval; 0 is the interval as it was first settled [default: the one in force]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
         value_parser = usage::whole::<u32>(0..=u64::from(u32::MAX)))]
-    correction: u32,
+    correction: Option<u32>,
     /// Who is who, `member,name` as CSV; by default members.csv in DIR, or in the market's directory beside it
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
@@ -38,17 +38,19 @@ impl Receipt {
         let interval = super::interval(&self.interval, genesis.first_interval.length())?;
         let (ledger, _) = node::Ledger::open(genesis, Arc::new(store), None).map_err(failed)?;
         let receipts = match self.correction {
-            0 => ledger.receipts(interval),
-            _ => ledger.correction_receipts(interval),
+            None => ledger.receipts_in_force(interval).map(|by_member| by_member.into_values().collect()),
+            Some(0) => ledger.receipts(interval),
+            Some(_) => ledger.correction_receipts(interval),
         };
-        let receipts = receipts.map_err(failed)?;
+        let receipts: Vec<_> = receipts.map_err(failed)?;
+        let is_wanted = |number| self.correction.is_none_or(|wanted| wanted == number);
         let receipt = receipts
             .iter()
-            .find(|receipt| receipt.entry.line.member == member && receipt.entry.correction == self.correction)
+            .find(|receipt| receipt.entry.line.member == member && is_wanted(receipt.entry.correction))
             .ok_or_else(|| {
                 let what = match self.correction {
-                    0 => "settlement".into(),
-                    number => format!("correction {number}"),
+                    None | Some(0) => "settlement".into(),
+                    Some(number) => format!("correction {number}"),
                 };
                 bad_input(format!("{} has no {what} in {interval} on this ledger", self.member))
             })?;

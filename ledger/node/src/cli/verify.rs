@@ -76,6 +76,7 @@ impl Verify {
         print(format_args!(
             "member     {member}\n\
              interval   {interval}\n\
+             settled    {}\n\
              bought     {bought} for {paid} {currency}\n\
              sold       {sold} for {earned} {currency}\n\
              imported   {imported} for {supply_cost} {currency}\n\
@@ -84,6 +85,10 @@ impl Verify {
              block      {} at height {}\n\
              signed by  {} of {} validators\n\
              {}proved",
+            match entry.correction {
+                0 => "first, correction 0".into(),
+                number => format!("again, correction {number}"),
+            },
             entry.tariffs.retail_price,
             entry.tariffs.feed_in_price,
             receipt.header.hash(),

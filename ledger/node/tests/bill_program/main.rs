@@ -75,6 +75,15 @@ fn bills_add_up_to_their_receipts_to_the_last_nano_unit() {
             let next = (correction.parse::<u32>().unwrap() + 1).to_string();
             let later = ["receipt", "node", "--member", member, "--interval", start, "--correction", &next];
             assert_eq!(world.ledger(&later).status.code(), Some(2), "{start}, {next}");
+            if correction != "0" {
+                // Without a number, it is the one in force; and whoever checks it reads which one that is.
+                let in_force = world.succeeds(&arguments[..arguments.len() - 2]);
+                assert_eq!(Receipt::from_json(in_force.as_bytes()).unwrap().entry.correction.to_string(), *correction);
+                world.write("receipt.json", &in_force);
+                let said = world.succeeds(&["verify", "receipt.json", "--genesis", "genesis.json"]);
+                assert!(said.contains(&format!("settled    again, correction {correction}\n")), "{said}");
+                fs::remove_file(world.path("receipt.json")).unwrap();
+            }
         }
         let corrections: Vec<&str> = lines.iter().map(|line| line["correction"].as_str()).take(4).collect();
         assert_eq!(corrections, ["0", "2", "1", "0"]);
