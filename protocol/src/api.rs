@@ -19,6 +19,7 @@
 //! | `GET /v1/rules` | | [`RulesInForce`], of the next interval |
 //! | `GET /v1/decisions?from=SEQUENCE&limit=N` | | list of [`Decided`], by number |
 //! | `GET /v1/drafts` | | list of [`OpenDraft`], by number |
+//! | `POST /v1/withdrawals` | a signed [`Withdrawal`](crate::withdrawal::Withdrawal) | [`TakenBack`] |
 //! | `GET /v1/members?after=MEMBER&limit=N` | | list of [`MemberStatus`], in ascending order of member |
 //! | `GET /v1/blocks/HEIGHT` | | [`BlockSummary`] |
 //! | `GET /v1/validators` | | list of [`Validator`](crate::commit::Validator), of the next height |
@@ -231,6 +232,29 @@ pub struct OpenDraft {
     /// Why the ledger would refuse it as things stand; none where it would carry it out, or where another decision
     /// comes first.
     pub obstacle: Option<String>,
+}
+
+/// The answer to a validator that approves a decision no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum TakenBack {
+    /// The approval counts here no more, and the other nodes are told.
+    Withdrawn {
+        /// The decision's id.
+        decision: Hash,
+        /// Power of those who still approve; where there are none, the draft is gone.
+        signed: u64,
+        /// Power of all validators.
+        total: u64,
+    },
+    /// It stays as it is.
+    Refused {
+        /// The refusal's name.
+        refusal: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
 }
 
 /// A settled interval.

@@ -48,3 +48,4 @@ pub mod technology;
 pub mod text;
 pub mod topic;
 pub mod unopened;
+pub mod withdrawal;

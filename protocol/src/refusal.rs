@@ -134,6 +134,12 @@ names! {
         CertificatesRetired = "certificates_retired",
         /// Too many decisions wait for approvals.
         TooManyDrafts = "too_many_drafts",
+        /// Another draft takes in the same household.
+        RepeatsDraft = "repeats_draft",
+        /// The validator has withdrawn its approval of this decision.
+        ApprovalWithdrawn = "approval_withdrawn",
+        /// There is no approval that could be withdrawn, or it is too late.
+        NothingToWithdraw = "nothing_to_withdraw",
         /// Too many transactions wait for a block.
         PoolFull = "pool_full",
         /// A proposed block has more transactions than a block may have.
@@ -194,6 +200,9 @@ impl LedgerRefusal {
             | LedgerRefusal::DecisionNotNext
             | LedgerRefusal::NotApproved
             | LedgerRefusal::TooManyDrafts
+            | LedgerRefusal::RepeatsDraft
+            | LedgerRefusal::ApprovalWithdrawn
+            | LedgerRefusal::NothingToWithdraw
             | LedgerRefusal::ExceedsBalance
             | LedgerRefusal::KeyInUse
             | LedgerRefusal::DeviceInUse

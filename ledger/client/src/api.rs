@@ -8,7 +8,7 @@ use hyper::{StatusCode, body::Bytes};
 use protocol::{
     api::{
         BlockSummary, Community, Correctable, Decided, MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, RulesInForce,
-        Settled, Status, Submitted,
+        Settled, Status, Submitted, TakenBack,
     },
     commit::Validator,
     interval::Interval,
@@ -212,6 +212,14 @@ impl Node {
     pub async fn submit(&self, transaction: &[u8]) -> Result<Submitted, ApiError> {
         let path = "/v1/transactions";
         let answer = self.client.post_cbor(path, Bytes::copy_from_slice(transaction), self.patience).await?;
+        read(path.into(), answer)
+    }
+
+    /// Hands in a validator's word that it approves a decision no more: a signed
+    /// [`Withdrawal`](protocol::withdrawal::Withdrawal).
+    pub async fn withdraw(&self, withdrawal: &[u8]) -> Result<TakenBack, ApiError> {
+        let path = "/v1/withdrawals";
+        let answer = self.client.post_cbor(path, Bytes::copy_from_slice(withdrawal), self.patience).await?;
         read(path.into(), answer)
     }
 

@@ -41,6 +41,7 @@ fn tokens() -> Tokens {
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
 const CALLS: [(Method, &str, &[&str]); 28] = [
+const CALLS: [(Method, &str, &[&str]); 26] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),
@@ -64,6 +65,7 @@ const CALLS: [(Method, &str, &[&str]); 28] = [
     (Method::GET, "/v1/rules", &["read", "submit"]),
     (Method::GET, "/v1/decisions", &["read", "submit"]),
     (Method::GET, "/v1/drafts", &["read", "submit"]),
+    (Method::POST, "/v1/withdrawals", &["submit"]),
     (Method::GET, "/v1/log/checkpoint", &["read", "submit"]),
     (Method::GET, "/v1/log/proof/{height}", &["read", "submit"]),
     (Method::GET, "/v1/log/consistency", &["read", "submit"]),

@@ -382,3 +382,84 @@ async fn a_node_says_who_is_up_and_warns_where_drafts_cannot_travel() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("warning: this node has no gossip peer"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_withdrawn_by_whoever_stands_behind_it_and_then_its_number_is_free() {
+    let mut world = World::start().await;
+    let [key, device] = [70, 71].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let request = EnrolmentRequest::sign(&key, &device, None).unwrap();
+    fs::write(world.directory.path().join("enrolment.json"), serde_json::to_string(&request).unwrap()).unwrap();
+    let register =
+        ["register-member", "enrolment.json", "--import-wh", "17", "--export-wh", "3", "--rated-power-w", "9000"];
+    world.draft(0, &register);
+    world.all_have(1).await;
+    let first = world.drafts(0).await.remove(0);
+
+    // The same household again, under another pseudonym, is no second draft; with the same number it is another word.
+    let again = |number: usize, more: &[&str]| {
+        let config = world.config(number);
+        [&["draft"], &register[..], more, &["--config", &config]]
+            .concat()
+            .iter()
+            .map(|it| (*it).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let repeated: Vec<String> = again(1, &[]);
+    world.refuses(
+        &repeated.iter().map(String::as_str).collect::<Vec<_>>(),
+        "refused as repeats_draft: expected a household that no draft takes in, found the key or the device of draft 1",
+    );
+    assert_eq!(world.drafts(1).await.len(), 1);
+
+    // Nobody withdraws for another, nor what is not there.
+    let withdraw =
+        |number: usize, draft: &str| ["withdraw", draft, "--config", &world.config(number)].map(str::to_owned);
+    let refuses = |number: usize, draft: &str, said: &str| {
+        world.refuses(&withdraw(number, draft).each_ref().map(String::as_str), said);
+    };
+    refuses(1, "1", "draft 1 is not this validator's to withdraw: expected an approval of did:key:");
+    refuses(0, "2", "expected 1, found 2");
+    refuses(0, "one", "expected the number of a draft, such as 5 or 5-3fa2c1d9, found `one`");
+
+    // One that is away hears of it when it is back.
+    world.kill(3);
+    let said = world.succeeds(&["withdraw", "1", "--config", &world.config(0)]);
+    assert!(said.contains("draft 1 is withdrawn: nobody approves it any more"), "{said}");
+    world.all_have(0).await;
+    world.run(3);
+    world.all_have(0).await;
+    world.kill(0);
+    world.run(0);
+    world.all_have(0).await;
+
+    // A file with the approval brings it back nowhere.
+    let file = protocol::decision::Draft { decision: first.decision, approvals: first.approvals };
+    fs::write(world.directory.path().join("kept.json"), serde_json::to_string(&file).unwrap()).unwrap();
+    for number in 0..4 {
+        let submit = ["submit", "kept.json", "--url", &world.urls[number]];
+        world.refuses(&submit, "refused as approval_withdrawn: expected an approval, found one that its validator has");
+    }
+
+    // The number is free, and the household may be drafted again. It stays open for as long as anybody approves it.
+    let said = world.draft(1, &register);
+    assert!(said.contains("draft 1: 1 of 4"), "{said}");
+    world.all_have(1).await;
+    world.approve(2, "1");
+    let has_two = async || (world.drafts(1).await.first()?.signed == 2).then_some(());
+    world.wait("the second approval", has_two).await;
+    let said = world.succeeds(&["withdraw", "1", "--config", &world.config(1)]);
+    assert!(said.contains("1 of 4 voting power still approve, so it stays open"), "{said}");
+    for number in 0..4 {
+        let has_one = async || (world.drafts(number).await.first()?.signed == 1).then_some(());
+        world.wait("a withdrawn approval to count nowhere", has_one).await;
+    }
+    world.refuses(&["approve", "1", "--config", &world.config(1)], "refused as approval_withdrawn");
+    // The other three can decide it; then nothing is left of it on disk.
+    world.approve(0, "1");
+    let has_two = async || (world.drafts(3).await.first()?.signed == 2).then_some(());
+    world.wait("the second approval", has_two).await;
+    world.approve(3, "1");
+    world.decided(1).await;
+    world.all_have(0).await;
+    assert_eq!([0, 1, 2, 3].map(|number| world.kept(number)), [0; 4]);
+}

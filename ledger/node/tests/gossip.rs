@@ -19,14 +19,15 @@ use ledger_node::{
 };
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use protocol::{
-    api::Submitted,
+    api::{Submitted, TakenBack},
     block::{Block, Transaction},
     cbor,
     decision::Action,
-    envelope::Sealed,
+    envelope::{Sealed, Signed},
     hash::Hash,
     limits::TRANSACTION_BYTES_MAX,
     order::Order,
+    withdrawal::Withdrawal,
 };
 use stranger::Stranger;
 use support::{Community, ledger_of};
@@ -288,6 +289,95 @@ async fn what_too_few_validators_approve_is_kept_only_if_it_could_be_carried_out
     }
     assert_eq!(submit(community.decide_by(17, revoke(0), one)), "too_many_drafts");
     assert_eq!(submit(community.decide_by(17, revoke(0), two)), "open with 1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_withdrawn_counts_no_more_and_who_has_not_approved_withdraws_nothing() {
+    let community = Community::new(MEMBERS, 4);
+    let chain = community.genesis.chain();
+    let (ledger, _submitted) = Ledger::open(community.genesis.clone(), Arc::new(MemoryStore::default()), None).unwrap();
+    let submit = |transaction| match ledger.submit(transaction).unwrap() {
+        Submitted::Refused { refusal, .. } => refusal,
+        Submitted::Open { signed, .. } => format!("open with {signed}"),
+        Submitted::Pending { .. } => "pending".into(),
+        other => panic!("{other:?}"),
+    };
+    let keys = &community.validators;
+    let revoke = |number: usize| Action::RevokeDevice { member: community.members[number].id };
+    let by = |sequence, number: usize| community.decide_by(sequence, revoke(number), &keys[number..=number]);
+    let withdrawal = |of: &Transaction, sequence, key: &protocol::key::SecretKey| {
+        Signed::sign(Withdrawal { sequence, decision: of.id() }, &chain, key)
+    };
+    let withdraw = |message: &[u8]| match ledger.withdraw(message) {
+        TakenBack::Withdrawn { signed, total, .. } => format!("{signed} of {total}"),
+        TakenBack::Refused { refusal, .. } => refusal,
+    };
+    let draft = by(1, 0);
+    assert_eq!(withdraw(withdrawal(&draft, 1, &keys[0]).bytes()), "nothing_to_withdraw", "there is no draft");
+    assert_eq!(submit(draft.clone()), "open with 1");
+    assert_eq!(withdraw(withdrawal(&draft, 1, &keys[1]).bytes()), "nothing_to_withdraw", "another's");
+    assert_eq!(withdraw(withdrawal(&draft, 66, &keys[0]).bytes()), "decision_not_next");
+    assert_eq!(withdraw(withdrawal(&draft, 0, &keys[0]).bytes()), "nothing_to_withdraw");
+    let stranger = protocol::key::SecretKey::from_seed(&[99; 32]);
+    assert_eq!(withdraw(withdrawal(&draft, 1, &stranger).bytes()), "unknown_signer");
+    let mut forged = withdrawal(&draft, 1, &keys[0]).bytes().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(withdraw(&forged), "bad_signature");
+    assert_eq!(withdraw(b"none"), "malformed");
+    assert_eq!(ledger.drafts().len(), 1, "all of this changes nothing");
+
+    for _ in 0..2 {
+        assert_eq!(withdraw(withdrawal(&draft, 1, &keys[0]).bytes()), "0 of 4", "twice is harmless");
+        assert!(ledger.drafts().is_empty());
+        assert_eq!(submit(draft.clone()), "approval_withdrawn");
+    }
+    // Enough others decide it all the same; with the withdrawn one they would have been enough before.
+    let of = |numbers: &[usize]| {
+        let approving: Vec<_> = numbers.iter().map(|number| keys[*number].clone()).collect();
+        community.decide_by(1, revoke(0), &approving)
+    };
+    assert_eq!(submit(of(&[0, 1, 2])), "open with 2");
+    assert_eq!(submit(of(&[0, 1])), "approval_withdrawn");
+    assert_eq!(submit(of(&[3])), "pending");
+    assert_eq!(withdraw(withdrawal(&draft, 1, &keys[1]).bytes()), "nothing_to_withdraw", "it is on its way");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_household_that_a_draft_takes_in_is_drafted_no_second_time() {
+    let community = Community::new(MEMBERS, 4);
+    let (ledger, _submitted) = Ledger::open(community.genesis.clone(), Arc::new(MemoryStore::default()), None).unwrap();
+    let member = |pseudonym: u8, key: u8, device: u8| {
+        let [key, device] = [key, device].map(|seed| protocol::key::SecretKey::from_seed(&[seed; 32]).public());
+        let member = protocol::member::MemberId::from_bytes([pseudonym; 16]);
+        let bus = community.genesis.members[0].bus.clone();
+        Action::RegisterMember(Box::new(protocol::genesis::GenesisMember {
+            member,
+            key,
+            device,
+            rated_power_w: 9_000,
+            bus,
+            import_wh: 0,
+            export_wh: 0,
+            technology: None,
+        }))
+    };
+    let submit = |sequence, action, by: usize| match ledger
+        .submit(community.decide_by(sequence, action, &community.validators[by..=by]))
+        .unwrap()
+    {
+        Submitted::Refused { refusal, detail, .. } => (refusal, detail),
+        Submitted::Open { signed, .. } => (format!("open with {signed}"), String::new()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(submit(1, member(1, 70, 71), 0).0, "open with 1");
+    for action in [member(2, 70, 71), member(3, 70, 99), member(4, 98, 71)] {
+        let (refusal, detail) = submit(2, action, 1);
+        assert_eq!(refusal, "repeats_draft");
+        assert!(detail.contains("draft 1"), "{detail}");
+    }
+    assert_eq!(submit(1, member(1, 70, 71), 1).0, "open with 2", "another approval is no repetition");
+    assert_eq!(submit(1, member(5, 70, 71), 1).0, "open with 1", "of two with one number one is decided");
+    assert_eq!(submit(2, member(6, 72, 73), 1).0, "open with 1", "another household");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

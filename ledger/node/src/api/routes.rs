@@ -18,7 +18,7 @@ use protocol::{
     api::{
         BlockSummary, Community, Correctable, DECISIONS_PER_PAGE_MAX, Decided, Health, IntervalSums,
         MEMBERS_PER_PAGE_MAX, MemberStatus, OpenDraft, Posting, RetiredCertificate, RulesInForce,
-        SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, WAIT_MS_MAX,
+        SETTLEMENTS_PER_PAGE_MAX, Settled, Status, Submitted, TakenBack, WAIT_MS_MAX,
     },
     commit::Validator,
     interval::{Interval, parse_utc},
@@ -64,6 +64,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 
 /// Every route that the OpenAPI document describes.
 fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 28] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 26] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),
@@ -88,6 +89,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 28] {
         ("/v1/rules", get(rules)),
         ("/v1/decisions", get(decisions)),
         ("/v1/drafts", get(drafts)),
+        ("/v1/withdrawals", post(withdraw)),
         ("/v1/log/checkpoint", get(log::checkpoint)),
         ("/v1/log/proof/{height}", get(log::log_proof)),
         ("/v1/log/consistency", get(log::consistency)),
@@ -129,6 +131,7 @@ fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 28] {
         rules,
         decisions,
         drafts,
+        withdraw,
         log::checkpoint,
         log::log_proof,
         log::consistency,
@@ -442,6 +445,15 @@ async fn decisions(
 #[utoipa::path(get, path = "/v1/drafts", responses((status = 200, body = Vec<OpenDraft>)))]
 async fn drafts(State(ledger): State<Arc<Ledger>>) -> Result<Json<Vec<OpenDraft>>, ApiError> {
     blocking(move || Ok(ledger.drafts())).await
+}
+
+/// Take back a validator's approval of a decision that waits: a signed `protocol::withdrawal::Withdrawal`. Doing it
+/// twice is harmless.
+#[utoipa::path(post, path = "/v1/withdrawals",
+    request_body(content = Vec<u8>, content_type = "application/cbor"),
+    responses((status = 200, body = TakenBack), (status = 413)))]
+async fn withdraw(State(ledger): State<Arc<Ledger>>, body: Bytes) -> Result<Json<TakenBack>, ApiError> {
+    blocking(move || Ok(ledger.withdraw(&body))).await
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -22,6 +22,7 @@ mod shown;
 mod true_up;
 mod validated;
 mod verify;
+mod withdraw;
 
 use std::{
     io::{IsTerminal, Write},
@@ -120,6 +121,8 @@ enum Command {
     Drafts(approve::Drafts),
     /// Approve a decision with a validator's key: one that waits, by its number, or in a file
     Approve(approve::Approve),
+    /// Take back a validator's approval of a decision that waits
+    Withdraw(withdraw::Withdraw),
     /// Hand in a decision with the approvals that it has, or an instruction that a member has signed
     Submit(decide::Submit),
     /// Sign an instruction with a member's key, and hand it in
@@ -254,6 +257,7 @@ pub fn main() -> ExitCode {
         Command::Rules(rules) => rules.run(),
         Command::Drafts(drafts) => drafts.list(),
         Command::Approve(approve) => approve.give(),
+        Command::Withdraw(withdraw) => withdraw.send(),
         Command::Submit(submit) => submit.send(),
         Command::Instruct(instruct) => instruct.send(),
         Command::Audit { directory, genesis, json } => audit_directory(&directory, genesis.as_deref(), json),

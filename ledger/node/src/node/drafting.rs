@@ -12,12 +12,13 @@ use protocol::{
     decision::{Decision, Draft},
     hash::Hash,
     interval::utc_text,
+    refusal::LedgerRefusal,
 };
 
 use super::{
     Ledger, LedgerError,
     drafts::{AHEAD_MAX, Gathered, Kept, Put, in_words, transaction_of},
-    taken::Taken,
+    taken::{Source, Taken},
     wall_clock::now_s,
 };
 
@@ -27,9 +28,25 @@ pub const DRAFTS_DIRECTORY: &str = "drafts";
 impl Ledger {
     /// Joins the approvals that come with a decision to those that are here. Where they are not enough, or another
     /// decision comes first, it is kept, if it could be carried out and at least one validator stands behind it.
-    pub(super) fn gather(&self, decision: Encoded<Decision>, approvals: Vec<CommitSignature>) -> Gathered {
+    /// Approvals that were withdrawn do not count.
+    pub(super) fn gather(
+        &self,
+        decision: Encoded<Decision>,
+        mut approvals: Vec<CommitSignature>,
+        source: Source,
+    ) -> Gathered {
         let state = &self.head().state;
-        if let Some(power) = self.lock_drafts().known(&decision.id(), &approvals, state.validators()) {
+        let (id, brought) = (decision.id(), approvals.len());
+        let known = {
+            let drafts = self.lock_drafts();
+            approvals.retain(|approval| !drafts.withdrawn.holds(&id, &approval.validator));
+            drafts.known(&id, &approvals, state.validators())
+        };
+        if approvals.len() < brought && (approvals.is_empty() || known.is_some()) {
+            self.metrics.refused(LedgerRefusal::ApprovalWithdrawn.to_string());
+            return Gathered::Taken(Taken::ApprovalWithdrawn);
+        }
+        if let Some(power) = known {
             return Gathered::Taken(Taken::Draft { new: false, power });
         }
         let hand_in = |approvals| Gathered::HandIn(Transaction::Decide { decision: decision.clone(), approvals });
@@ -41,8 +58,13 @@ impl Ledger {
         let Some(ahead) = opened.sequence.checked_sub(state.decision_sequence().saturating_add(1)) else {
             return hand_in(approvals);
         };
-        let id = decision.id();
         let mut drafts = self.lock_drafts();
+        if source == Source::Client
+            && let Some(number) = drafts.repeated(&id, &opened)
+        {
+            self.metrics.refused(LedgerRefusal::RepeatsDraft.to_string());
+            return Gathered::Taken(Taken::RepeatsDraft(number));
+        }
         let approvals = drafts.joined(&id, &approvals, state.validators());
         let Ok(power) = power_of(&approvals, state.validators()) else { return hand_in(approvals) };
         if ahead > AHEAD_MAX {
@@ -72,7 +94,7 @@ impl Ledger {
             drafts.approved(decided.saturating_add(1), state.validators())
         };
         for draft in next.iter().filter(|draft| state.would_decide(&draft.decision).is_ok()) {
-            self.take_in(transaction_of(draft))?;
+            self.take_in(transaction_of(draft), Source::Node)?;
         }
         Ok(())
     }
@@ -97,14 +119,18 @@ impl Ledger {
         self.lock_drafts().count()
     }
 
-    /// Those that other nodes should be told of again.
+    /// What other nodes should be told of again: drafts, and withdrawn approvals.
     pub(super) fn drafts_to_tell(&self) -> Vec<Hash> {
-        self.lock_drafts().to_tell(now_s())
+        let (drafts, now_s) = (self.lock_drafts(), now_s());
+        // First what counts no more.
+        let mut ids = drafts.withdrawn.to_tell(now_s);
+        ids.extend(drafts.to_tell(now_s));
+        ids
     }
 
     /// Keeps drafts in a directory from now on, and takes in those that are there.
     pub(super) fn keep_drafts_in(&self, directory: PathBuf) -> io::Result<()> {
-        let before = self.lock_drafts().keep_in(directory)?;
+        let before = self.lock_drafts().keep_in(directory.clone())?;
         let state = &self.head().state;
         for Kept { draft: Draft { decision, approvals }, since_s } in before {
             let encoded = Encoded::of(&decision);
@@ -117,6 +143,8 @@ impl Ledger {
                 self.lock_drafts().put(encoded.id(), &decision, approvals, since_s);
             }
         }
+        let withdrawn = self.lock_drafts().withdrawn.keep_in(directory);
+        self.withdraw_again(&withdrawn);
         self.lock_drafts().forget(state.decision_sequence(), state.validators(), now_s());
         Ok(())
     }

@@ -36,13 +36,12 @@ use super::{
     metrics::Metrics,
     pool::Pool,
     retirement_index::RetirementIndex,
-    taken::Taken,
+    taken::{Source, Taken},
 };
 use crate::{
     consensus::Connected,
     store::{Store, StoreError, StoredBlock, damaged},
 };
-use crate::store::{Store, StoreError, StoredBlock, damaged};
 
 /// Transactions on their way to the other nodes; one above that is not sent, its own node will propose it.
 const OUTGOING_MAX: usize = 256;
@@ -155,7 +154,7 @@ impl Ledger {
     /// Takes a transaction into the pool if it applies to the state as it is, and tells the other nodes.
     pub fn submit(&self, transaction: Transaction) -> Result<Submitted, LedgerError> {
         let id = transaction.id();
-        Ok(self.answer(id, self.take_in(transaction)?))
+        Ok(self.answer(id, self.take_in(transaction, Source::Client)?))
     }
 
     /// Takes in the encoding of a transaction as [`submit`](Self::submit) does. The inner error says why the bytes are
@@ -167,7 +166,7 @@ impl Ledger {
             Ok(unopened) => unopened,
             Err(error) => return Ok(Err(error)),
         };
-        let taken = match self.take_in_encoded(&unopened, bytes)? {
+        let taken = match self.take_in_encoded(&unopened, bytes, Source::Client)? {
             Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
@@ -178,12 +177,12 @@ impl Ledger {
         match taken {
             Taken::New | Taken::Waiting => {
                 // A full queue is no loss: this node proposes it as well.
-                let _ = self.outgoing.try_send(id);
+                self.tell(id);
                 Submitted::Pending { transaction: id }
             }
             Taken::Draft { power, .. } => {
                 // The other nodes hear of all approvals that are known here, also of those that were handed in before.
-                let _ = self.outgoing.try_send(id);
+                self.tell(id);
                 let (signed, total) = in_words(power);
                 Submitted::Open { transaction: id, signed, total }
             }
@@ -193,6 +192,22 @@ impl Ledger {
                 Submitted::Refused {
                     transaction: id,
                     refusal: LedgerRefusal::TooManyDrafts.to_string(),
+                    detail: detail.into(),
+                }
+            }
+            Taken::RepeatsDraft(number) => {
+                let detail = format!(
+                    "expected a household that no draft takes in, found the key or the device of draft {number}; approve that \
+                     one, or withdraw it"
+                );
+                Submitted::Refused { transaction: id, refusal: LedgerRefusal::RepeatsDraft.to_string(), detail }
+            }
+            Taken::ApprovalWithdrawn => {
+                let detail = "expected an approval, found one that its validator has withdrawn, for good; let another \
+                              validator draft it, or draft it under another number";
+                Submitted::Refused {
+                    transaction: id,
+                    refusal: LedgerRefusal::ApprovalWithdrawn.to_string(),
                     detail: detail.into(),
                 }
             }
@@ -206,6 +221,12 @@ impl Ledger {
                 Submitted::Refused { transaction: id, refusal: LedgerRefusal::PoolFull.to_string(), detail }
             }
         }
+    }
+
+    /// Lets gossip tell the other nodes of something, by its id.
+    pub(super) fn tell(&self, id: Hash) {
+        // What finds no room is told again, or proposed by this node.
+        let _ = self.outgoing.try_send(id);
     }
 
     /// The decisions that wait for approvals.
@@ -234,7 +255,7 @@ impl Ledger {
     /// Takes in what another node sent.
     pub(super) fn take_in_gossip(&self, message: &[u8]) -> Verdict {
         let taken = match Unopened::read(message) {
-            Ok(unopened) => self.take_in_encoded(&unopened, message),
+            Ok(unopened) => self.take_in_encoded(&unopened, message, Source::Node),
             Err(error) => Ok(Err(error)),
         };
         match taken {
@@ -242,6 +263,9 @@ impl Ledger {
             Ok(Ok(Taken::Draft { new: true, .. })) => Verdict::Accepted,
             Ok(Ok(Taken::Draft { new: false, .. } | Taken::Waiting)) => Verdict::Ignored("waiting".into()),
             Ok(Ok(Taken::TooManyDrafts)) => Verdict::Ignored(LedgerRefusal::TooManyDrafts.to_string()),
+            Ok(Ok(Taken::RepeatsDraft(_))) => Verdict::Ignored(LedgerRefusal::RepeatsDraft.to_string()),
+            // That node has not heard of it.
+            Ok(Ok(Taken::ApprovalWithdrawn)) => Verdict::Ignored(LedgerRefusal::ApprovalWithdrawn.to_string()),
             Ok(Ok(Taken::Refused(refusal))) => Verdict::refused(&refusal),
             Ok(Ok(Taken::PoolFull)) => Verdict::Ignored(LedgerRefusal::PoolFull.to_string()),
             Ok(Err(_)) => {
@@ -258,7 +282,12 @@ impl Ledger {
 
     /// Takes in a transaction of which only the signed messages were found: who signed it first, then what is in it. So
     /// what a stranger sends costs no more than reading over it.
-    fn take_in_encoded(&self, unopened: &Unopened<'_>, bytes: &[u8]) -> Result<Result<Taken, CborError>, LedgerError> {
+    fn take_in_encoded(
+        &self,
+        unopened: &Unopened<'_>,
+        bytes: &[u8],
+        source: Source,
+    ) -> Result<Result<Taken, CborError>, LedgerError> {
         let id = unopened.id();
         if self.is_waiting(&id) {
             return Ok(Ok(Taken::Waiting));
@@ -267,7 +296,7 @@ impl Ledger {
             return Ok(Ok(self.refused(id, refusal)));
         }
         match cbor::decode(bytes) {
-            Ok(transaction) => self.take_in(transaction).map(Ok),
+            Ok(transaction) => self.take_in(transaction, source).map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -278,13 +307,13 @@ impl Ledger {
         Taken::Refused(refusal)
     }
 
-    pub(super) fn take_in(&self, transaction: Transaction) -> Result<Taken, LedgerError> {
+    pub(super) fn take_in(&self, transaction: Transaction, source: Source) -> Result<Taken, LedgerError> {
         let id = transaction.id();
         if lock(&self.pool).contains(&id) {
             return Ok(Taken::Waiting);
         }
         let transaction = match transaction {
-            Transaction::Decide { decision, approvals } => match self.gather(decision, approvals) {
+            Transaction::Decide { decision, approvals } => match self.gather(decision, approvals, source) {
                 Gathered::HandIn(transaction) => transaction,
                 Gathered::Taken(taken) => return Ok(taken),
             },

@@ -26,6 +26,7 @@ mod sums;
 mod taken;
 mod view;
 mod wall_clock;
+mod withdrawing;
 mod witness;
 
 use std::pin::Pin;

@@ -7,6 +7,7 @@
 mod files;
 #[cfg(test)]
 mod tests;
+mod withdrawn;
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +18,12 @@ use protocol::{
     block::Transaction,
     cbor::Encoded,
     commit::{CommitSignature, Power, Validator, power_of},
-    decision::{Decision, Draft},
+    decision::{Action, Decision, Draft},
     hash::Hash,
     key::ValidatorId,
 };
 
-use self::files::Files;
+use self::{files::Files, withdrawn::Withdrawn};
 use super::taken::Taken;
 
 /// Most drafts that are kept.
@@ -44,6 +45,7 @@ pub(super) struct Drafts {
     kept: BTreeMap<Hash, Kept>,
     bytes: usize,
     files: Option<Files>,
+    pub(super) withdrawn: Withdrawn,
 }
 
 /// A draft, and since when it is here.
@@ -136,16 +138,66 @@ impl Drafts {
         let is_over = |kept: &Kept| kept.draft.decision.sequence <= decided || kept.since_s + KEPT_S < now_s;
         let over: Vec<Hash> = self.kept.iter().filter(|(_, kept)| is_over(kept)).map(|(id, _)| *id).collect();
         for id in over {
-            let Some(kept) = self.kept.remove(&id) else { continue };
-            let sequence = kept.draft.decision.sequence;
+            let Some(sequence) = self.remove(&id) else { continue };
             if sequence > decided {
                 tracing::warn!(sequence, %id, "a draft was forgotten: too few validators approved it in 30 days");
             }
-            self.bytes -= bytes_of(&kept.draft.decision);
-            if let Some(files) = &self.files {
-                files.remove(sequence, &id);
-            }
         }
+        self.withdrawn.forget(decided, validators, now_s);
+    }
+
+    /// Removes a draft; returns its number.
+    fn remove(&mut self, id: &Hash) -> Option<u64> {
+        let decision = self.kept.remove(id)?.draft.decision;
+        self.bytes -= bytes_of(&decision);
+        if let Some(files) = &self.files {
+            files.remove(decision.sequence, id);
+        }
+        Some(decision.sequence)
+    }
+
+    /// Takes a validator's approval back. A draft that nobody approves any more is gone.
+    pub(super) fn take_back(&mut self, id: &Hash, validator: &ValidatorId) {
+        let Some(kept) = self.kept.get_mut(id) else { return };
+        let before = kept.draft.approvals.len();
+        kept.draft.approvals.retain(|approval| approval.validator != *validator);
+        if kept.draft.approvals.is_empty() {
+            self.remove(id);
+        } else if kept.draft.approvals.len() < before
+            && let Some(files) = &self.files
+        {
+            files.write(id, kept);
+        }
+    }
+
+    /// Whether a validator approves a decision that is here.
+    pub(super) fn is_approved_by(&self, id: &Hash, validator: &ValidatorId) -> bool {
+        let approvals = self.kept.get(id).map_or(&[][..], |kept| &kept.draft.approvals);
+        approvals.iter().any(|approval| approval.validator == *validator)
+    }
+
+    /// The power of those who approve a decision.
+    pub(super) fn power(&self, id: &Hash, validators: &[Validator]) -> Power {
+        let total = validators.iter().map(|validator| u128::from(validator.power)).sum();
+        let approvals = self.kept.get(id).map_or(&[][..], |kept| &kept.draft.approvals);
+        power_of(approvals, validators).unwrap_or(Power { signed: 0, total })
+    }
+
+    /// The number of another draft that takes in the household that this decision takes in: with the same key, or the
+    /// same device. Of those with its own number only one can be decided.
+    pub(super) fn repeated(&self, id: &Hash, decision: &Decision) -> Option<u64> {
+        let Decision { sequence, action: Action::RegisterMember(new) } = decision else { return None };
+        if self.kept.contains_key(id) {
+            return None;
+        }
+        self.kept.values().find_map(|kept| match &kept.draft.decision {
+            Decision { sequence: other, action: Action::RegisterMember(old) }
+                if other != sequence && (old.key == new.key || old.device == new.device) =>
+            {
+                Some(*other)
+            }
+            _ => None,
+        })
     }
 
     /// The drafts with this number that validators with enough power approve.

@@ -26,8 +26,17 @@ pub(super) struct Arrival {
     pub(super) peer: PeerId,
     pub(super) id: MessageId,
     pub(super) message: Vec<u8>,
-    /// Whether it is a validator's cosignature, and not a transaction.
-    pub(super) cosigned: bool,
+    pub(super) kind: Kind,
+}
+
+/// What a message is, by its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Transaction,
+    /// A validator's cosignature.
+    Cosigned,
+    /// A validator's word that it approves a decision no more.
+    Withdrawn,
 }
 
 /// What was found about a message.
@@ -117,13 +126,16 @@ impl Checks {
 
     fn start(&mut self) {
         while self.running.len() < CHECKS_MAX {
-            let Some(Arrival { peer, id, message, cosigned }) = self.waiting.pop_front() else { return };
+            let Some(Arrival { peer, id, message, kind }) = self.waiting.pop_front() else { return };
             self.waiting_bytes -= message.len();
             let ledger = self.ledger.clone();
             // Verifying a settlement's signatures takes milliseconds.
             self.running.spawn_blocking(move || {
-                let verdict =
-                    if cosigned { ledger.take_in_cosigned(&message) } else { ledger.take_in_gossip(&message) };
+                let verdict = match kind {
+                    Kind::Transaction => ledger.take_in_gossip(&message),
+                    Kind::Cosigned => ledger.take_in_cosigned(&message),
+                    Kind::Withdrawn => ledger.take_in_withdrawn(&message),
+                };
                 Checked { peer, id, verdict }
             });
         }
@@ -148,7 +160,7 @@ mod tests {
             let peer = libp2p::identity::Keypair::ed25519_from_bytes(SecretKey::from_seed(&[number; 32]).seed());
             let peer = peer.unwrap().public().to_peer_id();
             let arrival =
-                Arrival { peer, id: MessageId::new(&[number]), message: vec![number; length], cosigned: false };
+                Arrival { peer, id: MessageId::new(&[number]), message: vec![number; length], kind: Kind::Transaction };
             checks.enter(arrival).err().map(|checked| checked.verdict)
         };
         assert_eq!(enter(0, TRANSACTION_BYTES_MAX + 1), Some(Verdict::Rejected("too_large".into())));

@@ -39,7 +39,7 @@ mod verdict;
 
 pub(super) use self::metrics::Metrics;
 use self::{
-    checks::{Arrival, Checked, Checks},
+    checks::{Arrival, Checked, Checks, Kind},
     dialler::Dialler,
     limits::TooManyOfAddress,
     network::{Behaviour, BehaviourEvent},
@@ -127,6 +127,7 @@ pub struct Gossip {
     address: Multiaddr,
     topic: IdentTopic,
     cosigned: IdentTopic,
+    withdrawn: IdentTopic,
     submitted: mpsc::Receiver<Hash>,
     checks: Checks,
     dialler: Dialler,
@@ -173,6 +174,7 @@ impl Gossip {
             address,
             topic: network::topic(&chain),
             cosigned: network::cosigned_topic(&chain),
+            withdrawn: network::withdrawn_topic(&chain),
             submitted,
             dialler: Dialler::new(peers, Instant::now()),
             dialled: HashMap::new(),
@@ -234,11 +236,18 @@ impl Gossip {
         }
     }
 
-    /// Sends a transaction of our own to all peers, if it still waits for a block; tries again while there are none.
+    /// Sends a transaction of our own to all peers, if it still waits for a block, or the withdrawal of an approval;
+    /// tries again while there are none.
     fn publish(&mut self, transaction: Hash) {
-        let Some(message) = self.ledger.message_of(&transaction) else { return };
+        let (topic, message) = match self.ledger.message_of(&transaction) {
+            Some(message) => (&self.topic, message),
+            None => match self.ledger.withdrawal(&transaction) {
+                Some(message) => (&self.withdrawn, message),
+                None => return,
+            },
+        };
         let bytes = message.len();
-        match self.swarm.behaviour_mut().gossipsub.publish(self.topic.clone(), message) {
+        match self.swarm.behaviour_mut().gossipsub.publish(topic.clone(), message) {
             Ok(_) => {
                 self.metrics().published.inc();
             }
@@ -325,8 +334,12 @@ impl Gossip {
     fn hear_gossip(&mut self, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source: peer, message_id: id, message } => {
-                let cosigned = message.topic == self.cosigned.hash();
-                let arrival = Arrival { peer, id, message: message.data, cosigned };
+                let kind = match &message.topic {
+                    topic if *topic == self.cosigned.hash() => Kind::Cosigned,
+                    topic if *topic == self.withdrawn.hash() => Kind::Withdrawn,
+                    _ => Kind::Transaction,
+                };
+                let arrival = Arrival { peer, id, message: message.data, kind };
                 if let Err(turned_away) = self.checks.enter(arrival) {
                     self.report(turned_away);
                 }

@@ -64,6 +64,14 @@ pub(super) fn cosigned_topic(chain: &ChainId) -> IdentTopic {
     IdentTopic::new(format!("voisin/{chain}/cosigned"))
 }
 
+/// The topic of approvals that a chain's validators have withdrawn.
+pub(super) fn withdrawn_topic(chain: &ChainId) -> IdentTopic {
+    IdentTopic::new(format!("voisin/{chain}{WITHDRAWN}"))
+}
+
+/// How that topic ends.
+const WITHDRAWN: &str = "/withdrawn";
+
 /// A swarm that belongs to a chain and listens nowhere yet.
 pub(super) fn swarm(
     chain: &ChainId,
@@ -99,19 +107,19 @@ pub(super) fn swarm(
 }
 
 /// A message is known by its content: whoever sends a transaction under another number sends nothing new. But a
-/// decision that waits for approvals is told again and again, for nodes that were away: another message each time.
+/// decision that waits for approvals, or an approval that was withdrawn, is told again and again, for nodes that were
+/// away: another message each time.
 fn message_id(message: &gossipsub::Message) -> MessageId {
+    let is_told_again = || Unopened::is_decision(&message.data) || message.topic.as_str().ends_with(WITHDRAWN);
     let told = match (&message.source, message.sequence_number) {
-        (Some(source), Some(number)) if Unopened::is_decision(&message.data) => {
-            [&source.to_bytes()[..], &number.to_be_bytes()].concat()
-        }
+        (Some(source), Some(number)) if is_told_again() => [&source.to_bytes()[..], &number.to_be_bytes()].concat(),
         _ => Vec::new(),
     };
     MessageId::from(Hash::of_parts(&[&message.data, &told]).as_bytes().to_vec())
 }
 
 fn gossipsub(chain: &ChainId, key: &Keypair) -> Result<Gossipsub, String> {
-    let topics = [topic(chain), cosigned_topic(chain)];
+    let topics = [topic(chain), cosigned_topic(chain), withdrawn_topic(chain)];
     let config = ConfigBuilder::default()
         .protocol_id_prefix(format!("/voisin/{chain}/transactions"))
         .validation_mode(ValidationMode::Strict)
