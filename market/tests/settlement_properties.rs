@@ -85,7 +85,7 @@ proptest! {
         all.members.retain(|member| member.member != transformer.member);
         let without = if all.members.len() == without.lines.len() { without } else { all.settle() };
         all.rules.transformer = Some(transformer);
-        all.members.push(MeteredMember {
+        all.members.push(MeteredMember { quota: None,
             member: transformer.member,
             bus: grid().bus(Some(BUSES[0])).unwrap(),
             limits: PriceLimits::default(),
@@ -208,6 +208,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
             .into_iter()
             .map(|(id, bus, limits, measured, late)| {
                 let member = MeteredMember {
+                    quota: None,
                     member: MemberId::from_bytes([id; 16]),
                     bus: grid().bus(Some(bus)).unwrap(),
                     limits: if price_takers { PriceLimits::default() } else { limits },

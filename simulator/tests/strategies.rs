@@ -23,6 +23,7 @@ fn traded(buyers: u32, sellers: u32, intervals: i64) -> f64 {
         let (import, export) = if number < buyers { (kwh, Energy::ZERO) } else { (Energy::ZERO, kwh) };
         let measured = Some(Flow { import, export });
         MeteredMember {
+            quota: None,
             member: MemberId::from_bytes(u128::from(number).to_be_bytes()),
             bus: Grid::ROOT,
             limits: Default::default(),
@@ -69,6 +70,7 @@ fn price(text: &str) -> Price {
 fn sold(rules: &Rules, interval: Interval, limits: PriceLimits) -> Line {
     let kwh = Energy::from_wh(1_000);
     let member = |number: u8, flow: Flow, limits: PriceLimits| MeteredMember {
+        quota: None,
         member: MemberId::from_bytes([number; 16]),
         bus: Grid::ROOT,
         limits,

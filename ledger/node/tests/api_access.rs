@@ -40,8 +40,7 @@ fn tokens() -> Tokens {
 }
 
 /// Every documented call, and the tokens that are good for it; an open one needs none.
-const CALLS: [(Method, &str, &[&str]); 28] = [
-const CALLS: [(Method, &str, &[&str]); 26] = [
+const CALLS: [(Method, &str, &[&str]); 29] = [
     (Method::POST, "/v1/transactions", &["submit"]),
     (Method::GET, "/v1/status", &["read", "submit"]),
     (Method::GET, "/v1/health", &["open"]),

@@ -50,6 +50,7 @@ fn in_force(rules: &Rules, from: u64) -> RulesInForce {
 fn status(house: u64) -> MemberStatus {
     let key = SecretKey::from_seed(&[2; 32]).public();
     MemberStatus {
+        quotas: Vec::new(),
         member: neighbourhood::member(house),
         balance: Amount::ZERO,
         debits: Amount::ZERO,

@@ -63,8 +63,7 @@ pub fn router(ledger: Arc<Ledger>, height_age_ms_max: u64) -> Router {
 }
 
 /// Every route that the OpenAPI document describes.
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 28] {
-fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 26] {
+fn documented() -> [(&'static str, MethodRouter<Arc<Ledger>>); 29] {
     [
         ("/v1/transactions", post(submit)),
         ("/v1/status", get(status)),

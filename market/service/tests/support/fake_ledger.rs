@@ -429,6 +429,7 @@ fn take_in(ledger: &FakeLedger, transaction: Transaction) -> Submitted {
 async fn status(State(ledger): State<FakeLedger>) -> Json<Status> {
     let chain = ledger.chain.lock().unwrap();
     Json(Status {
+        island_quorum: None,
         chain: chain.genesis.chain(),
         validator: None,
         validators: 1,

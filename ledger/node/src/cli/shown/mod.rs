@@ -2,6 +2,7 @@
 //! what is to be. The exact JSON is what `--json` prints.
 
 mod corrections;
+mod island;
 mod table;
 
 use std::{collections::BTreeMap, path::Path};
@@ -15,6 +16,7 @@ use protocol::{
     interval::Interval,
     key::{DeviceId, ValidatorId},
     member::{AccountId, MemberId},
+    parameters::Parameters,
     reading::Registers,
 };
 use serde::Serialize;
@@ -88,6 +90,15 @@ impl Known {
                 }
                 lines
             }
+            Action::DeclareIsland { from, until } => vec![format!(
+                "begin the island that the rules plan with {}, {}",
+                self.interval(*from),
+                until.map_or("until an end is decided".into(), |until| format!(
+                    "and end it with {}",
+                    self.interval(until)
+                ))
+            )],
+            Action::EndIsland { from } => vec![format!("end the island with {}", self.interval(*from))],
             Action::Correct(_) | Action::TrueUp(_) => corrections::lines(self, action.corrections(), details),
         }
     }
@@ -125,8 +136,16 @@ impl Known {
         if old.transformer != rules.transformer {
             changed("transformer", json(&old.transformer), json(&rules.transformer));
         }
-        if old.parameters != rules.parameters {
-            changed("parameters", json(&old.parameters), json(&rules.parameters));
+        // The plan for an island is shown for itself.
+        let others = |rules: &Rules| {
+            let said = Parameters { island: None, ..rules.parameters.clone().unwrap_or_default() };
+            (said != Parameters::default()).then_some(said)
+        };
+        if others(old) != others(rules) {
+            changed("parameters", json(&others(old)), json(&others(rules)));
+        }
+        if old.island() != rules.island() {
+            lines.extend(island::lines(self, rules.island()));
         }
         if let Some(grid) = grid {
             lines.push(format!("grid        another one, of {} lines; --json has it", grid.lines.len()));

@@ -47,6 +47,7 @@ fn settled(interval: Interval, inputs: &[MemberInput]) -> Settlement {
 /// The correction of an interval in which Ada fed in 500 Wh, another drew 300, and a third was perhaps not read.
 fn correction(at: i64, third: Option<Values>, values: &[(u8, Values)]) -> Correction {
     let input = |(number, values)| MemberInput {
+        quota: None,
         member: member(number),
         device: Some(SecretKey::from_seed(&[number; 32]).public()),
         technology: None,

@@ -32,6 +32,7 @@ fn late(of: u8, from: i64, to: i64, import: u64, export: u64) -> Late {
 
 fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Interval, Correctable) {
     let input = |(number, values): &(u8, Option<Values>)| MemberInput {
+        quota: None,
         member: member(*number),
         device: Some(SecretKey::from_seed(&[*number; 32]).public()),
         technology: None,
@@ -43,6 +44,7 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
     };
     let rules = Rules::new("0.3".parse().unwrap(), "0.08".parse().unwrap(), "uniform");
     let settlement = Settlement {
+        exchange: None,
         interval: interval(at),
         readings: Vec::new(),
         price: None,
