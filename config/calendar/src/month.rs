@@ -40,6 +40,11 @@ impl Month {
         Month(date.first_of_month())
     }
 
+    /// Its first day.
+    pub fn first_day(self) -> Date {
+        self.0
+    }
+
     /// Its name for people, such as `June 2026`.
     pub fn name(&self) -> String {
         self.0.strftime("%B %Y").to_string()

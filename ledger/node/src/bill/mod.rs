@@ -7,6 +7,7 @@
 mod books;
 mod files;
 pub mod invoices;
+mod language;
 mod page;
 pub mod parties;
 pub mod payments;
@@ -22,9 +23,10 @@ use calendar::{Month, MonthError, Range, Zone};
 use ledger::state::State;
 use protocol::{genesis::Genesis, member::MemberId};
 
+pub use self::language::Language;
 use self::{
     invoices::{Days, InvoiceError},
-    payments::{Paying, PaymentError},
+    payments::{Numbered, Paying, PaymentError, Payments},
     statement::{Bills, Unbalanced},
 };
 use crate::store::{Store, StoreError};
@@ -84,13 +86,15 @@ pub enum BillError {
     Store(#[from] StoreError),
 }
 
-/// Which month, by whose clock.
+/// Which month, by whose clock, and how it is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Billed {
     /// The month.
     pub month: Month,
     /// The community's time zone.
     pub zone: Zone,
+    /// Of the pages.
+    pub language: Language,
 }
 
 /// What is the same in all bills of a month.
@@ -105,9 +109,17 @@ struct Issue<'a> {
     /// The last block that was read.
     read_to: u64,
     names: &'a Names,
+    /// Who has the bills paid, and what pays them.
+    payments: Option<(&'a Paying, &'a Payments<'a>)>,
 }
 
 impl Issue<'_> {
+    /// What pays a member's bill.
+    fn payable(&self, member: MemberId) -> Option<(&Paying, &Numbered<'_>)> {
+        let (paying, payments) = self.payments?;
+        Some((paying, payments.of_member(member)?))
+    }
+
     /// The days of which something is billed.
     fn days(&self) -> Days {
         let last = self.range.after.offset(-1).unwrap_or(self.range.first);
@@ -130,15 +142,16 @@ pub fn write(
     files::check_free(out)?;
     let books::Books { intervals, transfers, heights } = books::read(store, state, range)?;
     let bills = Bills::of(intervals, transfers, |interval| billed.zone.day(interval))?;
-    let issue = Issue { genesis, billed, range, heights, read_to: store.height()?, names };
     let payments = paying.map(|paying| payments::of(paying, genesis, billed.month, &bills)).transpose()?;
-    let invoices = match (paying, &payments) {
-        (Some(paying), Some(payments)) => invoices::all(paying, issue.days(), &payments.bills)?,
-        _ => Vec::new(),
+    let paid = paying.zip(payments.as_ref());
+    let issue = Issue { genesis, billed, range, heights, read_to: store.height()?, names, payments: paid };
+    let invoices = match paid {
+        Some((paying, payments)) => invoices::all(paying, issue.days(), &payments.bills)?,
+        None => Vec::new(),
     };
     files::write_at_once(out, |directory| {
         files::write_all(directory, &issue, &bills)?;
-        payments.as_ref().map_or(Ok(()), |payments| files::write_payments(directory, payments, &invoices))
+        paid.map_or(Ok(()), |(_, payments)| files::write_payments(directory, payments, &invoices))
     })?;
     Ok(bills)
 }

@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use sepa::{AddressError, CreditorId, CreditorIdError, DateError, Iban, IbanError, IsoDate, ValidationError, validate};
 use serde::Deserialize;
 
+use super::language::Language;
+
 /// The columns of the file of accounts, in their order.
 pub const COLUMNS: [&str; 9] =
     ["member", "name", "iban", "mandate", "signed", "street", "city", "post_code", "country"];
@@ -167,6 +169,7 @@ pub struct BillerFile {
     creditor_id: Option<String>,
     #[serde(default)]
     number_prefix: String,
+    language: Option<Language>,
     registration: Option<String>,
     vat_id: Option<String>,
     tax_number: Option<String>,
@@ -186,6 +189,8 @@ pub struct Biller {
     pub creditor_id: Option<CreditorId>,
     /// What numbers of bills begin with.
     pub number_prefix: String,
+    /// What its members read.
+    pub language: Option<Language>,
     /// In a register of companies.
     pub registration: Option<String>,
     /// For VAT, with the country's letters.
@@ -222,6 +227,7 @@ impl BillerFile {
             creditor_id: creditor_id.map_err(PartyError::CreditorId)?,
             name: self.name,
             number_prefix: self.number_prefix,
+            language: self.language,
             registration: self.registration,
             vat_id: self.vat_id,
             tax_number: self.tax_number,

@@ -95,9 +95,18 @@ pub(super) struct Numbered<'a> {
 /// What pays a month's bills.
 #[derive(Debug)]
 pub(super) struct Payments<'a> {
+    /// In the order of the members' pseudonyms.
     pub(super) bills: Vec<Numbered<'a>>,
     /// Files by their names; one for the bank only where there is somebody to pay, or to collect from.
     pub(super) files: Vec<(String, String)>,
+}
+
+impl<'a> Payments<'a> {
+    /// A member's bill, if anything was billed.
+    pub(super) fn of_member(&self, member: MemberId) -> Option<&Numbered<'a>> {
+        let at = self.bills.binary_search_by_key(&member, |bill| bill.member).ok()?;
+        self.bills.get(at)
+    }
 }
 
 /// Makes all that pays the bills.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     audit,
-    bill::{self, BillError, Billed, Names, decimal, in_currency},
+    bill::{self, BillError, Billed, Language, Names, decimal, in_currency},
     node,
 };
 use calendar::{MonthError, Zone};
@@ -27,10 +27,11 @@ A month that is not settled to its end is refused. A bill believes what is store
 
 With --biller, --accounts and --due it writes files for the bank as well: payouts as pain.001, debits as pain.008, and \
 payments.csv with both. Handed in twice, or made again, they carry the same identifiers, by which a bank can know them. \
-Each member gets an invoice by EN 16931 for what it got, and a self-billed one for what it gave.
+Each member gets an invoice by EN 16931 for what it got, and a self-billed one for what it gave. The pages then have the number \
+of the bill, the day on which it is due, and who bills whom.
 
 EXAMPLES:
-  ledger bill validator-0 --month 2026-06 --genesis genesis.json --out june
+  ledger bill validator-0 --month 2026-06 --genesis genesis.json --out june --language fr
   ledger bill validator-0 --month 2026-06 --genesis genesis.json --out june \\
       --biller biller.toml --accounts accounts.csv --due 2026-07-15
   ledger receipt validator-0 --member PSEUDONYM --interval 2026-06-04T12:00:00Z";
@@ -56,6 +57,9 @@ pub(super) struct Bill {
     /// Where to write the bills; it must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// What the pages are written in; by default what the biller's file says, or else English. CSV is the same in each
+    #[arg(long, value_name = "LANGUAGE")]
+    language: Option<Language>,
     #[command(flatten)]
     paying: PayingArgs,
 }
@@ -73,7 +77,9 @@ impl Bill {
         let audit::Opened { genesis, store, copy: _copy } = opened;
         let zone = asked.map_or_else(|| zone(genesis.time_zone.as_deref().unwrap_or("UTC")), Ok)?;
         let paying = self.paying.read(&zone)?;
-        let billed = Billed { month, zone };
+        let by_biller = || paying.as_ref().and_then(|paying| paying.biller.language);
+        let language = self.language.or_else(by_biller).unwrap_or_default();
+        let billed = Billed { month, zone, language };
         let store = Arc::new(store);
         let (ledger, _) = node::Ledger::open(genesis, store.clone(), None).map_err(failed)?;
         let (head, genesis) = (ledger.head(), ledger.genesis());

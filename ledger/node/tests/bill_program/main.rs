@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod pages;
 mod payments;
 #[path = "../support/mod.rs"]
 mod support;
@@ -167,7 +168,7 @@ fn a_network_that_costs_less_is_a_line_beside_the_bills_until_its_rule_pack_ends
         let cents = (bought * 228 + 5_000) / 10_000;
         assert_eq!(row["network_discount"], format!("{}.{:02}", cents / 100, cents % 100));
         let page = fs::read_to_string(world.path(&format!("june/{}.html", row["member"]))).unwrap();
-        assert!(page.contains(&format!("the network costs {} EUR less", row["network_discount"])), "{page}");
+        assert!(page.contains(&format!("the network costs {}\u{a0}EUR less", row["network_discount"])), "{page}");
     }
     assert!(afterwards > 0, "what comes after its end is in nobody's");
 }

@@ -24,7 +24,7 @@ const IBANS: [&str; 5] = [
 const NAMES: [&str; 5] = ["Ada & Söhne", "=Bob", "Łucja Żak", "<Dora>", "Émile O'Neill"];
 const COLUMNS: &str = "member,name,iban,mandate,signed,street,city,post_code,country";
 
-fn shipped(file: &str) -> String {
+pub(crate) fn shipped(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(file)).unwrap()
 }
 
@@ -44,7 +44,7 @@ fn write_accounts(world: &World, file: &str, lines: &[String]) {
 }
 
 /// June with payments, in `out`.
-fn paid<'a>(out: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<&'a str> {
+pub(crate) fn paid<'a>(out: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<&'a str> {
     let mut arguments = [&JUNE[..], &[out]].concat();
     let paying = [
         ("--biller", "biller.toml"),
@@ -62,7 +62,7 @@ fn paid<'a>(out: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<&'a str> {
     arguments
 }
 
-fn ready(intervals: usize) -> World {
+pub(crate) fn ready(intervals: usize) -> World {
     let world = World::new(intervals);
     world.write("biller.toml", &shipped("biller.toml"));
     write_accounts(&world, "accounts.csv", &accounts(&world));
@@ -273,6 +273,7 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
     biller("rate-small.toml", "rate = \"19\"", "rate = \"0.49\"");
     biller("untaxed.toml", "category = \"O\"\nreason", "category = \"E\"\nreason");
     biller("reason.toml", "reason = ", "# reason = ");
+    biller("language.toml", "language = \"de\"", "language = \"it\"");
     let (first, debtor) = (world.members[0].to_string(), world.members[debtor].to_string());
     let before = world.files();
     for (option, value, said) in [
@@ -296,7 +297,7 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
         ("--accounts", "open.csv", "expected that nobody but its owner may read or write it".into()),
         ("--accounts", "columns.csv", format!("expected the columns {COLUMNS}, found `member,iban`")),
         ("--accounts", "gone.csv", "gone.csv: ".into()),
-        ("--biller", "key.toml", "key.toml: line 9: unknown field `vat_ids`".into()),
+        ("--biller", "key.toml", "key.toml: line 10: unknown field `vat_ids`".into()),
         ("--biller", "iban.toml", "iban.toml: iban: expected an IBAN, found none: IBAN checksum".into()),
         ("--biller", "creditor.toml", "creditor_id: expected a SEPA creditor identifier".into()),
         ("--biller", "no-creditor.toml", "expected creditor_id in the biller's file, as members owe".into()),
@@ -310,6 +311,11 @@ fn what_cannot_be_paid_is_one_line_and_no_file() {
         ),
         ("--biller", "reason.toml", "[received]: expected a reason with category O".into()),
         ("--biller", "untaxed.toml", "-S: BR-E-02: ".into()),
+        (
+            "--biller",
+            "language.toml",
+            "language.toml: line 8: unknown variant `it`, expected one of `en`, `fr`, `de`".into(),
+        ),
         ("--biller", "gone.toml", "gone.toml: ".into()),
         ("--due", "2026-06-30", "expected a day to pay from 2026-07-01 on".into()),
         ("--due", "soon", "--due: expected a day such as 2026-07-15, found `soon`".into()),
