@@ -33,7 +33,7 @@ const EXAMPLES: &str = "Examples:
   market clear book.json --mechanism uniform
   market mechanisms
   market init market
-  market erase ada --names market/members.csv --cards cards
+  market erase ada --names market/members.csv --state market/data --cards cards
   market credential issue ada --office cards --holder ada.jwk
   market serve --config config/market.toml
   market backup --config config/market.toml --to backups/2026-12-01

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    list::{Acknowledged, AlarmName, Alarms, BY_CHARACTERS_MAX, is_a_name},
+    list::{Acknowledged, AlarmName, Alarms, BY_CHARACTERS_MAX, is_a_name, name_in_alarms},
     notices::outbox::Outbox,
 };
 use crate::replace::replace;
@@ -52,6 +52,9 @@ pub enum DirectoryError {
         /// What is on.
         on: String,
     },
+    /// The market has the list in its memory.
+    #[error("{}: expected a market that is stopped, as it would write its alarms again, found it running; stop it", _0.display())]
+    Running(PathBuf),
     /// That is nobody.
     #[error("--by: expected a name of 1 to {BY_CHARACTERS_MAX} printable characters, found `{0}`")]
     Nobody(String),
@@ -96,6 +99,25 @@ impl Directory {
     pub(crate) fn write(&self, kept: &Kept) -> Result<(), DirectoryError> {
         let text = serde_json::to_vec(kept).map_err(|error| self.error(LIST, error.into()))?;
         self.replace(LIST, &text)
+    }
+
+    /// Puts `pseudonym` in the place of a member's name, in alarms that are on or over and in what is not told yet;
+    /// says in how many of them it was. A market that runs would write the name again, so there must be none.
+    pub fn forget(&self, name: &str, pseudonym: &str) -> Result<usize, DirectoryError> {
+        if !self.0.exists() {
+            return Ok(0);
+        }
+        if self.is_occupied() == Some(true) {
+            return Err(DirectoryError::Running(self.0.join(RUNNING)));
+        }
+        let _held = self.occupy();
+        let mut kept = self.restore()?;
+        let name = &name_in_alarms(name);
+        let found = kept.alarms.forget(name, pseudonym) + kept.notices.forget(name, pseudonym);
+        if found > 0 {
+            self.write(&kept)?;
+        }
+        Ok(found)
     }
 
     /// Says that a market looks after the list, as long as the file is held. None where another one does, or the disk

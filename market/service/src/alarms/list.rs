@@ -149,6 +149,42 @@ pub struct Alarm {
     pub acknowledged: Option<Acknowledged>,
 }
 
+impl Alarm {
+    /// Puts `pseudonym` in the place of a member's name; says whether it was there.
+    pub(super) fn forget(&mut self, name: &str, pseudonym: &str) -> bool {
+        let mut is_there = false;
+        for text in [&mut self.cause, &mut self.action] {
+            if let Some(without) = forgotten(text, name, pseudonym) {
+                *text = without;
+                is_there = true;
+            }
+        }
+        is_there
+    }
+}
+
+/// Most characters of a member's name in an alarm.
+const NAME_CHARACTERS_MAX: usize = 60;
+
+/// A member's name as alarms have it.
+pub(crate) fn name_in_alarms(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_control()).take(NAME_CHARACTERS_MAX).collect()
+}
+
+/// A text with `pseudonym` wherever `name` stands as a word, or words, of its own; none where it does not.
+fn forgotten(text: &str, name: &str, pseudonym: &str) -> Option<String> {
+    let is_whole = |at: usize| {
+        let (before, after) = (text[..at].chars().next_back(), text[at + name.len()..].chars().next());
+        [before, after].into_iter().flatten().all(|beside| !beside.is_alphanumeric())
+    };
+    let places: Vec<usize> = text.match_indices(name).map(|(at, _)| at).filter(|at| is_whole(*at)).collect();
+    let mut without = text.to_owned();
+    for at in places.iter().rev() {
+        without.replace_range(*at..at + name.len(), pseudonym);
+    }
+    (!places.is_empty()).then_some(without)
+}
+
 /// Somebody knows of an alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +251,12 @@ impl Alarms {
     /// What is over, the latest first.
     pub fn history(&self) -> impl ExactSizeIterator<Item = &Alarm> {
         self.history.iter()
+    }
+
+    /// Puts `pseudonym` in the place of a member's name; says in how many alarms it was.
+    pub(super) fn forget(&mut self, name: &str, pseudonym: &str) -> usize {
+        let all = self.on.iter_mut().chain(&mut self.history);
+        all.map(|alarm| alarm.forget(name, pseudonym)).filter(|found| *found).count()
     }
 
     /// What is the matter at this moment, and nothing else is.

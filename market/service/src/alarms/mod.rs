@@ -20,7 +20,7 @@ pub(crate) mod watch;
 
 mod directory;
 
-pub(crate) use self::list::is_a_name;
+pub(crate) use self::list::{is_a_name, name_in_alarms};
 pub use self::{
     directory::{ALARMS_DIRECTORY, Directory, DirectoryError},
     list::{Acknowledged, Alarm, AlarmName, Alarms, Severity},

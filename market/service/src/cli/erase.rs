@@ -10,7 +10,7 @@ use clap::Args;
 use protocol::member::MemberId;
 
 use super::{Failure, bad_input, failure, print};
-use crate::{cards::Office, replace::replace};
+use crate::{alarms::Directory, cards::Office, replace::replace};
 
 #[derive(Args)]
 pub(super) struct Erase {
@@ -19,6 +19,10 @@ pub(super) struct Erase {
     /// The directory of names, `member,name` as CSV: what `directory` in the market's configuration names
     #[arg(long, value_name = "FILE")]
     names: PathBuf,
+    /// The state directory of the market, which must be stopped: the pseudonym takes the place of the name in its
+    /// alarms, in those that are over, and in what is not told of them yet
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// The office that issued the member's cards: what leads from their places in the list to the member is deleted,
     /// and they count no more
     #[arg(long, value_name = "DIR")]
@@ -34,14 +38,21 @@ impl Erase {
         let pseudonym: Option<MemberId> = self.member.parse().ok();
         let (gone, left): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|(member, name)| Some(*member) == pseudonym || *name == self.member);
-        let [(member, _)] = gone.as_slice() else {
+        let [(member, name)] = gone.as_slice() else {
             let reason = match gone.len() {
                 0 => format!("there is no member `{}`", self.member),
                 many => format!("{many} members are named `{}`: give the pseudonym of one", self.member),
             };
             return Err(named(&reason));
         };
-        // First, since the other step cannot be done again.
+        // First, since by the name alone neither can be done again.
+        let alarms = match &self.state {
+            Some(state) => {
+                let erased = Directory::of(state).forget(name, &member.to_string()).map_err(bad_input)?;
+                format!("\n{erased} alarms and notices that had the name have the pseudonym.")
+            }
+            None => String::new(),
+        };
         let cards = match &self.cards {
             Some(office) => {
                 let erased = Office::change_register(office, |register| register.erase(*member)).map_err(bad_input)?;
@@ -52,9 +63,10 @@ impl Erase {
             None => String::new(),
         };
         write(&self.names, &left).map_err(|error| failure(format!("{}: {error}", self.names.display())))?;
+        let elsewhere = if self.state.is_some() { "" } else { ", the market's alarms (with --state they are done)" };
         print(&format!(
             "{member} has no name any more in {}. Its settlements and receipts stand.\n\
-             Start the market again, and delete the name from your backups, your bills, and the market's log and alarms.{cards}",
+             Delete the name from your backups, your bills{elsewhere} and the market's log.{alarms}{cards}",
             self.names.display()
         ))
     }

@@ -13,15 +13,13 @@ use super::{
     recent::REFUSALS_MAX,
     view::{Disk, NoticesView, Status, UndeliveredView},
 };
-use crate::alarms::{Alarm, AlarmName, Alarms, list::Judgement};
+use crate::alarms::{Alarm, AlarmName, Alarms, list::Judgement, name_in_alarms};
 
 /// Less room than this is too little, bytes. A community of a hundred keeps some megabytes of waiting readings.
 const DISK_FREE_BYTES_MIN: u64 = 512 * 1_024 * 1_024;
 
 /// Most households that are named as unread; of more, it is said how many they are.
 const UNREAD_NAMED_MAX: usize = 5;
-/// Most characters of a household's name in a cause.
-const NAME_CHARACTERS_MAX: usize = 60;
 
 /// A clock that is farther from the market's is wrong, or the market's is, s.
 const CLOCK_OFF_S_MAX: u64 = 5;
@@ -98,10 +96,7 @@ fn unread(names: &[String], now: i64) -> Option<Judgement> {
 
 /// As many of the names as are read at a glance.
 fn some_of(names: &[String]) -> String {
-    let printable = |name: &String| -> String {
-        name.chars().filter(|letter| !letter.is_control()).take(NAME_CHARACTERS_MAX).collect()
-    };
-    let named: Vec<String> = names.iter().take(UNREAD_NAMED_MAX).map(printable).collect();
+    let named: Vec<String> = names.iter().take(UNREAD_NAMED_MAX).map(|name| name_in_alarms(name)).collect();
     match names.len() - named.len() {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),

@@ -113,6 +113,16 @@ impl Outbox {
         }
     }
 
+    /// Puts `pseudonym` in the place of a member's name in what is not told yet; says in how many messages it was.
+    pub(in super::super) fn forget(&mut self, name: &str, pseudonym: &str) -> usize {
+        let waiting = self.queues.values_mut().flat_map(|queue| &mut queue.waiting);
+        let alarms = waiting.filter_map(|message| match &mut message.what {
+            What::Raised { alarm } | What::Cleared { alarm } => Some(alarm),
+            What::More { .. } | What::Test => None,
+        });
+        alarms.map(|alarm| alarm.forget(name, pseudonym)).filter(|found| *found).count()
+    }
+
     /// What to try now by each channel; whoever takes it says what came of it.
     pub(crate) fn due(&mut self, on: &[Alarm], now: i64) -> Vec<(Channel, Message)> {
         let an_hour = self.an_hour;
