@@ -1,8 +1,8 @@
 //! Who runs a community is told: the shipped rules in a real Prometheus, and the market's list, beside a neighbourhood
 //! of real processes that stop and come back.
 //!
-//! The one alert that is not provoked here is that of contradicting validators: it takes a key that runs twice, as in
-//! the node's `byzantine`, where it fires and clears.
+//! Not provoked here are the alert of contradicting validators, which takes a key that runs twice, as in the node's
+//! `byzantine`, where it fires and clears; and those of witnesses, whose figures the node's `checkpoints` looks at.
 //!
 //! Needs root on Linux, for a small file system in memory.
 

@@ -10,6 +10,7 @@ use std::{
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
+    time::UNIX_EPOCH,
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
@@ -104,6 +105,18 @@ async fn get(node: &Running, path: &str) -> (StatusCode, Vec<u8>) {
 }
 
 /// The proof of a height, as soon as the node has one that as many have seen as the policy demands.
+fn now_s() -> i64 {
+    UNIX_EPOCH.elapsed().unwrap().as_secs() as i64
+}
+
+/// A figure of a node's metrics, by its name and labels.
+fn metric(metrics: &str, name: &str, labels: &[(&str, &str)]) -> i64 {
+    let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    let series = format!("voisin_ledger_{name}{{{}}} ", labels.join(","));
+    let figure = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    figure.unwrap_or_else(|| panic!("{series} is not in {metrics}")).parse().unwrap()
+}
+
 async fn proof(node: &Running, height: u64, verifier: &Verifier, policy: &Policy) -> LogProof {
     until("a proof that is seen by all", async || {
         let (status, body) = get(node, &format!("/v1/log/proof/{height}")).await;
@@ -151,6 +164,7 @@ async fn validators_cosign_witnesses_see_and_one_that_babbles_or_is_silent_holds
         expected.push((key.name().to_owned(), fault));
     }
     let configs = configured(directory.path(), &community, &sections);
+    let started_s = now_s();
     let nodes = started(&configs).await;
     let verifier = Verifier::new(&community.genesis);
     let honest_key = honest.lock().unwrap().key.clone();
@@ -177,13 +191,29 @@ async fn validators_cosign_witnesses_see_and_one_that_babbles_or_is_silent_holds
     assert!(status.witnesses.iter().all(|it| it.fault.is_some() == it.detail.is_some()));
     let (_, metrics) = get(&nodes[0], "/metrics").await;
     let metrics = String::from_utf8(metrics).unwrap();
+    let mut seen_at = Vec::new();
     for (name, fault) in &expected {
         let line = format!(
             "voisin_ledger_witness_answers_total{{witness=\"{name}\",outcome=\"{}\"}}",
             fault.unwrap_or("cosigned")
         );
         assert!(metrics.contains(&line), "{line} is not in {metrics}");
+        // What the shipped alerts go by.
+        let refusals = metric(&metrics, "witness_answers_total", &[("witness", name), ("outcome", "other_history")]);
+        assert_eq!(refusals > 0, *fault == Some("other_history"), "{name}: {refusals}");
+        let seen_s = metric(&metrics, "witness_seen_seconds", &[("witness", name)]);
+        assert!((started_s..=now_s()).contains(&seen_s), "{name}: {started_s}, {seen_s}");
+        seen_at.push(seen_s);
     }
+    until("the honest one sees another", async || {
+        let metrics = String::from_utf8(get(&nodes[0], "/metrics").await.1).unwrap();
+        let seen = expected.iter().map(|(name, _)| metric(&metrics, "witness_seen_seconds", &[("witness", name)]));
+        let seen: Vec<i64> = seen.collect();
+        assert_eq!(seen[1..], seen_at[1..], "who has seen nothing has not since the node started");
+        (seen[0] > seen_at[0]).then_some(())
+    })
+    .await;
+    assert_eq!(metric(&metrics, "log_faults_total", &[("fault", "other_history")]), 0);
     let height = nodes[0].ledger.head().tip.height;
     until("more blocks", async || (nodes[0].ledger.head().tip.height > height + 2).then_some(())).await;
 

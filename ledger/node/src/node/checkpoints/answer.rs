@@ -2,6 +2,8 @@
 
 use protocol::note::{NoteKey, NoteSignature};
 
+use super::metrics::OTHER_HISTORY;
+
 /// Most bytes of an answer that are read: a line for each of a witness' keys.
 pub(super) const ANSWER_BYTES_MAX: usize = 16 * 1_024;
 /// Most of an answer that is passed on.
@@ -53,7 +55,7 @@ impl Fault {
     /// Its name, as it is counted.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Fault::OtherHistory => "other_history",
+            Fault::OtherHistory => OTHER_HISTORY,
             Fault::Ahead { .. } => "ahead",
             Fault::UnknownLog(_) => "unknown_log",
             Fault::UnknownKey(_) => "unknown_key",

@@ -9,7 +9,7 @@ use protocol::{
     merkle::MerkleRoot,
 };
 
-use super::{Published, Served, gathered::Gathering};
+use super::{Published, Served, gathered::Gathering, metrics::OTHER_HISTORY};
 use crate::{
     node::{Ledger, LedgerError, gossip::Verdict, now_s},
     store::StoreError,
@@ -115,7 +115,7 @@ impl Ledger {
     }
 
     fn tell_of_another_history(&self, cosigned: &Cosigned) {
-        self.metrics.checkpoints.failed("other_history");
+        self.metrics.checkpoints.failed(OTHER_HISTORY);
         let Cosigned { size, root, cosigner, .. } = cosigned;
         tracing::error!(
             validator = %cosigner.validator, size, %root,

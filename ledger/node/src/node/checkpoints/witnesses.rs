@@ -19,7 +19,7 @@ use super::{
     answer::{self, ANSWER_BYTES_MAX, Answer, Fault},
     settings::WitnessConfig,
 };
-use crate::node::{Ledger, LedgerError};
+use crate::node::{Ledger, LedgerError, now_s};
 
 /// How long a witness may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,6 +50,7 @@ pub(in crate::node) async fn run(ledger: Arc<Ledger>, witnesses: Vec<(WitnessCon
     for (place, (WitnessConfig { key, every_s, .. }, client)) in witnesses.into_iter().enumerate() {
         let status = WitnessStatus { witness: key.name().to_owned(), size: 0, fault: None, detail: None };
         ledger.checkpoints.served().witnesses.push(status);
+        ledger.metrics.checkpoints.awaits(key.name(), now_s());
         let (every, next) = (Duration::from_secs(every_s), Instant::now());
         idle.push(Witness { place, client, key, every, size: 0, shown: 0, next, fault: None });
     }
@@ -151,7 +152,7 @@ impl Witness {
             }
         }
         let Some(line) = line else { return };
-        ledger.metrics.checkpoints.seen(name, published.size());
+        ledger.metrics.checkpoints.seen(name, published.size(), now_s());
         served.add(published, line);
         let seen = served.seen.clone();
         drop(served);
