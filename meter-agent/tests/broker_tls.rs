@@ -77,8 +77,11 @@ fn check_says_which_part_of_the_way_in_is_wrong() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let expired = SecureBroker::expired();
     let passwords = SecureBroker::with_passwords(&["ada"]);
+    let device = Home::new(1, &[(300, 100)]).device.public().multibase();
     for (address, login, expected) in [
-        (here.clone(), broker.login("ada"), "reachable"),
+        (here.clone(), broker.login(&device), "reachable"),
+        // This broker lets anybody subscribe to anything, and says nothing of it.
+        (here.clone(), broker.login("ada"), "expected a certificate of this device"),
         ("mqtts://nowhere.invalid".into(), broker.login("ada"), "its name leads nowhere"),
         (here.replace(&port, &nobody), broker.login("ada"), "nothing listens there"),
         (here.replace("localhost", "127.0.0.1"), broker.login("ada"), "its certificate is for another name"),

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use rumqttc::{ConnectionError, MqttOptions, TlsConfiguration, Transport};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, pki_types::CertificateDer};
 use settings::{broker::BrokerAddress, secret::SecretFile};
 use zeroize::Zeroizing;
 
@@ -14,7 +14,7 @@ use super::{error::LoginError, failure, login::BrokerLogin, tls};
 pub struct Access {
     broker: BrokerAddress,
     tls: Option<Arc<ClientConfig>>,
-    has_certificate: bool,
+    certificate: Option<CertificateDer<'static>>,
     user: Option<User>,
 }
 
@@ -46,22 +46,33 @@ impl Access {
         if named.is_some() && password_file.is_none() {
             return Err(LoginError::Half { found: "user", missing: "password_file" });
         }
-        let tls = if broker.is_tls() {
+        let (tls, certificate) = if broker.is_tls() {
             let ca = ca.as_deref().ok_or_else(|| LoginError::NoAuthority(broker.clone()))?;
-            Some(Arc::new(tls::client(ca, own)?))
+            let (client, certificate) = tls::client(ca, own)?;
+            (Some(Arc::new(client)), certificate)
         } else {
             for (key, is_there) in [("ca", ca.is_some()), ("certificate", own.is_some())] {
                 if is_there {
                     return Err(LoginError::NoTls { address: broker.clone(), key });
                 }
             }
-            None
+            (None, None)
         };
         let user = match password_file {
             Some(file) => Some(User { name: named.as_deref().unwrap_or(user).into(), password: read_password(file)? }),
             None => None,
         };
-        Ok(Access { broker: broker.clone(), tls, has_certificate: own.is_some(), user })
+        Ok(Access { broker: broker.clone(), tls, certificate, user })
+    }
+
+    /// Whether the certificate that is shown to the broker can be of somebody whom the broker calls `name`: false only
+    /// where it says by nothing else who logs in, and has the name nowhere. In a certificate a name stands letter by
+    /// letter (X.520: `PrintableString`, `UTF8String`), so it need not be taken apart to see that it is missing.
+    pub fn may_be(&self, name: &str) -> bool {
+        let has = |certificate: &CertificateDer<'_>| {
+            certificate.windows(name.len().max(1)).any(|part| part == name.as_bytes())
+        };
+        self.user.is_some() || self.certificate.as_ref().is_none_or(has)
     }
 
     /// Where the broker is.
@@ -85,7 +96,7 @@ impl Access {
     pub fn why(&self, error: &ConnectionError) -> String {
         let tried = failure::Tried {
             tls: self.tls.is_some(),
-            certificate: self.has_certificate,
+            certificate: self.certificate.is_some(),
             user: self.user.as_ref().map(|user| user.name.as_str()),
         };
         tried.why(error)

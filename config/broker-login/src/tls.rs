@@ -11,8 +11,12 @@ use settings::secret::SecretFile;
 
 use super::error::LoginError;
 
-/// A client that trusts what leads to a certificate in the file `ca`, and shows its own certificate, if it has one.
-pub(super) fn client(ca: &Path, own: Option<(&Path, &SecretFile)>) -> Result<ClientConfig, LoginError> {
+/// A client that trusts what leads to a certificate in the file `ca`, and shows its own certificate, if it has one; and
+/// that certificate.
+pub(super) fn client(
+    ca: &Path,
+    own: Option<(&Path, &SecretFile)>,
+) -> Result<(ClientConfig, Option<CertificateDer<'static>>), LoginError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates("ca", ca)? {
         let bad =
@@ -23,10 +27,12 @@ pub(super) fn client(ca: &Path, own: Option<(&Path, &SecretFile)>) -> Result<Cli
     let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_root_certificates(roots);
-    let Some((certificate, file)) = own else { return Ok(client.with_no_client_auth()) };
+    let Some((certificate, file)) = own else { return Ok((client.with_no_client_auth(), None)) };
     let chain = read_certificates("certificate", certificate)?;
     let key = read_key(file)?;
-    client.with_client_auth_cert(chain, key).map_err(|error| LoginError::OtherKey { file: file.clone(), error })
+    let first = chain.first().cloned();
+    let client = client.with_client_auth_cert(chain, key);
+    Ok((client.map_err(|error| LoginError::OtherKey { file: file.clone(), error })?, first))
 }
 
 fn read_certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, LoginError> {

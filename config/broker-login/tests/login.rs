@@ -74,6 +74,20 @@ fn who_logs_in_and_how_is_as_configured() {
 }
 
 #[test]
+fn a_certificate_is_of_whom_it_names_and_where_a_user_logs_in_it_says_nothing() {
+    let directory = files();
+    let own = "ca = 'ca.pem'\ncertificate = 'ada.pem'\ncertificate_key = 'ada.key'";
+    for (text, name, expected) in [
+        (own, "ada", true),
+        (own, "z6MkBob", false),
+        ("ca = 'ca.pem'", "z6MkBob", true),
+        (&*format!("{own}\nuser = 'bob'\npassword_file = 'password'"), "z6MkBob", true),
+    ] {
+        assert_eq!(access(directory.path(), TLS, text).unwrap().may_be(name), expected, "{text}: {name}");
+    }
+}
+
+#[test]
 fn every_mistake_is_one_line_that_says_what_to_do() {
     let directory = files();
     fs::set_permissions(directory.path().join("bob.key"), fs::Permissions::from_mode(0o644)).unwrap();

@@ -173,9 +173,16 @@ pub(crate) async fn check(path: &Path) -> Result<ExitCode, Failure> {
     if let Some(device) = device.map(|device| device.public())
         && let Some(access) = report.take(access(&config, &device))
     {
+        if !access.may_be(&device.multibase()) {
+            report.bad(format_args!(
+                "expected a certificate of this device, {}, found the name nowhere in `certificate` of [broker_login]: the \
+                 broker lets a device use the topics of its own name alone; ask whoever runs it for one of this name",
+                device.multibase()
+            ));
+        }
         match broker::reach(&access, &device, genesis.as_ref()).await {
             Ok(()) if genesis.is_some() => {
-                report.good(format_args!("broker {} reachable, and lets this device read its topics", config.broker));
+                report.good(format_args!("broker {} reachable, and takes this device's subscriptions", config.broker));
             }
             Ok(()) => report.good(format_args!("broker {} reachable", config.broker)),
             Err(error) => report.bad(format_args!("expected a broker at {}: {error}", config.broker)),
