@@ -14,7 +14,10 @@ use clap::Args;
 use protocol::member::check_name;
 use settings::owner_only;
 
-use self::{answers::Answers, filled::filled};
+use self::{
+    answers::Answers,
+    filled::{filled, seed_of, seeded},
+};
 use super::{Failure, enrolment, print};
 use crate::{
     config::Config,
@@ -48,6 +51,7 @@ pub(super) fn init(args: Init) -> Result<ExitCode, Failure> {
     owner_only::create_directory(&config.state)
         .map_err(|error| format!("expected to make the directory {}: {error}", config.state.display()))?;
     let device = create_key(&device_path)?;
+    let text = if answers.is_made_up() { seeded(&text, seed_of(&device.public())) } else { text };
     // From the beginning: a key without its record may have signed anything.
     new_record(&config.state, device.public())
         .map_err(|error| format!("{}: {error}", config.state.join(signed::FILE).display()))?;
@@ -136,6 +140,23 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         made(dir.path(), &["--template", "synthetic"]).unwrap();
+    }
+
+    #[test]
+    fn made_up_neighbours_differ_and_each_stays_as_it_is() {
+        let seeds = [1, 2].map(|_| {
+            let dir = tempfile::tempdir().unwrap();
+            made(dir.path(), &["--template", "synthetic"]).unwrap();
+            let text = fs::read_to_string(dir.path().join("agent.toml")).unwrap();
+            Config::parse(&text, &dir.path().join("agent.toml")).unwrap();
+            let device = owner_only::read_key(&dir.path().join("state/device.key")).unwrap().public();
+            let seed = text.lines().find_map(|line| line.strip_prefix("seed = ")).unwrap();
+            let (seed, explanation) = seed.split_once(" # ").unwrap();
+            assert!(explanation.contains("another life"), "{explanation}");
+            assert_eq!(seed.trim(), seed_of(&device).to_string());
+            seed.trim().to_owned()
+        });
+        assert_ne!(seeds[0], seeds[1]);
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl Answers {
         self.request_name.as_deref()
     }
 
+    /// Whether what its meter shows is invented.
+    pub(super) fn is_made_up(&self) -> bool {
+        self.template.as_deref() == Some(MADE_UP)
+    }
+
     /// Whether there is a meter to read.
     pub(super) fn has_meter(&self) -> bool {
         self.template.is_some()

@@ -1,5 +1,6 @@
 //! The commented example with a household's answers in the places that it has for them. All that it explains stays.
 
+use protocol::{hash::Hash, key::PublicKey};
 use settings::commented::set;
 
 use super::answers::{Answers, KINDS, MADE_UP};
@@ -47,6 +48,19 @@ pub(super) fn filled(answers: &Answers) -> String {
             with.iter().map(|(name, word)| format!("{} = {}", quoted(name), quoted(word))).collect();
         set(section, "with", &format!("{{ {} }}", words.join(", ")));
     }
+    joined(&lines)
+}
+
+/// The life of a made-up home whose device has this key: any is as good, but neighbours should have different ones.
+pub(super) fn seed_of(device: &PublicKey) -> u32 {
+    let [first, second, third, fourth, ..] = *Hash::of(device.multibase().as_bytes()).as_bytes();
+    u32::from_be_bytes([first, second, third, fourth])
+}
+
+/// A configuration of a made-up home, with this seed.
+pub(super) fn seeded(text: &str, seed: u32) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    set(&mut lines, "seed", &seed.to_string());
     joined(&lines)
 }
 
