@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use household::strategy::{FixedLimits, Why};
 use protocol::{
     energy::Energy,
-    interval::Interval,
+    interval::{Interval, utc_text},
     key::DeviceId,
     member::MemberId,
     money::{Amount, Price},
@@ -41,6 +41,10 @@ pub struct Status {
     pub meter: MeterKind,
     /// Whether the broker can be reached.
     pub connected: bool,
+    /// The minute in which something came from the market last, seconds after 1970 by this machine's clock; none since
+    /// the agent started. Only what the broker had not kept from before counts: it says nothing of the market now.
+    #[serde(default)]
+    pub market_heard_s: Option<i64>,
     /// The interval whose readings the market awaits.
     pub open: Option<Interval>,
     /// The interval of the last signed reading.
@@ -190,6 +194,8 @@ impl Status {
             line("meter", caveat.into());
         }
         line("broker", if self.connected { "connected" } else { "not connected" }.into());
+        let heard = self.market_heard_s.map(|heard_s| format!("last heard at {}", utc_text(heard_s)));
+        line("market", heard.unwrap_or_else(|| "not heard since the agent started".into()));
         line("last reading", self.last_interval.map_or_else(none, |interval| interval.to_string()));
         line("proved settled until", self.settled_until.map_or_else(none, |interval| interval.to_string()));
         line("tariffs proved there", self.tariffs.map_or_else(none, |tariffs| in_words(&tariffs, &self.currency)));

@@ -66,7 +66,10 @@ fn systemd_hears_that_it_runs_that_it_lives_and_that_it_stops() {
     let home = Home::new(NOBODY, &[(1, 0)]);
     let mut service = Service::start(&home, "20000");
     let first = service.hear();
-    assert!(first.starts_with("READY=1\nSTATUS=not connected; nothing read yet; without a receipt: 0\n"), "{first}");
+    assert!(
+        first.starts_with("READY=1\nSTATUS=not connected to the broker; nothing read yet; without a receipt: 0\n"),
+        "{first}"
+    );
     let mut beats = 0;
     while beats < 10 {
         let message = service.hear();

@@ -123,6 +123,9 @@ pub(crate) struct Core {
 #[derive(Default)]
 pub(crate) struct Live {
     connected: bool,
+    /// When a message came last that the broker had not kept from before, s. Those that waited for this device there
+    /// count as of when they come.
+    market_heard_s: Option<i64>,
     /// The interval that was announced as open. It is believed as far as the [horizon](Core::horizon).
     pub(super) announced: Option<Interval>,
     orders_from: Option<Interval>,
@@ -279,8 +282,11 @@ impl Core {
             Event::SubscriptionRefused => self.alarms.raise(AlarmKind::BrokerRefuses, Detail::TopicsRefused),
             Event::Chosen(choice) => self.choose(turn, choice),
             Event::Answered { height, answers } => self.told_of_witnesses(turn, height, &answers),
-            Event::Message { delivery, kind, payload } => {
+            Event::Message { delivery, kind, retained, payload } => {
                 self.work.heard = Some(delivery);
+                if !retained {
+                    self.live.market_heard_s = Some(turn.now.utc_s);
+                }
                 match kind {
                     Inbound::Gate => self.announcement(turn.now, &payload),
                     Inbound::Answer => self.answer(turn, &payload),

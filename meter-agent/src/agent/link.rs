@@ -51,9 +51,9 @@ impl Link {
             Incoming::SubscriptionRefused => Event::SubscriptionRefused,
             Incoming::Message { connection, kind, publish } => {
                 let delivery = self.heard.0 + 1;
-                let payload = publish.payload.to_vec();
+                let (retained, payload) = (publish.retain, publish.payload.to_vec());
                 self.heard = (delivery, Some(Received { connection, publish }));
-                Event::Message { delivery, kind, payload }
+                Event::Message { delivery, kind, retained, payload }
             }
         }
     }

@@ -53,7 +53,7 @@ async fn keep_saying(status: &mut watch::Receiver<Status>) -> Infallible {
 
 /// How an agent does, in one line.
 fn line(status: &Status) -> String {
-    let broker = if status.connected { "connected" } else { "not connected" };
+    let broker = if status.connected { "connected to the broker" } else { "not connected to the broker" };
     let read = status.last_interval.map_or_else(|| "nothing read yet".into(), |interval| format!("read {interval}"));
     let mut line = format!("{broker}; {read}; without a receipt: {}", status.outbox);
     // The gravest comes first.

@@ -31,8 +31,10 @@ pub(super) struct Home<'a> {
 pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -> Markup {
     let (words, status) = (format.words, home.status);
     let connection = if status.connected { words.connected } else { words.not_connected };
+    let market = status.market_heard_s.map(|heard_s| filled(words.market_heard, &format.moment(heard_s)));
+    let market = market.as_deref().unwrap_or(words.market_not_heard);
     html! {
-        p.soft { (connection) }
+        p.soft { (connection) br; (market) }
         @if status.finished { p.soft { (words.finished) } }
         (alarms::content(format, status))
         (corrected(words, home.month.corrected))

@@ -46,6 +46,8 @@ pub(crate) enum Event {
         delivery: Delivery,
         /// On which topic.
         kind: Inbound,
+        /// Whether it was said before, and the broker has kept it.
+        retained: bool,
         /// What it says.
         payload: Vec<u8>,
     },

@@ -14,6 +14,9 @@ use crate::{
 /// Intervals behind the latest receipt after which a missing one is worth an alarm.
 const RECEIPT_LATE_INTERVALS: i64 = 4;
 
+/// How finely it is said when the market was heard, s: it says something every ten seconds, which is no news.
+const HEARD_STEP_S: i64 = 60;
+
 impl Core {
     /// What the agent says of itself; alarms that come and go by themselves are looked at again.
     pub(crate) fn status(&mut self, now: Now) -> Status {
@@ -38,6 +41,7 @@ impl Core {
             device: device_key.public(),
             meter: self.identity.meter,
             connected: self.live.connected,
+            market_heard_s: self.live.market_heard_s.map(|heard_s| heard_s - heard_s.rem_euclid(HEARD_STEP_S)),
             open: self.open(now),
             last_interval: (self.head.sequence > 0).then_some(self.head.interval),
             settled_until,

@@ -484,6 +484,30 @@ fn a_receipt_that_cannot_be_stored_settles_nothing_and_is_not_acknowledged() {
 }
 
 #[test]
+fn the_market_is_heard_when_it_speaks_and_not_when_the_broker_repeats_what_it_said() {
+    let mut home = Home::new(None);
+    let heard = |home: &mut Home| home.core.status(home.now).market_heard_s;
+    home.connects();
+    let announcement = Announcement { open: Some(interval(0)), orders_from: None };
+    let announcement = serde_json::to_vec(&announcement).unwrap();
+    home.hears_kept(Inbound::Gate, announcement.clone());
+    home.all_goes_well();
+    assert_eq!((home.core.status(home.now).connected, heard(&mut home)), (true, None), "the broker alone");
+    let minute_s = home.now.utc_s;
+    home.now.utc_s += 7;
+    home.hears(Inbound::Gate, announcement.clone());
+    home.all_goes_well();
+    assert_eq!(heard(&mut home), Some(minute_s));
+    home.now.utc_s += 10;
+    home.hears(Inbound::Gate, announcement);
+    home.all_goes_well();
+    assert_eq!(heard(&mut home), Some(minute_s), "what it says every ten seconds is no news");
+    home.now.utc_s += 3_600;
+    home.disconnects(1);
+    assert_eq!(heard(&mut home), Some(minute_s), "since then it was silent");
+}
+
+#[test]
 fn a_receipt_bears_out_more_of_what_was_announced() {
     let mut home = Home::new(None);
     // Believed to a day beyond what is borne out.

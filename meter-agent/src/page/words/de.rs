@@ -15,8 +15,10 @@ use crate::{
 
 pub(super) static WORDS: Words = Words {
     your_home: "Ihr Zuhause",
-    connected: "mit dem Markt verbunden",
-    not_connected: "nicht mit dem Markt verbunden",
+    connected: "mit dem Broker verbunden",
+    not_connected: "nicht mit dem Broker verbunden",
+    market_heard: "letztes Wort des Marktes: {}",
+    market_not_heard: "noch kein Wort des Marktes",
     language: "Sprache",
     not_live: "Diese Seite ist nicht aktuell: Der Agent antwortet nicht. Was sie zeigt, galt vor einer Weile.",
 

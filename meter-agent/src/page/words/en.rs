@@ -15,8 +15,10 @@ use crate::{
 
 pub(super) static WORDS: Words = Words {
     your_home: "Your home",
-    connected: "connected to the market",
-    not_connected: "not connected to the market",
+    connected: "connected to the broker",
+    not_connected: "not connected to the broker",
+    market_heard: "last word of the market: {}",
+    market_not_heard: "no word of the market yet",
     language: "Language",
     not_live: "This page is not live: the agent does not answer. What it shows was true a while ago.",
 

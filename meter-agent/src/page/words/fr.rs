@@ -15,8 +15,10 @@ use crate::{
 
 pub(super) static WORDS: Words = Words {
     your_home: "Votre foyer",
-    connected: "relié au marché",
-    not_connected: "non relié au marché",
+    connected: "relié au courtier de messages",
+    not_connected: "non relié au courtier de messages",
+    market_heard: "dernier mot du marché : {}",
+    market_not_heard: "pas encore de mot du marché",
     language: "Langue",
     not_live: "Cette page n’est plus à jour : l’agent ne répond pas. Ce qu’elle montre date d’un moment.",
 

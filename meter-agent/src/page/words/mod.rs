@@ -81,6 +81,9 @@ pub(super) struct Words {
     pub(super) your_home: &'static str,
     pub(super) connected: &'static str,
     pub(super) not_connected: &'static str,
+    /// When.
+    pub(super) market_heard: &'static str,
+    pub(super) market_not_heard: &'static str,
     pub(super) language: &'static str,
     pub(super) not_live: &'static str,
 
@@ -288,6 +291,7 @@ mod tests {
         let english = Language::English.words();
         for words in [Language::French.words(), Language::German.words()] {
             let pairs = [
+                (english.market_heard, words.market_heard),
                 (english.drawing, words.drawing),
                 (english.feeding_in, words.feeding_in),
                 (english.waiting, words.waiting),

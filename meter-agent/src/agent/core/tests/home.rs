@@ -202,7 +202,13 @@ impl Home {
 
     pub(super) fn hears(&mut self, kind: Inbound, payload: Vec<u8>) -> Vec<String> {
         self.deliveries += 1;
-        self.on(Event::Message { delivery: self.deliveries, kind, payload })
+        self.on(Event::Message { delivery: self.deliveries, kind, retained: false, payload })
+    }
+
+    /// The same, and the broker has kept it from before.
+    pub(super) fn hears_kept(&mut self, kind: Inbound, payload: Vec<u8>) -> Vec<String> {
+        self.deliveries += 1;
+        self.on(Event::Message { delivery: self.deliveries, kind, retained: true, payload })
     }
 
     /// The market announces an open interval, and the first that an order may stand from.
