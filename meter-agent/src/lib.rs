@@ -23,6 +23,7 @@ mod gate;
 mod home_assistant;
 mod key;
 mod learned;
+mod looked_up;
 mod mqtt;
 mod neighbours;
 mod orders;

@@ -1,6 +1,9 @@
 //! What the page and the JSON beside it show: the agent's status, what is stored, and what the meter shows.
 
-use std::sync::{Arc, Weak};
+use std::{
+    path::Path,
+    sync::{Arc, Weak},
+};
 
 use axum::{
     http::StatusCode,
@@ -22,6 +25,8 @@ pub(crate) struct Shown {
     pub(crate) status: watch::Receiver<Status>,
     /// Not the server's: an open browser must not keep the state locked when the agent stops.
     pub(crate) store: Weak<Store>,
+    /// The state directory, for what others than the agent keep there.
+    pub(crate) state: Arc<Path>,
     pub(crate) length: IntervalLength,
     /// Whether the meter is the transformer's.
     pub(crate) transformer: bool,

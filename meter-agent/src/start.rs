@@ -426,7 +426,8 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let billed = core.identity.genesis.time_zone.as_deref();
     let (local, sight) = (Arc::new(config.local_time(billed)), meter.watch());
     let (length, transformer) = (first.length(), core.identity.transformer);
-    let page = Shown { status: status.clone(), store: shown_store, length, transformer, local, sight };
+    let state = config.state.as_path().into();
+    let page = Shown { status: status.clone(), store: shown_store, state, length, transformer, local, sight };
     let prices = Prices::new(page.clone(), config.state.clone(), chooser)
         .map_err(|error| StartError::Internal(format!("no randomness for the page: {error}")))?;
     let (wanted, to_ask) = watch::channel(Vec::new());

@@ -92,6 +92,20 @@ async fn what_was_seen_once_has_to_be_there_the_next_time() {
         node.note(hour, "00c0ffee", Call::Receipts, None);
     }
     assert_eq!(shown().lines().count(), 2_101);
+    let running = meter_agent::start(home.config()).await.unwrap();
+    let address = running.status_addr.unwrap();
+    let page = async |language: &str| support::get(address, &format!("/accesses?lang={language}")).await;
+    for (language, said) in [
+        ("en", ["Who looked you up", "Thursday, 26 March 1970", "receipts of an interval", "everybody"]),
+        ("fr", ["Qui vous a consulté", "jeudi 26 mars 1970", "reçus d’un intervalle", "tous"]),
+        ("de", ["Wer Sie nachgeschlagen hat", "Donnerstag, 26. März 1970", "Belege eines Intervalls", "allen"]),
+    ] {
+        let page = page(language).await;
+        let [title, day, call, of] = said;
+        let row = format!("</th><td>{call}</td><td>{of}</td><td><code>read</code></td><td><code>00c0ffee</code></td>");
+        assert!(page.contains(title) && page.contains(day) && page.contains(&row) && page.contains(&url), "{page}");
+        assert!(!page.contains("role=\"alert\""), "{page}");
+    }
     // A node that has forgotten some.
     let before = std::mem::take(&mut *node.log.lock().unwrap());
     node.note(0, "00c0ffee", Call::Receipts, None);
@@ -101,6 +115,10 @@ async fn what_was_seen_once_has_to_be_there_the_next_time() {
         assert_eq!((refused.status.code(), line.lines().count()), (Some(2), 1), "{line}");
         assert!(line.contains(reason) && line.contains(&url), "{line}");
     }
+    let refused = page("en").await;
+    assert!(refused.contains("some were taken back") && refused.contains("00c0ffee"), "{refused}");
     *node.log.lock().unwrap() = before;
     assert_eq!(shown().lines().count(), 2_101);
+    assert!(!page("en").await.contains("some were taken back"));
+    running.stop().await;
 }

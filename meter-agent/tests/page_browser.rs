@@ -180,6 +180,7 @@ async fn a_household_looks_at_its_day_in_every_language_and_on_every_screen() {
     // The first minute: nothing is settled, and nothing is made up.
     for (language, nothing) in LANGUAGES.into_iter().zip(["nothing yet", "rien encore", "noch nichts"]) {
         visitor.looks_at("first-minute", "/", language);
+        visitor.looks_at("never-asked", "/accesses", language);
         assert_eq!(visitor.sees(&says(nothing)), true, "{language}");
         assert_eq!(visitor.sees(&count("#main svg")), 0, "{language}");
     }
@@ -217,6 +218,21 @@ async fn a_household_looks_at_its_day_in_every_language_and_on_every_screen() {
         visitor.looks_at("proof", "/proof/2026-06-01T12:00:00Z", language);
         assert_eq!(visitor.sees(&count(".checked > li")), 5, "{language}");
         visitor.looks_at("empty-day", "/day/2026-05-31", language);
+    }
+    // Who looked it up, as `meter-agent accesses` leaves it: one node answered, another took something back.
+    let looked_up = json!({
+        "https://node.example:26000": {"asked_s": 1_780_000_000, "fault": null, "accesses": [
+            {"hour": "2026-06-01T10:00:00Z", "who": "5f2c9a01", "role": "read", "call": "statement",
+             "member": home.genesis.members[0].member},
+            {"hour": "2026-06-01T12:00:00Z", "who": "00c0ffee", "role": "submit", "call": "receipts"},
+        ]},
+        "https://other.example:26000": {"asked_s": 1_780_000_000, "fault": "some were taken back", "accesses": []},
+    });
+    std::fs::write(home.path("state/looked-up.json"), looked_up.to_string()).unwrap();
+    for language in LANGUAGES {
+        visitor.looks_at("accesses", "/accesses", language);
+        assert_eq!(visitor.sees(&count("#main tbody > tr")), 2, "{language}");
+        assert_eq!(visitor.sees(&count("#main .alarm")), 1, "{language}");
     }
     // Whose roof it came from, to the last Wh, and what is not told beside it.
     let first_day = (0..FIRST_DAY).map(|at| (at, entry(&home, at, meter[usize::try_from(at).unwrap()]).line));

@@ -67,6 +67,11 @@ impl Hour {
     pub fn of(at: i64) -> Hour {
         Hour(at - at.rem_euclid(3_600))
     }
+
+    /// When it begins, seconds since 1970.
+    pub fn start_s(self) -> i64 {
+        self.0
+    }
 }
 
 impl From<Hour> for String {

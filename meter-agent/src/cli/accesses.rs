@@ -16,6 +16,7 @@ use super::{ConfigFile, Failure, nodes::Nodes, print};
 use crate::{
     config::Config,
     key::read_key,
+    looked_up::LookedUp,
     recover::PATIENCE,
     start::{read_genesis, registration},
     state_file, wall_clock,
@@ -29,7 +30,7 @@ const PAGES_MAX: usize = 100;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Every node has a log of its own, so ask each that you know. What a node leaves out nobody can see; what it once showed you it
-cannot take back.
+cannot take back. The household's page shows what was found last.
 
 Example:
   meter-agent accesses --node https://node.example:26000 --ca node.pem --token read.token"
@@ -61,19 +62,26 @@ pub(super) async fn accesses(args: &AccessesArgs) -> Result<ExitCode, Failure> {
     }
     let path = config.state.join(FILE);
     let mut seen = remembered(&path)?;
+    // What the page showed and cannot be read any more begins anew.
+    let mut looked_up = LookedUp::read(&config.state).unwrap_or_default();
     let mut refused = Vec::new();
     for client in &clients {
         match household.ask(client, seen.get(client.url())).await {
             Ok((now, found)) => {
                 show(client.url(), now.entries, &found)?;
+                looked_up.found(client.url(), wall_clock::now_s(), found);
                 seen.insert(client.url().to_owned(), now);
             }
             // What was seen before stays, to be held against the next answer.
-            Err(error) => refused.push(format!("{}: {error}", client.url())),
+            Err(error) => {
+                looked_up.refused(client.url(), wall_clock::now_s(), &error.to_string());
+                refused.push(format!("{}: {error}", client.url()));
+            }
         }
     }
     let json = serde_json::to_vec_pretty(&seen)?;
     state_file::replace(&path, true, |_| Ok(json)).map_err(|error| format!("{}: {error}", path.display()))?;
+    looked_up.keep(&config.state).map_err(|error| format!("{}: {error}", config.state.display()))?;
     if refused.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(refused.join("; ").into()) }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -
         (neighbours::content(format, &home.day.neighbours))
         (behind_the_meter(format, status))
         (order(asked, format, status))
-        (proof(format, status))
+        (proof(asked, format, status))
     }
 }
 
@@ -162,7 +162,7 @@ fn placed(format: &Format<'_>, order: &PlacedOrder) -> Markup {
     }
 }
 
-fn proof(format: &Format<'_>, status: &Status) -> Markup {
+fn proof(asked: &Asked<'_>, format: &Format<'_>, status: &Status) -> Markup {
     let words = format.words;
     let moment = |at_s: Option<i64>| at_s.map_or_else(|| words.nothing_yet.to_owned(), |at_s| format.moment(at_s));
     html! {
@@ -183,6 +183,7 @@ fn proof(format: &Format<'_>, status: &Status) -> Markup {
                 dt { (words.member) } dd { code { (status.member) } }
                 dt { (words.device) } dd { code { (status.device) } }
             }
+            p.links { a href=(asked.link("/accesses")) { (words.looked_up.title) } }
             @if status.outbox > 0 { p.soft { (filled(words.waiting, &status.outbox.to_string())) } }
         }
     }

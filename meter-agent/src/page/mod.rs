@@ -15,6 +15,7 @@
 //! | `limits.rs` | price limits in words |
 //! | `neighbours.rs` | whose roof it came from |
 //! | `home.rs`, `daily.rs`, `monthly.rs`, `proof.rs` | the pages |
+//! | `looked_up.rs` | the page of who looked the household up |
 //! | `waiting.rs` | the page of a household that is not registered yet |
 //! | `prices/` | the page on which prices are changed, and who may change them |
 //! | `pages.rs` | which page is asked for, and what it needs |
@@ -27,6 +28,7 @@ mod format;
 mod frame;
 mod home;
 mod limits;
+mod looked_up;
 mod monthly;
 mod neighbours;
 mod pages;

@@ -23,10 +23,12 @@ use super::{
     day::{self, Day, Sums},
     frame::{self, Around, Asked},
     home::{self, Home},
+    looked_up,
     monthly::{self, Month},
     proof::{self, Own},
 };
 use crate::{
+    looked_up::LookedUp,
     neighbours,
     period::Period,
     shown::Shown,
@@ -47,6 +49,7 @@ pub(crate) fn router() -> Router<Shown> {
         .route("/day/{date}", get(daily_page))
         .route("/month/{month}", get(monthly_page))
         .route("/proof/{start}", get(proof_page))
+        .route("/accesses", get(accesses_page))
         .layer(Extension(KeptMonth::default()))
         .merge(files())
 }
@@ -234,6 +237,22 @@ async fn proof_page(
         let title = frame::filled(asked.words().proof_of, &format.span(interval));
         Some((title, proof::content(asked, &format, &receipt, own)))
     })
+    .await
+}
+
+async fn accesses_page(State(shown): State<Shown>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+    let asked = wanted.asked(&headers, "/accesses");
+    let state = shown.state.clone();
+    answer(
+        &shown,
+        &asked,
+        false,
+        move |_| Ok(LookedUp::read(&state)),
+        |asked, status, found| {
+            let format = frame::format(asked, status, &shown.local);
+            Some((asked.words().looked_up.title.to_owned(), looked_up::content(asked, &format, &found)))
+        },
+    )
     .await
 }
 

@@ -1,11 +1,12 @@
 //! German.
 
+use access_log::Call;
 use household::strategy::Why;
 use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
-    Checked, PriceWords, Words,
+    Checked, LookedUpWords, PriceWords, Words,
 };
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -150,6 +151,35 @@ pub(super) static WORDS: Words = Words {
         take_back_means: "Was auf dieser Seite eingestellt wurde, fällt weg, und die Strategie {} aus agent.toml gilt wieder.",
         nothing_changed: "Es wurde nichts geändert.",
         refused,
+    },
+
+    looked_up: LookedUpWords {
+        title: "Wer Sie nachgeschlagen hat",
+        means: "Ein Knoten des Ledgers schreibt Stunde für Stunde auf, wer ihn nach dem fragt, was Ihres ist, bevor er antwortet; hier \
+                steht, was sein Protokoll hatte, als Sie zuletzt fragten, bewiesen, und seit dem Mal davor wurde nichts zurückgenommen. \
+                Was ein Knoten weglässt, kann niemand sehen. Ihr Name steht auf keinem Ledger: Wer ihn in den Dateien Ihres Betreibers \
+                nachschlägt, wird hier nicht aufgeschrieben.",
+        never_asked: "Sie haben noch nicht gefragt. Auf dem Gerät, auf dem der Agent läuft, am besten jeden Knoten, den Sie kennen:",
+        asked: "gefragt: {}",
+        refused: "Der letzten Antwort wurde nicht geglaubt, oder es kam keine. Was darunter steht, ist von vorher.",
+        nobody: "Niemand hat Sie nachgeschlagen.",
+        hour: "In der Stunde ab",
+        what: "Was",
+        of_whom: "Von wem",
+        you: "Ihnen",
+        everybody: "allen",
+        role: "Rolle",
+        who: "Token",
+        call: |call| match call {
+            Call::Receipts => "Belege eines Intervalls",
+            Call::Inputs => "woraus ein Intervall berechnet wurde",
+            Call::Settlements => "abgerechnete Intervalle, Zeile für Zeile",
+            Call::Statement => "alles, was auf dem Konto gebucht ist",
+            Call::Members => "Konten, Geräte und Aufträge",
+            Call::Registration => "die Registrierung",
+            Call::Certificates => "Herkunftsnachweise",
+            Call::Accesses => "dieses Protokoll",
+        },
     },
 
     proof: "Beweis",

@@ -1,11 +1,12 @@
 //! English.
 
+use access_log::Call;
 use household::strategy::Why;
 use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
-    Checked, PriceWords, Words,
+    Checked, LookedUpWords, PriceWords, Words,
 };
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -149,6 +150,34 @@ pub(super) static WORDS: Words = Words {
         take_back_means: "What was set on this page is dropped, and the strategy {} of agent.toml counts again.",
         nothing_changed: "Nothing was changed.",
         refused,
+    },
+
+    looked_up: LookedUpWords {
+        title: "Who looked you up",
+        means: "A ledger node writes down, hour by hour, who asks it for what is yours, before it answers; here is what its log \
+                had when you asked last, proved, with nothing taken back since the time before. What a node leaves out nobody can \
+                see. Your name is on no ledger: who looks it up in your operator's own files is not written down here.",
+        never_asked: "You have not asked yet. On the machine that the agent runs on, best of each node that you know:",
+        asked: "asked {}",
+        refused: "The last answer was not believed, or there was none. What is below is from before.",
+        nobody: "Nobody looked you up.",
+        hour: "In the hour from",
+        what: "What",
+        of_whom: "Of whom",
+        you: "you",
+        everybody: "everybody",
+        role: "Role",
+        who: "Token",
+        call: |call| match call {
+            Call::Receipts => "receipts of an interval",
+            Call::Inputs => "what an interval was computed from",
+            Call::Settlements => "settled intervals, line by line",
+            Call::Statement => "all that was booked to the account",
+            Call::Members => "accounts, devices and orders",
+            Call::Registration => "the registration",
+            Call::Certificates => "certificates of origin",
+            Call::Accesses => "this log",
+        },
     },
 
     proof: "Proof",

@@ -1,11 +1,12 @@
 //! French.
 
+use access_log::Call;
 use household::strategy::Why;
 use protocol::{genesis::Technology, money::Price};
 
 use super::{
     super::prices::{meaning::Meaning, refused::Refused},
-    Checked, PriceWords, Words,
+    Checked, LookedUpWords, PriceWords, Words,
 };
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -150,6 +151,35 @@ pub(super) static WORDS: Words = Words {
         take_back_means: "Ce qui a été réglé sur cette page est abandonné, et la stratégie {} d’agent.toml vaut de nouveau.",
         nothing_changed: "Rien n’a été changé.",
         refused,
+    },
+
+    looked_up: LookedUpWords {
+        title: "Qui vous a consulté",
+        means: "Un nœud du registre note, heure par heure, qui lui demande ce qui est à vous, avant de répondre ; voici ce que son journal \
+                contenait quand vous l’avez demandé la dernière fois, prouvé, sans que rien ait été retiré depuis la fois d’avant. Ce \
+                qu’un nœud omet, personne ne peut le voir. Votre nom n’est sur aucun registre : qui le cherche dans les fichiers de votre \
+                exploitant n’est pas noté ici.",
+        never_asked: "Vous n’avez pas encore demandé. Sur la machine où tourne l’agent, de préférence à chaque nœud que vous connaissez :",
+        asked: "demandé : {}",
+        refused: "La dernière réponse n’a pas été crue, ou il n’y en a pas eu. Ce qui suit date d’avant.",
+        nobody: "Personne ne vous a consulté.",
+        hour: "Dans l’heure de",
+        what: "Quoi",
+        of_whom: "De qui",
+        you: "vous",
+        everybody: "tous",
+        role: "Rôle",
+        who: "Jeton",
+        call: |call| match call {
+            Call::Receipts => "reçus d’un intervalle",
+            Call::Inputs => "ce dont un intervalle a été calculé",
+            Call::Settlements => "intervalles réglés, ligne par ligne",
+            Call::Statement => "tout ce qui est inscrit au compte",
+            Call::Members => "comptes, appareils et ordres",
+            Call::Registration => "l’enregistrement",
+            Call::Certificates => "certificats d’origine",
+            Call::Accesses => "ce journal",
+        },
     },
 
     proof: "Preuve",

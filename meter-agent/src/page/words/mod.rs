@@ -3,9 +3,10 @@
 mod de;
 mod en;
 mod fr;
+mod looked_up;
 mod prices;
 
-pub(super) use self::prices::PriceWords;
+pub(super) use self::{looked_up::LookedUpWords, prices::PriceWords};
 use household::strategy::Why;
 use protocol::{genesis::Technology, money::Price};
 
@@ -185,6 +186,8 @@ pub(super) struct Words {
 
     pub(super) prices: PriceWords,
 
+    pub(super) looked_up: LookedUpWords,
+
     pub(super) proof: &'static str,
     pub(super) proved_until: &'static str,
     pub(super) nothing_yet: &'static str,
@@ -292,6 +295,7 @@ mod tests {
         for words in [Language::French.words(), Language::German.words()] {
             let pairs = [
                 (english.market_heard, words.market_heard),
+                (english.looked_up.asked, words.looked_up.asked),
                 (english.drawing, words.drawing),
                 (english.feeding_in, words.feeding_in),
                 (english.waiting, words.waiting),
