@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use protocol::member::MemberId;
 
 use crate::{
-    payments::{paid, ready, shipped},
+    payments::{paid, ready},
     world::{JUNE, OF_JUNE, World},
 };
 

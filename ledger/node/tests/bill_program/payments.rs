@@ -24,7 +24,7 @@ const IBANS: [&str; 5] = [
 const NAMES: [&str; 5] = ["Ada & Söhne", "=Bob", "Łucja Żak", "<Dora>", "Émile O'Neill"];
 const COLUMNS: &str = "member,name,iban,mandate,signed,street,city,post_code,country";
 
-pub(crate) fn shipped(file: &str) -> String {
+fn shipped(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(file)).unwrap()
 }
 
