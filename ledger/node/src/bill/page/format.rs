@@ -86,7 +86,7 @@ impl Format<'_> {
 pub(super) fn iban(of: &str) -> String {
     let mut spaced = String::new();
     for (at, letter) in of.chars().filter(|letter| !letter.is_whitespace()).enumerate() {
-        if at > 0 && at % 4 == 0 {
+        if at > 0 && at.is_multiple_of(4) {
             spaced.push(TIED);
         }
         spaced.push(letter);
