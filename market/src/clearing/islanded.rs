@@ -10,6 +10,7 @@ use super::{
     Book, Clearing, Context, Mechanism, Order, PictureKind,
     equal_awards::{Claim, equal_awards},
     pairing::{Deal, pair},
+    posted::community_price,
     rationing::{rank, share},
 };
 
@@ -31,7 +32,9 @@ impl Mechanism for Islanded {
 
     fn clear(&self, book: &Book<'_>, context: &Context<'_>) -> Clearing {
         let planned = context.terms.said(|parameters| parameters.island.as_deref()).map(|plan| plan.price());
-        let Some(price) = planned.or(context.terms.midpoint) else { return Clearing::nothing(book) };
+        let Some(price) = planned.or_else(|| community_price(book, context.terms)) else {
+            return Clearing::nothing(book);
+        };
         let within_limit = |order: &&Order<'_>| order.price <= price;
         let offered: Vec<usize> =
             book.offers.iter().enumerate().filter(|(_, offer)| within_limit(offer)).map(|(index, _)| index).collect();

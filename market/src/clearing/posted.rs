@@ -60,7 +60,7 @@ impl<'a> Posted<'a> {
 
 /// The price that the rules name, else the midpoint of the supplier's two prices; where there is no supplier, that of
 /// the book's highest bid and lowest offer: none where one side is empty.
-fn community_price(book: &Book<'_>, terms: &Terms<'_>) -> Option<Price> {
+pub(super) fn community_price(book: &Book<'_>, terms: &Terms<'_>) -> Option<Price> {
     let highest = || book.bids.iter().filter(|bid| !bid.quantity.is_zero()).map(|bid| bid.price).max();
     let lowest = || book.offers.iter().filter(|offer| !offer.quantity.is_zero()).map(|offer| offer.price).min();
     let said = terms.said(|parameters| parameters.community_price).or(terms.midpoint);
