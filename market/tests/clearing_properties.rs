@@ -22,8 +22,11 @@ use protocol::{
 
 #[path = "support/generators.rs"]
 mod generators;
+#[path = "support/shuffled.rs"]
+mod shuffled;
 
-use generators::{BUSES, config, energy, grid, parameters, places, price, shuffled};
+use generators::{BUSES, config, energy, grid, parameters, price};
+use shuffled::{places, shuffled};
 
 /// An order with an id of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +34,14 @@ struct Wish {
     id: Vec<u8>,
     price: Price,
     quantity: Energy,
+    /// On an island, what it is entitled to.
+    quota: Energy,
     bus: &'static str,
 }
 
 /// One side's orders: none, few, or many.
 fn side(ids: std::ops::Range<u16>) -> impl Strategy<Value = Vec<Wish>> {
-    let order = || (any::<u16>(), price(), energy(), prop::sample::select(&BUSES[..]));
+    let order = || (any::<u16>(), price(), energy(), energy(), prop::sample::select(&BUSES[..]));
     let orders = prop_oneof![
         2 => Just(Vec::new()),
         3 => prop::collection::vec(order(), 1..4),
@@ -45,10 +50,10 @@ fn side(ids: std::ops::Range<u16>) -> impl Strategy<Value = Vec<Wish>> {
     orders.prop_map(move |orders| {
         let mut used = BTreeSet::new();
         let mut wishes = Vec::new();
-        for (id, price, quantity, bus) in orders {
+        for (id, price, quantity, quota, bus) in orders {
             let id = ids.start + id % (ids.end - ids.start);
             if used.insert(id) {
-                wishes.push(Wish { id: id.to_be_bytes().to_vec(), price, quantity, bus });
+                wishes.push(Wish { id: id.to_be_bytes().to_vec(), price, quantity, quota, bus });
             }
         }
         wishes
@@ -120,7 +125,9 @@ impl Wishes {
         let book = self.book(&grid);
         let member_of = |id: &[u8]| Some(member(id));
         let network = self.network.clone();
-        let terms = Terms { parameters: Some(&self.parameters), member_of, network, ..Terms::default() };
+        let on_island = self.bids.iter().filter(|_| self.parameters.island.is_some());
+        let quotas = on_island.map(|wish| wish.quota).collect();
+        let terms = Terms { parameters: Some(&self.parameters), member_of, network, quotas, ..Terms::default() };
         let clearing = mechanism(mechanism_name)
             .unwrap()
             .clear(&book, &Context { grid: &grid, tie_seed: &self.seed, terms: &terms });

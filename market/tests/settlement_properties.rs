@@ -21,6 +21,7 @@ use protocol::{
     energy::Energy,
     genesis::{Rules, Technology, TransformerMeter},
     hash::Hash,
+    island::Quota,
     member::MemberId,
     money::{Amount, Price},
     order::PriceLimits,
@@ -31,8 +32,11 @@ use protocol::{
 
 #[path = "support/generators.rs"]
 mod generators;
+#[path = "support/shuffled.rs"]
+mod shuffled;
 
-use generators::{BUSES, config, energy, grid, parameters, places, price, shuffled};
+use generators::{BUSES, config, energy, grid, parameters, price};
+use shuffled::{places, shuffled};
 
 proptest! {
     #![proptest_config(config())]
@@ -91,6 +95,7 @@ proptest! {
             limits: PriceLimits::default(),
             metered: Metered { measured: Some(through), late },
             technology: Some(Technology::Solar),
+            quota: None,
         });
         let with = all.settle();
         let own = with.lines.last().unwrap();
@@ -119,8 +124,6 @@ proptest! {
         parameters in parameters(),
     ) {
         // The dual of the linear program: at any price, what every order would gain by it if all of it were traded.
-        let rules = neighbourhood.under("uniform", &parameters).rules;
-        let orders: Vec<Wish> = neighbourhood.members.iter().filter_map(|member| wish(member, &rules)).collect();
         let limit = |order: &Wish| match order {
             Wish::Buy(price, _) | Wish::Sell(price, _) => i128::from(price.micro()),
         };
@@ -128,10 +131,12 @@ proptest! {
             Wish::Buy(_, energy) => (limit(order) - at).max(0) * i128::from(energy.wh()),
             Wish::Sell(_, energy) => (at - limit(order)).max(0) * i128::from(energy.wh()),
         };
-        let worth = |at: i128| orders.iter().map(|order| gain(at, order)).sum::<i128>();
-        let greatest = orders.iter().map(limit).map(worth).min().unwrap_or(0);
         for mechanism in mechanisms() {
             let neighbourhood = neighbourhood.under(mechanism.name(), &parameters);
+            let wish = |member| wish(member, &neighbourhood.rules);
+            let orders: Vec<Wish> = neighbourhood.members.iter().filter_map(wish).collect();
+            let worth = |at: i128| orders.iter().map(|order| gain(at, order)).sum::<i128>();
+            let greatest = orders.iter().map(limit).map(worth).min().unwrap_or(0);
             let lines = neighbourhood.settle().lines;
             let mut members = neighbourhood.members.clone();
             members.sort_unstable_by_key(|member| member.member);
@@ -166,12 +171,21 @@ struct Neighbourhood {
 impl Neighbourhood {
     fn under(&self, mechanism: &str, parameters: &Parameters) -> Neighbourhood {
         let parameters = Some(parameters.clone());
-        Neighbourhood { rules: Rules { mechanism: mechanism.into(), parameters, ..self.rules.clone() }, ..self.clone() }
+        let rules = Rules { mechanism: mechanism.into(), parameters, ..self.rules.clone() };
+        let on_island = rules.islanded().filter(|_| rules.is_islanded());
+        Neighbourhood { rules: on_island.unwrap_or(rules), ..self.clone() }
     }
 
     /// Without devices, so that none is missed.
     fn inputs(&self) -> Inputs {
-        let input = |of: &MeteredMember| member_input(of.member, None, of.technology, of.limits, Some(of.metered));
+        let quota = |awarded: Energy| {
+            let awards = [Energy::ZERO, Energy::ZERO, Energy::ZERO, awarded];
+            Box::new(Quota { claims: awards, awards })
+        };
+        let input = |of: &MeteredMember| MemberInput {
+            quota: of.quota.map(quota),
+            ..member_input(of.member, None, of.technology, of.limits, Some(of.metered))
+        };
         let buses: BTreeMap<MemberId, BusIndex> = self.members.iter().map(|of| (of.member, of.bus)).collect();
         let bus = |input: &MemberInput| buses.get(&input.member).copied().ok_or(input.member);
         Inputs::new(self.members.iter().map(input).collect(), bus).unwrap()
@@ -202,11 +216,12 @@ fn limits() -> impl Strategy<Value = PriceLimits> {
 
 fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
     let late = prop_oneof![3 => Just(Flow::default()), 1 => flow()];
-    let member = (any::<u8>(), prop::sample::select(&BUSES[..]), limits(), flow(), late);
+    let place = (any::<u8>(), prop::sample::select(&BUSES[..]));
+    let member = (place, limits(), flow(), late, prop::option::weighted(0.9, energy()));
     (prop::collection::vec(member, 0..16), any::<[u8; 4]>()).prop_map(move |(members, seed)| {
         let members: BTreeMap<u8, MeteredMember> = members
             .into_iter()
-            .map(|(id, bus, limits, measured, late)| {
+            .map(|((id, bus), limits, measured, late, quota)| {
                 let member = MeteredMember {
                     quota: None,
                     member: MemberId::from_bytes([id; 16]),
@@ -214,6 +229,7 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
                     limits: if price_takers { PriceLimits::default() } else { limits },
                     metered: Metered { measured: Some(measured), late },
                     technology: id.is_multiple_of(2).then_some(Technology::Wind),
+                    quota,
                 };
                 (id, member)
             })
@@ -230,8 +246,11 @@ fn check_settlement(neighbourhood: &Neighbourhood, settlement: &Settlement) {
     assert_eq!(settlement.lines.len(), members.len());
     let mut sum = i128::from(settlement.supplier.nano()) + i128::from(settlement.operator.nano());
     let (mut bought, mut sold) = (0, 0);
+    let on_island = neighbourhood.rules.is_islanded();
     for line in &settlement.lines {
         let MeteredMember { limits, metered: Metered { measured, late }, .. } = members[&line.member];
+        // There, nobody's own limits count, and everybody pays the cap at most.
+        let limits = if on_island { &PriceLimits::default() } else { limits };
         let measured = measured.unwrap_or_default();
         let deficit = measured.import.saturating_sub(measured.export);
         let surplus = measured.export.saturating_sub(measured.import);

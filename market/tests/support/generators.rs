@@ -3,12 +3,12 @@
 use market::grid::Grid;
 use proptest::{
     prelude::*,
-    sample::Index,
     test_runner::{Config, FileFailurePersistence},
 };
 use protocol::{
     energy::Energy,
     genesis::{GridLine, GridPlan},
+    island::IslandPlan,
     limits::ENERGY_WH_MAX,
     member::MemberId,
     money::Price,
@@ -81,28 +81,26 @@ pub(crate) fn parameters() -> impl Strategy<Value = Parameters> {
         let part = |id| Share { member: MemberId::from_bytes([id; 16]), ppm: 10_000 * (1 + u32::from(id % 100)) };
         members.into_iter().map(part).collect::<Vec<_>>()
     });
+    let island = (0..350_000i64).prop_map(|micro| {
+        let price_cap = Price::from_micro(micro).unwrap();
+        Box::new(IslandPlan {
+            posted_price: Price::from_micro(300_000).unwrap(),
+            price_cap,
+            zero_intervals: None,
+            basic_w: 100,
+            recharge_intervals: 1,
+            reserve_ppm: 0,
+            claims: Vec::new(),
+            validators: Vec::new(),
+        })
+    });
     let all = (prop::option::of(price()), prop::option::of(shares), prop::option::of(priority));
-    let more = (prop::option::of(fees), prop::option::of(participation));
+    let more = (prop::option::of(fees), prop::option::of(participation), prop::option::of(island));
     (all, prop::option::of(derate), more).prop_map(
-        |((community_price, shares, priority), derate_ppm, (fees, participation))| {
-            let parameters =
-                Parameters { island: None, community_price, shares, priority, derate_ppm, fees, participation };
+        |((community_price, shares, priority), derate_ppm, (fees, participation, island))| {
+            let parameters = Parameters { community_price, shares, priority, derate_ppm, fees, participation, island };
             assert_eq!(parameters.check(), Ok(()));
             parameters
         },
     )
-}
-
-/// Shuffles by giving each element a random place among those before it.
-pub(crate) fn shuffled<T: Clone>(list: &[T], places: &[Index]) -> Vec<T> {
-    let mut shuffled = Vec::with_capacity(list.len());
-    for (item, place) in list.iter().zip(places.iter().cycle()) {
-        let at = place.index(shuffled.len() + 1);
-        shuffled.insert(at, item.clone());
-    }
-    shuffled
-}
-
-pub(crate) fn places() -> impl Strategy<Value = Vec<Index>> {
-    prop::collection::vec(any::<Index>(), 20)
 }
