@@ -175,6 +175,31 @@ fn rules_cbor(rules: &Value) -> Bytes {
     let fees = fees
         .is_object()
         .then(|| array([price(&fees["between_buses"]), price(&fees["transformer"]), list(&fees["lines"], fee)]));
+    let claim = |it: &Value| {
+        Some(array([
+            member(&it["member"]),
+            number_or_zero(&it["life_safety_w"]),
+            number_or_zero(&it["critical_w"]),
+            if it["persons"].is_null() { Some(unsigned(1)) } else { number(&it["persons"]) },
+            number(&it["other_w"]),
+        ]))
+    };
+    let list_or_empty = |value: &Value, element: fn(&Value) -> Option<Bytes>| {
+        if value.is_null() { Some(array_of(0)) } else { list(value, element) }
+    };
+    let island = &parameters["island"];
+    let island = island.is_object().then(|| {
+        array([
+            price(&island["posted_price"]),
+            price(&island["price_cap"]),
+            number(&island["zero_intervals"]),
+            number(&island["basic_w"]),
+            number(&island["recharge_intervals"]),
+            number(&island["reserve_ppm"]),
+            list_or_empty(&island["claims"], claim),
+            list_or_empty(&island["validators"], public_key),
+        ])
+    });
     let parameters = parameters.is_object().then(|| {
         array([
             price(&parameters["community_price"]),
@@ -183,6 +208,7 @@ fn rules_cbor(rules: &Value) -> Bytes {
             number(&parameters["derate_ppm"]),
             fees,
             given(&parameters["participation"], list(&parameters["participation"], share)),
+            island,
         ])
     });
     let meter = &rules["transformer"];

@@ -14,13 +14,14 @@ use protocol::{
     envelope::{EnvelopeError, Payload, Signed},
     genesis::Genesis,
     hash::Hash,
-    key::{SecretKey, Signature},
+    key::{PublicKey, SecretKey, Signature},
     log::{Log, LogProof, ProofExtra, grows, header_leaf},
     member::MemberId,
     merkle::MerkleRoot,
     note::{NoteKey, SignatureKind},
     order::Order,
     reading::{Reading, Registers},
+    status::DeviceStatus,
 };
 use serde_json::{Value, json};
 
@@ -164,6 +165,37 @@ fn orders() {
 }
 
 #[test]
+fn statuses() {
+    let status = DeviceStatus {
+        interval: "2026-06-01T12:00:00Z/PT15M".parse().unwrap(),
+        stored_wh: 4_000,
+        capacity_wh: 10_000,
+        max_w: 5_000,
+        critical_w: 120,
+        forecast: protocol::energy::Energy::from_wh(800),
+    };
+    let next = status.interval.next().unwrap();
+    let none = DeviceStatus { interval: next, stored_wh: 0, capacity_wh: 0, max_w: 0, critical_w: 0, ..status };
+    let fields = |status: &DeviceStatus| {
+        json!({
+            "interval": status.interval,
+            "stored_wh": status.stored_wh,
+            "capacity_wh": status.capacity_wh,
+            "max_w": status.max_w,
+            "critical_w": status.critical_w,
+            "forecast_wh": status.forecast,
+        })
+    };
+    let vectors = json!([
+        vector("a home with a battery and a breathing aid", fields(&status), status, [3; 32]),
+        vector("a roof without a battery", fields(&none), none, [3; 32]),
+    ]);
+    check("statuses.json", &vectors);
+    let opened = reopen::<DeviceStatus>("statuses.json");
+    assert_eq!([opened[0].payload(), opened[1].payload()], [&status, &none]);
+}
+
+#[test]
 fn votes_and_names() {
     let key = SecretKey::from_seed(&[4; 32]);
     let block = Hash::of(b"a block");
@@ -278,6 +310,10 @@ fn checkpoints() {
 fn a_genesis_with_everything_in_it() {
     let key = |seed: u8| SecretKey::from_seed(&[seed; 32]).public();
     let member = |number: u8| hex::encode([number; 16]);
+    let ascending = |mut keys: [PublicKey; 2]| {
+        keys.sort();
+        keys
+    };
     let genesis = json!({
         "community": "Rue des Voisins",
         "currency": "EUR",
@@ -293,6 +329,18 @@ fn a_genesis_with_everything_in_it() {
                 "derate_ppm": 500_000,
                 "fees": {"transformer": "0.01", "lines": [{"line": "L1", "fee": "0.002"}]},
                 "participation": [{"member": member(1), "ppm": 10_000}, {"member": member(2), "ppm": 750_000}],
+                "island": {
+                    "posted_price": "0.4",
+                    "price_cap": "0.35",
+                    "basic_w": 150,
+                    "recharge_intervals": 40,
+                    "reserve_ppm": 100_000,
+                    "claims": [
+                        {"member": member(1), "life_safety_w": 200, "other_w": 0},
+                        {"member": member(2), "critical_w": 1_500, "persons": 4},
+                    ],
+                    "validators": ascending([key(7), key(8)]),
+                },
             },
             "transformer": {"member": member(3), "tolerance_wh": 50},
             "pack": {

@@ -11,6 +11,25 @@ const MECHANISMS_MAX = 16;
 const GRID_LINES_MAX = 4 * MEMBERS_MAX;
 export const VALIDATORS_MAX = 100;
 
+const claim = shape.record({
+  member: shape.member,
+  life_safety_w: shape.defaulting(shape.unsigned(), 0n),
+  critical_w: shape.defaulting(shape.unsigned(), 0n),
+  persons: shape.defaulting(shape.unsigned(32n), 1n),
+  other_w: shape.optional(shape.unsigned()),
+});
+
+const island = shape.record({
+  posted_price: shape.price,
+  price_cap: shape.price,
+  zero_intervals: shape.optional(shape.unsigned(32n)),
+  basic_w: shape.unsigned(),
+  recharge_intervals: shape.unsigned(32n),
+  reserve_ppm: shape.unsigned(32n),
+  claims: shape.defaulting(shape.list(claim, MEMBERS_MAX), []),
+  validators: shape.defaulting(shape.list(shape.key, VALIDATORS_MAX), []),
+});
+
 const parameters = shape.record({
   community_price: shape.optional(shape.price),
   shares: shape.optional(shape.list(shape.record({ member: shape.member, ppm: shape.unsigned(32n) }), MEMBERS_MAX)),
@@ -24,6 +43,7 @@ const parameters = shape.record({
     }),
   ),
   participation: shape.optional(shape.list(shape.record({ member: shape.member, ppm: shape.unsigned(32n) }), MEMBERS_MAX)),
+  island: shape.optional(island),
 });
 
 const rules = shape.record({
