@@ -8,7 +8,7 @@ use household::{
     home::{battery::Battery, misreport::Misreport},
     strategy::Strategy,
 };
-use market::grid::Grid;
+use market::{economics::Economics, grid::Grid};
 use protocol::{genesis::GridPlan, hash::Hash, interval::Interval};
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     intensity::Intensity,
     learning::Learned,
     member::Member,
+    outage::{Outage, Shed},
     pool::Pool,
     rules::InForce,
     uses::Use,
@@ -56,6 +57,8 @@ pub struct Community {
     faults: Faults,
     /// Whose meters say something else than what flows, if the scenario has any.
     pub(crate) dishonest: Option<Dishonest>,
+    /// When the grid above is gone, if it is.
+    pub(crate) outage: Option<Outage>,
     equipment: Vec<Equipment>,
 }
 
@@ -120,7 +123,9 @@ impl Community {
     pub(crate) fn remembers(&self) -> Remembers {
         let of_faults = if self.faults.is_none() { Remembers::Nothing } else { Remembers::State };
         let of_strategies = if self.learners.is_empty() { Remembers::Nothing } else { Remembers::Market };
-        self.devices.remembers().max(of_faults).max(of_strategies)
+        // What members may draw follows from two intervals before.
+        let of_outage = if self.outage.is_none() { Remembers::Nothing } else { Remembers::State };
+        self.devices.remembers().max(of_faults).max(of_strategies).max(of_outage)
     }
 
     /// How the homes begin.
@@ -236,11 +241,22 @@ impl Community {
     pub(crate) fn measure(&self, at: usize, lookup: &mut Lookup, memory: &mut Memory, into: &mut [Use]) {
         self.profile(at, lookup, into);
         if self.devices.remembers() != Remembers::Nothing {
-            self.devices.step(self.interval(at), &self.equipment, &self.faults, memory, into);
+            let in_outage = self.outage.as_ref().is_some_and(|outage| outage.holds(at));
+            self.devices.step(self.interval(at), in_outage, &self.equipment, &self.faults, memory, into);
+        }
+        if let Some(outage) = &self.outage {
+            outage.ration(at, self.interval(at), &self.homes, &self.devices, memory, into);
         }
         if !self.faults.is_none() {
             self.faults.apply(self.interval(at), at + 1 == self.intervals, &mut memory.outages, into);
         }
+    }
+
+    /// Takes what no supplier gave or took out of an interval that was traded, if it is one of an outage: what everyone
+    /// did in fact, and what was not served.
+    pub(crate) fn shed(&self, at: usize, uses: &[Use], economics: &mut Economics) -> Option<(Vec<Use>, Vec<Shed>)> {
+        let outage = self.outage.as_ref().filter(|outage| outage.holds(at))?;
+        Some(outage.shed(&self.homes, uses, economics, self.first.length().seconds()))
     }
 
     /// The interval of this number, the first being 0.

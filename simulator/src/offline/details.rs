@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     community::Community,
-    output::{FLOWS, ORDERS, SOC, TRADES},
+    output::{FLOWS, ORDERS, OUTAGE, SOC, TRADES},
 };
 use crate::tables::ColumnOf;
 
@@ -23,6 +23,8 @@ pub enum Detail {
     Flows,
     /// What each battery did and held in each interval
     Soc,
+    /// What each member could draw, drew and lacked in each interval of an outage
+    Outage,
 }
 
 /// Tables that a community has nothing for.
@@ -36,7 +38,7 @@ pub struct DetailError {
 
 impl Detail {
     /// All that there are.
-    pub const ALL: [Detail; 4] = [Detail::Trades, Detail::Orders, Detail::Flows, Detail::Soc];
+    pub const ALL: [Detail; 5] = [Detail::Trades, Detail::Orders, Detail::Flows, Detail::Soc, Detail::Outage];
 
     /// The table of this name.
     pub fn named(name: &str) -> Option<Detail> {
@@ -50,6 +52,7 @@ impl Detail {
             Detail::Orders => "orders",
             Detail::Flows => "flows",
             Detail::Soc => "soc",
+            Detail::Outage => "outage",
         }
     }
 
@@ -59,6 +62,7 @@ impl Detail {
             Detail::Orders => &ORDERS,
             Detail::Flows => &FLOWS,
             Detail::Soc => &SOC,
+            Detail::Outage => &OUTAGE,
         }
     }
 }
@@ -74,7 +78,10 @@ pub(crate) fn check(details: &BTreeSet<Detail>, community: &Community) -> Result
             Detail::Soc if community.pool().is_none() => {
                 return refused(*detail, "batteries", "give some homes one in `[[equipment]]`");
             }
-            Detail::Trades | Detail::Orders | Detail::Flows | Detail::Soc => {}
+            Detail::Outage if community.outage.is_none() => {
+                return refused(*detail, "an outage", "say when it is in `[outage]`");
+            }
+            Detail::Trades | Detail::Orders | Detail::Flows | Detail::Soc | Detail::Outage => {}
         }
     }
     Ok(())

@@ -53,6 +53,10 @@ pub struct Memory {
     prices: [Option<Price>; 2],
     pub(super) outages: Outages,
     pub(super) learned: Learned,
+    /// The quotas of the next interval, by its number, in an outage.
+    pub(super) quotas: Option<(usize, Vec<u32>)>,
+    /// Those of the one after it.
+    pub(super) planned: Option<(usize, Vec<u32>)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -104,6 +108,12 @@ impl Devices {
         Some((*equipped.home.battery()?, equipped.battery?))
     }
 
+    /// Has a home's battery give so many Wh at the meter, or as many as it holds, and says how many.
+    pub(super) fn discharge(&self, member: usize, wh: u64, memory: &mut Memory) -> u64 {
+        let given = self.battery(member).zip(memory.homes.get_mut(member));
+        given.map_or(0, |((battery, _), home)| battery.give(&mut home.state.battery, wh))
+    }
+
     /// All batteries as one, if there are any.
     pub(crate) fn pool(&self) -> Option<Pool> {
         Pool::of(self.homes.iter().flatten().filter_map(|equipped| equipped.home.battery()))
@@ -119,13 +129,14 @@ impl Devices {
             Remembers::Nothing => Vec::new(),
             Remembers::State | Remembers::Market => self.homes.iter().map(begin).collect(),
         };
-        Memory { homes, prices: [None; 2], outages: Outages::default(), learned }
+        Memory { homes, prices: [None; 2], outages: Outages::default(), learned, quotas: None, planned: None }
     }
 
-    /// What the devices make of what the profiles say of the next interval.
+    /// What the devices make of what the profiles say of the next interval. In an outage none follows prices.
     pub(crate) fn step(
         &self,
         interval: Interval,
+        in_outage: bool,
         scenario: &[Equipment],
         faults: &Faults,
         memory: &mut Memory,
@@ -147,7 +158,7 @@ impl Devices {
             let [before, today] = &remembered.sessions;
             let session = before.as_ref().filter(|session| session.departs_s > interval.start_s()).or(today.as_ref());
             let windows = [remembered.window; household::home::APPLIANCES_MAX];
-            let price = price.filter(|_| home.follows_prices() && faults.was_read(number, outages));
+            let price = price.filter(|_| !in_outage && home.follows_prices() && faults.was_read(number, outages));
             let step = Step {
                 outdoor_milli_c,
                 price,

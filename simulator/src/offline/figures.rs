@@ -7,6 +7,7 @@ mod carbon;
 mod fairness;
 mod grid;
 mod honesty;
+mod outage;
 mod ratio;
 mod welfare;
 
@@ -18,6 +19,7 @@ pub use self::{
     fairness::Fairness,
     grid::{Grid, LinePeak},
     honesty::Honesty,
+    outage::{ByClass, Outage},
     ratio::Ratio,
     welfare::Welfare,
 };
@@ -25,6 +27,7 @@ pub(crate) use self::{grid::watts, ratio::rounded};
 use super::{
     dishonest::Misreported,
     intensity::Intensity,
+    outage::Shed,
     pool::Pool,
     sums::{IntervalSums, MemberSums},
 };
@@ -54,6 +57,9 @@ pub struct Figures {
     /// What dishonest meters do, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub honesty: Option<Honesty>,
+    /// Who had what while the grid above was gone, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Outage>,
 }
 
 /// Energy over the whole period.
@@ -180,12 +186,15 @@ pub(crate) struct Known<'a> {
     pub(crate) pool: Option<Pool>,
     /// How many of its meters say something else than what flows, if the scenario has any.
     pub(crate) dishonest: Option<usize>,
+    /// How many intervals were without a grid above, if the scenario has an outage.
+    pub(crate) outage: Option<usize>,
 }
 
 /// What a run came to, before figures are made of it.
 pub(crate) struct Totals<'a> {
     pub(crate) known: Known<'a>,
     pub(crate) misreported: &'a Misreported,
+    pub(crate) shed: &'a Shed,
     pub(crate) intervals: &'a [(Interval, IntervalSums)],
     pub(crate) members: &'a [MemberSums],
     pub(crate) lines: Vec<LinePeak>,
@@ -193,8 +202,8 @@ pub(crate) struct Totals<'a> {
 
 impl Figures {
     pub(crate) fn of(totals: Totals<'_>) -> Figures {
-        let Totals { known, misreported, intervals, members, lines } = totals;
-        let Known { rules, intensity, pool, dishonest } = known;
+        let Totals { known, misreported, shed, intervals, members, lines } = totals;
+        let Known { rules, intensity, pool, dishonest, outage } = known;
         let mut all = MemberSums::default();
         members.iter().for_each(|member| all.add(member));
         let tradable_wh: u64 = intervals.iter().map(|(_, row)| row.tradable_wh).sum();
@@ -214,6 +223,7 @@ impl Figures {
             carbon: intensity.map(|intensity| Carbon::of(intervals, intensity)),
             grid: Grid::of(intervals, lines),
             honesty: dishonest.map(|count| Honesty::of(count, misreported, intervals.len())),
+            outage: outage.map(|intervals| Outage::of(intervals, shed)),
         }
     }
 }

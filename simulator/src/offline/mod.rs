@@ -14,6 +14,7 @@ pub mod figures;
 mod intensity;
 mod learning;
 mod member;
+mod outage;
 mod output;
 mod pool;
 mod rules;

@@ -132,6 +132,23 @@ pub(crate) const SOC: [ColumnOf; 5] = [
     energy("stored_uwh"),
 ];
 
+/// What each member could draw, drew and lacked while the grid above was gone.
+pub(crate) const OUTAGE: [ColumnOf; 13] = [
+    column("interval", Kind::Time, Packing::Delta),
+    column("member", Kind::Small, Packing::Delta),
+    column("quota_wh", Kind::OptionalLarge, Packing::Dictionary),
+    energy("drawn_wh"),
+    energy("overdraw_wh"),
+    energy("lacking_life_safety_wh"),
+    energy("lacking_critical_wh"),
+    energy("lacking_basic_wh"),
+    energy("lacking_other_wh"),
+    energy("unserved_life_safety_wh"),
+    energy("unserved_critical_wh"),
+    energy("unserved_basic_wh"),
+    energy("unserved_other_wh"),
+];
+
 /// A sum of Wh or n€ as a table holds it. A community that has more in one interval, or a member in a century, is none.
 fn large(sum: impl TryInto<i64>) -> i64 {
     sum.try_into().unwrap_or(i64::MAX)

@@ -12,7 +12,7 @@ use protocol::{
     parameters::{Parameters, Share},
 };
 
-use super::{member::Member, series};
+use super::{member::Member, outage::Outage, series};
 use crate::scenario::{Market, Part, Scenario, ScenarioError, TariffPlan};
 
 /// The rules in force in each interval.
@@ -31,23 +31,26 @@ impl InForce {
         grid: &Grid,
         first: Interval,
         intervals: usize,
+        outage: Option<&Outage>,
     ) -> Result<InForce, ScenarioError> {
         let base = rules(scenario, homes, grid, first)?;
         let plan = &scenario.tariffs;
         let series = plan.series.as_ref().map(|path| prices(path)).transpose()?;
-        if series.is_none() && plan.windows.is_empty() {
+        if series.is_none() && plan.windows.is_empty() && outage.is_none() {
             return Ok(InForce { rules: vec![base], of: Vec::new() });
         }
-        let mut numbers: BTreeMap<(Price, Price), u32> = BTreeMap::from([((plan.retail, plan.feed_in), 0)]);
+        let mut numbers: BTreeMap<((Price, Price), bool), u32> =
+            BTreeMap::from([(((plan.retail, plan.feed_in), false), 0)]);
         let mut all = vec![base];
         let mut of = Vec::with_capacity(intervals);
         for at in 0..intervals {
             let start_s = first.start_s() + at as i64 * first.length().seconds();
             let both = prices_at(plan, series.as_ref(), start_s);
-            let number = *numbers.entry(both).or_insert_with(|| {
+            let island = outage.filter(|outage| outage.holds(at));
+            let number = *numbers.entry((both, island.is_some())).or_insert_with(|| {
                 let mut rules = all[0].clone();
                 (rules.retail_price, rules.feed_in_price) = both;
-                all.push(rules);
+                all.push(island.map_or(rules.clone(), |island| island.rules(&rules)));
                 // One more than before, of at most as many as there are intervals.
                 all.len() as u32 - 1
             });

@@ -35,6 +35,7 @@ use super::{
     dishonest::Dishonest,
     figures::{Figures, Known, LinePeak, Ratio, watts},
     member::Member,
+    outage::Outage,
     output::Who,
     sums::IntervalSums,
     turns::Turns,
@@ -150,6 +151,7 @@ fn figures_of(results: &Results, community: &Community) -> Figures {
         intensity: community.intensity.as_ref(),
         pool: community.pool(),
         dishonest: community.dishonest.as_ref().map(Dishonest::count),
+        outage: community.outage.as_ref().map(Outage::intervals),
     };
     results.figures(known, lines)
 }

@@ -89,10 +89,13 @@ impl Steps {
             street.ask(member, *buy, *sell);
         }
         let interval = street.interval(at);
-        let economics = street.trade(at).map_err(|error| RunError::Settle { interval, error })?;
+        let mut economics = street.trade(at).map_err(|error| RunError::Settle { interval, error })?;
+        let shed = community.shed(at, told, &mut economics);
         street.learn(at, &economics, memory);
+        let told = shed.as_ref().map_or(told, |(drawn, _)| drawn);
+        let of_line = MemberSums::of(shed.is_some());
         let lines = told.iter().zip(&economics.lines);
-        let lines = lines.map(|(told, line)| MemberSums::of_line(*told, line, street.rules(at))).collect();
+        let lines = lines.map(|(told, line)| of_line(*told, line, street.rules(at))).collect();
         Ok(Some(Stepped { interval, lines, price: economics.price }))
     }
 }

@@ -127,6 +127,7 @@ impl<C: Deref<Target = Community>> Street<C> {
                 measured: (!of_member.unread).then_some(Flow { import: energy(import), export: energy(export) }),
                 late: Flow { import: Energy::from_wh(late_import), export: Energy::from_wh(late_export) },
             };
+            member.quota = of_member.quota.map(|wh| Energy::from_wh(wh.into()));
             match bids {
                 Bids::Alike(strategy) => member.limits = alike[*strategy],
                 Bids::Own(strategy) => member.limits = strategy.limits(&situation),

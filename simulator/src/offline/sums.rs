@@ -58,6 +58,16 @@ impl MemberSums {
         }
     }
 
+    /// The same in an outage: who has no neighbours then has nothing, for nothing.
+    fn of_outage(of_member: Use, line: &Line, rules: &Rules) -> MemberSums {
+        MemberSums { alone_nano: 0, ..MemberSums::of_line(of_member, line, rules) }
+    }
+
+    /// How lines are summed up, by whether the grid above is gone.
+    pub(crate) fn of(in_outage: bool) -> fn(Use, &Line, &Rules) -> MemberSums {
+        if in_outage { MemberSums::of_outage } else { MemberSums::of_line }
+    }
+
     /// Adds other sums. What a century of the largest members comes to is far from the types' ranges.
     pub fn add(&mut self, other: &MemberSums) {
         self.consumption_wh += other.consumption_wh;

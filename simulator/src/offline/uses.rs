@@ -11,6 +11,10 @@ pub struct Use {
     pub charged: u32,
     /// Given by the battery.
     pub discharged: u32,
+    /// What it would have used and did not get, in an outage: no part of its consumption.
+    pub unserved: u32,
+    /// What it may draw, in an outage with quotas.
+    pub quota: Option<u32>,
     /// Whether the meter is out of reach, so that nothing of it can be traded.
     pub unread: bool,
     /// What flowed in intervals before whose readings come only now, drawn and fed in.

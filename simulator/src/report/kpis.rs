@@ -1,7 +1,7 @@
 //! The figures as tables: each with its formula in words.
 
 use super::text::{self, EnergyUnit, NONE, or_none};
-use crate::offline::figures::{Carbon, EnergyFigures, Figures, Money, Sufficiency};
+use crate::offline::figures::{ByClass, Carbon, EnergyFigures, Figures, Money, Sufficiency};
 
 /// A figure alone, with the market, and as one household.
 pub(super) struct Compared {
@@ -69,9 +69,9 @@ pub(super) fn compared(figures: &Figures) -> Vec<Compared> {
     ]
 }
 
-/// All other figures.
+/// All other figures. A group is empty where a run has nothing for it.
 pub(super) fn groups(figures: &Figures) -> Vec<Group> {
-    vec![energy(figures), money(figures), prices(figures), grid(figures), fairness(figures)]
+    vec![energy(figures), money(figures), prices(figures), grid(figures), fairness(figures), outage(figures)]
 }
 
 fn figure(name: &'static str, value: String, formula: &'static str) -> Figure {
@@ -238,6 +238,41 @@ fn fairness(figures: &Figures) -> Group {
         ]);
     }
     Group { title: "Who gains", figures: list }
+}
+
+fn outage(figures: &Figures) -> Group {
+    let title = "While the grid above was gone";
+    let Some(of) = &figures.outage else { return Group { title, figures: Vec::new() } };
+    let by_class = |of: &ByClass| [of.life_safety, of.critical, of.basic, of.other].map(text::energy).join(", ");
+    Group {
+        title,
+        figures: vec![
+            figure("Intervals", text::number(of.intervals as u64), "Without a grid above."),
+            figure(
+                "Critical energy not served",
+                text::energy(of.critical_unserved_wh),
+                "Of what life-safety and critical devices lacked. What a member draws serves them first.",
+            ),
+            figure(
+                "Critical energy not served, part",
+                or_none(of.critical_unserved, text::percent),
+                "Of what they lacked.",
+            ),
+            figure(
+                "Not served, by class",
+                by_class(&of.unserved_wh),
+                "Life-safety, critical, basic allowance, all else.",
+            ),
+            figure(
+                "Lacking, by class",
+                by_class(&of.lacking_wh),
+                "What members' own roofs and batteries left to be drawn.",
+            ),
+            figure("Shared", text::energy(of.shared_wh), "What members had from neighbours."),
+            figure("Overdrawn", text::energy(of.overdraw_wh), "Drawn beyond quotas."),
+            figure("Unused", text::energy(of.unused_wh), "What could have been fed in and nobody drew."),
+        ],
+    }
 }
 
 fn grid(figures: &Figures) -> Group {

@@ -18,7 +18,7 @@ pub(super) fn page(run: &Run<'_>) -> Markup {
     let main = html! {
         section.tiles aria-label="The main figures" { (tiles(run)) }
         (comparison(&kpis::compared(run.figures)))
-        div.groups { @for group in kpis::groups(run.figures) { (group_card(&group)) } }
+        div.groups { @for group in kpis::groups(run.figures).iter().filter(|group| !group.figures.is_empty()) { (group_card(group)) } }
         (NoScript)
         div.charts { @for chart in &charts { (chart_card(chart, run)) } }
     };

@@ -7,6 +7,7 @@ mod carbon;
 mod equipment;
 mod error;
 mod faults;
+mod outage;
 mod part;
 mod range;
 mod strategy;
@@ -28,6 +29,7 @@ pub use carbon::{Carbon, INTENSITY_MAX};
 pub use equipment::{DayWindow, Device, Equipment, Of, Trips};
 pub use error::ScenarioError;
 pub use faults::{Dishonest, Faults};
+pub use outage::{Claims, Island, Outage};
 pub use part::Part;
 pub use range::Range;
 pub use strategy::{Mix, StrategyOf};
@@ -63,6 +65,12 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default)]
     pub faults: Faults,
+    /// For how long the grid above is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Outage>,
+    /// What was decided for that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub island: Option<Island>,
     /// What heat pumps see of the weather.
     #[serde(default)]
     pub weather: Weather,
@@ -454,6 +462,7 @@ impl Scenario {
         }
         equipment::check(&self.equipment)?;
         self.faults.check()?;
+        self.check_outage()?;
         self.weather.check()?;
         strategy::check(&self.strategies)
     }

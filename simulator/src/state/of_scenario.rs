@@ -53,6 +53,10 @@ fn tariffs(
 
 /// The live neighbourhood of a scenario.
 pub(crate) fn setup(scenario: &Scenario, community: &Community, validators: usize) -> Result<Setup, ScenarioError> {
+    if scenario.outage.is_some() {
+        let message = "expected none in a live neighbourhood, found one; play it offline with `run`";
+        return Err(ScenarioError::at("outage", message));
+    }
     let mut street = Street::new(community, protocol::hash::Hash::ZERO);
     let (tariffs, changes) = tariffs(community, &street)?;
     let (mut memory, mut uses) = (community.start(), vec![Use::default(); community.members()]);

@@ -20,6 +20,7 @@ use crate::{
         faults::Faults,
         intensity::Intensity,
         member::{Member, member_id},
+        outage::Outage,
         rules::InForce,
         uses::Use,
     },
@@ -50,8 +51,10 @@ impl Parts {
     fn assemble(self, scenario: &Scenario, chance: Chance) -> Result<Community, ScenarioError> {
         let Parts { homes, bids: (strategies, orders), plan, grid, first, intervals, data, profile, profiles } = self;
         let learns: Vec<bool> = strategies.iter().map(|strategy| !strategy.memory().is_empty()).collect();
+        let outage = Outage::of(scenario, &homes, first, intervals)?;
         Ok(Community {
-            rules: InForce::of(scenario, &homes, &grid, first, intervals)?,
+            rules: InForce::of(scenario, &homes, &grid, first, intervals, outage.as_ref())?,
+            outage,
             intensity: scenario.carbon.as_ref().map(|carbon| Intensity::of(carbon, first)).transpose()?,
             devices: Devices::of(scenario, &homes, &chance)?,
             faults: Faults::of(&scenario.faults, homes.len(), &chance),

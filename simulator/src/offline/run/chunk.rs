@@ -18,6 +18,7 @@ use crate::{
         community::Community,
         devices::{Memory, Remembers},
         dishonest::Misreported,
+        outage::Shed,
         output::{LINES, time_ms},
         street::Street,
         sums::{IntervalSums, MemberSums},
@@ -52,6 +53,7 @@ pub(crate) struct Played {
     pub(crate) flows: Vec<(u64, u64)>,
     pub(crate) busiest: Busiest,
     pub(crate) misreported: Misreported,
+    pub(crate) shed: Shed,
 }
 
 /// The first of the intervals in which most was traded, and everyone's energy and bids in it. Nothing yet where nothing
@@ -214,7 +216,15 @@ impl<'a> Player<'a> {
         self.street.meter(at, told);
         let settle =
             |street: &Street<&Community>| street.trade(at).map_err(|error| RunError::Settle { interval, error });
-        let economics = settle(&self.street)?;
+        let mut economics = settle(&self.street)?;
+        let shed = self.community.shed(at, told, &mut economics);
+        if let Some((_, of_members)) = &shed {
+            of_members.iter().for_each(|of_member| played.shed.add(of_member));
+            self.details.add_shed(interval, of_members)?;
+        }
+        let drawn = shed.as_ref().map(|(drawn, _)| drawn.as_slice());
+        let (uses, told) = (drawn.unwrap_or(uses), drawn.unwrap_or(told));
+        let of_line = MemberSums::of(drawn.is_some());
         let day = interval.start_s().div_euclid(86_400) * 86_400;
         if played.days.last().is_none_or(|(last, _)| *last != day) {
             played.days.push((day, vec![MemberSums::default(); uses.len()]));
@@ -226,7 +236,7 @@ impl<'a> Player<'a> {
         if let Some((_, of_day)) = played.days.last_mut() {
             let lines = uses.iter().zip(told).zip(&economics.lines);
             for (of_member, ((of_use, told), line)) in of_day.iter_mut().zip(lines) {
-                let of_line = MemberSums::of_line(*told, line, rules);
+                let of_line = of_line(*told, line, rules);
                 of_member.add(&of_line);
                 sums.add(&of_line);
                 buyers += u32::from(!line.bought.is_zero());

@@ -14,6 +14,7 @@ use crate::{
         devices::Memory,
         figures::{Ratio, watts},
         member::number_of,
+        outage::Shed,
         output::time_ms,
         uses::Use,
     },
@@ -66,6 +67,33 @@ impl DetailRows {
                 Value::Small(of_member.discharged.cast_signed()),
                 // A battery holds at most 10¹³ µWh.
                 Value::Large(memory.stored_uwh(member).cast_signed()),
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// What everyone could draw, drew and lacked in an interval of an outage.
+    pub(super) fn add_shed(&mut self, interval: Interval, of_members: &[Shed]) -> Result<(), TableError> {
+        let Some(rows) = self.of(Detail::Outage) else { return Ok(()) };
+        // What a member has in an interval is below 2³².
+        let energy = |wh: u64| Value::Large(wh.cast_signed());
+        for (member, shed) in of_members.iter().enumerate() {
+            let [lacking, unserved] = [shed.lacking_wh, shed.unserved_wh].map(|classes| classes.map(energy));
+            rows.push([
+                Value::Large(time_ms(interval)),
+                // No community has 2³¹ members.
+                Value::Small(member as i32 + 1),
+                Value::OptionalLarge(shed.quota_wh.map(u64::cast_signed)),
+                energy(shed.drawn_wh),
+                energy(shed.overdraw_wh),
+                lacking[0],
+                lacking[1],
+                lacking[2],
+                lacking[3],
+                unserved[0],
+                unserved[1],
+                unserved[2],
+                unserved[3],
             ])?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::{
         details::Detail,
         dishonest::Misreported,
         figures::{Figures, Known, LinePeak, Totals},
+        outage::Shed,
         output::{INTERVALS, LINES, MEMBER_DAYS, MEMBERS, Who, interval_rows, member_day_rows, member_rows},
         sums::{IntervalSums, MemberSums},
     },
@@ -32,6 +33,7 @@ pub(crate) struct Results {
     flows: Vec<(u64, u64)>,
     busiest: Busiest,
     misreported: Misreported,
+    shed: Shed,
 }
 
 /// The table of days, of which the last is still being added up.
@@ -80,6 +82,7 @@ impl Results {
             flows: Vec::new(),
             busiest: Busiest::default(),
             misreported: Misreported::default(),
+            shed: Shed::default(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Results {
             self.busiest = played.busiest;
         }
         self.misreported.add(&played.misreported);
+        self.shed.add(&played.shed);
         for (day, sums) in played.days {
             self.members.resize(self.members.len().max(sums.len()), MemberSums::default());
             self.members.iter_mut().zip(&sums).for_each(|(all, of_day)| all.add(of_day));
@@ -156,8 +160,8 @@ impl Results {
 
     /// The figures of all that was appended.
     pub(crate) fn figures(&self, known: Known<'_>, lines: Vec<LinePeak>) -> Figures {
-        let Results { misreported, intervals, members, .. } = self;
-        Figures::of(Totals { known, misreported, intervals, members, lines })
+        let Results { misreported, shed, intervals, members, .. } = self;
+        Figures::of(Totals { known, misreported, shed, intervals, members, lines })
     }
 
     /// By bus: the most that passed the line above it towards the members, and from them, Wh.

@@ -277,14 +277,21 @@ impl Battery {
             charge.stored_uwh = stored_uwh + flow.charged_wh * self.efficiency_ppm;
             flow.lost_uwh += flow.charged_wh * (MILLION - self.efficiency_ppm);
         } else {
-            let held_wh = stored_uwh * self.efficiency_ppm / (MILLION * MILLION);
-            flow.discharged_wh = discharge_wh.min(most_wh).min(held_wh);
-            // From d ≤ s·η follows d / η ≤ s, and s is whole: taking ⌈d / η⌉ leaves no less than nothing.
-            let taken_uwh = (flow.discharged_wh * (MILLION * MILLION)).div_ceil(self.efficiency_ppm);
-            charge.stored_uwh = stored_uwh - taken_uwh;
-            flow.lost_uwh += taken_uwh - flow.discharged_wh * MILLION;
+            charge.stored_uwh = stored_uwh;
+            flow.discharged_wh = self.give(charge, discharge_wh.min(most_wh));
+            flow.lost_uwh += stored_uwh - charge.stored_uwh - flow.discharged_wh * MILLION;
         }
         flow
+    }
+
+    /// Gives so many Wh at the meter, or as many as it holds, and says how many. Whoever asks beside a step minds the
+    /// power.
+    pub fn give(&self, charge: &mut Charge, asked_wh: u64) -> u64 {
+        let held_wh = charge.stored_uwh * self.efficiency_ppm / (MILLION * MILLION);
+        let given_wh = asked_wh.min(held_wh);
+        // From d ≤ s·η follows d / η ≤ s, and s is whole: taking ⌈d / η⌉ leaves no less than nothing.
+        charge.stored_uwh -= (given_wh * (MILLION * MILLION)).div_ceil(self.efficiency_ppm);
+        given_wh
     }
 }
 
