@@ -69,6 +69,7 @@ fn inputs(member: MemberId, height: u64) -> Vec<MemberInput> {
         buy_cap: None,
         sell_cap: None,
         values,
+        quota: None,
     };
     vec![input; 2_000]
 }

@@ -52,6 +52,7 @@ fn standing(head: &ChainHead) -> MemberStatus {
         order: None,
         order_sequence: 3,
         instruction_sequence: 0,
+        quotas: Vec::new(),
     }
 }
 

@@ -127,6 +127,7 @@ fn member(number: usize) -> MemberStatus {
         order: Some(StandingOrder { buy: None, sell: None, buy_cap: None, sell_cap: None }),
         order_sequence: 1,
         instruction_sequence: 0,
+        quotas: Vec::new(),
     }
 }
 
