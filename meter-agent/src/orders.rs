@@ -59,7 +59,11 @@ impl Became {
             | Refusal::ImplausiblePower
             | Refusal::IntervalClosed
             | Refusal::FutureDated
-            | Refusal::Stale => Became::Refused,
+            | Refusal::Stale
+            | Refusal::NoIslandPlan
+            | Refusal::StatusImpossible
+            | Refusal::StatusNotNewer
+            | Refusal::ClassNotDecided => Became::Refused,
         }
     }
 }

@@ -202,7 +202,11 @@ fn afterwards(refusal: Refusal) -> Afterwards {
         | Refusal::IntervalClosed
         | Refusal::Stale
         | Refusal::OrderTooLate
-        | Refusal::TooManyOrders => Afterwards::Rarely,
+        | Refusal::TooManyOrders
+        | Refusal::NoIslandPlan
+        | Refusal::StatusImpossible
+        | Refusal::StatusNotNewer
+        | Refusal::ClassNotDecided => Afterwards::Rarely,
     }
 }
 

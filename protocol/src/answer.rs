@@ -104,5 +104,13 @@ names! {
         /// As many of the member's orders as may wait for their interval do so already. It passes with the next
         /// interval.
         TooManyOrders = "TooManyOrders",
+        /// A status where the community plans no island.
+        NoIslandPlan = "NoIslandPlan",
+        /// A status that says what cannot be, such as more stored than the battery holds.
+        StatusImpossible = "StatusImpossible",
+        /// A status of an interval that is too old or too new, or not newer than the device's last.
+        StatusNotNewer = "StatusNotNewer",
+        /// A status with a claim in a class that was not decided for the member.
+        ClassNotDecided = "ClassNotDecided",
     }
 }

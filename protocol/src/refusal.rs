@@ -257,6 +257,78 @@ impl LedgerRefusal {
         self.judged().1
     }
 
+    /// The market's name for it where it refuses a status; none if no status is refused for it.
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
+    pub const fn of_a_status(self) -> Option<Refusal> {
+        match self {
+            LedgerRefusal::Malformed => Some(Refusal::Malformed),
+            LedgerRefusal::BadSignature => Some(Refusal::BadSignature),
+            LedgerRefusal::UnknownSigner | LedgerRefusal::UnknownMember => Some(Refusal::UnknownDevice),
+            LedgerRefusal::Exists => Some(Refusal::Duplicate),
+            LedgerRefusal::ExistsWithDifferent | LedgerRefusal::StatusNotNewer => Some(Refusal::StatusNotNewer),
+            LedgerRefusal::StatusImpossible => Some(Refusal::StatusImpossible),
+            LedgerRefusal::ClassNotDecided => Some(Refusal::ClassNotDecided),
+            LedgerRefusal::NoIslandPlan => Some(Refusal::NoIslandPlan),
+            LedgerRefusal::AmountNotPositive
+            | LedgerRefusal::SameAccount
+            | LedgerRefusal::BadText
+            | LedgerRefusal::BadName
+            | LedgerRefusal::ReadingsNotAscending
+            | LedgerRefusal::ValuesNotAscending
+            | LedgerRefusal::TooManyScheduled
+            | LedgerRefusal::PoolFull
+            | LedgerRefusal::OrderTooLate
+            | LedgerRefusal::OrderSequenceNotHigher
+            | LedgerRefusal::TooManyOrders
+            | LedgerRefusal::IntervalNotNext
+            | LedgerRefusal::ReadingsDiffer
+            | LedgerRefusal::ReadingRefused
+            | LedgerRefusal::CommittedReadingLeftOut
+            | LedgerRefusal::CannotSettle
+            | LedgerRefusal::ClearingDiffers
+            | LedgerRefusal::AmountOverflow
+            | LedgerRefusal::EndOfTime
+            | LedgerRefusal::NumbersExhausted
+            | LedgerRefusal::ReadingsPruned
+            | LedgerRefusal::InstructionNotNext
+            | LedgerRefusal::DecisionNotNext
+            | LedgerRefusal::NotApproved
+            | LedgerRefusal::TooManyDrafts
+            | LedgerRefusal::ExceedsBalance
+            | LedgerRefusal::KeyInUse
+            | LedgerRefusal::DeviceInUse
+            | LedgerRefusal::NoDevice
+            | LedgerRefusal::NoConflict
+            | LedgerRefusal::TooManyMembers
+            | LedgerRefusal::RulesTooEarly
+            | LedgerRefusal::BadRules
+            | LedgerRefusal::PackEnded
+            | LedgerRefusal::PackNotBegun
+            | LedgerRefusal::PackOtherInterval
+            | LedgerRefusal::PackOtherCurrency
+            | LedgerRefusal::PackOtherMechanism
+            | LedgerRefusal::UnknownMechanism
+            | LedgerRefusal::BadTerms
+            | LedgerRefusal::BadGrid
+            | LedgerRefusal::BadValidators
+            | LedgerRefusal::Islanded
+            | LedgerRefusal::NotIslanded
+            | LedgerRefusal::IslandTooEarly
+            | LedgerRefusal::NothingToCorrect
+            | LedgerRefusal::OtherSettlementInForce
+            | LedgerRefusal::CorrectionNotNext
+            | LedgerRefusal::OtherInputs
+            | LedgerRefusal::CorrectionsNotAscending
+            | LedgerRefusal::ValuesOfStrangers
+            | LedgerRefusal::ImplausibleValues
+            | LedgerRefusal::UnknownCertificates
+            | LedgerRefusal::CertificatesNotHeld
+            | LedgerRefusal::CertificatesRetired
+            | LedgerRefusal::TooManyTransactions
+            | LedgerRefusal::Header => None,
+        }
+    }
+
     /// The refusal that an answer of the ledger names, whatever field ends its name; none if there is none, which a
     /// program of a later version may have.
     pub fn of_answer(name: &str) -> Option<LedgerRefusal> {
@@ -378,5 +450,22 @@ mod tests {
             ("pool_full", "TooManyOrders"),
         ];
         assert_eq!(of_orders, expected);
+        let of_statuses: Vec<(&str, &str)> = LedgerRefusal::ALL
+            .into_iter()
+            .filter_map(|refusal| Some((refusal.name(), refusal.of_a_status()?.name())))
+            .collect();
+        let expected = [
+            ("malformed", "Malformed"),
+            ("bad_signature", "BadSignature"),
+            ("unknown_signer", "UnknownDevice"),
+            ("unknown_member", "UnknownDevice"),
+            ("exists", "Duplicate"),
+            ("exists_with_different", "StatusNotNewer"),
+            ("no_island_plan", "NoIslandPlan"),
+            ("status_impossible", "StatusImpossible"),
+            ("status_not_newer", "StatusNotNewer"),
+            ("class_not_decided", "ClassNotDecided"),
+        ];
+        assert_eq!(of_statuses, expected);
     }
 }

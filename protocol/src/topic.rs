@@ -9,6 +9,7 @@
 //! | `voisin/v1/CHAIN/devices/DEVICE/answer` | market | [`Answer`](crate::answer::Answer), JSON |
 //! | `voisin/v1/CHAIN/devices/DEVICE/receipt` | market | [`Receipt`](crate::receipt::Receipt), JSON |
 //! | `voisin/v1/CHAIN/devices/DEVICE/registration` (retained) | market | [`ProvedRegistration`](crate::registration::ProvedRegistration), JSON |
+//! | `voisin/v1/CHAIN/devices/DEVICE/quota` (retained) | market | [`ProvedStandby`](crate::island::ProvedStandby), JSON; nothing when the island is over |
 //!
 //! `CHAIN` is the first 16 hex digits of the chain's name, `DEVICE` the multibase part of the device's `did:key`, so
 //! that a broker can hold each device to its own topics (`pattern write voisin/v1/+/devices/%u/reading`).
@@ -28,6 +29,8 @@ pub enum FromAgent {
     Reading,
     /// A signed order.
     Order,
+    /// A signed status.
+    Status,
 }
 
 impl Topics {
@@ -71,6 +74,11 @@ impl Topics {
         self.device(device, "registration")
     }
 
+    /// Where the market tells the household of a device what it may draw on an island; retained.
+    pub fn quota(&self, device: &DeviceId) -> String {
+        self.device(device, "quota")
+    }
+
     /// The filter with which the market subscribes to all readings.
     pub fn all_readings(&self) -> String {
         format!("{}/devices/+/reading", self.root)
@@ -93,6 +101,7 @@ impl Topics {
         let kind = match kind {
             "reading" => FromAgent::Reading,
             "order" => FromAgent::Order,
+            "status" => FromAgent::Status,
             _ => return None,
         };
         Some((device, kind))
@@ -115,9 +124,11 @@ mod tests {
         let name = device.multibase();
         assert_eq!(topics.split_from_agent(&topics.reading(&device)), Some((name.as_str(), FromAgent::Reading)));
         assert_eq!(topics.split_from_agent(&topics.order(&device)), Some((name.as_str(), FromAgent::Order)));
+        assert_eq!(topics.split_from_agent(&topics.status(&device)), Some((name.as_str(), FromAgent::Status)));
         for topic in [
             topics.answer(&device),
             topics.registration(&device),
+            topics.quota(&device),
             topics.gate(),
             "voisin/v1/x/devices/z/reading".into(),
             "".into(),

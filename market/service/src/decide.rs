@@ -18,6 +18,7 @@ use protocol::{
     member::MemberId,
     order::SignedOrder,
     reading::{Reading, SignedReading},
+    status::SignedStatus,
 };
 
 use super::{
@@ -32,6 +33,7 @@ use super::{
     orders::{self, Placed},
     settle::{Proposal, Pushed, propose},
     snapshot::Snapshot,
+    statuses::Statuses,
 };
 
 /// Pause where the ledger has members or rules that this program does not know how to clear: until it is upgraded.
@@ -52,7 +54,7 @@ pub(crate) enum Event {
     Synced(Box<Snapshot>),
     /// What became of a settlement that was [handed in](Effect::Push).
     Pushed(Box<Proposal>, Box<Pushed>),
-    /// The ledger has an opinion of an order.
+    /// The ledger has an opinion of an order or a status.
     Placed(Placed),
     /// Enough validators say that the ledger is past the open interval.
     LedgerAhead(Interval),
@@ -78,6 +80,8 @@ pub(crate) enum Effect {
     Acknowledge(Vec<Delivery>),
     /// Hand an order to the ledger: [placed](Event::Placed), sooner or later.
     Place(DeviceId, Box<SignedOrder>),
+    /// Hand a status to the ledger: [placed](Event::Placed), sooner or later.
+    HandOn(DeviceId, Box<SignedStatus>),
     /// Forward the receipt of a member's interval to its device once more.
     ForwardAgain(DeviceId, MemberId, Interval),
     /// Tell the ledger of contradictions that are on disk.
@@ -137,6 +141,7 @@ pub(crate) struct Decider {
     gate: Gate,
     /// Readings from before a restart, until the ledger says whose devices there are.
     restored: Vec<SignedReading>,
+    statuses: Statuses,
     snapshot: Option<Arc<Snapshot>>,
     /// The first interval that the operator's page does not know as settled.
     shown_to: Interval,
@@ -162,6 +167,7 @@ impl Decider {
             community,
             pace,
             restored,
+            statuses: Statuses::default(),
             snapshot: None,
             is_storing: false,
             is_asking: false,
@@ -339,17 +345,26 @@ impl Decider {
             Pace::Replay { .. } => self.snapshot.as_ref().map_or(first, |known| known.next).end_s(),
         };
         let intake = Intake { first, ended_by_s };
-        let Decider { community, snapshot, book, effects, .. } = self;
+        let Decider { community, snapshot, book, statuses, effects, .. } = self;
+        let (mut placed, mut handed_on) = (Vec::new(), Vec::new());
         let mut place = |device: &DeviceId, opened: &Result<SignedOrder, EnvelopeError>| -> Result<(), Refused> {
             let Some(snapshot) = snapshot.as_ref() else { return Ok(()) };
             let order = orders::check(community, snapshot, device, opened)?;
-            effects.push_back(Effect::Place(*device, Box::new(order)));
+            placed.push(Effect::Place(*device, Box::new(order)));
+            Ok(())
+        };
+        let mut report = |device: &DeviceId, opened: &Result<SignedStatus, EnvelopeError>| -> Result<(), Refused> {
+            let Some(snapshot) = snapshot.as_ref() else { return Ok(()) };
+            let status = statuses.take(community, snapshot, device, opened)?;
+            handed_on.push(Effect::HandOn(*device, Box::new(status)));
             Ok(())
         };
         let mut decided = Decided::default();
         for opened in groups {
-            opened.decide(book, &intake, &mut place, &mut decided);
+            opened.decide(book, &intake, &mut place, &mut report, &mut decided);
         }
+        effects.extend(placed);
+        effects.extend(handed_on);
         self.is_storing = true;
         self.effects.push_back(Effect::Store(decided));
     }

@@ -35,8 +35,7 @@ use super::{
     push::push,
     receipts::{self, Again},
     refusals::Refusals,
-    registrations,
-    snapshot::Snapshot,
+    snapshot::{Heard, Snapshot},
     store::{Store, StoreError},
 };
 
@@ -67,8 +66,8 @@ pub(crate) struct Market {
     /// Notified when there is something to report.
     pub(crate) conflicts: Arc<Notify>,
     pub(crate) receipts: receipts::Orders,
-    /// Told what the ledger says of the members.
-    pub(crate) registrations: registrations::Heard,
+    /// Told what the ledger says of the members, for whoever tells them.
+    pub(crate) heard: Heard,
     pub(crate) ahead: mpsc::Receiver<Interval>,
     pub(crate) board: Board,
     pub(crate) refusals: Refusals,
@@ -222,6 +221,11 @@ impl Running {
                     );
                 }
             }
+            Effect::HandOn(device, status) => {
+                if market.desk.statuses.try_send((device, *status)).is_err() {
+                    tracing::warn!(%device, "too many statuses wait for the ledger: one is left out until the next");
+                }
+            }
             Effect::ForwardAgain(device, member, interval) => {
                 market.receipts.again.try_send(Again { device, member, interval }).ok();
             }
@@ -248,7 +252,7 @@ impl Running {
             Effect::Count(refusal) => self.count(refusal),
             Effect::Show(shown) => {
                 if let Shown::Ledger(snapshot) = &shown {
-                    market.registrations.send_replace(Some(snapshot.clone()));
+                    market.heard.send_replace(Some(snapshot.clone()));
                 }
                 show(&market.board, shown);
             }

@@ -13,6 +13,7 @@ use protocol::{
     limits::MESSAGE_BYTES_MAX,
     order::{Order, SignedOrder},
     reading::{Reading, SignedReading},
+    status::{DeviceStatus, SignedStatus},
     topic::{FromAgent, Topics},
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Group {
     deliveries: Vec<Delivery>,
     readings: Pile,
     orders: Pile,
+    statuses: Pile,
 }
 
 /// A message, and what is known of it.
@@ -58,6 +60,7 @@ enum Matter {
     /// The position in its pile.
     Reading(usize),
     Order(usize),
+    Status(usize),
 }
 
 /// Different messages of one kind.
@@ -127,6 +130,9 @@ impl Group {
                 (Some(device), matter)
             }
             (Some((device, FromAgent::Order)), Ok(sealed)) => (Some(device), Matter::Order(self.orders.add(sealed))),
+            (Some((device, FromAgent::Status)), Ok(sealed)) => {
+                (Some(device), Matter::Status(self.statuses.add(sealed)))
+            }
         };
         self.entries.push(Entry { device, message, matter });
     }
@@ -135,7 +141,8 @@ impl Group {
     pub(crate) fn open(self, chain: &ChainId, roll: &Roll, batch: usize) -> Opened {
         let readings = self.readings.open(chain, |key| roll.known_device(key), batch);
         let orders = self.orders.open(chain, |key| roll.known_key(key), batch);
-        Opened { entries: self.entries, deliveries: self.deliveries, readings, orders }
+        let statuses = self.statuses.open(chain, |key| roll.known_device(key), batch);
+        Opened { entries: self.entries, deliveries: self.deliveries, readings, orders, statuses }
     }
 }
 
@@ -146,6 +153,7 @@ pub(crate) struct Opened {
     deliveries: Vec<Delivery>,
     readings: Vec<Result<Signed<Reading>, EnvelopeError>>,
     orders: Vec<Result<Signed<Order>, EnvelopeError>>,
+    statuses: Vec<Result<Signed<DeviceStatus>, EnvelopeError>>,
 }
 
 /// What was decided about some messages: to be stored, then answered.
@@ -175,6 +183,8 @@ pub(crate) enum Taken {
     Reading,
     /// It is answered when the ledger has taken it.
     Order,
+    /// It too.
+    Status,
 }
 
 impl Opened {
@@ -185,12 +195,14 @@ impl Opened {
         (self.readings.iter().filter(is_forged).count(), self.readings.len())
     }
 
-    /// Decides about each message. Readings that are taken are in the book then; orders are handed to `place`.
+    /// Decides about each message. Readings that are taken are in the book then; orders are handed to `place`, statuses
+    /// to `report`.
     pub(crate) fn decide(
         self,
         book: &mut Book,
         intake: &Intake,
         mut place: impl FnMut(&DeviceId, &Result<SignedOrder, EnvelopeError>) -> Result<(), Refused>,
+        mut report: impl FnMut(&DeviceId, &Result<SignedStatus, EnvelopeError>) -> Result<(), Refused>,
         decided: &mut Decided,
     ) {
         for Entry { device, message, matter } in self.entries {
@@ -203,8 +215,13 @@ impl Opened {
                     })
                 }
                 (Matter::Order(position), Some(device)) => place(device, &self.orders[position]).map(|()| Taken::Order),
+                (Matter::Status(position), Some(device)) => {
+                    report(device, &self.statuses[position]).map(|()| Taken::Status)
+                }
                 (Matter::Refused(refused), _) => Err(refused),
-                (Matter::Reading(_) | Matter::Order(_), None) => unreachable!("it was sifted out"),
+                (Matter::Reading(_) | Matter::Order(_) | Matter::Status(_), None) => {
+                    unreachable!("it was sifted out")
+                }
             };
             if let Err(Refused { then: Then::Report(conflict), .. }) = &decision {
                 decided.conflicts.push((**conflict).clone());

@@ -19,6 +19,7 @@ use protocol::{
     commit::Validator,
     envelope::ChainId,
     interval::Interval,
+    island::ProvedStandby,
     limits::MEMBERS_MAX,
     member::MemberId,
     receipt::Receipt,
@@ -265,6 +266,11 @@ impl LedgerClient {
     /// How a member is registered, with the proof.
     pub(crate) async fn registration(&self, member: MemberId) -> Result<ProvedRegistration, LedgerError> {
         self.ask_all(|node| node.registration(member)).await
+    }
+
+    /// What a member may draw on an island, with the proof.
+    pub(crate) async fn standby(&self, member: MemberId) -> Result<ProvedStandby, LedgerError> {
+        self.ask_all(|node| node.standby(member)).await
     }
 
     /// Hands a transaction to every node until one takes it, or all that answer refuse it for good.

@@ -17,12 +17,13 @@
 //! | `book.rs`, `store.rs` | the readings that wait, in memory and on disk |
 //! | `rehearsal.rs` | the intake alone, to be measured |
 //! | `replace.rs` | files that are written anew |
-//! | `orders.rs`, `desk.rs` | standing orders, and handing them to the ledger |
+//! | `orders.rs`, `statuses.rs`, `desk.rs` | standing orders and devices' statuses, and handing them to the ledger |
 //! | `conflict.rs`, `conflicts.rs` | a device that contradicts itself, and telling the ledger |
 //! | `settle.rs`, `push.rs` | clearing and signing (pure), and handing in |
 //! | `alarm.rs` | says which interval does not close, and by how much |
 //! | `alarms/` | the list of alarms: what is the matter, since when, what to do, who knows of it |
 //! | `receipts.rs` | each receipt to its device |
+//! | `registrations.rs`, `quotas.rs`, `proofs.rs` | how a household was registered, what it may draw on an island: proved |
 //! | `mqtt.rs`, `publisher.rs`, `connection.rs`, `message.rs` | the broker: what comes from it, what goes to it, what both have in common |
 //! | `snapshot.rs`, `ledger_client.rs`, `ledger_node.rs` | the validators: what they say, and how they are asked |
 //! | `tasks.rs` | what runs, and what it means that one of it ends |
@@ -53,8 +54,10 @@ mod mqtt;
 mod names;
 mod orders;
 mod pipeline;
+mod proofs;
 mod publisher;
 mod push;
+mod quotas;
 mod receipts;
 mod refusals;
 mod registrations;
@@ -63,6 +66,7 @@ mod replace;
 mod settle;
 mod snapshot;
 mod start;
+mod statuses;
 mod store;
 mod tasks;
 mod validators;

@@ -87,7 +87,7 @@ pub(crate) fn start(access: &Access, chain: &ChainId, topics: &Topics, board: &B
         access: access.clone(),
         client: client.clone(),
         event_loop,
-        filters: vec![topics.all_readings(), topics.all_orders()],
+        filters: vec![topics.all_readings(), topics.all_orders(), topics.all_statuses()],
         inbox: inbox_sender,
         listening,
         connection: connection.clone(),

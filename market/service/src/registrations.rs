@@ -7,7 +7,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use protocol::{api::MemberStatus, key::DeviceId, member::MemberId, registration::ProvedRegistration};
@@ -16,16 +15,10 @@ use tokio::sync::watch;
 use super::{
     community::Community,
     ledger_client::LedgerClient,
+    proofs::proof,
     publisher::{Outgoing, Publisher},
     snapshot::Snapshot,
 };
-
-/// How often a proof is asked for in a row, and the pause between.
-const TRIES: usize = 20;
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// What the ledger says, as the market hears it.
-pub(crate) type Heard = watch::Sender<Option<Arc<Snapshot>>>;
 
 /// Tells households, as long as the market runs.
 pub(crate) async fn tell(
@@ -39,7 +32,9 @@ pub(crate) async fn tell(
     while heard.changed().await.is_ok() {
         let Some(snapshot) = heard.borrow_and_update().clone() else { continue };
         for (member, device) in told.due(&snapshot.members) {
-            let Some(proved) = proved(&ledger, member, device).await else { continue };
+            let ask = || ledger.registration(member);
+            let is_of_it = |proved: &ProvedRegistration| proved.registration.device == Some(device);
+            let Some(proved) = proof(member, "a registration", ask, is_of_it).await else { continue };
             let topic = community.topics.registration(&device);
             publisher.receipt(Outgoing { topic, payload: proved.to_json(), retain: true }).await;
             if told.devices.insert(member, device) != Some(device) {
@@ -49,23 +44,6 @@ pub(crate) async fn tell(
     }
     // The market itself is gone, which others find out.
     std::future::pending().await
-}
-
-/// The proof that a device is registered for a member. None where no node has it: another decision may have come since,
-/// and with the next interval it is asked again.
-async fn proved(ledger: &LedgerClient, member: MemberId, device: DeviceId) -> Option<ProvedRegistration> {
-    let mut wrong = String::new();
-    for _ in 0..TRIES {
-        match ledger.registration(member).await {
-            Ok(proved) if proved.registration.device == Some(device) => return Some(proved),
-            // The fastest answer may be that of a node that is a block behind.
-            Ok(_) => wrong = "expected one of the device that the ledger named just now, found another".into(),
-            Err(error) => wrong = error.to_string(),
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    tracing::warn!(%member, error = wrong, "no proof of a registration yet");
-    None
 }
 
 /// Who was told already.
@@ -112,6 +90,7 @@ mod tests {
             order: None,
             order_sequence: 0,
             instruction_sequence: 0,
+            quotas: Vec::new(),
         }
     }
 

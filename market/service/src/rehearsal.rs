@@ -77,7 +77,7 @@ impl Rehearsal {
                     Stage::Opened(groups) => {
                         let mut decided = Decided::default();
                         for opened in groups {
-                            opened.decide(&mut self.book, &self.intake, |_, _| Ok(()), &mut decided);
+                            opened.decide(&mut self.book, &self.intake, |_, _| Ok(()), |_, _| Ok(()), &mut decided);
                         }
                         self.pipeline.store(decided)?;
                     }

@@ -42,6 +42,7 @@ use super::{
     ledger_client::{LedgerClient, LedgerError},
     mqtt,
     names::{self, NamesError},
+    quotas,
     receipts::Forwarder,
     refusals::Refusals,
     registrations,
@@ -236,9 +237,11 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
     let (forwarder, receipts) =
         Forwarder::new(community.clone(), ledger.clone(), link.publisher.clone(), store.clone(), board.clone());
     tasks.spawn("forwarding receipts", forwarder.run());
-    let (registrations, heard) = watch::channel(None);
-    let telling = registrations::tell(community.clone(), ledger.clone(), link.publisher.clone(), heard);
+    let (heard, hears) = watch::channel(None);
+    let telling = registrations::tell(community.clone(), ledger.clone(), link.publisher.clone(), hears.clone());
     tasks.spawn_endless("telling households how they were registered", telling);
+    let telling = quotas::tell(community.clone(), ledger.clone(), link.publisher.clone(), hears);
+    tasks.spawn_endless("telling households what they may draw on an island", telling);
     let watched = validators::watch(ledger.clone(), board.clone(), ahead_sender);
     tasks.spawn_endless("looking after the validators", watched);
     let directory = Directory::of(&config.state);
@@ -266,7 +269,7 @@ async fn start_here(config: Config) -> Result<Running, StartError> {
         desk,
         conflicts,
         receipts,
-        registrations,
+        heard,
         ahead,
         board: board.clone(),
         refusals: refusals.clone(),

@@ -69,11 +69,11 @@ async fn assert_rules(connect: impl Fn(&str) -> Client) {
     let [ada, bob] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public());
     let mut market = connect("market");
     let mut of_ada = connect(&ada.multibase());
-    for filter in [topics.all_readings(), topics.all_orders()] {
+    for filter in [topics.all_readings(), topics.all_orders(), topics.all_statuses()] {
         market.subscribe(&filter).await;
     }
-    for filter in ["#", &topics.answer(&bob), &topics.receipt(&bob), &topics.registration(&bob), &topics.all_readings()]
-    {
+    let of_bob = [topics.answer(&bob), topics.receipt(&bob), topics.registration(&bob), topics.quota(&bob)];
+    for filter in of_bob.iter().map(String::as_str).chain(["#", &topics.all_readings()]) {
         of_ada.subscribe(filter).await;
     }
 
@@ -81,8 +81,10 @@ async fn assert_rules(connect: impl Fn(&str) -> Client) {
     for topic in [
         topics.reading(&bob),
         topics.order(&bob),
+        topics.status(&bob),
         topics.gate(),
         topics.registration(&ada),
+        topics.quota(&ada),
         topics.answer(&ada),
         topics.reading(&ada),
     ] {
@@ -91,20 +93,25 @@ async fn assert_rules(connect: impl Fn(&str) -> Client) {
     assert_eq!(market.hear_until(&topics.reading(&ada)).await, [topics.reading(&ada)]);
     of_ada.publish(&topics.order(&ada)).await;
     assert_eq!(market.hear_until(&topics.order(&ada)).await, [topics.order(&ada)]);
+    of_ada.publish(&topics.status(&ada)).await;
+    assert_eq!(market.hear_until(&topics.status(&ada)).await, [topics.status(&ada)]);
 
     for topic in [
         topics.answer(&bob),
         topics.receipt(&bob),
         topics.registration(&bob),
+        topics.quota(&bob),
         topics.answer(&ada),
         topics.receipt(&ada),
         topics.registration(&ada),
+        topics.quota(&ada),
         topics.gate(),
     ] {
         market.publish(&topic).await;
     }
     let heard = of_ada.hear_until(&topics.gate()).await;
-    assert_eq!(heard, [topics.answer(&ada), topics.receipt(&ada), topics.registration(&ada), topics.gate()]);
+    let own = [topics.answer(&ada), topics.receipt(&ada), topics.registration(&ada), topics.quota(&ada)];
+    assert_eq!(heard, [&own[..], &[topics.gate()]].concat());
 
     let mut stranger = connect(&bob.multibase().replace('z', "x"));
     stranger.publish(&topics.reading(&ada)).await;

@@ -99,10 +99,10 @@ fn both_brokers_allow_the_same() {
     let mut topics = BTreeSet::new();
     for chain in [Hash::ZERO, Hash::of(b"another")] {
         let known = Topics::new(&chain);
-        topics.extend([known.gate(), known.all_readings(), known.all_orders()]);
+        topics.extend([known.gate(), known.all_readings(), known.all_orders(), known.all_statuses()]);
         for device in [&ada, &bob] {
             topics.extend([known.reading(device), known.order(device), known.answer(device), known.receipt(device)]);
-            topics.insert(known.registration(device));
+            topics.extend([known.status(device), known.registration(device), known.quota(device)]);
         }
     }
     // Their neighbours: more or other words, and wildcards wherever one fits.
@@ -133,11 +133,12 @@ fn both_brokers_allow_the_same() {
     let topics = Topics::new(&Hash::ZERO);
     use Action::{Read, Write};
     for (user, device, fine) in [(of_ada.as_str(), &ada, true), (&of_ada, &bob, false), ("stranger", &ada, false)] {
-        for topic in [topics.reading(device), topics.order(device)] {
+        for topic in [topics.reading(device), topics.order(device), topics.status(device)] {
             assert_eq!(may(user, Write, topic.clone()), fine, "{user} {topic}");
             assert!(!may(user, Read, topic));
         }
-        for topic in [topics.answer(device), topics.receipt(device), topics.registration(device)] {
+        let read = [topics.answer(device), topics.receipt(device), topics.registration(device), topics.quota(device)];
+        for topic in read {
             assert_eq!(may(user, Read, topic.clone()), fine, "{user} {topic}");
             assert!(!may(user, Write, topic));
         }

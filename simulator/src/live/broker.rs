@@ -28,7 +28,8 @@ const AGENT_SEGMENT_BYTES: usize = 128 * 1024;
 const MARKET_SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 const SEGMENTS: usize = 4;
 /// What only the market subscribes to, see `protocol::topic`.
-const MARKET_FILTERS: [&str; 2] = ["voisin/v1/+/devices/+/reading", "voisin/v1/+/devices/+/order"];
+const MARKET_FILTERS: [&str; 3] =
+    ["voisin/v1/+/devices/+/reading", "voisin/v1/+/devices/+/order", "voisin/v1/+/devices/+/status"];
 /// Time for a client to introduce itself, ms.
 const CONNECT_TIMEOUT_MS: u16 = 60_000;
 /// Time for the broker to start listening.

@@ -24,6 +24,8 @@ use crate::{
     message::{Body, Message},
 };
 
+mod statuses;
+
 const DELAY_MS: u64 = 100;
 
 /// A market among agents and a ledger. The ledger is the real state machine; what the broker and the disk do, and
@@ -46,7 +48,10 @@ struct Scene {
 
 impl Scene {
     fn new(members: usize, until: Option<i64>) -> Scene {
-        let street = Street::new(members, 1);
+        Scene::of(Street::new(members, 1), until)
+    }
+
+    fn of(street: Street, until: Option<i64>) -> Scene {
         let until = until.map(|number| street.genesis.first_interval.offset(number).unwrap());
         let community = Arc::new(Community::new(street.genesis.clone(), street.market.clone()).unwrap());
         let pace = Pace::Replay { interval_ms: 0, until, unread: Arc::new([]) };
@@ -122,6 +127,7 @@ impl Scene {
             Effect::Answer(_, _, Outcome::Refused { refusal, .. }) => format!("refuse {refusal}"),
             Effect::Acknowledge(deliveries) => format!("acknowledge {}", deliveries.len()),
             Effect::Place(..) => "place".into(),
+            Effect::HandOn(..) => "hand on".into(),
             Effect::ForwardAgain(_, _, interval) => format!("receipt of {} again", self.number(interval)),
             Effect::Report => "report".into(),
             Effect::Ask(question) => {
@@ -190,6 +196,7 @@ impl Scene {
                 }),
                 order_sequence: member.order_sequence(),
                 instruction_sequence: 0,
+                quotas: self.state.standby(*id).map(|standby| standby.quotas.clone()).unwrap_or_default(),
             }
         });
         let status = Status {

@@ -79,7 +79,7 @@ fn take_in(messages: Vec<(String, Body)>, mut size: impl FnMut() -> usize) -> (D
             let place = |_: &_, opened: &Result<SignedOrder, EnvelopeError>| {
                 opened.as_ref().map(drop).map_err(crate::intake::refuse_envelope)
             };
-            opened.decide(&mut book, &intake, place, &mut decided);
+            opened.decide(&mut book, &intake, place, |_, _| Ok(()), &mut decided);
         }
     }
     let waiting: usize = book.devices().map(|(_, device)| usize::try_from(device.tip().sequence).unwrap()).sum();
@@ -140,7 +140,7 @@ fn a_copy_of_what_was_taken_in_is_not_verified_again_and_one_of_a_forged_message
     assert_eq!(group.readings.messages, [forged]);
     let mut decided = Decided::default();
     let intake = Intake { first: interval(0), ended_by_s: interval(9).end_s() };
-    group.open(&community.chain, &roll, 100).decide(&mut book, &intake, |_, _| Ok(()), &mut decided);
+    group.open(&community.chain, &roll, 100).decide(&mut book, &intake, |_, _| Ok(()), |_, _| Ok(()), &mut decided);
     let names: Vec<Refusal> = decided.verdicts.iter().map(|v| v.decision.as_ref().unwrap_err().refusal).collect();
     assert_eq!(names, [Refusal::Duplicate, Refusal::BadSignature].repeat(100));
 }
