@@ -21,6 +21,8 @@ pub enum AlarmKind {
     SequenceConflict,
     /// The market refuses the order.
     OrderRefused,
+    /// The market or the ledger refuses what the device reports of what stands behind its meter.
+    StatusRefused,
     /// A reading has no receipt long after its interval.
     ReceiptMissing,
     /// Nothing can be stored, so nothing is signed.
@@ -47,13 +49,14 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// Every alarm.
-    pub const ALL: [AlarmKind; 17] = [
+    pub const ALL: [AlarmKind; 18] = [
         AlarmKind::TwoTruths,
         AlarmKind::OtherHistory,
         AlarmKind::ReceiptDoesNotVerify,
         AlarmKind::ReadingRefused,
         AlarmKind::SequenceConflict,
         AlarmKind::OrderRefused,
+        AlarmKind::StatusRefused,
         AlarmKind::ReceiptMissing,
         AlarmKind::StorageFailed,
         AlarmKind::StateDamaged,
@@ -76,6 +79,7 @@ impl AlarmKind {
             AlarmKind::ReadingRefused => "reading refused",
             AlarmKind::SequenceConflict => "sequence conflict",
             AlarmKind::OrderRefused => "order refused",
+            AlarmKind::StatusRefused => "status refused",
             AlarmKind::ReceiptMissing => "receipt missing",
             AlarmKind::StorageFailed => "storage failed",
             AlarmKind::StateDamaged => "state damaged",

@@ -19,8 +19,8 @@ use settings::{address::Address, broker::BrokerAddress, listen::Listen, secret::
 use toml::de::{DeTable, DeValue, Deserializer, Error, ValueDeserializer};
 
 use crate::{
-    home_assistant::HomeAssistantConfig, registered::Registration, set_point::BatteryConfig, source::SourceConfig,
-    witnessed::WitnessesConfig,
+    home_assistant::HomeAssistantConfig, island::IslandConfig, registered::Registration, set_point::BatteryConfig,
+    source::SourceConfig, witnessed::WitnessesConfig,
 };
 
 /// What an agent needs to know before it starts.
@@ -71,6 +71,9 @@ pub struct Config {
     /// The household's battery, for which set-points are proposed; without it, none are.
     #[serde(default)]
     pub battery: Option<BatteryConfig>,
+    /// What the household needs on an island. With it or a battery, the agent reports what stands behind its meter.
+    #[serde(default)]
+    pub island: Option<IslandConfig>,
     /// Home Assistant, which shows what the agent knows.
     #[serde(default)]
     pub home_assistant: Option<HomeAssistantConfig>,
@@ -258,6 +261,13 @@ mod tests {
     }
 
     #[test]
+    fn the_island_of_the_example_is_valid() {
+        let text = EXAMPLE.replacen("# [island]\n# critical_w", "[island]\ncritical_w", 1);
+        let island = Config::parse(&text, Path::new("a.toml")).unwrap().island;
+        assert_eq!(island, Some(IslandConfig { critical_w: 200 }));
+    }
+
+    #[test]
     fn the_witnesses_of_the_example_are_valid_and_those_that_cannot_be_are_named() {
         let (before, section) = EXAMPLE.split_once("# [witnesses]\n").unwrap();
         let (section, after) = section.split_once("\n\n").unwrap();
@@ -383,6 +393,8 @@ mod tests {
             (format!("{good}[broker_login]\npassword_file = \"credential:\"\n"), 8, "that LoadCredential= gives"),
             (format!("{good}[registration]\nmember = \"me\"\n"), 8, "found `me`"),
             (format!("{good}[registration]\n"), 7, "missing field `member`"),
+            (format!("{good}[island]\ncritical = 7\n"), 8, "unknown field `critical`, expected `critical_w`"),
+            (format!("{good}[island]\ncritical_w = -1\n"), 8, "-1"),
             (format!("status = \"nowhere\"\n{good}"), 1, "expected an address such as 127.0.0.1:8080"),
             ("genesis = ".into(), 1, ""),
         ];

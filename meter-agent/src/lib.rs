@@ -21,6 +21,7 @@ mod clock;
 mod config;
 mod gate;
 mod home_assistant;
+mod island;
 mod key;
 mod learned;
 mod looked_up;

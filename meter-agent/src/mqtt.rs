@@ -63,6 +63,7 @@ pub(crate) enum Incoming {
 pub(crate) struct DeviceTopics {
     pub(crate) reading: String,
     pub(crate) order: String,
+    pub(crate) status: String,
     /// What it reads, in the order in which it subscribes.
     read: Vec<(String, Inbound)>,
 }
@@ -72,9 +73,12 @@ impl DeviceTopics {
         DeviceTopics {
             reading: topics.reading(device),
             order: topics.order(device),
-            // Answers and receipts first, so that nothing is missed that the announcement brings about.
+            status: topics.status(device),
+            // Quotas before the receipts that go by them, and all before the announcement, so that nothing is missed
+            // that it brings about.
             read: vec![
                 (topics.registration(device), Inbound::Registration),
+                (topics.quota(device), Inbound::Quota),
                 (topics.answer(device), Inbound::Answer),
                 (topics.receipt(device), Inbound::Receipt),
                 (topics.gate(), Inbound::Gate),

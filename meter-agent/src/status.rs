@@ -6,6 +6,8 @@ use household::strategy::{FixedLimits, Why};
 use protocol::{
     energy::Energy,
     interval::{Interval, utc_text},
+    interval::Interval,
+    island::PlannedQuota,
     key::DeviceId,
     member::MemberId,
     money::{Amount, Price},
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alarm::{AlarmKind, Detail},
     choice::Choice,
+    island::{IslandStatus, Rationed},
     set_point::SetPoint,
     source::MeterKind,
     totals::Totals,
@@ -75,6 +78,9 @@ pub struct Status {
     /// The power that is proposed for the battery; none without `[battery]`, or while nothing is known of prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_point: Option<SetPoint>,
+    /// What the household may draw on an island, and drew; none where it is on none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub island: Option<IslandStatus>,
     /// Readings that no verified receipt covers yet.
     pub outbox: u64,
     /// Receipts that were refused, and kept as evidence, since the agent's first.
@@ -204,6 +210,23 @@ impl Status {
         line("order placed last", order.map_or(NO_ORDER.into(), |order| order.in_words(&self.currency)));
         if let Some(SetPoint { power_w, interval }) = self.set_point {
             line("proposed to the battery", format!("{power_w:+} W in {interval}, where + charges"));
+        }
+        if let Some(IslandStatus { quotas, last }) = &self.island {
+            for PlannedQuota { interval, quota } in quotas {
+                let claimed = quota.claims.iter().fold(0, |sum: u64, claim| sum.saturating_add(claim.wh()));
+                let unserved = claimed.saturating_sub(quota.total().wh());
+                let quota = kwh(quota.total().wh());
+                line(
+                    "may draw on the island",
+                    format!("{quota} in {interval}; claimed and not there: {}", kwh(unserved)),
+                );
+            }
+            if let Some(Rationed { interval, quota_wh, drawn_wh, overdrawn_wh, price }) = last {
+                let (drawn, quota, beyond) = (kwh(*drawn_wh), kwh(*quota_wh), kwh(*overdrawn_wh));
+                let currency = &self.currency;
+                let said = format!("{drawn} of {quota} in {interval}, at {price} {currency} per kWh; beyond: {beyond}");
+                line("drawn on the island", said);
+            }
         }
         line("without a receipt yet", format!("{} readings", self.outbox));
         line("receipts verified", self.totals.receipts_verified.to_string());

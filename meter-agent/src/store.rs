@@ -33,6 +33,7 @@ use protocol::{
     cbor,
     envelope::ChainId,
     interval::Interval,
+    island::PlannedQuota,
     key::DeviceId,
     limits::ANSWER_BYTES_MAX,
     money::Price,
@@ -46,6 +47,7 @@ pub(crate) use self::{join::Known, restore::set_aside};
 use crate::{
     choice::Choice,
     choice_file,
+    island::{Island, QUOTAS_KEPT},
     learned::Learned,
     period::Period,
     record::{OrderRecord, ReadingRecord, Today},
@@ -86,6 +88,7 @@ const RECEIPT: u8 = b'p';
 const ORDER: u8 = b'o';
 const EVIDENCE: u8 = b'e';
 const CONTRADICTION: u8 = b'c';
+const QUOTA: u8 = b'q';
 
 /// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +176,8 @@ pub(crate) struct Loaded {
     pub(crate) tariffs: Option<Tariffs>,
     /// The price among neighbours there.
     pub(crate) price: Option<Price>,
+    /// What is proved of islands.
+    pub(crate) island: Island,
     pub(crate) receipts_refused: u64,
     /// An interval of which two receipts contradict one another.
     pub(crate) two_truths: Option<Interval>,
@@ -262,6 +267,7 @@ impl Store {
         self.join(signed, chain)?;
         let (readings, torn_readings) = self.scan::<ReadingRecord>(READING)?;
         let (orders, torn_orders) = self.scan::<OrderRecord>(ORDER)?;
+        let (quotas, torn_quotas) = self.scan::<PlannedQuota>(QUOTA)?;
         let (totals, today) = self.sums()?;
         let latest = match today.and_then(|today| today.settled_until) {
             Some(latest) => self.receipt(latest)?,
@@ -274,6 +280,7 @@ impl Store {
             totals,
             today,
             tariffs: latest.as_ref().map(|entry| entry.tariffs),
+            island: Island::new(quotas.into_iter().map(|(_, quota)| quota), latest.as_ref()),
             price: latest.and_then(|entry| entry.price),
             receipts_refused: self.get(REFUSED)?.unwrap_or_default(),
             two_truths: self
@@ -281,7 +288,7 @@ impl Store {
                 .find_map(|json| Some(Receipt::from_json(&json.ok()?).ok()?.entry.interval)),
             orders: orders.into_iter().map(|(_, order)| order).collect(),
             learned: self.get(LEARNED)?,
-            dropped: torn_readings + torn_orders,
+            dropped: torn_readings + torn_orders + torn_quotas,
             lacked,
             order,
         })
@@ -368,6 +375,26 @@ impl Store {
             return Ok(());
         }
         self.write_signed(Signed { order: record.order.sequence, ..signed })
+    }
+
+    /// Keeps proved quotas, and forgets those from long before.
+    pub(crate) fn keep_quotas(&self, quotas: &[PlannedQuota]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for planned in quotas {
+            let at = |interval: Interval| key(QUOTA, interval.start_s().unsigned_abs());
+            if let Some(oldest) = planned.interval.offset(-QUOTAS_KEPT) {
+                for old in self.db.range(key(QUOTA, 0)..=at(oldest)).keys() {
+                    batch.remove(old.map_err(|error| self.damaged(error))?);
+                }
+            }
+            batch.insert(at(planned.interval).as_slice(), cbor::encode(planned));
+        }
+        self.commit(batch)
+    }
+
+    /// The proved quota of `interval`, if it was on an island.
+    pub(crate) fn quota(&self, interval: Interval) -> Result<Option<PlannedQuota>, StoreError> {
+        self.get(&key(QUOTA, interval.start_s().unsigned_abs()))
     }
 
     /// Keeps what was chosen on the page, or that nothing is any more.

@@ -131,6 +131,8 @@ async fn it_finds_the_agent_takes_its_energy_and_money_and_reads_it_as_a_meter()
         ("sensor.test_home_neighbours_were_worth", "0.0231", json!(["monetary", "total", "EUR"])),
         ("sensor.test_home_proved_until", "2026-06-01T12:30:00+00:00", json!(["timestamp", null, null])),
         ("sensor.test_home_readings_without_a_receipt", "1", json!([null, "measurement", null])),
+        // There is no island.
+        ("sensor.test_home_island_may_draw", "unknown", json!(["energy", null, "Wh"])),
         ("binary_sensor.test_home_alarm", "off", json!(["problem", null, null])),
         // A price taker says nothing of its battery.
         ("sensor.test_home_battery_set_point_proposed", "0", json!(["power", "measurement", "W"])),

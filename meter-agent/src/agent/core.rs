@@ -13,6 +13,7 @@
 mod choosing;
 mod event;
 mod inbound;
+mod island;
 mod learning;
 mod readings;
 mod receipts;
@@ -29,8 +30,8 @@ use std::{
 use household::{home::battery::Battery, strategy::Strategy};
 use ledger::proof::Verifier;
 use protocol::{
-    envelope::ChainId, genesis::Genesis, interval::Interval, key::SecretKey, member::MemberId, money::Price,
-    reading::ChainHead, settlement::Tariffs,
+    envelope::ChainId, genesis::Genesis, hash::Hash, interval::Interval, island::PlannedQuota, key::SecretKey,
+    member::MemberId, money::Price, reading::ChainHead, settlement::Tariffs,
 };
 
 pub(crate) use self::event::{
@@ -46,6 +47,7 @@ use crate::{
     check::ReceiptFault,
     choice::Choice,
     gate::Horizon,
+    island::{Behind, Island},
     learned::{Known, Learned},
     orders::Orders,
     out_of_reach::OutOfReach,
@@ -81,6 +83,8 @@ pub(crate) struct Identity {
     pub(crate) device_key: SecretKey,
     /// The battery that set-points are proposed for, if there is one.
     pub(crate) battery: Option<Battery>,
+    /// What stands behind the meter, where that is reported.
+    pub(crate) behind: Option<Behind>,
     /// The strategy that it bids by.
     pub(crate) strategy: Arc<dyn Strategy>,
     /// That of `agent.toml`, which is the same unless another was chosen on the page.
@@ -109,6 +113,8 @@ pub(crate) struct Core {
     pub(crate) tariffs: Option<Tariffs>,
     /// The price among neighbours there.
     pub(crate) price: Option<Price>,
+    /// What is proved of islands.
+    pub(crate) island: Island,
     /// What the battery held at the end of the last signed reading, µWh, if the meter knows it.
     pub(crate) stored_uwh: Option<u64>,
     pub(crate) receipts_refused: u64,
@@ -145,6 +151,10 @@ pub(crate) struct Live {
     pub(super) order_sent: Option<Instant>,
     /// An order was refused for what it says: the same would be refused again.
     order_refused: bool,
+    /// The interval of the status that was sent last, and its message.
+    status: Option<(Interval, Hash)>,
+    /// Nothing is reported before this interval, as no island was planned.
+    status_from: Option<Interval>,
     budget: usize,
     refilled: Option<Instant>,
     refused: BTreeMap<String, u64>,
@@ -189,6 +199,7 @@ enum Then {
     Queue(Vec<Stored>),
     Order(OrderRecord),
     Choose(Option<Choice>),
+    Ration(Vec<PlannedQuota>),
     Settle(Box<Settled>),
     Accuse(ReceiptFault),
     /// Raises the alarm of another history with this detail.
@@ -292,6 +303,7 @@ impl Core {
                     Inbound::Answer => self.answer(turn, &payload),
                     Inbound::Receipt => self.receipt(turn, payload),
                     Inbound::Registration => self.registration(&payload),
+                    Inbound::Quota => self.quota(turn, &payload),
                 }
             }
         }
@@ -312,6 +324,7 @@ impl Core {
                 self.live.order_sent = None;
             }
             Then::Choose(choice) => self.chosen(choice),
+            Then::Ration(quotas) => self.rationed(quotas),
             Then::Settle(settled) => self.settled(now, *settled),
             Then::Accuse(fault) => self.accuse(&fault),
             Then::TellOfOtherHistory(detail) => self.alarms.raise(AlarmKind::OtherHistory, detail),

@@ -35,6 +35,7 @@ fn write_now(store: &Store, write: &Write) -> Result<Option<u64>, StoreError> {
     match write {
         Write::Readings { signed, head } => store.append(signed, head).map(|()| None),
         Write::Order(record) => store.put_order(record).map(|()| None),
+        Write::Quotas(quotas) => store.keep_quotas(quotas).map(|()| None),
         Write::Choice(choice) => store.keep_choice(choice.as_ref()).map(|()| None),
         Write::Receipt { interval, json, covered, totals, today, learned } => {
             let (interval, json, totals, today) = (*interval, json.as_deref(), *totals, *today);

@@ -90,6 +90,7 @@ impl Link {
         let takes = |message: &&Outgoing| {
             let (topic, message) = match message {
                 Outgoing::Order(message) => (&self.topics.order, message),
+                Outgoing::Status(message) => (&self.topics.status, message),
                 Outgoing::Reading(_, message) => (&self.topics.reading, message),
             };
             self.client.try_publish(topic, QoS::AtLeastOnce, false, message.bytes().to_vec()).is_ok()

@@ -116,6 +116,7 @@ impl Device {
                     "icon": "mdi:tray-arrow-up",
                 }),
             ),
+            self.island_quota(),
             self.alarm(),
         ];
         let components = components.into_iter().chain(self.set_point());
@@ -182,6 +183,18 @@ impl Device {
             "icon": "mdi:home-battery-outline",
         });
         Some(self.sensor("set_point", "Battery set-point, proposed", more))
+    }
+
+    /// What may be drawn on an island: unknown on none, so that nothing is switched off for it.
+    fn island_quota(&self) -> (String, Value) {
+        let more = json!({
+            "device_class": "energy",
+            "unit_of_measurement": "Wh",
+            "json_attributes_topic": self.figures_topic(),
+            "json_attributes_template": "{{ value_json.island | tojson }}",
+            "icon": "mdi:island",
+        });
+        self.sensor("island_quota", "Island: may draw", more)
     }
 
     fn alarm(&self) -> (String, Value) {

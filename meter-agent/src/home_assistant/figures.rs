@@ -19,6 +19,7 @@ pub(super) fn set_point(SetPoint { power_w, interval }: SetPoint) -> Value {
 /// The figures; what is not known is `null`, and never 0.
 pub(super) fn figures(status: &Status) -> Value {
     let totals = &status.totals;
+    let island = status.island.as_ref().map_or(&[][..], |island| &island.quotas);
     // Nothing was paid before the first receipt: that is no figure yet.
     let proved = totals.receipts_verified > 0;
     let sum = |one: Amount, other: Amount| one.checked_add(other).filter(|_| proved).map(|sum| sum.to_string());
@@ -32,6 +33,12 @@ pub(super) fn figures(status: &Status) -> Value {
         "compensation": sum(totals.earned, totals.supply_revenue),
         "saved": totals.saved.map(|saved| saved.to_string()),
         "proved_until": status.settled_until.map(|interval| utc_text(interval.end_s())),
+        "island_quota": island.first().map(|planned| planned.quota.total().wh()),
+        "island": {
+            "from": island.first().map(|planned| utc_text(planned.interval.start_s())),
+            "until": island.first().map(|planned| utc_text(planned.interval.end_s())),
+            "overdrawn_wh": status.island.as_ref().and_then(|island| Some(island.last?.overdrawn_wh)),
+        },
         "outbox": status.outbox,
         "alarms": status.alarms,
     })

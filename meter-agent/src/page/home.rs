@@ -1,13 +1,14 @@
 //! The first page: now, today, what neighbours were worth, alarms, the order and the proof.
 
 use maud::{Markup, html};
+use protocol::interval::Interval;
 
 use super::{
     alarms, daily,
     day::{Day, Sums},
     format::Format,
     frame::{Asked, corrected, figure, filled},
-    limits, neighbours,
+    island, limits, neighbours,
 };
 use crate::{
     set_point::SetPoint,
@@ -41,6 +42,10 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, home: &Home<'_>) -
         section aria-labelledby="now" {
             h1 #now { (words.now) }
             (now(format, home))
+        }
+        @if let Some(island) = &status.island {
+            @let running = status.last_interval.and_then(Interval::next);
+            (island::content(format, island, running, island::drawn_since(status.registers, home.sight)))
         }
         section aria-labelledby="worth" {
             h2 #worth { (words.worth) }

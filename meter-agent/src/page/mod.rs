@@ -27,6 +27,7 @@ mod day;
 mod format;
 mod frame;
 mod home;
+mod island;
 mod limits;
 mod looked_up;
 mod monthly;

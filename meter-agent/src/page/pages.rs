@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     looked_up::LookedUp,
+    island::Island,
     neighbours,
     period::Period,
     shown::Shown,
@@ -229,13 +230,14 @@ async fn proof_page(
     let read = move |store: &Store| {
         let own =
             if transformer { Own::Transformer } else { store.measured(interval)?.map_or(Own::NotKept, Own::Measured) };
-        Ok((store.receipt(interval)?, own))
+        Ok((store.receipt(interval)?, own, store.quota(interval)?))
     };
-    answer(&shown, &asked, false, read, |asked, status, (json, own)| {
+    answer(&shown, &asked, false, read, |asked, status, (json, own, quota)| {
         let receipt = Receipt::from_json(&json?).ok()?;
         let format = frame::format(asked, status, &shown.local);
+        let on_island = Island::new(quota, None).quota_of(&receipt.entry).is_some();
         let title = frame::filled(asked.words().proof_of, &format.span(interval));
-        Some((title, proof::content(asked, &format, &receipt, own)))
+        Some((title, proof::content(asked, &format, &receipt, own, on_island)))
     })
     .await
 }

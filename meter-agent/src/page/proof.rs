@@ -27,7 +27,8 @@ pub(super) enum Own {
     Transformer,
 }
 
-pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, receipt: &Receipt, own: Own) -> Markup {
+/// What was checked of a receipt; of an interval on an island, if there is a proved quota of it.
+pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, receipt: &Receipt, own: Own, on_island: bool) -> Markup {
     let words = format.words;
     let entry = &receipt.entry;
     let line = &entry.line;
@@ -37,7 +38,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, receipt: &Receipt,
         h1 { (filled(words.proof_of, &format.span(entry.interval))) }
         p { (format.date(day)) }
         p { (words.proof_intro) }
-        (checked(format, entry, own))
+        (checked(format, entry, own, on_island))
         dl.figures {
             (figure("leaf", words.from_neighbours, &format.energy(line.bought.wh()), &format.amount(line.paid)))
             (figure("leaf", words.to_neighbours, &format.energy(line.sold.wh()), &format.amount(line.earned)))
@@ -60,7 +61,7 @@ pub(super) fn content(asked: &Asked<'_>, format: &Format<'_>, receipt: &Receipt,
 }
 
 /// What was checked; and of a correction, what was not or is otherwise than the meter has it.
-fn checked(format: &Format<'_>, entry: &Entry, own: Own) -> Markup {
+fn checked(format: &Format<'_>, entry: &Entry, own: Own, on_island: bool) -> Markup {
     let words = format.words;
     let corrected = entry.correction > 0;
     let otherwise = if corrected { otherwise(format, &entry.line, own) } else { Vec::new() };
@@ -71,7 +72,7 @@ fn checked(format: &Format<'_>, entry: &Entry, own: Own) -> Markup {
         (energy, otherwise.is_empty()),
         (amounts, true),
         // Those of an interval so long ago may be forgotten here.
-        (limits, !corrected),
+        (limits, !corrected && !on_island),
     ];
     let said: Vec<&str> = said.into_iter().filter(|(_, is_so)| *is_so).map(|(what, _)| what).collect();
     html! {
@@ -82,7 +83,11 @@ fn checked(format: &Format<'_>, entry: &Entry, own: Own) -> Markup {
             }
         }
         @for remark in &otherwise { p role="note" { (remark) } }
-        @if corrected { p.soft { (words.limits_not_checked) } }
+        @if corrected {
+            p.soft { (words.limits_not_checked) }
+        } @else if on_island {
+            p.soft { (words.limits_not_on_island) }
+        }
     }
 }
 
@@ -165,8 +170,9 @@ mod tests {
                 (100, 1, Own::NotKept, 3, false, Some(words.energy_not_compared)),
                 (0, 1, Own::Transformer, 4, true, None),
             ] {
-                let said =
-                    checked(&format, &entry(imported_wh, correction), own).into_string().replace('\u{202f}', " ");
+                let said = checked(&format, &entry(imported_wh, correction), own, false)
+                    .into_string()
+                    .replace('\u{202f}', " ");
                 assert_eq!(said.matches("<li>").count(), ticks, "{said}");
                 assert_eq!(said.contains(words.checked.energy), energy, "{said}");
                 assert_eq!(said.contains(words.checked.limits), correction == 0, "{said}");
@@ -174,6 +180,8 @@ mod tests {
                 assert!(remark.is_none_or(|remark| said.contains(remark)), "{said}");
                 assert!(said.contains(".</li></ul>"), "{said}");
             }
+            let said = checked(&format, &entry(19, 0), measured, true).into_string();
+            assert!(said.contains(words.limits_not_on_island) && !said.contains(words.checked.limits), "{said}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use protocol::{envelope::Sealed, interval::Interval, reading::ChainHead};
+use protocol::{envelope::Sealed, interval::Interval, island::PlannedQuota, reading::ChainHead};
 
 use crate::{
     choice::Choice,
@@ -75,6 +75,8 @@ pub(crate) enum Inbound {
     Receipt,
     /// How the household was registered.
     Registration,
+    /// What it may draw on an island.
+    Quota,
 }
 
 /// What is to be done, in the order of the list. Only the last of a list has an [outcome](Outcome), and the core does
@@ -108,6 +110,8 @@ pub(crate) enum Write {
     },
     /// An order, new or with a new state.
     Order(OrderRecord),
+    /// Proved quotas that were not known.
+    Quotas(Vec<PlannedQuota>),
     /// What was chosen on the page, or that nothing is any more.
     Choice(Option<Choice>),
     /// A verified receipt and what changes by it.
@@ -141,6 +145,8 @@ pub(crate) enum Write {
 pub(crate) enum Outgoing {
     /// The household's order.
     Order(Sealed),
+    /// What stands behind the meter.
+    Status(Sealed),
     /// The reading with this sequence number.
     Reading(u64, Sealed),
 }

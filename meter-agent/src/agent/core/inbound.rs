@@ -60,6 +60,9 @@ impl Core {
         if let Some((refusal, _)) = refusal {
             *self.live.refused.entry(refusal.name().to_string()).or_default() += 1;
         }
+        if self.status_answered(&message, refusal.as_ref()) {
+            return;
+        }
         if let Some(advice) = self.outbox.answered(&message, &outcome, turn.now.monotonic) {
             if let Some((refusal, detail)) = refusal {
                 self.reading_refused(refusal, &detail);

@@ -7,7 +7,7 @@ use protocol::{interval::Interval, limits::ANSWER_BYTES_MAX, receipt::Receipt, s
 use super::{Core, Now, Records, StoreFault, Then, Turn, Write};
 use crate::{
     alarm::{AlarmKind, Detail},
-    check::{ReceiptFault, check_correction, check_entry, check_neighbours, check_transformer_entry},
+    check::{Limits, ReceiptFault, check_correction, check_entry, check_neighbours, check_transformer_entry},
     record::{ReadingRecord, Today, day_of},
     status::in_words,
     totals::Totals,
@@ -135,7 +135,12 @@ impl Core {
         let checked = if self.identity.transformer {
             check_transformer_entry(entry, member, &own)
         } else {
-            check_entry(entry, member, &self.orders.limits(entry.interval, &entry.tariffs), &own)
+            // On an island nobody's limit counts, and nobody pays another price than the island's.
+            let limits = match self.island.quota_of(entry) {
+                Some(_) => Limits::price_taker(&entry.tariffs),
+                None => self.orders.limits(entry.interval, &entry.tariffs),
+            };
+            check_entry(entry, member, &limits, &own)
         };
         let checked = match checked {
             // A correction of what was never settled here before may say other energy than this meter does.
@@ -229,6 +234,7 @@ impl Core {
         self.today = Some(today);
         if latest {
             self.price = price;
+            self.island.settled(&entry);
         }
         // Receipts may come in any order: the tariffs shown are those of the latest interval.
         if latest && let Some(earlier) = self.tariffs.replace(tariffs).filter(|earlier| *earlier != tariffs) {

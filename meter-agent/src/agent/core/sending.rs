@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::hash::Hash;
+
 use super::{Awaited, Core, Effect, Now, Outgoing, Turn};
 use crate::{
     alarm::{AlarmKind, Detail},
@@ -19,6 +21,7 @@ const CLOCK_LOOK_S: u64 = 60;
 /// What was handed to the connection.
 pub(super) enum Sent {
     Order,
+    Status(Hash),
     Reading(u64),
 }
 
@@ -70,6 +73,13 @@ impl Core {
             messages.push(Outgoing::Order(record.message.clone()));
             sent.push(Sent::Order);
         }
+        match self.status_due(turn) {
+            Ok(status) => {
+                sent.extend(status.iter().map(|message| Sent::Status(message.hash())));
+                messages.extend(status.map(Outgoing::Status));
+            }
+            Err(fault) => return self.halt(&fault),
+        }
         for sequence in self.outbox.due(now, self.open(turn.now), self.live.budget) {
             match turn.records.reading(sequence) {
                 Ok(Some(record)) => {
@@ -97,7 +107,8 @@ impl Core {
         for (place, message) in sent.iter().enumerate() {
             match message {
                 Sent::Order if place < taken => self.live.order_sent = Some(now.monotonic),
-                Sent::Order => {}
+                Sent::Status(message) if place < taken => self.status_sent(*message),
+                Sent::Order | Sent::Status(_) => {}
                 Sent::Reading(sequence) if place < taken => {
                     self.live.budget = self.live.budget.saturating_sub(1);
                     self.outbox.sent(*sequence, now.monotonic);

@@ -53,6 +53,7 @@ impl Core {
             chosen: self.identity.choice,
             order: self.orders.last().map(|record| self.placed(record)),
             set_point: self.set_point(),
+            island: self.island.status(self.head.interval),
             outbox: self.outbox.unsettled() as u64,
             receipts_refused: self.receipts_refused,
             totals: self.totals,

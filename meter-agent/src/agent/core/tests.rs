@@ -2,6 +2,7 @@
 
 mod choosing;
 mod home;
+mod island;
 mod properties;
 mod watch;
 

@@ -110,6 +110,16 @@ pub(super) static WORDS: Words = Words {
     battery_discharges: "entladen mit {}",
     battery_rests: "nichts: sich selbst überlassen",
     battery_until: "bis {}; von hier aus wird nichts gesteuert",
+    island: "Auf der Insel",
+    island_means: "Das Netz darüber ist weg. Was da ist, wurde vor jedem Intervall nach dem beschlossenen Plan geteilt; Ihr \
+                   Teil ist bewiesen.",
+    island_until: "Sie dürfen beziehen, bis {}",
+    island_then: "Und dann, bis {}",
+    island_drawn: "Bisher bezogen",
+    island_unserved: "beansprucht und nicht da: {}",
+    island_settled: "Bezogen {}",
+    island_beyond: "über Ihr Kontingent hinaus: {}",
+    island_price: "Preis auf der Insel",
     buy_up_to: "kaufen bis {} je kWh",
     sell_from: "verkaufen ab {} je kWh",
     buy_at_most: "höchstens {} kaufen",
@@ -210,6 +220,8 @@ pub(super) static WORDS: Words = Words {
     fed_in_otherwise: "Ins Netz gespeist: Ihr Zähler hat {} gemessen; der validierte Wert, der beschlossen wurde, ist {}.",
     energy_not_compared: "Seine Energie ist die, die beschlossen wurde. Sie wurde nicht mit dem verglichen, was Ihr Zähler \
                           gemessen hat: Dieser Agent hat keinen Messwert mehr, der nur von diesem Intervall ist.",
+    limits_not_on_island: "Dieses Intervall war auf einer Insel, wie Ihr bewiesenes Kontingent zeigt: Dort zählen die \
+                           Preisgrenzen Ihres Gebots nicht, und niemand zahlt mehr als den Preis der Insel.",
     limits_not_checked: "Eine Korrektur wird nicht mit den Preisgrenzen Ihres Gebots verglichen.",
     block: "Block",
     correction: "Korrektur",
@@ -279,6 +291,11 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::OrderRefused => (
             "Der Markt lehnt Ihr Gebot ab.",
             "Stellen Sie andere Preise ein, hier oder in agent.toml (dann starten Sie den Agenten neu).",
+        ),
+        AlarmKind::StatusRefused => (
+            "Der Markt oder das Hauptbuch lehnt ab, was Ihr Agent von Batterie und lebenswichtigen Geräten meldet.",
+            "Berichtigen Sie [battery] und [island] in agent.toml, und starten Sie den Agenten neu. Was für Ihren Haushalt \
+             beschlossen wurde, weiß Ihr Betreiber.",
         ),
         AlarmKind::ReceiptMissing => (
             "Ein Messwert hat lange nach seinem Intervall keinen Beleg.",

@@ -109,6 +109,16 @@ pub(super) static WORDS: Words = Words {
     battery_discharges: "discharge at {}",
     battery_rests: "nothing: leave it alone",
     battery_until: "until {}; nothing is steered from here",
+    island: "On the island",
+    island_means: "The grid above is gone. What there is was shared out before each interval, by the plan that was decided; \
+                   your part is proved.",
+    island_until: "You may draw, until {}",
+    island_then: "And then, until {}",
+    island_drawn: "Drawn so far",
+    island_unserved: "claimed and not there: {}",
+    island_settled: "Drawn {}",
+    island_beyond: "beyond your quota: {}",
+    island_price: "Price on the island",
     buy_up_to: "buy up to {} per kWh",
     sell_from: "sell from {} per kWh",
     buy_at_most: "buy at most {}",
@@ -207,6 +217,8 @@ pub(super) static WORDS: Words = Words {
     fed_in_otherwise: "Fed into the grid: your meter measured {}; the validated value that was decided is {}.",
     energy_not_compared: "Its energy is what was decided. It was not compared with what your meter measured: this agent \
                           has no reading at hand any more that is of this interval alone.",
+    limits_not_on_island: "This interval was on an island, by your proved quota: the price limits of your order do not count \
+                           there, and nobody pays more than the island’s price.",
     limits_not_checked: "A correction is not checked against the price limits of your order.",
     block: "Block",
     correction: "Correction",
@@ -274,6 +286,11 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::OrderRefused => {
             ("The market refuses your order.", "Set other prices, here or in agent.toml (then start the agent again).")
         }
+        AlarmKind::StatusRefused => (
+            "The market or the ledger refuses what your agent reports of your battery and your critical devices.",
+            "Correct [battery] and [island] in agent.toml, and start the agent again. What was decided for your household, \
+             your operator knows.",
+        ),
         AlarmKind::ReceiptMissing => (
             "A reading has no receipt long after its interval.",
             "It is kept and sent again. Ask your operator for the receipt of that interval.",

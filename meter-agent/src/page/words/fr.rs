@@ -110,6 +110,16 @@ pub(super) static WORDS: Words = Words {
     battery_discharges: "décharger à {}",
     battery_rests: "rien : la laisser faire",
     battery_until: "jusqu’à {} ; rien n’est commandé d’ici",
+    island: "En îlotage",
+    island_means: "Le réseau en amont a disparu. Ce qu’il y a est partagé avant chaque intervalle, selon le plan décidé ; \
+                   votre part est prouvée.",
+    island_until: "Vous pouvez soutirer, jusqu’à {}",
+    island_then: "Et ensuite, jusqu’à {}",
+    island_drawn: "Soutiré jusqu’ici",
+    island_unserved: "demandé, mais pas disponible : {}",
+    island_settled: "Soutiré {}",
+    island_beyond: "au-delà de votre quota : {}",
+    island_price: "Prix de l’îlot",
     buy_up_to: "acheter jusqu’à {} par kWh",
     sell_from: "vendre à partir de {} par kWh",
     buy_at_most: "acheter au plus {}",
@@ -209,6 +219,8 @@ pub(super) static WORDS: Words = Words {
     fed_in_otherwise: "Injecté dans le réseau : votre compteur a mesuré {} ; la valeur validée qui a été décidée est {}.",
     energy_not_compared: "Son énergie est celle qui a été décidée. Elle n’a pas été comparée à ce que votre compteur a \
                           mesuré : cet agent n’a plus de relevé de ce seul intervalle.",
+    limits_not_on_island: "Cet intervalle était en îlotage, d’après votre quota prouvé : les limites de prix de votre ordre \
+                           n’y comptent pas, et personne ne paie plus que le prix de l’îlot.",
     limits_not_checked: "Une correction n’est pas comparée aux limites de prix de votre ordre.",
     block: "Bloc",
     correction: "Correction",
@@ -279,6 +291,11 @@ fn remedy(kind: AlarmKind) -> (&'static str, &'static str) {
         AlarmKind::OrderRefused => {
             ("Le marché refuse votre ordre.", "Réglez d’autres prix, ici ou dans agent.toml (puis relancez l’agent).")
         }
+        AlarmKind::StatusRefused => (
+            "Le marché ou le registre refuse ce que votre agent annonce de votre batterie et de vos appareils vitaux.",
+            "Corrigez [battery] et [island] dans agent.toml, puis relancez l’agent. Ce qui a été décidé pour votre foyer, \
+             votre opérateur le sait.",
+        ),
         AlarmKind::ReceiptMissing => (
             "Un relevé n’a pas de reçu longtemps après son intervalle.",
             "Il est gardé et renvoyé. Demandez le reçu de cet intervalle à votre gestionnaire.",

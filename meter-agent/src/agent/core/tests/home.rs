@@ -57,6 +57,7 @@ impl Memory {
         match write {
             Write::Readings { signed, .. } => self.readings.extend(signed),
             Write::Choice(choice) => self.choice = choice,
+            Write::Quotas(_) => {}
             Write::Order(record) => drop(self.orders.insert(record.order.sequence, record)),
             Write::Receipt { interval, json, covered, learned, .. } => {
                 self.receipts.extend(json.map(|json| (interval, json)));
@@ -123,6 +124,7 @@ impl Home {
             meter: MeterKind::Meter,
             out_of_reach: OutOfReach::default(),
             battery: None,
+            behind: None,
             member_key: ours.key.clone(),
             device_key: ours.device.clone(),
             strategy: fixed(buy),
@@ -143,6 +145,7 @@ impl Home {
             today: None,
             tariffs: None,
             price: None,
+            island: Island::default(),
             stored_uwh: None,
             receipts_refused: 0,
             alarms: Alarms::default(),
@@ -326,6 +329,13 @@ impl Home {
         self.signed_with(entry, neighbours)
     }
 
+    /// The receipt of an interval in which so many Wh were bought under the tariffs of an island.
+    pub(super) fn receipt_on_an_island(&self, at: i64, bought_wh: u64, price: Price) -> Receipt {
+        let Receipt { mut entry, .. } = self.receipt_of_trade(at, bought_wh, price);
+        entry.tariffs = Tariffs { retail_price: price, feed_in_price: Price::ZERO };
+        self.signed(entry)
+    }
+
     fn receipt_of(&self, member: MemberId, at: i64, imported_wh: u64) -> Receipt {
         let tariffs = self.community.genesis.rules.tariffs();
         let (none, imported) = (Energy::ZERO, Energy::from_wh(imported_wh));
@@ -388,6 +398,7 @@ fn in_words(effect: &Effect) -> String {
         Effect::Publish(messages) => {
             let words = messages.iter().map(|message| match message {
                 Outgoing::Order(_) => " order".to_owned(),
+                Outgoing::Status(_) => " status".to_owned(),
                 Outgoing::Reading(sequence, _) => format!(" {sequence}"),
             });
             format!("publish{}", words.collect::<String>())
@@ -403,6 +414,10 @@ fn written_in_words(write: &Write) -> String {
     match write {
         Write::Readings { signed, .. } => format!("store{}", sequences(signed)),
         Write::Order(record) => format!("store order {} {:?}", record.order.sequence, record.state),
+        Write::Quotas(quotas) => {
+            let intervals = quotas.iter().map(|planned| format!(" {}", count(planned.interval)));
+            format!("store quotas of{}", intervals.collect::<String>())
+        }
         Write::Choice(None) => "store no choice".into(),
         Write::Choice(Some(choice)) => format!("store choice {}", choice.strategy().name()),
         Write::Receipt { interval, json, covered, .. } => {

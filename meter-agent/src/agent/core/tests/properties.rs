@@ -35,7 +35,7 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     let at = || -2..12_i64;
     let refusal = || prop_oneof![Just(None), prop::sample::select(&Refusal::ALL[..]).prop_map(Some)];
-    let kind = prop_oneof![Just(Inbound::Gate), Just(Inbound::Answer), Just(Inbound::Receipt)];
+    let kind = prop::sample::select(&[Inbound::Gate, Inbound::Answer, Inbound::Receipt, Inbound::Quota][..]);
     prop_oneof![
         2 => Just(Happening::Connects),
         1 => Just(Happening::Disconnects),
@@ -129,6 +129,7 @@ proptest! {
     ) {
         let play = || {
             let mut home = Home::new(Some("0.1"));
+            home.core.identity.behind = crate::island::Behind::of(None, Some(&crate::island::IslandConfig { critical_w: 0 }));
             let mut wanted = Vec::new();
             for happening in &happenings {
                 happening.to(&mut home);

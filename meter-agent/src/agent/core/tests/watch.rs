@@ -33,7 +33,11 @@ impl Watch {
                 Effect::ReadMeter { .. } => assert!(!self.failed, "the meter is read for nothing"),
                 Effect::Write(write) => self.look_at_write(write),
                 Effect::Publish(messages) => messages.iter().for_each(|message| {
+                    // A status is stored nowhere: the next one takes its place.
                     let (sealed, signed) = match message {
+                        Outgoing::Status(_) => {
+                            return assert!(!self.failed, "nothing is signed after a write that failed");
+                        }
                         Outgoing::Reading(sequence, sealed) => (sealed, self.readings.get(sequence)),
                         Outgoing::Order(sealed) => {
                             (sealed, self.orders.values().find(|signed| signed.sealed == *sealed))
@@ -73,7 +77,7 @@ impl Watch {
                 }
             },
             Write::Choice(_) => assert!(!self.failed, "nothing is chosen after a write that failed"),
-            Write::Receipt { .. } | Write::Evidence(_) | Write::Contradiction { .. } => {}
+            Write::Quotas(_) | Write::Receipt { .. } | Write::Evidence(_) | Write::Contradiction { .. } => {}
         }
     }
 
@@ -85,7 +89,11 @@ impl Watch {
                 self.readings.get_mut(sequence).unwrap().stored = safely;
             }),
             Write::Order(record) => self.orders.get_mut(&record.order.sequence).unwrap().stored |= safely,
-            Write::Choice(_) | Write::Receipt { .. } | Write::Evidence(_) | Write::Contradiction { .. } => {}
+            Write::Choice(_)
+            | Write::Quotas(_)
+            | Write::Receipt { .. }
+            | Write::Evidence(_)
+            | Write::Contradiction { .. } => {}
         }
     }
 }
