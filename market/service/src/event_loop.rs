@@ -31,11 +31,12 @@ use super::{
     ledger_client::{LedgerClient, LedgerError},
     mqtt::{Incoming, Link},
     pipeline::{Pipeline, Stage},
+    proofs::Heard,
     publisher::Outgoing,
     push::push,
     receipts::{self, Again},
     refusals::Refusals,
-    snapshot::{Heard, Snapshot},
+    snapshot::Snapshot,
     store::{Store, StoreError},
 };
 

@@ -1,10 +1,14 @@
 //! Asking for a proof of what the ledger said just now, to be told to a household.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use protocol::member::MemberId;
+use tokio::sync::watch;
 
-use super::ledger_client::LedgerError;
+use super::{ledger_client::LedgerError, snapshot::Snapshot};
+
+/// What the ledger says, as the market hears it, for those who tell households of it.
+pub(crate) type Heard = watch::Sender<Option<Arc<Snapshot>>>;
 
 /// How often a proof is asked for in a row, and the pause between.
 const TRIES: usize = 20;

@@ -1,6 +1,6 @@
 //! The ledger at one moment, as far as the next clearing depends on it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use protocol::{
     api::{MemberStatus, RulesInForce, StandingOrder, Status},
@@ -11,10 +11,6 @@ use protocol::{
     member::MemberId,
     reading::{ChainHead, Registers},
 };
-use tokio::sync::watch;
-
-/// What the ledger says, as the market hears it.
-pub(crate) type Heard = watch::Sender<Option<Arc<Snapshot>>>;
 
 /// All that the next clearing depends on beside the readings, as one validator has it.
 #[derive(Debug, Clone)]
