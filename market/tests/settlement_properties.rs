@@ -95,7 +95,6 @@ proptest! {
             limits: PriceLimits::default(),
             metered: Metered { measured: Some(through), late },
             technology: Some(Technology::Solar),
-            quota: None,
         });
         let with = all.settle();
         let own = with.lines.last().unwrap();
@@ -223,7 +222,6 @@ fn neighbourhood(price_takers: bool) -> impl Strategy<Value = Neighbourhood> {
             .into_iter()
             .map(|((id, bus), limits, measured, late, quota)| {
                 let member = MeteredMember {
-                    quota: None,
                     member: MemberId::from_bytes([id; 16]),
                     bus: grid().bus(Some(bus)).unwrap(),
                     limits: if price_takers { PriceLimits::default() } else { limits },

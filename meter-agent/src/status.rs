@@ -6,7 +6,6 @@ use household::strategy::{FixedLimits, Why};
 use protocol::{
     energy::Energy,
     interval::{Interval, utc_text},
-    interval::Interval,
     island::PlannedQuota,
     key::DeviceId,
     member::MemberId,

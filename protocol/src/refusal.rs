@@ -324,6 +324,9 @@ impl LedgerRefusal {
             | LedgerRefusal::UnknownCertificates
             | LedgerRefusal::CertificatesNotHeld
             | LedgerRefusal::CertificatesRetired
+            | LedgerRefusal::RepeatsDraft
+            | LedgerRefusal::ApprovalWithdrawn
+            | LedgerRefusal::NothingToWithdraw
             | LedgerRefusal::TooManyTransactions
             | LedgerRefusal::Header => None,
         }

@@ -29,7 +29,6 @@ fn traded(buyers: u32, sellers: u32, intervals: i64) -> f64 {
             limits: Default::default(),
             metered: Metered { measured, late: Flow::default() },
             technology: None,
-            quota: None,
         }
     };
     let mut members: Vec<MeteredMember> = (0..buyers + sellers).map(member).collect();
@@ -77,7 +76,6 @@ fn sold(rules: &Rules, interval: Interval, limits: PriceLimits) -> Line {
         limits,
         metered: Metered { measured: Some(flow), late: Flow::default() },
         technology: None,
-        quota: None,
     };
     let (surplus, deficit) = (Flow { export: kwh, ..Flow::default() }, Flow { import: kwh, ..Flow::default() });
     let dearer = PriceLimits { sell: Some(price("0.24")), ..PriceLimits::default() };

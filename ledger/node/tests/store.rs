@@ -60,7 +60,6 @@ fn grid(height: u64) -> Vec<u8> {
 fn inputs(member: MemberId, height: u64) -> Vec<MemberInput> {
     let values = Some(Values { import: Energy::from_wh(height), ..Values::default() });
     let input = MemberInput {
-        quota: None,
         member,
         device: None,
         technology: Some(Technology::Solar),

@@ -33,7 +33,7 @@ use tokio_rustls::TlsConnector;
 
 fn tokens() -> Tokens {
     let digest = |token: &str| vec![Hash::of(token.as_bytes()).to_string()];
-    Tokens { read: digest("reader's"), submit: Vec::new(), metrics: digest("scraper's") }
+    Tokens { read: digest("reader's"), metrics: digest("scraper's"), ..Tokens::default() }
 }
 
 fn access(tls: Option<&Tls>) -> Access {

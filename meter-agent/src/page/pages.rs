@@ -28,8 +28,8 @@ use super::{
     proof::{self, Own},
 };
 use crate::{
-    looked_up::LookedUp,
     island::Island,
+    looked_up::LookedUp,
     neighbours,
     period::Period,
     shown::Shown,

@@ -200,6 +200,7 @@ impl Scene {
             }
         });
         let status = Status {
+            island_quorum: None,
             chain: self.state.chain(),
             validator: None,
             validators: 1,

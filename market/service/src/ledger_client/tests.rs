@@ -60,6 +60,7 @@ impl Listener for Tls {
 fn status() -> Status {
     let next = interval();
     Status {
+        island_quorum: None,
         log_key: None,
         witnesses: Vec::new(),
         reach: None,

@@ -189,6 +189,7 @@ pub(super) static WORDS: Words = Words {
             Call::Registration => "die Registrierung",
             Call::Certificates => "Herkunftsnachweise",
             Call::Accesses => "dieses Protokoll",
+            Call::Standby => "was Sie im Inselbetrieb beziehen dürfen",
         },
     },
 

@@ -187,6 +187,7 @@ pub(super) static WORDS: Words = Words {
             Call::Registration => "the registration",
             Call::Certificates => "certificates of origin",
             Call::Accesses => "this log",
+            Call::Standby => "what you may draw on an island",
         },
     },
 

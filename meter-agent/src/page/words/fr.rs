@@ -189,6 +189,7 @@ pub(super) static WORDS: Words = Words {
             Call::Registration => "l’enregistrement",
             Call::Certificates => "certificats d’origine",
             Call::Accesses => "ce journal",
+            Call::Standby => "ce que vous pouvez soutirer en îlotage",
         },
     },
 

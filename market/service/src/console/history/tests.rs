@@ -247,6 +247,7 @@ struct Page {
 async fn node(ledger: Arc<Ledger>) -> LedgerNode {
     let status = |State(ledger): State<Arc<Ledger>>| async move {
         Json(Status {
+            island_quorum: None,
             chain: Hash::ZERO,
             validator: None,
             validators: 1,

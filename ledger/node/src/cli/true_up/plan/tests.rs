@@ -41,7 +41,6 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
         buy_cap: None,
         sell_cap: None,
         values: *values,
-        quota: None,
     };
     let rules = Rules::new("0.3".parse().unwrap(), "0.08".parse().unwrap(), "uniform");
     let settlement = Settlement {
@@ -57,7 +56,6 @@ fn correctable(at: i64, values: &[(u8, Option<Values>)], late: &[Late]) -> (Inte
         inputs: Hash::ZERO,
         tariffs: rules.tariffs(),
         provisional: None,
-        exchange: None,
     };
     let inputs = values.iter().map(input).collect();
     let late = late.to_vec();
