@@ -69,6 +69,7 @@ fn status(house: u64) -> MemberStatus {
         order: None,
         order_sequence: 0,
         instruction_sequence: 0,
+        quotas: Vec::new(),
     }
 }
 

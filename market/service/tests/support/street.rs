@@ -14,6 +14,7 @@ use protocol::{
     energy::Energy,
     genesis::{GridLine, GridPlan, Rules, Technology},
     hash::Hash,
+    island::{ISLANDED, IslandPlan},
     member::MemberId,
     order::PriceLimits,
     parameters::{Fees, Parameters, Share},
@@ -68,18 +69,33 @@ pub(crate) fn rules(mechanism: &str) -> Rules {
             let priority = (0..HOUSEHOLDS).rev().map(member).collect();
             Some(Parameters { priority: Some(priority), ..Parameters::default() })
         }
+        ISLANDED => Some(Parameters { island: Some(Box::new(plan_of_an_island())), ..Parameters::default() }),
         _ => None,
     };
     let rules = Rules {
         retail_price: tariffs().retail_price,
         feed_in_price: tariffs().feed_in_price,
-        mechanism: mechanism.into(),
+        mechanism: if mechanism == ISLANDED { "uniform" } else { mechanism }.into(),
         parameters,
         transformer: None,
         pack: None,
     };
     rules.check().unwrap();
-    rules
+    // Nobody sets those of an island.
+    rules.islanded().unwrap_or(rules)
+}
+
+fn plan_of_an_island() -> IslandPlan {
+    IslandPlan {
+        posted_price: price(190_000),
+        price_cap: price(200_000),
+        zero_intervals: None,
+        basic_w: 100,
+        recharge_intervals: 40,
+        reserve_ppm: 100_000,
+        claims: Vec::new(),
+        validators: Vec::new(),
+    }
 }
 
 /// The settlement of the interval `number` after the first under these rules, and what is shown of it.
