@@ -13,7 +13,7 @@ use crate::{
     energy::Energy,
     hash::Hash,
     interval::Interval,
-    island::Quota,
+    island::plan::Quota,
     key::DeviceId,
     limits::MEMBERS_MAX,
     member::MemberId,

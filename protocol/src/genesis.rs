@@ -9,7 +9,7 @@ use crate::{
     envelope::ChainId,
     hash::Hash,
     interval::Interval,
-    island::{ISLANDED, IslandPlanError},
+    island::plan::{ISLANDED, IslandPlanError},
     json,
     key::{DeviceId, PublicKey},
     limits::{ENERGY_WH_MAX, GRID_LINES_MAX, MEMBERS_MAX, NAME_BYTES_MAX, VALIDATORS_MAX},
@@ -105,11 +105,12 @@ impl Rules {
         if feed_in > retail {
             return Err(GenesisError::FeedInAboveRetail { retail, feed_in });
         }
-        if self.is_islanded() {
+        if self.mechanism == ISLANDED {
             return Err(GenesisError::Islanded);
         }
         self.parameters.as_ref().map_or(Ok(()), Parameters::check)?;
-        if self.island().is_some_and(|plan| plan.zero_intervals.is_some()) && self.transformer.is_none() {
+        let plan = self.parameters.as_ref().and_then(|said| said.island.as_ref());
+        if plan.is_some_and(|plan| plan.zero_intervals.is_some()) && self.transformer.is_none() {
             return Err(ParametersError::from(IslandPlanError::NoTransformer).into());
         }
         self.pack.as_ref().map_or(Ok(()), |pack| pack.check())?;

@@ -4,27 +4,14 @@
 //! a [`Quota`] before the interval begins; settlement comes after it, as always. Who is served first was decided
 //! beforehand by more than two thirds of the validators, so that nobody can overstate a need in it.
 
-use minicbor::{Decode, Encode};
-use serde::{Deserialize, Serialize};
+// Rules have a plan, and a block has rules, so whoever is in a block imports `plan` alone.
+pub(crate) mod plan;
+mod rules;
+mod standby;
 
-use crate::{
-    block::Header,
-    cbor::{self, Element},
-    commit::CommitCertificate,
-    energy::Energy,
-    genesis::Rules,
-    interval::Interval,
-    json,
-    key::PublicKey,
-    limits::{ENERGY_WH_MAX, MEMBERS_MAX, VALIDATORS_MAX},
-    member::MemberId,
-    merkle::MerkleProof,
-    money::Price,
-    parameters::WHOLE_PPM,
-    receipt::ValidatorStep,
-    registration::state_leaf,
-    status::DeviceStatus,
-    text::ParseError,
+pub use self::{
+    plan::{CLASSES, Class, ISLANDED, IslandPlan, IslandPlanError, MemberClaim, Quota, energy_of},
+    standby::{PlannedQuota, ProvedStandby, STATE_PREFIX, Standby},
 };
 
 /// Name of the mechanism that settles an island.

@@ -7,6 +7,8 @@ pub const ENERGY_WH_MAX: u64 = 1_000_000_000;
 pub const PRICE_MICRO_MAX: i64 = 1_000_000_000;
 /// Highest value of a meter's cumulative register: 10¹⁵ Wh, a thousand times what a large wind farm makes in a year.
 pub const REGISTER_WH_MAX: u64 = 1_000_000_000_000_000;
+/// The whole, in parts per million.
+pub const WHOLE_PPM: u32 = 1_000_000;
 /// Most bytes of one signed message from an agent (a reading has about 260, an order about 200).
 pub const MESSAGE_BYTES_MAX: usize = 1_024;
 /// Most bytes of a market's message to an agent (a receipt has about 4,000).

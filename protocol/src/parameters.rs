@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cbor::{self, Element},
-    island::{IslandPlan, IslandPlanError},
+    island::plan::{IslandPlan, IslandPlanError},
     json,
     limits::{GRID_LINES_MAX, MEMBERS_MAX},
     member::MemberId,
     money::Price,
 };
 
-/// The whole, in parts per million.
-pub const WHOLE_PPM: u32 = 1_000_000;
+pub use crate::limits::WHOLE_PPM;
+
 /// Least part of its energy that a member brings to the community: a hundredth, in parts per million.
 pub const PARTICIPATION_PPM_MIN: u32 = 10_000;
 

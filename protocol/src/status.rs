@@ -8,7 +8,7 @@ use crate::{
     energy::Energy,
     envelope::{Payload, Signed},
     interval::Interval,
-    island::energy_of,
+    island::plan::energy_of,
     limits::{ENERGY_WH_MAX, MESSAGE_BYTES_MAX},
 };
 
