@@ -69,7 +69,6 @@ fn status(house: u64) -> MemberStatus {
         order: None,
         order_sequence: 0,
         instruction_sequence: 0,
-        quotas: Vec::new(),
     }
 }
 

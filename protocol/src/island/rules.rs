@@ -14,6 +14,15 @@ impl Rules {
         self.mechanism == ISLANDED
     }
 
+    /// The same, but for who claims what on an island: for whoever is not to know in whose house a life hangs on a
+    /// socket.
+    pub fn without_claims(mut self) -> Rules {
+        if let Some(plan) = self.parameters.as_mut().and_then(|parameters| parameters.island.as_mut()) {
+            plan.claims.clear();
+        }
+        self
+    }
+
     /// The rules on the island that is planned: one price, nobody to feed in to, and no pack, because the law of a
     /// country's networks is for networks. None without a plan.
     pub fn islanded(&self) -> Option<Rules> {
@@ -56,6 +65,7 @@ mod tests {
         let island = rules.islanded().unwrap();
         assert_eq!((island.retail_price, island.feed_in_price), (price("0.35"), Price::ZERO));
         assert!(island.is_islanded() && !rules.is_islanded());
+        assert_eq!(island.clone().without_claims().island().map(|plan| plan.claims.len()), Some(0));
         assert_eq!(cbor::decode::<Rules>(&cbor::encode(&island)).unwrap(), island);
         assert_eq!(serde_json::from_str::<Rules>(&serde_json::to_string(&island).unwrap()).unwrap(), island);
     }
