@@ -1,7 +1,10 @@
 //! Whom a node reaches, where it matters: blocks take validators that are up, drafts take somebody to pass them on to.
 
 use ledger_client::api::Node;
-use protocol::api::{Reach, Status};
+use protocol::{
+    api::{Reach, Status},
+    situation::IslandQuorum,
+};
 
 use super::{Asked, Failure, print_json};
 
@@ -32,7 +35,13 @@ fn in_words(status: &Status) -> Vec<String> {
          needed: {blocks}",
         status.validators
     );
-    vec![validators, alone(status).unwrap_or_else(|| format!("gossip peers: {gossip_peers}"))]
+    let island = status.island_quorum.map(|IslandQuorum { power, whole, suffices }| {
+        let ledger =
+            if suffices { "the ledger goes on by itself" } else { "the ledger stands still without the others" };
+        format!("on an island {power} of {whole} voting power go on running: {ledger}")
+    });
+    let peers = alone(status).unwrap_or_else(|| format!("gossip peers: {gossip_peers}"));
+    [Some(validators), Some(peers), island].into_iter().flatten().collect()
 }
 
 fn alone(status: &Status) -> Option<String> {
@@ -78,5 +87,11 @@ mod tests {
         assert!(down[1].starts_with("this node has no gossip peer: drafts and approvals stay here"), "{down:?}");
         assert_eq!(alone(&status(1, reach(1, 0))), None, "who validates alone misses nobody");
         assert_eq!(in_words(&status(4, serde_json::Value::Null)), [""; 0], "a node of before");
+        let planned = |power, suffices| {
+            let quorum = Some(IslandQuorum { power, whole: 4, suffices });
+            in_words(&Status { island_quorum: quorum, ..status(4, reach(4, 3)) }).remove(2)
+        };
+        assert!(planned(3, true).ends_with("3 of 4 voting power go on running: the ledger goes on by itself"));
+        assert!(planned(2, false).ends_with("the ledger stands still without the others"));
     }
 }
