@@ -137,7 +137,7 @@ fn a_table_that_a_community_has_nothing_for_is_refused_and_one_that_it_has_is_wr
     for (tables, expected) in [
         ("flows", "--tables: expected a grid for `flows`, found none: set `grid = true` of drawn homes"),
         ("trades,soc", "--tables: expected batteries for `soc`, found none: give some homes one in `[[equipment]]`"),
-        ("trades,lines", "--tables: expected trades, orders, flows or soc, found `lines`"),
+        ("trades,lines", "--tables: expected trades, orders, flows, soc or outage, found `lines`"),
     ] {
         let error = refused(at, &["run", "street.toml", "--out", "out", "--tables", tables]);
         assert!(error.contains(expected), "{error}\nexpected: {expected}");

@@ -50,8 +50,8 @@ const CALLS: [(Method, &str, &[&str]); 29] = [
     (Method::GET, "/v1/members/{member}/statement", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/registration", &["read", "submit"]),
     (Method::GET, "/v1/members/{member}/standby", &["read", "submit"]),
-    (Method::GET, "/v1/situation", &["read", "submit", "authority"]),
-    (Method::GET, "/v1/situation/alert", &["read", "submit", "authority"]),
+    (Method::GET, "/v1/situation", &["authority", "read", "submit"]),
+    (Method::GET, "/v1/situation/alert", &["authority", "read", "submit"]),
     (Method::GET, "/v1/members/{member}/accesses", &["read", "submit"]),
     (Method::GET, "/v1/community", &["read", "submit"]),
     (Method::GET, "/v1/sums", &["read", "submit"]),
@@ -150,7 +150,7 @@ async fn a_public_page_is_for_everyone_and_shows_of_nobody_what_they_consume() {
     let closed = Served::start(Settings { tokens: tokens(), ..Settings::default() }).await;
     let public = Served::start(Settings { tokens: tokens(), public: true, ..Settings::default() }).await;
     let start = "2026-06-01T12:00:00Z";
-    let page = ["/", "/assets/page.js", "/favicon.ico", "/v1/community", "/v1/sums", "/v1/decisions", "/v1/status"];
+    let page = ["/", "/favicon.ico", "/v1/community", "/v1/sums", "/v1/decisions", "/v1/status"];
     let member = public.ledger.members(None, 1)[0].member.to_string();
     for path in page.into_iter().chain(["/v1/validators", "/v1/blocks/1", "/certificate"]) {
         assert_refused(&closed.ask(HERE, path).await, 401, "token_missing");
@@ -158,6 +158,8 @@ async fn a_public_page_is_for_everyone_and_shows_of_nobody_what_they_consume() {
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         assert!(!answer.text().await.unwrap().contains(&member), "{path} names a member");
     }
+    // What is inside the program says nothing of the ledger.
+    assert_eq!(closed.ask(HERE, "/assets/page.js").await.0, StatusCode::OK);
     // Certificates that nobody has claimed are as those that there are not: who holds them says who consumed what.
     let held = public.ledger.certificates(None, public.ledger.genesis().first_interval, 1).remove(0).portion;
     for number in [held.first, 1_000_000] {

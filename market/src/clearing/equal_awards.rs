@@ -14,14 +14,15 @@ use super::rationing::{Claim as Part, entitle};
 pub(crate) struct Claim {
     /// How much, Wh.
     pub(crate) wh: u64,
-    /// How many it counts for: at least 1, or it gets nothing before all others have all.
+    /// How many it counts for; without any weight it gets nothing.
     pub(crate) weight: u32,
 }
 
 /// What each claim gets of `total` Wh. `rank` decides who gets a Wh that cannot be shared: the lowest comes first.
 pub(crate) fn equal_awards(claims: &[Claim], total: u128, rank: impl FnMut(usize) -> Hash) -> Vec<u64> {
     let mut awards = vec![0; claims.len()];
-    let mut open: Vec<usize> = (0..claims.len()).filter(|&index| claims[index].wh > 0).collect();
+    let mut open: Vec<usize> =
+        (0..claims.len()).filter(|&index| claims[index].wh > 0 && claims[index].weight > 0).collect();
     // Who claims least by its weight has all of its claim first.
     let product = |a: usize, b: usize| u128::from(claims[a].wh) * u128::from(claims[b].weight);
     open.sort_by(|&a, &b| product(a, b).cmp(&product(b, a)));
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_counts_as_so_many_and_a_claim_without_one_comes_last() {
+    fn a_weight_counts_as_so_many_and_a_claim_without_one_gets_nothing() {
         assert_eq!(awards(&[(100, 1), (100, 3)], 80, 0), [20, 60]);
         assert_eq!(awards(&[(10, 1), (100, 3)], 80, 0), [10, 70]);
         assert_eq!(awards(&[(10, 0), (100, 3)], 80, 0), [0, 80]);

@@ -113,7 +113,7 @@ enum Command {
     /// approved
     TrueUp(true_up::TrueUp),
     /// Draft a decision of the validators: a household, a meter, rules, validators, a payout
-    Draft(draft::DraftCommand),
+    Draft(Box<draft::DraftCommand>),
     /// Look at a country's rule pack: what it says, and whom it excludes
     #[command(subcommand)]
     Rules(rules::RulesCommand),

@@ -229,4 +229,9 @@ async fn the_grid_goes_and_returns_and_everything_is_settled() {
     for node in nodes {
         node.stop().await.unwrap();
     }
+    let blocks = community.blocks(0, directory.path());
+    assert_eq!(blocks.len() as u64, status.height);
+    for number in 1..4 {
+        assert!(community.blocks(number, directory.path()) == blocks, "validator {number} has other blocks");
+    }
 }
