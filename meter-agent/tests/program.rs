@@ -159,7 +159,7 @@ fn check_says_what_is_right_and_what_is_wrong() {
         "meter readable",
         "clock plausible",
         "reachable",
-        "read its topics",
+        "takes this device's subscriptions",
         "free",
     ] {
         assert!(lines.contains(expected), "{lines}");

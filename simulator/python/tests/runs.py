@@ -43,7 +43,7 @@ for arguments, named, message in [
     (("street.toml",), {"threads": 0}, "threads: expected from 1 to 1024, found 0"),
     (("street.toml",), {"out": "orders"}, "--out: expected no directory, or one of the same"),
     (("street.toml",), {"tables": ["trades"]}, "tables: expected a directory in `out` to write trades to, found none"),
-    (("street.toml",), {"tables": ["trade"], "out": "x"}, "tables: expected some of trades, orders, flows, soc, found"),
+    (("street.toml",), {"tables": ["trade"], "out": "x"}, "tables: expected some of trades, orders, flows, soc, outage, found"),
     (("street.toml",), {"tables": "trades", "out": "x"}, "tables: expected a list of names, found the text `trades`"),
     (("street.toml",), {"tables": ["flows"], "out": "x"}, "--tables: expected a grid for `flows`, found none"),
 ]:

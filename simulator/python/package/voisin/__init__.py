@@ -28,7 +28,7 @@ def run(
     ``scenario`` is a file, or TOML text, which has a line break. ``seed`` takes the place of its own. ``threads`` are as
     many as there are cores, and change no figure. With ``out``, that directory gets the files of ``simulator run``, the
     same to the byte; without, nothing is written. ``tables`` names those of its ``--tables`` that are written beside:
-    ``trades``, ``orders``, ``flows``, ``soc``.
+    ``trades``, ``orders``, ``flows``, ``soc``, ``outage``.
 
     Ctrl-C ends it within a second or so: ``KeyboardInterrupt`` is raised, and nothing stands in ``out``.
 
