@@ -44,7 +44,7 @@ fn of_node(format: &Format<'_>, words: &LookedUpWords, url: &str, node: &AtNode)
                 @if node.fault.is_none() { p { (words.nobody) } }
             } @else {
                 div.scroll tabindex="0" role="region" aria-label=(words.title) {
-                    table {
+                    table.words {
                         thead { tr {
                             @for column in [words.hour, words.what, words.of_whom, words.role, words.who] {
                                 th scope="col" { (column) }
