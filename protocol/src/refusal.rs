@@ -161,31 +161,41 @@ enum Lasts {
 }
 
 impl LedgerRefusal {
-    /// What is to be done about it: how long it lasts, and what the market tells an agent whose order it refuses;
-    /// nothing for what an order is never refused for.
+    /// What is to be done about it: how long it lasts, and what the market tells an agent whose order, or whose status,
+    /// is refused for it; nothing for what none is ever refused for.
     #[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
-    const fn judged(self) -> (Lasts, Option<Refusal>) {
+    const fn judged(self) -> (Lasts, Option<Refusal>, Option<Refusal>) {
+        const fn both(lasts: Lasts, refusal: Refusal) -> (Lasts, Option<Refusal>, Option<Refusal>) {
+            (lasts, Some(refusal), Some(refusal))
+        }
         match self {
-            LedgerRefusal::Malformed => (Lasts::Forever, Some(Refusal::Malformed)),
-            LedgerRefusal::BadSignature => (Lasts::Forever, Some(Refusal::BadSignature)),
+            LedgerRefusal::Malformed => both(Lasts::Forever, Refusal::Malformed),
+            LedgerRefusal::BadSignature => both(Lasts::Forever, Refusal::BadSignature),
             // A block that is yet to come may admit the signer. But to forgive them all would let anyone send what a
             // key made up on the spot has signed.
-            LedgerRefusal::UnknownSigner => (Lasts::Forever, Some(Refusal::UnknownDevice)),
+            LedgerRefusal::UnknownSigner => both(Lasts::Forever, Refusal::UnknownDevice),
             LedgerRefusal::AmountNotPositive
             | LedgerRefusal::SameAccount
             | LedgerRefusal::BadText
             | LedgerRefusal::BadName
             | LedgerRefusal::ReadingsNotAscending
-            | LedgerRefusal::ValuesNotAscending => (Lasts::Forever, None),
-            LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => (Lasts::Shortly, Some(Refusal::TooManyOrders)),
-            LedgerRefusal::UnknownMember => (Lasts::AtThisBlock, Some(Refusal::UnknownDevice)),
-            LedgerRefusal::OrderTooLate => (Lasts::AtThisBlock, Some(Refusal::OrderTooLate)),
-            LedgerRefusal::OrderSequenceNotHigher | LedgerRefusal::ExistsWithDifferent => {
-                (Lasts::AtThisBlock, Some(Refusal::SequenceConflict))
+            | LedgerRefusal::ValuesNotAscending => (Lasts::Forever, None, None),
+            LedgerRefusal::PoolFull | LedgerRefusal::TooManyScheduled => {
+                (Lasts::Shortly, Some(Refusal::TooManyOrders), None)
             }
-            LedgerRefusal::Exists => (Lasts::AtThisBlock, Some(Refusal::Duplicate)),
+            LedgerRefusal::UnknownMember => both(Lasts::AtThisBlock, Refusal::UnknownDevice),
+            LedgerRefusal::OrderTooLate => (Lasts::AtThisBlock, Some(Refusal::OrderTooLate), None),
+            LedgerRefusal::OrderSequenceNotHigher => (Lasts::AtThisBlock, Some(Refusal::SequenceConflict), None),
+            LedgerRefusal::ExistsWithDifferent => {
+                (Lasts::AtThisBlock, Some(Refusal::SequenceConflict), Some(Refusal::StatusNotNewer))
+            }
+            LedgerRefusal::Exists => both(Lasts::AtThisBlock, Refusal::Duplicate),
             // The member is told, and comes again; an order of another one need not wait for it.
-            LedgerRefusal::TooManyOrders => (Lasts::AtThisBlock, Some(Refusal::TooManyOrders)),
+            LedgerRefusal::TooManyOrders => (Lasts::AtThisBlock, Some(Refusal::TooManyOrders), None),
+            LedgerRefusal::NoIslandPlan => (Lasts::AtThisBlock, None, Some(Refusal::NoIslandPlan)),
+            LedgerRefusal::StatusImpossible => (Lasts::AtThisBlock, None, Some(Refusal::StatusImpossible)),
+            LedgerRefusal::StatusNotNewer => (Lasts::AtThisBlock, None, Some(Refusal::StatusNotNewer)),
+            LedgerRefusal::ClassNotDecided => (Lasts::AtThisBlock, None, Some(Refusal::ClassNotDecided)),
             LedgerRefusal::IntervalNotNext
             | LedgerRefusal::ReadingsDiffer
             | LedgerRefusal::ReadingRefused
@@ -220,13 +230,9 @@ impl LedgerRefusal {
             | LedgerRefusal::BadTerms
             | LedgerRefusal::BadGrid
             | LedgerRefusal::BadValidators
-            | LedgerRefusal::NoIslandPlan
             | LedgerRefusal::Islanded
             | LedgerRefusal::NotIslanded
             | LedgerRefusal::IslandTooEarly
-            | LedgerRefusal::StatusImpossible
-            | LedgerRefusal::StatusNotNewer
-            | LedgerRefusal::ClassNotDecided
             | LedgerRefusal::NothingToCorrect
             | LedgerRefusal::OtherSettlementInForce
             | LedgerRefusal::CorrectionNotNext
@@ -238,7 +244,7 @@ impl LedgerRefusal {
             | LedgerRefusal::CertificatesNotHeld
             | LedgerRefusal::CertificatesRetired
             | LedgerRefusal::TooManyTransactions
-            | LedgerRefusal::Header => (Lasts::AtThisBlock, None),
+            | LedgerRefusal::Header => (Lasts::AtThisBlock, None, None),
         }
     }
 
@@ -258,78 +264,8 @@ impl LedgerRefusal {
     }
 
     /// The market's name for it where it refuses a status; none if no status is refused for it.
-    #[deny(clippy::wildcard_enum_match_arm, reason = "a new refusal is judged here, or does not compile")]
     pub const fn of_a_status(self) -> Option<Refusal> {
-        match self {
-            LedgerRefusal::Malformed => Some(Refusal::Malformed),
-            LedgerRefusal::BadSignature => Some(Refusal::BadSignature),
-            LedgerRefusal::UnknownSigner | LedgerRefusal::UnknownMember => Some(Refusal::UnknownDevice),
-            LedgerRefusal::Exists => Some(Refusal::Duplicate),
-            LedgerRefusal::ExistsWithDifferent | LedgerRefusal::StatusNotNewer => Some(Refusal::StatusNotNewer),
-            LedgerRefusal::StatusImpossible => Some(Refusal::StatusImpossible),
-            LedgerRefusal::ClassNotDecided => Some(Refusal::ClassNotDecided),
-            LedgerRefusal::NoIslandPlan => Some(Refusal::NoIslandPlan),
-            LedgerRefusal::AmountNotPositive
-            | LedgerRefusal::SameAccount
-            | LedgerRefusal::BadText
-            | LedgerRefusal::BadName
-            | LedgerRefusal::ReadingsNotAscending
-            | LedgerRefusal::ValuesNotAscending
-            | LedgerRefusal::TooManyScheduled
-            | LedgerRefusal::PoolFull
-            | LedgerRefusal::OrderTooLate
-            | LedgerRefusal::OrderSequenceNotHigher
-            | LedgerRefusal::TooManyOrders
-            | LedgerRefusal::IntervalNotNext
-            | LedgerRefusal::ReadingsDiffer
-            | LedgerRefusal::ReadingRefused
-            | LedgerRefusal::CommittedReadingLeftOut
-            | LedgerRefusal::CannotSettle
-            | LedgerRefusal::ClearingDiffers
-            | LedgerRefusal::AmountOverflow
-            | LedgerRefusal::EndOfTime
-            | LedgerRefusal::NumbersExhausted
-            | LedgerRefusal::ReadingsPruned
-            | LedgerRefusal::InstructionNotNext
-            | LedgerRefusal::DecisionNotNext
-            | LedgerRefusal::NotApproved
-            | LedgerRefusal::TooManyDrafts
-            | LedgerRefusal::ExceedsBalance
-            | LedgerRefusal::KeyInUse
-            | LedgerRefusal::DeviceInUse
-            | LedgerRefusal::NoDevice
-            | LedgerRefusal::NoConflict
-            | LedgerRefusal::TooManyMembers
-            | LedgerRefusal::RulesTooEarly
-            | LedgerRefusal::BadRules
-            | LedgerRefusal::PackEnded
-            | LedgerRefusal::PackNotBegun
-            | LedgerRefusal::PackOtherInterval
-            | LedgerRefusal::PackOtherCurrency
-            | LedgerRefusal::PackOtherMechanism
-            | LedgerRefusal::UnknownMechanism
-            | LedgerRefusal::BadTerms
-            | LedgerRefusal::BadGrid
-            | LedgerRefusal::BadValidators
-            | LedgerRefusal::Islanded
-            | LedgerRefusal::NotIslanded
-            | LedgerRefusal::IslandTooEarly
-            | LedgerRefusal::NothingToCorrect
-            | LedgerRefusal::OtherSettlementInForce
-            | LedgerRefusal::CorrectionNotNext
-            | LedgerRefusal::OtherInputs
-            | LedgerRefusal::CorrectionsNotAscending
-            | LedgerRefusal::ValuesOfStrangers
-            | LedgerRefusal::ImplausibleValues
-            | LedgerRefusal::UnknownCertificates
-            | LedgerRefusal::CertificatesNotHeld
-            | LedgerRefusal::CertificatesRetired
-            | LedgerRefusal::RepeatsDraft
-            | LedgerRefusal::ApprovalWithdrawn
-            | LedgerRefusal::NothingToWithdraw
-            | LedgerRefusal::TooManyTransactions
-            | LedgerRefusal::Header => None,
-        }
+        self.judged().2
     }
 
     /// The refusal that an answer of the ledger names, whatever field ends its name; none if there is none, which a
